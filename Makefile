@@ -1,0 +1,50 @@
+# Two commands: `make up` takes a fresh machine to the tutorial with its traffic measured; `make test` proves everything.
+# Both need only python3 (3.11 or newer), make and root on Debian; they install the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: up test test-fast down lint unit clean
+.DEFAULT_GOAL := up
+
+up: $(VENV)/installed
+	@$(BIN)/weir quickstart --stack dev
+
+down: $(VENV)/installed
+	@$(BIN)/weir lab down
+
+# Everything; pytest's own closing line is the last one.
+test: lint
+	@$(BIN)/python -m pytest
+
+# Without the lab: seconds, no root.
+test-fast: lint
+	@$(BIN)/python -m pytest -m "not live"
+
+lint: $(VENV)/installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 4; $(BIN)/lint-imports > /dev/null
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# The stamps stand for what the requirement files ask for; an edit installs again.
+$(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/pip
+	@echo "installing Python packages into $(VENV)"
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@echo "installing the tools of the tests into $(VENV)"
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "weir needs Python 3.11 or newer; $(PYTHON) is older. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) > /dev/null 2>&1 \
+	  || { echo "installing python3-venv, which Debian keeps apart from python3"; apt-get update -q > /dev/null; apt-get install -q -y python3-venv > /dev/null && $(PYTHON) -m venv --clear $(VENV); } \
+	  || { echo "no virtual environment can be made: install python3-venv, then run make again" >&2; exit 1; }

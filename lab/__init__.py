@@ -1,0 +1,1 @@
+"""The embedded cluster: tools, node, images, Istio. Stands alone: imports nothing of weir."""

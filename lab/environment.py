@@ -1,0 +1,60 @@
+"""The settings that make Pulumi and kubectl work on the lab: a private Pulumi home with the built providers, a file
+backend for the state, a passphrase, the kubeconfig, and the tools on PATH."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.paths import LabPaths
+from lab.tools.catalog import PULUMI_KUBERNETES_VERSION, PULUMI_RANDOM_VERSION
+from lab.tools.toolset import Toolset
+
+_PLUGINS = {"kubernetes": PULUMI_KUBERNETES_VERSION, "random": PULUMI_RANDOM_VERSION}
+
+
+def install(paths: LabPaths, tools: Toolset) -> None:
+    """Link the tools and providers in use into the lab's directory; make the state's directory and passphrase once."""
+    tools.link(paths.bin)
+    for name, version in _PLUGINS.items():
+        plugin = f"pulumi-resource-{name}"
+        directory = _pulumi_home(paths) / "plugins" / f"resource-{name}-v{version}"
+        directory.mkdir(parents=True, exist_ok=True)
+        link = directory / plugin
+        if not link.is_symlink() or link.readlink() != tools[plugin]:
+            link.unlink(missing_ok=True)
+            link.symlink_to(tools[plugin])
+    paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    passphrase = _passphrase(paths)
+    if not passphrase.exists():
+        partial = passphrase.with_name(f"{passphrase.name}.partial")
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_urlsafe(24))
+        partial.rename(passphrase)
+
+
+def settings(paths: LabPaths) -> dict[str, str]:
+    """The environment variables of a shell on the lab. Raises LabError when the lab was never started."""
+    if not paths.kubeconfig.exists():
+        raise LabError("there is no lab in this checkout yet: weir lab up")
+    return {
+        "PATH": f"{paths.bin}:{os.environ.get('PATH', '')}",
+        "KUBECONFIG": str(paths.kubeconfig),
+        "PULUMI_HOME": str(_pulumi_home(paths)),
+        "PULUMI_BACKEND_URL": f"file://{paths.state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase(paths)),
+        # The key's salt is kept with the state: without this, the CLI would write this machine's into the committed stack file.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+
+
+def _pulumi_home(paths: LabPaths) -> Path:
+    return paths.lab / "pulumi"
+
+
+def _passphrase(paths: LabPaths) -> Path:
+    return paths.state / "passphrase"

@@ -1,0 +1,1 @@
+"""The container images that run in the lab, written without a container engine."""

@@ -1,0 +1,3 @@
+module weir/tools/pause
+
+go 1.26
