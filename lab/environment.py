@@ -4,7 +4,6 @@ backend for the state, a passphrase, the kubeconfig, and the tools on PATH."""
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from lab.errors import LabError
@@ -12,6 +11,9 @@ from lab.paths import LabPaths
 from lab.tools.catalog import PULUMI_KUBERNETES_VERSION, PULUMI_RANDOM_VERSION
 from lab.tools.toolset import Toolset
 
+# The same for every lab, so that the salt that goes with it can be committed with a stack's file: a passphrase of each machine's own
+# would have `pulumi` write that machine's salt into the file, and fail on the next. docs/decisions/0003-passphrase-of-the-lab.md
+_PASSPHRASE = "weir-lab"
 _PLUGINS = {"kubernetes": PULUMI_KUBERNETES_VERSION, "random": PULUMI_RANDOM_VERSION}
 
 
@@ -27,12 +29,7 @@ def install(paths: LabPaths, tools: Toolset) -> None:
             link.unlink(missing_ok=True)
             link.symlink_to(tools[plugin])
     paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    passphrase = _passphrase(paths)
-    if not passphrase.exists():
-        partial = passphrase.with_name(f"{passphrase.name}.partial")
-        partial.touch(mode=0o600)
-        partial.write_text(secrets.token_urlsafe(24))
-        partial.rename(passphrase)
+    _passphrase(paths).write_text(_PASSPHRASE)
 
 
 def settings(paths: LabPaths) -> dict[str, str]:
@@ -45,8 +42,6 @@ def settings(paths: LabPaths) -> dict[str, str]:
         "PULUMI_HOME": str(_pulumi_home(paths)),
         "PULUMI_BACKEND_URL": f"file://{paths.state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase(paths)),
-        # The key's salt is kept with the state: without this, the CLI would write this machine's into the committed stack file.
-        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }

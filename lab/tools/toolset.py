@@ -33,19 +33,21 @@ class Toolset:
         return content_key(sorted(f"{path}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in stats))
 
     def link(self, directory: Path) -> None:
-        """Make ``directory`` hold links to the tools for PATH; those of an earlier set are replaced."""
+        """Make ``directory`` hold the tools for PATH; those of an earlier set are replaced.
+
+        Files, not symbolic links: pulumi looks for its language host, and that for its script, beside where it really stands.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         for name in ON_PATH:
-            link = directory / name
-            target = self.paths[name]
-            if link.is_symlink() and link.readlink() == target:
+            link, target = directory / name, self.paths[name]
+            if link.exists() and link.stat().st_size == target.stat().st_size and link.stat().st_mtime_ns == target.stat().st_mtime_ns:
                 continue
-            # The language host looks for its script beside itself, so it must not be reached through a link.
             link.unlink(missing_ok=True)
-            if name == "pulumi-language-python-exec":
-                shutil.copy(target, link)
-            else:
-                link.symlink_to(target)
+            try:
+                link.hardlink_to(target)
+            except OSError:
+                # The cache is on another file system.
+                shutil.copy2(target, link)
 
 
 def find_tools(progress: Progress) -> Toolset:

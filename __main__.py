@@ -1,0 +1,40 @@
+"""The Pulumi program of weir: the config of a stack, the components it describes, the outputs."""
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+from components.client import Client
+from components.cluster import cluster
+from components.mesh_service import MeshService
+from components.stack_namespace import StackNamespace
+from weir.model import ConfigError, StackConfig, load, mesh, outputs
+
+PREFIX = "weir:"
+
+
+def stack_config() -> StackConfig:
+    """The checked config. pulumi.Config can only be asked for keys one knows, and a key nobody knows must be refused."""
+    try:
+        return load({key.removeprefix(PREFIX): value for key, value in CONFIG.get().items() if key.startswith(PREFIX)})
+    except ConfigError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+config = stack_config()
+provider = cluster(config.kube_context, config.kubeconfig)
+opts = pulumi.ResourceOptions(provider=provider)
+
+# The resources there are, and all about them but the name of an ephemeral namespace, are known here. What contains that name
+# is computed again by the same function once it is known; an update of any other stack knows it in its first preview.
+plan = mesh(config, config.namespace)
+namespace = StackNamespace("namespace", plan.namespace, config.ephemeral, opts)
+placed = namespace.name.apply(lambda name: mesh(config, name))
+
+for name, service in plan.services.items():
+    MeshService(name, service, placed.apply(lambda real, name=name: real.services[name]), namespace.name, config.ready_timeout, opts)
+for name, client in plan.clients.items():
+    Client(name, client, namespace.name, config.ready_timeout, opts)
+
+stack_outputs = namespace.name.apply(lambda name: outputs(config, name))
+pulumi.export("namespace", stack_outputs["namespace"])
+pulumi.export("services", stack_outputs["services"])

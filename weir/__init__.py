@@ -1,0 +1,1 @@
+"""weir steers traffic between the versions of a service on Istio."""

@@ -1,0 +1,64 @@
+"""`weir env`: the lab's tools, kubeconfig and Pulumi settings for a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from lab import environment
+from lab.paths import LabPaths
+from weir.cli.options import load_stack, stack_option
+from weir.engine import EngineError, Stack
+from weir.stackfile import project_dir
+
+
+@click.command("env")
+@stack_option
+def command(stack: str) -> None:
+    """Print what makes pulumi and kubectl work on the lab: eval "$(weir env)".
+
+    kubectl then stands in the namespace of the stack, as the tutorial expects.
+    """
+    project = project_dir()
+    for name, value in shell_settings(project, stack).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def shell_settings(project: Path, stack: str) -> dict[str, str]:
+    """The environment variables of a shell on the lab of `project`. Raises LabError when there is no lab."""
+    paths = LabPaths(project)
+    settings = environment.settings(paths)
+    # `weir` itself, from whichever directory the user types it.
+    settings["PATH"] = f"{Path(sys.executable).parent}:{settings['PATH']}"
+    settings["KUBECONFIG"] = str(_kubeconfig(paths, stack, settings))
+    return settings
+
+
+def _kubeconfig(paths: LabPaths, stack: str, settings: dict[str, str]) -> Path:
+    """A copy of the lab's kubeconfig whose context stands in the stack's namespace."""
+    content = json.loads(paths.kubeconfig.read_text())
+    for context in content["contexts"]:
+        context["context"]["namespace"] = _namespace(paths.project, stack, settings)
+    own = paths.kubeconfig.with_name(f"kubeconfig-{stack}")
+    partial = own.with_name(f"{own.name}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(content, indent=2))
+    partial.rename(own)
+    return own
+
+
+def _namespace(project: Path, stack: str, settings: dict[str, str]) -> str:
+    config = load_stack(stack, None)
+    if not config.ephemeral:
+        return config.namespace
+    os.environ.update(settings)
+    try:
+        return Stack(stack, project).output("namespace")
+    except EngineError:
+        # Not created yet: its name is not known before the first update. Until then kubectl stands where it always does.
+        return "default"

@@ -1,0 +1,156 @@
+"""`weir verify`: requests from a client inside the mesh, judged against the stack config."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from weir import stackfile
+from weir.cli.options import json_option, load_stack, stack_options
+from weir.errors import UsageError, VerdictError, WeirError
+from weir.model import StackConfig, expectation, mesh
+from weir.traffic.caller import Caller
+from weir.traffic.judge import ERROR_RATE
+from weir.traffic.kubectl import Kubectl
+from weir.traffic.measure import Measurement, Target, measure
+from weir.traffic.report import as_json as report
+from weir.traffic.report import show
+
+_MAX_REQUESTS = 100_000
+_SHOW_PROGRESS_AFTER = 2.0
+
+
+@click.command()
+@click.argument("service", required=False)
+@stack_options
+@click.option("--client", metavar="NAME", help="The client to send from (label app=NAME); the first of the stack when left out.")
+@click.option(
+    "--requests",
+    metavar="N",
+    type=click.IntRange(1, _MAX_REQUESTS),
+    help="Requests per service; 1000 when left out, 200 under a delay fault. More show smaller shifts.",
+)
+@click.option("--namespace", metavar="NAME", help="The namespace; that of the stack when left out.")
+@json_option
+def command(
+    service: str | None, stack: str, file: Path | None, client: str | None, requests: int | None, namespace: str | None, as_json: bool
+) -> None:
+    """Send requests from a client inside the mesh and judge the traffic against the config.
+
+    Split, delays, aborts and errors of SERVICE, or of every service with versions, are held against exact binomial bounds. Ends with 0
+    when traffic is what the config says, 3 when it is not, 1 when it could not be measured, 2 for bad config or usage.
+    """
+    config = load_stack(stack, file)
+    names = _services(config, service)
+    sender = _client(config, client)
+    namespace = namespace or _namespace(config, stack, file)
+    kubectl = Kubectl.find(namespace, kubeconfig=_kubeconfig(config, file), context=config.kube_context)
+    caller = Caller.find(kubectl, sender)
+    measurements = _measure(caller, _targets(config, namespace, names), requests)
+    if as_json:
+        click.echo(json.dumps(report(stack, caller, measurements, ERROR_RATE), indent=2))
+    else:
+        show(Console(), caller, measurements, ERROR_RATE)
+    failed = [_failures(measurement) for measurement in measurements if not measurement.verdict.ok]
+    if failed:
+        raise VerdictError(f"traffic is not what the config says: {'; '.join(failed)}")
+
+
+def _services(config: StackConfig, service: str | None) -> list[str]:
+    names = [name for name, entry in config.services.items() if entry.versions]
+    if service is None:
+        if not names:
+            raise UsageError("no service of this stack has versions, so there is nothing to verify; add some to weir:services")
+        return names
+    if service not in names:
+        why = "has no versions" if service in config.services else "is not a service of this stack"
+        raise UsageError(f"{service} {why} (services with versions: {', '.join(names) or 'none'})")
+    return [service]
+
+
+def _client(config: StackConfig, client: str | None) -> str:
+    if client is not None:
+        return client
+    if not config.clients:
+        raise UsageError("this stack has no weir:clients to send requests from; add one, or name a workload with a sidecar with --client")
+    return next(iter(config.clients))
+
+
+def _targets(config: StackConfig, namespace: str, names: list[str]) -> list[Target]:
+    objects = mesh(config, namespace).services
+    targets = []
+    for name in names:
+        service = config.services[name]
+        targets.append(Target(name, objects[name].host, service.port, tuple(service.versions), expectation(service)))
+    return targets
+
+
+def _measure(caller: Caller, targets: list[Target], requests: int | None) -> list[Measurement]:
+    measurements = []
+    for target in targets:
+        with _progress(f"requests to {target.name}", target.sending(requests).requests) as advance:
+            share = ERROR_RATE / len(targets)
+            measurements.append(measure(caller, target, requests=requests, error_rate=share, advance=advance))
+    return measurements
+
+
+def _failures(measurement: Measurement) -> str:
+    failed = [check.name for check in measurement.verdict.checks if not check.ok]
+    return f"{measurement.target.name} ({', '.join(failed)})"
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on the terminal's stderr that shows up only when it is waited for; gives what advances it."""
+    console = Console(stderr=True)
+    columns = (TextColumn(" {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = progress.add_task(what, total=total)
+    timer = threading.Timer(_SHOW_PROGRESS_AFTER, progress.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda count: progress.advance(task, count)
+    finally:
+        timer.cancel()
+        timer.join()  # or it could start after the stop
+        progress.stop()
+
+
+def _project(file: Path | None) -> Path:
+    return file.resolve().parent if file is not None else stackfile.project_dir()
+
+
+def _kubeconfig(config: StackConfig, file: Path | None) -> str | None:
+    """The config's path is relative to the project, wherever weir is run."""
+    return None if config.kubeconfig is None else str(_project(file) / Path(config.kubeconfig).expanduser())
+
+
+def _namespace(config: StackConfig, stack: str, file: Path | None) -> str:
+    """The namespace of the config, or that which an ephemeral stack was given: only the state of the stack knows its random part."""
+    if not config.ephemeral:
+        return config.namespace
+    pulumi = shutil.which(os.environ.get("WEIR_TOOL_PULUMI", "pulumi"))
+    if pulumi is None:
+        raise WeirError(f"stack {stack} is ephemeral and there is no pulumi on PATH to ask for its namespace; name it with --namespace")
+    ask = [pulumi, "stack", "output", "namespace", "--stack", stack, "--non-interactive"]
+    try:
+        done = subprocess.run(ask, cwd=_project(file), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise WeirError(f"pulumi did not tell the namespace of stack {stack} within 60 s; name it with --namespace") from None
+    found = done.stdout.strip()
+    if done.returncode != 0 or not found:
+        said = done.stderr.strip().removeprefix("error: ").splitlines()[:1]
+        why = "".join(said) or "no output"
+        raise WeirError(f"pulumi does not know the namespace of stack {stack} ({why}); run pulumi up, or name it with --namespace")
+    return found

@@ -1,0 +1,92 @@
+"""A stack, driven through the Pulumi CLI that the user has: what it does here is what it does when typed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from weir.errors import WeirError
+
+TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
+"""Environment variable that names the pulumi to use; without it, the first one on PATH."""
+
+_ASK_SECONDS = 60.0
+# pulumi's exit code for a stack that does not exist (its documentation, "Exit codes").
+_NO_STACK = 6
+
+
+class EngineError(WeirError):
+    """Pulumi could not do what was asked; the text has its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack of the project in `project`, in whichever backend the environment names."""
+
+    name: str
+    project: Path
+
+    def ensure(self) -> None:
+        """Select the stack, so that `pulumi up` needs no --stack; create it first where the backend has none of that name."""
+        selected = self._ask("stack", "select", self.name)
+        if selected.returncode == 0:
+            return
+        if selected.returncode != _NO_STACK and "no stack named" not in selected.stderr:
+            raise EngineError(f"stack {self.name} cannot be selected: {_words(selected)}")
+        created = self._ask("stack", "init", self.name)
+        if created.returncode:
+            raise EngineError(f"stack {self.name} cannot be created: {_words(created)}")
+
+    def up(self) -> None:
+        """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why."""
+        command = [self._pulumi(), "up", "--yes", "--skip-preview", "--stack", self.name]
+        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
+        process = subprocess.Popen(command, cwd=self.project)
+        while True:
+            try:
+                code = process.wait()
+                break
+            except KeyboardInterrupt:
+                continue
+        if code:
+            raise EngineError(
+                f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
+            )
+
+    def output(self, name: str) -> str:
+        """A stack output as text. Raises EngineError when the stack, or the output, is not there."""
+        asked = self._ask("stack", "output", name, "--stack", self.name)
+        if asked.returncode or not asked.stdout.strip():
+            raise EngineError(f"pulumi does not know the {name} of stack {self.name} ({_words(asked) or 'no output'}); run pulumi up")
+        return asked.stdout.strip()
+
+    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                [self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
+                cwd=self.project,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_ASK_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"pulumi {' '.join(arguments)} did not end within {_ASK_SECONDS:.0f} s") from None
+
+    def _pulumi(self) -> str:
+        named = os.environ.get(TOOL_VARIABLE)
+        found = shutil.which(named or "pulumi")
+        if found is None:
+            if named:
+                raise EngineError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
+            raise EngineError(f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
+        return found
+
+
+def _words(result: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.removeprefix("error: ") for line in result.stderr.strip().splitlines() if line.strip()]
+    return "; ".join(lines)[:300]

@@ -1,0 +1,79 @@
+"""From what a stack file or Pulumi holds to a checked `StackConfig`, or to one error with every problem in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from weir.model.checks import check
+from weir.model.config import StackConfig
+from weir.model.problems import ConfigError, Path, Problem
+from weir.model.translate import problems_of
+
+
+def load(raw: Mapping[str, Any]) -> StackConfig:
+    """The config behind the keys of the namespace `weir` (given without `weir:`), as parsed YAML or as the text Pulumi hands to a program.
+
+    Raises ConfigError with all problems, in the order of the config.
+    """
+    written = {key: _decoded(value) for key, value in raw.items()}
+    config, problems = _typed(written)
+    reported = frozenset(problem.path for problem in problems)
+    # A value that was refused counts as left out below, so a rule may stumble over its absence: it was reported, once is enough.
+    problems += [problem for problem in check(config, reported) if problem.path not in reported]
+    if problems:
+        raise ConfigError(sorted(problems, key=lambda problem: _position(written, problem.path)))
+    return config
+
+
+def _decoded(value: Any) -> Any:
+    """Objects arrive as JSON text in a program, and in a stack file that was written by `pulumi config set` without `--path`."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _typed(written: dict[str, Any]) -> tuple[StackConfig, list[Problem]]:
+    """The config built from all parts of it that are well formed, and the problems of the others.
+
+    Leaving out what is refused and building again lets the rules between fields speak in the same run.
+    """
+    remaining = copy.deepcopy(written)
+    problems: list[Problem] | None = None
+    while True:
+        try:
+            return StackConfig.model_validate(remaining), problems or []
+        except ValidationError as error:
+            found = problems_of(error)
+        if problems is None:
+            problems = [problem for problem, _ in found]
+        for problem, kind in found:
+            _leave_out(remaining, problem.path[:-1] if kind == "missing" else problem.path)
+
+
+def _leave_out(tree: dict[str, Any], path: Path) -> None:
+    """Remove the mapping's entry at the path; an item of a list takes its list with it, since the others would move up."""
+    if isinstance(path[-1], int):
+        path = path[:-1]
+    parent: Any = tree
+    for key in path[:-1]:
+        parent = parent.get(key) if isinstance(parent, dict) else None
+    if isinstance(parent, dict):
+        parent.pop(path[-1], None)
+
+
+def _position(tree: Any, path: Path) -> list[int]:
+    """Where in the config the path is, for sorting: the place of each key in its mapping; keys that are not there come last."""
+    places = []
+    for key in path:
+        keys = list(tree) if isinstance(tree, dict) else []
+        places.append(key if isinstance(key, int) else keys.index(key) if key in keys else len(keys))
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return places

@@ -1,0 +1,45 @@
+"""What a stack says about itself once it is up: the stack outputs, a contract with whoever reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weir.model.config import Service, StackConfig
+from weir.model.routing import host, number
+from weir.model.weights import weights
+
+
+def outputs(config: StackConfig, namespace: str) -> dict[str, Any]:
+    """`namespace`, and `services` by name: host, stable, canary (percent), weights (as in the route), faults, versions (image, replicas).
+
+    `faults` has `delay` and `abort` where they are configured, with the keys of the config; percentages are plain numbers.
+    """
+    return {
+        "namespace": namespace,
+        "services": {name: _service(name, service, namespace) for name, service in config.services.items()},
+    }
+
+
+def _service(name: str, service: Service, namespace: str) -> dict[str, Any]:
+    return {
+        "host": host(name, namespace),
+        "stable": service.stable,
+        "canary": {version: number(percent) for version, percent in service.canary.items()},
+        "weights": weights(service),
+        "faults": _faults(service),
+        "versions": {version: _version(service, version) for version in service.versions},
+    }
+
+
+def _version(service: Service, version: str) -> dict[str, Any]:
+    workload = service.workload(version)
+    return {} if workload is None else {"image": workload.image, "replicas": workload.replicas}
+
+
+def _faults(service: Service) -> dict[str, Any]:
+    faults: dict[str, Any] = {}
+    if service.fault and (delay := service.fault.delay):
+        faults["delay"] = {"percentage": number(delay.percentage), "fixedDelay": delay.fixed_delay.text}
+    if service.fault and (abort := service.fault.abort):
+        faults["abort"] = {"percentage": number(abort.percentage), "httpStatus": abort.http_status}
+    return faults

@@ -1,0 +1,90 @@
+"""Stack files (Pulumi.STACK.yaml): finding them and reading the config of weir from them, without Pulumi."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from weir.errors import UsageError
+
+PROJECT_FILE = "Pulumi.yaml"
+_PREFIX = "weir:"
+
+
+class StackFileError(UsageError):
+    """A stack file that is not there, is no YAML, or has no config; the text says where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackFile:
+    """A stack file that was read. `config` has the keys of the namespace `weir` without `weir:`, values as YAML gives them, unchecked."""
+
+    path: Path
+    config: dict[str, Any]
+
+
+def project_dir(start: Path | None = None) -> Path:
+    """The directory of Pulumi.yaml: `start` (the working directory) or the nearest above it. StackFileError if there is none."""
+    start = (start or Path.cwd()).resolve()
+    for directory in (start, *start.parents):
+        if (directory / PROJECT_FILE).is_file():
+            return directory
+    raise StackFileError(f"no {PROJECT_FILE} in {start} or above it; change into the checkout of weir, or name a stack file with --file")
+
+
+def stack_path(stack: str, project: Path) -> Path:
+    """The file of a stack, which may be given as `dev` or, as Pulumi prints it, `organization/weir/dev`. StackFileError names the stacks there are."""
+    name = stack.rsplit("/", 1)[-1]
+    path = project / f"Pulumi.{name}.yaml"
+    if path.is_file():
+        return path
+    there = sorted(other.name.removeprefix("Pulumi.").removesuffix(".yaml") for other in project.glob("Pulumi.*.yaml"))
+    choice = f"the stacks here are {', '.join(there)}" if there else f"there is no stack in {project}"
+    raise StackFileError(f"no stack {name}: {path} does not exist; {choice}")
+
+
+def find(stack: str, file: Path | None = None) -> StackFile:
+    """Read the file, or without one that of the stack in the project around the working directory. Raises StackFileError."""
+    return read(file if file is not None else stack_path(stack, project_dir()))
+
+
+def read(path: Path) -> StackFile:
+    """Read one stack file. Raises StackFileError; what is wrong with the config itself is for `weir.model.load` to say."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StackFileError(f"{path}: no such file; check the name") from None
+    except UnicodeDecodeError as error:
+        raise StackFileError(f"{path}: is not text in UTF-8 (byte {error.start}); is it a stack file?") from None
+    except OSError as error:
+        raise StackFileError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        tree = _plain(YAML(typ="safe", pure=True).load(text))
+    except MarkedYAMLError as error:
+        raise StackFileError(f"{path}{_place(error)}: is no YAML: {error.problem}; correct it there, or on the lines before") from None
+    except YAMLError as error:
+        first = str(error).strip().splitlines()[0]
+        raise StackFileError(f"{path}: is no YAML: {first}") from None
+    config = tree.get("config") if isinstance(tree, dict) else None
+    if not isinstance(config, dict) or not config:
+        raise StackFileError(f"{path}: has no config; it needs a key `config:` with keys such as `{_PREFIX}services:` below it")
+    bare = [key for key in config if ":" not in key]
+    if bare:
+        raise StackFileError("\n".join(f"{path}: config key {key} has no namespace; write {_PREFIX}{key}" for key in bare))
+    return StackFile(path, {key.removeprefix(_PREFIX): value for key, value in config.items() if key.startswith(_PREFIX)})
+
+
+def _plain(value: Any) -> Any:
+    """The tree with text for keys, as Pulumi's JSON has it: a version may be written `1:`."""
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key).lower(): _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _place(error: MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    return f":{mark.line + 1}:{mark.column + 1}" if mark else ""
