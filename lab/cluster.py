@@ -45,9 +45,7 @@ class Cluster:
     def run(self, *arguments: str, text: str | None = None, timeout: float = 60.0) -> str:
         """Run kubectl; returns what it prints. Raises LabError with its words when it fails or takes over ``timeout`` seconds."""
         try:
-            result = subprocess.run(
-                [*self._command, *arguments], input=text, capture_output=True, text=True, timeout=timeout, check=False
-            )
+            result = subprocess.run([*self._command, *arguments], input=text, capture_output=True, text=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired as error:
             raise LabError(f"kubectl {arguments[0]} did not end within {timeout:.0f} s") from error
         if result.returncode:

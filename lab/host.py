@@ -37,7 +37,9 @@ def command_path() -> str:
 def require_root() -> None:
     """Refuse to go on as anyone but root on Linux: namespaces, mounts and cgroups need it."""
     if sys.platform != "linux":
-        raise LabError(f"the lab runs on Linux, this is {platform.system()}. Point weir at a cluster of your own instead: README, 'Your own cluster'.")
+        raise LabError(
+            f"the lab runs on Linux, this is {platform.system()}. Point weir at a cluster of your own instead: README, 'Your own cluster'."
+        )
     if os.geteuid() != 0:
         raise LabError(
             "the lab needs root: it makes a network namespace, mounts and cgroups. Run it with sudo, or point weir at a cluster "

@@ -36,7 +36,9 @@ def build_images(tools: Toolset, progress: Progress) -> Path:
     if archive.exists():
         return archive
     require_space(cache_dir() / "images", _NEED_BYTES, "the lab's images")
-    with locked(cache_dir() / "locks" / "images.lock", lambda pid: progress.line(f"  .. images: waiting for process {pid}, which builds them")):
+    with locked(
+        cache_dir() / "locks" / "images.lock", lambda pid: progress.line(f"  .. images: waiting for process {pid}, which builds them")
+    ):
         if archive.exists():
             return archive
         base = _base(progress)
@@ -61,7 +63,11 @@ def _base(progress: Progress) -> Path:
     log = base.with_name("base.log")
     with progress.task("base", f"making the images' base file system (Debian {_BASE_RELEASE})"), log.open("wb") as output:
         code = subprocess.run(
-            [*command, _BASE_RELEASE, str(partial)], stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "PATH": command_path()}, check=False
+            [*command, _BASE_RELEASE, str(partial)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": command_path()},
+            check=False,
         ).returncode
     if code:
         partial.unlink(missing_ok=True)
@@ -90,7 +96,8 @@ def _images(tools: Toolset, base: Layer, scratch: Path) -> tuple[Image, ...]:
         Image(PAUSE_IMAGE, (layer("pause", program("pause", "pause")),), ("/pause",)),
         Image(f"{HUB}/proxyv2:{ISTIO_VERSION}", (base, proxy), ("/usr/local/bin/pilot-agent",), user=_PROXY_USER),
         Image(f"{HUB}/pilot:{ISTIO_VERSION}", (base, pilot), ("/usr/local/bin/pilot-discovery",), user=_PROXY_USER),
-        Image("docker.io/hashicorp/http-echo:1.0.0", (layer("http-echo", program("http-echo", "http-echo")),), ("/http-echo",), user="65532"),
+        Image(
+            "docker.io/hashicorp/http-echo:1.0.0", (layer("http-echo", program("http-echo", "http-echo")),), ("/http-echo",), user="65532"
+        ),
         Image("docker.io/curlimages/curl:latest", (base,), ("/usr/bin/curl",), user="100"),
     )
-

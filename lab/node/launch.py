@@ -130,9 +130,7 @@ def _connect(node: Launch) -> None:
 
 
 def _ip(*arguments: str, command: tuple[str, ...] = ("ip",)) -> str:
-    result = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "PATH": command_path()}
-    )
+    result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "PATH": command_path()})
     if result.returncode:
         raise LabError(f"ip {' '.join(arguments)} failed: {result.stderr.strip()}")
     return result.stdout
@@ -171,7 +169,9 @@ def _remove_cgroups(cgroup: str) -> None:
                     Path(directory).rmdir()
             if top.exists():
                 if time.monotonic() > deadline:
-                    raise LabError(f"the cgroup {top} is still in use: end the processes that {top}/cgroup.procs lists, then run weir lab down again.")
+                    raise LabError(
+                        f"the cgroup {top} is still in use: end the processes that {top}/cgroup.procs lists, then run weir lab down again."
+                    )
                 time.sleep(0.02)
 
 

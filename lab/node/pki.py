@@ -53,10 +53,10 @@ def make_pki(directory: Path) -> None:
         return
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca = ["-CA", "ca.crt", "-CAkey", "ca.key"]
-    _certificate(directory, "ca", "/CN=weir-lab-ca", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature")
     _certificate(
-        directory, "apiserver", "/CN=kube-apiserver", "extendedKeyUsage=serverAuth", f"subjectAltName={_SERVER_NAMES}", signer=ca
+        directory, "ca", "/CN=weir-lab-ca", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"
     )
+    _certificate(directory, "apiserver", "/CN=kube-apiserver", "extendedKeyUsage=serverAuth", f"subjectAltName={_SERVER_NAMES}", signer=ca)
     for client in _CLIENTS:
         subject = (f"/O={client.group}" if client.group else "") + f"/CN={client.user}"
         _certificate(directory, client.name, subject, "extendedKeyUsage=clientAuth", signer=ca)

@@ -75,7 +75,9 @@ def build_all(progress: Progress, modules: tuple[Module, ...] = MODULES, skip: f
     work = _Work(binaries)
     progress.remaining = work.remaining
     if binaries:
-        progress.line(f"building {work.total} tools from source into {cache_dir()} ({work.remaining()}); they are kept, and never built again")
+        progress.line(
+            f"building {work.total} tools from source into {cache_dir()} ({work.remaining()}); they are kept, and never built again"
+        )
     jobs = _jobs()
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(_build_module, place, skip, go, progress, work) for place in missing]
@@ -205,7 +207,9 @@ def _lay_out(place: Built, go: str) -> Path:
     return sources
 
 
-_FETCH_HELP = "Check that this machine reaches a Go module proxy (go env GOPROXY), then run the same command again: it goes on where it was."
+_FETCH_HELP = (
+    "Check that this machine reaches a Go module proxy (go env GOPROXY), then run the same command again: it goes on where it was."
+)
 
 
 def _compile(place: Built, binary: Binary, go: str, sources: Path, work: _Work) -> None:
@@ -228,7 +232,9 @@ def _compile(place: Built, binary: Binary, go: str, sources: Path, work: _Work) 
             "on a larger disk, then run the same command again."
         )
     unreachable = re.search(r"^go: .*(dial tcp|no such host|timeout|connection refused|50\d )", text, re.MULTILINE)
-    hint = _FETCH_HELP if unreachable else (
-        f"Name one you have instead: WEIR_TOOL_{binary.name.upper().replace('-', '_')}=/path/to/{binary.name}"
+    hint = (
+        _FETCH_HELP
+        if unreachable
+        else (f"Name one you have instead: WEIR_TOOL_{binary.name.upper().replace('-', '_')}=/path/to/{binary.name}")
     )
     raise LabError(f"{binary.name} does not build (go exited with {code}; whole output in {log}):\n{last_lines(log)}\n{hint}")

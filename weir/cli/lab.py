@@ -57,7 +57,10 @@ def status_command(as_json: bool) -> None:
 
 
 def _table(now: Status) -> str:
-    lines = [f"{name:<26}{entry['state']:<10}{'restarts ' + str(entry['restarts']) if entry['restarts'] else ''}" for name, entry in now.processes.items()]
+    lines = [
+        f"{name:<26}{entry['state']:<10}{'restarts ' + str(entry['restarts']) if entry['restarts'] else ''}"
+        for name, entry in now.processes.items()
+    ]
     if now.running:
         lines.append(f"{'API server':<26}{now.server}")
         lines.append(f"{'memory':<26}{now.memory_bytes / 1e9:.2f} GB")

@@ -14,14 +14,22 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 stack_option = click.option(
-    "--stack", metavar="NAME", default="dev", show_default=True, envvar="PULUMI_STACK", show_envvar=True, help="The stack; its file is Pulumi.NAME.yaml."
+    "--stack",
+    metavar="NAME",
+    default="dev",
+    show_default=True,
+    envvar="PULUMI_STACK",
+    show_envvar=True,
+    help="The stack; its file is Pulumi.NAME.yaml.",
 )
 """Gives the parameter `stack`."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 """Gives the parameter `as_json`."""
 
-_file_option = click.option("--file", metavar="FILE", type=click.Path(path_type=Path), help="A stack file to use instead of that of a stack.")
+_file_option = click.option(
+    "--file", metavar="FILE", type=click.Path(path_type=Path), help="A stack file to use instead of that of a stack."
+)
 
 
 def stack_options(function: Command) -> Command:

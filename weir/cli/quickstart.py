@@ -46,7 +46,11 @@ def _next(config: StackConfig, stack: str) -> str:
     name, service = next(iter(config.services.items()), (None, None))
     if client and name and service:
         port = "" if service.port == 80 else f":{service.port}"
-        lines += [f"[bold]kubectl exec deploy/{client} -- curl -s http://{name}{port}[/]", "  one request, as the service's callers send it", ""]
+        lines += [
+            f"[bold]kubectl exec deploy/{client} -- curl -s http://{name}{port}[/]",
+            "  one request, as the service's callers send it",
+            "",
+        ]
         canary = next((version for version in service.versions if version != service.stable), None)
         if canary:
             key = f"services.{name}.canary.{canary}"

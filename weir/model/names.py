@@ -77,7 +77,6 @@ def image(value: Any) -> str:
     return str(value)
 
 
-
 EnvName = Annotated[str, PlainValidator(env_name)]
 Image = Annotated[str, PlainValidator(image)]
 Label = Annotated[str, PlainValidator(label)]

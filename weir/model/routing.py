@@ -34,9 +34,7 @@ def virtual_service(name: str, service: Service, namespace: str) -> Manifest:
     there = host(name, namespace)
     route: Manifest = {
         "name": "default",
-        "route": [
-            {"destination": {"host": there, "subset": version}, "weight": weight} for version, weight in weights(service).items()
-        ],
+        "route": [{"destination": {"host": there, "subset": version}, "weight": weight} for version, weight in weights(service).items()],
     }
     if service.fault:
         route["fault"] = _fault(service.fault)

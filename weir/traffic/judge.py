@@ -203,6 +203,6 @@ def _notes(expected: Expectation, answers: Sequence[Answer], attempts: Mapping[s
     if surplus > 0:
         notes.append(f"{surplus} attempts more than requests: retries, or other requests of the same pod; both count in the split")
     slow = timing.slowest_undelayed
-    if expected.delay is not None and slow is not None and slow > expected.delay.seconds / 2:
+    if expected.delay is not None and slow is not None and slow > expected.delay.seconds * 0.75:
         notes.append(f"requests without delay took up to {slow:.2f} s: too near the delay to tell all of them from delayed ones")
     return notes

@@ -103,9 +103,9 @@ def test_wrong_delays_fail(slow: int, seconds: float) -> None:
 
 def test_a_slow_service_is_remarked_on() -> None:
     """When requests without delay come near it, the verdict says that they cannot be told apart."""
-    judged = verdict(DELAY, [Answer(200, 3.01)] * 100 + [Answer(200, 2.0)] * 100, {"v1": 160, "v2": 40})
+    judged = verdict(DELAY, [Answer(200, 3.01)] * 100 + [Answer(200, 2.5)] * 100, {"v1": 160, "v2": 40})
     assert judged.ok
-    assert "took up to 2.00 s" in judged.notes[0]
+    assert "took up to 2.50 s" in judged.notes[0]
 
 
 def test_a_delay_that_the_proxy_kept_fails() -> None:

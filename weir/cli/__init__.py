@@ -1,0 +1,82 @@
+"""The command `weir`: which commands there are, and how each of them ends.
+
+Commands are imported when they are called: `weir --help` and a shell's completion must not wait for what one of them needs.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from lab.errors import LabError
+from weir.errors import WeirError
+
+INTERRUPTED = 130
+
+# Command → what `weir --help` says of it. Its module has the command's name and an object `command`.
+COMMANDS = {
+    "lab": "The embedded cluster: up, down, status.",
+    "env": 'Settings of the lab for a shell: eval "$(weir env)".',
+    "quickstart": "Lab, stack, measured traffic: what `make up` runs.",
+    "check": "Say what is wrong with the config of a stack.",
+    "render": "Print the manifests of a stack as YAML.",
+    "verify": "Send requests inside the mesh and judge the traffic.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(f"weir.cli.{cmd_name}").command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Commands)
+@click.version_option(package_name="weir")
+def cli() -> None:
+    """Steer traffic between the versions of a service on Istio.
+
+    Exit codes: 0 done; 1 an operation failed; 2 bad config or usage; 3 traffic is not what the config says; 130 interrupted.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; every error ends as a line or more on stderr that says what to do, and the exit code of its kind."""
+    # A terminated command cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except click.exceptions.Abort:
+        _end("interrupted", INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (WeirError, LabError) as error:
+        _end(str(error), error.exit_code if isinstance(error, WeirError) else WeirError.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _end(f"the disk is full: {error}. Free some space, then run the same command again.", WeirError.exit_code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end(text: str, code: int) -> NoReturn:
+    click.echo(text, err=True)
+    sys.exit(code)
