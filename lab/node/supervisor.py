@@ -125,7 +125,7 @@ class Supervisor:
                             stdout=output,
                             stderr=subprocess.STDOUT,
                             # The blocked signals of this process must not be the child's.
-                            preexec_fn=_unblock,  # noqa: PLW1509
+                            preexec_fn=_unblock,
                         )
                     except OSError as error:
                         output.write(f"cannot be started: {error}\n".encode())
@@ -169,7 +169,7 @@ def _answers(probe: str) -> bool:
             connection.settimeout(_PROBE_SECONDS)
             return connection.connect_ex(probe.removeprefix("unix:")) == 0
     # Health endpoints of the node's own loopback: who answers there is not in question.
-    context = ssl._create_unverified_context() if probe.startswith("https:") else None  # noqa: S323
+    context = ssl._create_unverified_context() if probe.startswith("https:") else None
     try:
         with urllib.request.urlopen(probe, timeout=_PROBE_SECONDS, context=context) as response:
             return bool(response.status == 200)

@@ -1,0 +1,152 @@
+"""The program under Pulumi's mocks: which resources there are, whose children, in which order, and where."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import runpy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, stack
+from pulumi.runtime.config import set_all_config
+
+from tests.unit.model.test_config import SOUND
+
+PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+RULE = "kubernetes:networking.istio.io/v1:DestinationRule"
+ROUTE = "kubernetes:networking.istio.io/v1:VirtualService"
+
+
+@dataclass
+class Recorded:
+    """What a run of the program registered: every resource, and its dependencies by URN."""
+
+    resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    requests: dict[tuple[str, str], Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+class _Mocks(mocks.Mocks):
+    def __init__(self, recorded: Recorded) -> None:
+        self.recorded = recorded
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.recorded.resources[(args.typ, args.name)] = dict(args.inputs)
+        state = dict(args.inputs)
+        if args.typ == "random:index/randomPet:RandomPet":
+            return f"{args.inputs['prefix']}-happy-otter", state
+        return f"{args.name}-id", state
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return {}, []
+
+
+class _Monitor(mocks.MockMonitor):
+    def __init__(self, recorded: Recorded) -> None:
+        super().__init__(_Mocks(recorded))
+        self.recorded = recorded
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        self.recorded.requests[(request.type, request.name)] = request
+        return super().RegisterResource(request)
+
+
+def run(config: dict[str, Any]) -> Recorded:
+    """Run the program on a config, as the engine would, and record what it registers."""
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    recorded = Recorded()
+    mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded))
+    set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()})
+
+    async def program() -> None:
+        await stack.run_pulumi_func(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"))
+
+    asyncio.get_event_loop().run_until_complete(program())
+    return recorded
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[Recorded]:
+    """The tutorial's config, run once."""
+    yield run(SOUND)
+
+
+def depends(recorded: Recorded, kind: str, name: str) -> str:
+    return " ".join(recorded.requests[(kind, name)].dependencies)
+
+
+def test_the_tutorials_resources_are_there(recorded: Recorded) -> None:
+    """Namespace, Service, a Deployment and a subset for each version, one route, one client."""
+    for key in [
+        ("kubernetes:core/v1:Namespace", "namespace"),
+        ("kubernetes:core/v1:Service", "backend"),
+        (DEPLOYMENT, "backend-v1"),
+        (DEPLOYMENT, "backend-v2"),
+        (DEPLOYMENT, "frontend"),
+        (RULE, "backend-v1"),
+        (RULE, "backend-v2"),
+        (ROUTE, "backend"),
+    ]:
+        assert key in recorded.resources, key
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "parent"),
+    [
+        (DEPLOYMENT, "backend-v1", "weir:mesh:MeshService$weir:mesh:BackendVersion::backend-v1"),
+        (RULE, "backend-v1", "weir:mesh:MeshService$weir:mesh:DestinationRule::backend-v1"),
+        (ROUTE, "backend", "weir:mesh:MeshService$weir:mesh:VirtualService::backend"),
+        (DEPLOYMENT, "frontend", "weir:mesh:Client::frontend"),
+    ],
+)
+def test_each_resource_is_the_child_of_its_component(recorded: Recorded, kind: str, name: str, parent: str) -> None:
+    """The tree in the preview shows services with their versions, rules and route."""
+    found = recorded.requests[(kind, name)].parent
+    assert found.split("::")[-1] == parent.split("::")[-1]
+    assert parent.split("::")[0].split("$")[-1] in found
+
+
+def test_pods_come_before_subsets_before_the_route(recorded: Recorded) -> None:
+    """The order that keeps a route from naming a subset without ready pods is in the graph."""
+    for version in ("v1", "v2"):
+        assert f"Deployment::backend-{version}" in depends(recorded, RULE, f"backend-{version}")
+        assert f"DestinationRule::backend-{version}" in depends(recorded, ROUTE, "backend")
+
+
+def test_everything_goes_to_the_one_provider(recorded: Recorded) -> None:
+    """No Kubernetes resource falls back to a default provider, and so to another cluster."""
+    kubernetes = [request for (kind, _), request in recorded.requests.items() if kind.startswith("kubernetes:")]
+    assert kubernetes
+    assert all("pulumi:providers:kubernetes::cluster" in request.provider for request in kubernetes)
+
+
+def test_the_route_has_the_weights_of_the_config(recorded: Recorded) -> None:
+    """The spec that reaches the engine is the model's."""
+    [route] = recorded.resources[(ROUTE, "backend")]["spec"]["http"]
+    assert [(entry["destination"]["subset"], entry["weight"]) for entry in route["route"]] == [("v1", 80), ("v2", 20)]
+
+
+def test_an_ephemeral_stack_lives_in_a_namespace_of_its_own() -> None:
+    """The pet's name is in the namespace, in every object's place and in every host."""
+    recorded = run({**SOUND, "ephemeral": True})
+    name = "demo-happy-otter"
+    assert recorded.resources[("kubernetes:core/v1:Namespace", "namespace")]["metadata"]["name"] == name
+    assert recorded.resources[(DEPLOYMENT, "backend-v1")]["metadata"]["namespace"] == name
+    assert recorded.resources[(ROUTE, "backend")]["spec"]["hosts"] == [f"backend.{name}.svc.cluster.local"]
+
+
+def test_bad_config_registers_nothing() -> None:
+    """A refused config ends the program with weir's lines before any resource is registered."""
+    recorded = Recorded()
+    with pytest.raises(pulumi.RunError, match="weir:servces: unknown key"):
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev")
+        set_all_config({"weir:servces": "{}"})
+        runpy.run_path(str(PROGRAM), run_name="__main__")
+    assert recorded.resources == {}
