@@ -7,7 +7,7 @@ from components.client import Client
 from components.cluster import cluster
 from components.mesh_service import MeshService
 from components.stack_namespace import StackNamespace
-from weir.model import ConfigError, StackConfig, load, mesh, outputs
+from weir.model import ConfigError, ServiceObjects, StackConfig, load, mesh, outputs
 
 PREFIX = "weir:"
 
@@ -30,8 +30,14 @@ plan = mesh(config, config.namespace)
 namespace = StackNamespace("namespace", plan.namespace, config.ephemeral, opts)
 placed = namespace.name.apply(lambda name: mesh(config, name))
 
+
+def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
+    """The objects of one service with the real namespace in their hosts."""
+    return placed.apply(lambda real: real.services[name])
+
+
 for name, service in plan.services.items():
-    MeshService(name, service, placed.apply(lambda real, name=name: real.services[name]), namespace.name, config.ready_timeout, opts)
+    MeshService(name, service, placed_service(name), namespace.name, config.ready_timeout, opts)
 for name, client in plan.clients.items():
     Client(name, client, namespace.name, config.ready_timeout, opts)
 

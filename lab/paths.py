@@ -15,14 +15,17 @@ class LabPaths:
 
     @property
     def weir(self) -> Path:
+        """All that weir keeps in a checkout; git ignores it."""
         return self.project / ".weir"
 
     @property
     def lab(self) -> Path:
+        """The node's directory."""
         return self.weir / "lab"
 
     @property
     def lock(self) -> Path:
+        """Held while the lab is started or removed."""
         return self.weir / "lab.lock"
 
     @property
@@ -37,10 +40,12 @@ class LabPaths:
 
     @property
     def logs(self) -> Path:
+        """A log for each process of the node."""
         return self.lab / "logs"
 
     @property
     def pki(self) -> Path:
+        """Keys, certificates, and the components' kubeconfigs."""
         return self.lab / "pki"
 
     @property
@@ -55,6 +60,7 @@ class LabPaths:
 
     @property
     def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, for use from the host."""
         return self.lab / "kubeconfig"
 
     @property

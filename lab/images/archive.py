@@ -28,6 +28,7 @@ class Layer:
 
     @classmethod
     def of(cls, path: Path) -> Layer:
+        """The layer in the tar file at `path`; reads it once for its digest."""
         digest = hashlib.sha256()
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):

@@ -47,6 +47,7 @@ class Launch:
 
     @classmethod
     def read(cls, path: Path) -> Launch | None:
+        """What was written down at `path`; None when nothing was, or not the whole of it."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -54,10 +55,12 @@ class Launch:
 
     @property
     def alive(self) -> bool:
+        """Whether the first process still runs, and is the one that was started."""
         return process_started(self.pid) == self.started
 
     @property
     def server(self) -> str:
+        """The URL of the API server, as the host reaches it."""
         return f"https://{self.node_address}:6443"
 
 

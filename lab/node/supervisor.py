@@ -43,11 +43,13 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Plan:
+        """The plan that `write` left at `path`."""
         content = json.loads(path.read_text())
         units = [Unit(**{**unit, "command": tuple(unit["command"]), "after": tuple(unit["after"])}) for unit in content["units"]]
         return cls(content["directory"], content["cgroup"], units)
 
     def write(self, path: Path) -> None:
+        """Leave the plan at `path` for the process that reads it."""
         path.write_text(json.dumps(asdict(self), indent=2))
 
 

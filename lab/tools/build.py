@@ -40,6 +40,7 @@ class Built:
     directory: Path
 
     def path(self, name: str) -> Path:
+        """Where the file `name` of the module stands, once it is there."""
         return self.directory / name
 
     def missing(self, skip: frozenset[str] = frozenset()) -> list[Binary]:

@@ -41,6 +41,7 @@ class Module:
 
     @property
     def source(self) -> Path:
+        """The directory with go.mod, go.sum and sources."""
         return MODULES_DIR / self.name
 
 

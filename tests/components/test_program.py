@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,9 +71,9 @@ def run(config: dict[str, Any]) -> Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Iterator[Recorded]:
+def recorded() -> Recorded:
     """The tutorial's config, run once."""
-    yield run(SOUND)
+    return run(SOUND)
 
 
 def depends(recorded: Recorded, kind: str, name: str) -> str:
@@ -144,9 +143,9 @@ def test_an_ephemeral_stack_lives_in_a_namespace_of_its_own() -> None:
 def test_bad_config_registers_nothing() -> None:
     """A refused config ends the program with weir's lines before any resource is registered."""
     recorded = Recorded()
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev")
+    set_all_config({"weir:servces": "{}"})
     with pytest.raises(pulumi.RunError, match="weir:servces: unknown key"):
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev")
-        set_all_config({"weir:servces": "{}"})
         runpy.run_path(str(PROGRAM), run_name="__main__")
     assert recorded.resources == {}

@@ -63,6 +63,7 @@ def _model_at(path: Path) -> type[BaseModel]:
             here = _bare(get_args(here)[1])
         else:
             here = _bare(next(field.annotation for field in here.model_fields.values() if field.alias == key))
+    assert isinstance(here, type), path
     assert issubclass(here, BaseModel), f"{path} is no mapping with keys of its own"
     return here
 

@@ -1,0 +1,74 @@
+"""What the live tests stand on: a project of their own with a lab of its own, driven as a person drives it, in a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_PROGRAM = ("Pulumi.yaml", "Pulumi.dev.yaml", "__main__.py")
+COMMAND_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the program in a directory of its own: its stack files can be changed, its lab is nobody else's."""
+
+    directory: Path
+
+    @classmethod
+    def create(cls, directory: Path) -> Project:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in _PROGRAM:
+            shutil.copy(CHECKOUT / name, directory / name)
+        link = directory / ".venv"
+        if not link.is_symlink():
+            link.symlink_to(CHECKOUT / ".venv")
+        return cls(directory)
+
+    def run(
+        self, command: str, *, check: bool = True, shell: bool = True, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a line of bash in the project; with `shell`, on the lab as after `weir env`."""
+        setup = 'settings="$(.venv/bin/weir env)" || exit 99; eval "$settings"; ' if shell else ""
+        result = subprocess.run(
+            ["bash", "-c", setup + command],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})},
+        )
+        if check:
+            assert result.returncode == 0, f"{command}: exit code {result.returncode}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
+        return result
+
+    def weir(self, arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return self.run(f".venv/bin/weir {arguments}", shell=False, **options)
+
+    def json(self, command: str) -> Any:
+        return json.loads(self.run(command).stdout)
+
+    def answers(self, count: int, parallel: int = 20) -> list[str]:
+        """The texts that `count` requests of the frontend to http://backend were answered with."""
+        done = self.run(
+            f'kubectl exec deploy/frontend -- sh -c \'seq {count} | xargs -P {parallel} -n 20 sh -c "for i in \\"\\$@\\"; do curl -s http://backend; done" sh\''
+        )
+        return done.stdout.split("\n")[:-1]
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Poll `condition` with a bound."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)

@@ -1,0 +1,34 @@
+"""The guide's commands, word for word, in a shell: what it shows is what they print."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.live.harness import CHECKOUT, Project
+
+GUIDE = CHECKOUT / "docs" / "guide" / "tutorial.md"
+STEP = re.compile(r"```sh\n(?P<commands>.*?)```\n(?:```text\n(?P<shown>.*?)```)?", re.DOTALL)
+
+
+def pattern(line: str) -> str:
+    """A shown line as a pattern: `…` is anything, runs of spaces are any."""
+    pieces = [r"\s+".join(re.escape(word) for word in re.split(r"\s+", piece)) for piece in line.rstrip().split("…")]
+    return ".*".join(pieces)
+
+
+def test_the_guide_is_what_happens(lab: Project) -> None:
+    """Each block of commands ends well and prints every line the guide shows, in order."""
+    steps = list(STEP.finditer(GUIDE.read_text()))
+    assert len(steps) >= 8
+    lab.run("pulumi up --yes --stack dev")
+    for step in steps:
+        printed = lab.run(f"set -e; {step['commands']}").stdout
+        rest = printed.splitlines()
+        for line in (step["shown"] or "").splitlines():
+            found = next((index for index, real in enumerate(rest) if re.fullmatch(pattern(line), real.rstrip())), None)
+            if found is None:
+                pytest.fail(f"the guide shows {line!r} after\n{step['commands']}\nand this was printed:\n{printed}")
+            rest = rest[found + 1 :]
+    lab.run("pulumi destroy --yes --stack dev")
