@@ -53,7 +53,7 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         self.recorded.requests[(request.type, request.name)] = request
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 def run(config: dict[str, Any]) -> Recorded:
@@ -63,10 +63,10 @@ def run(config: dict[str, Any]) -> Recorded:
     mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded))
     set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()})
 
-    async def program() -> None:
-        await stack.run_pulumi_func(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"))
+    def program() -> None:
+        runpy.run_path(str(PROGRAM), run_name="__main__")
 
-    asyncio.get_event_loop().run_until_complete(program())
+    asyncio.get_event_loop().run_until_complete(stack.run_pulumi_func(program))
     return recorded
 
 

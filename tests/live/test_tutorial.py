@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -44,15 +43,14 @@ def verdict(lab: Project, code: int = 0) -> dict[str, Any]:
 
 def accepted(count: int, share: Fraction) -> range:
     region = acceptance(count, share, ERROR_RATE)
-    low, high = region
-    return range(low, high + 1)
+    return range(region.lo, region.hi + 1)
 
 
 @pytest.fixture(scope="module")
-def stack(lab: Project) -> Iterator[Project]:
+def stack(lab: Project) -> Project:
     """The dev stack, up."""
     lab.run("pulumi up --yes")
-    yield lab
+    return lab
 
 
 def test_1_pods_run_with_the_sidecar_of_the_webhook(stack: Project) -> None:
