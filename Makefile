@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: up test test-fast down lint unit clean
+.PHONY: up test test-fast down lint clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/installed
@@ -16,7 +16,7 @@ down: $(VENV)/installed
 
 # Everything; pytest's own closing line is the last one.
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest tests/unit tests/components tests/live
 
 # Without the lab: seconds, no root.
 test-fast: lint

@@ -16,11 +16,11 @@ from tests.live.harness import CHECKOUT, Project
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test in this directory needs the lab."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.live)
-            # The first to ask for the lab waits for tools that may have to be built: twenty-five minutes on two cores, and a margin.
-            item.add_marker(pytest.mark.timeout(4200 if item is items[0] or "lab" in getattr(item, "fixturenames", []) else 600))
+    live = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in live:
+        item.add_marker(pytest.mark.live)
+        # The first to ask for the lab waits for tools that may have to be built: twenty-five minutes on two cores, and a margin.
+        item.add_marker(pytest.mark.timeout(4200 if item is live[0] else 600))
 
 
 @pytest.fixture(scope="session")

@@ -14,27 +14,30 @@ from pathlib import Path
 import pytest
 
 from lab.node.launch import process_started
+from lab.node.layout import cgroup_directories
 from lab.paths import LabPaths
 from tests.live.harness import Project, until
 
 
-def machine() -> dict[str, object]:
-    """What a lab could leave behind on the machine: network namespaces, links, mounts, cgroups, and processes that run its tools."""
-    tools = ("etcd", "kube-", "kubelet", "containerd", "coredns", "pilot-", "envoy", "http-echo", "pause", "lab.node.supervisor")
-    commands = []
+def left_of(project: Project) -> dict[str, object]:
+    """What is on the machine of the project's lab, and what any lab could have changed there.
+
+    Every process of a lab, pods included, is in its cgroup; mounts and named network namespaces are the whole machine's.
+    """
+    paths = LabPaths(project.directory)
+    members = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if f"/{paths.cgroup}/" in (process / "cgroup").read_text():
+                members.append(f"{process.name} {(process / 'comm').read_text().strip()}")
         except OSError:
             continue
-        if any(Path(word).name.startswith(tool) for word in command.split()[:3] for tool in tools):
-            commands.append(f"{process.name} {command[:80]}")
     return {
         "namespaces": subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout,
-        "links": sorted(path.name for path in Path("/sys/class/net").iterdir()),
+        "links": [path.name for path in Path("/sys/class/net").iterdir() if path.name.endswith(paths.identity)],
         "mounts": Path("/proc/self/mounts").read_text(),
-        "cgroups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/weir-*") if path.parent.name != "node"),
-        "processes": sorted(commands),
+        "cgroups": [str(path) for path in cgroup_directories(paths.cgroup) if path.exists()],
+        "processes": members,
     }
 
 
@@ -65,11 +68,15 @@ def test_status_speaks_json(lab: Project) -> None:
 @pytest.mark.parametrize("victim", ["the supervisor", "etcd", "containerd"])
 def test_down_leaves_no_trace_after_kill_9(second: Project, victim: str) -> None:
     """Whatever was killed: namespaces, links, mounts, cgroups and processes are as before, and the lab of the session goes on."""
-    before = machine()
+    before = left_of(second)
     second.weir("lab up")
     paths = LabPaths(second.directory)
     first = json.loads(paths.launch.read_text())["pid"]
-    assert machine() != before
+    running = left_of(second)
+    # What is compared does see a lab.
+    assert len(running["processes"]) > 10  # type: ignore[arg-type]
+    assert running["links"]
+    assert running["cgroups"]
     if victim == "the supervisor":
         os.kill(first, signal.SIGKILL)
         until(lambda: process_started(first) is None, 30, "the first process ends")
@@ -78,7 +85,7 @@ def test_down_leaves_no_trace_after_kill_9(second: Project, victim: str) -> None
         inside = json.loads(paths.node_state.read_text())[victim]["pid"]
         subprocess.run(["nsenter", f"--target={first}", "--pid", "--mount", "kill", "-9", str(inside)], check=True)
     second.weir("lab down")
-    assert machine() == before
+    assert left_of(second) == before
     assert not paths.lab.exists()
 
 
@@ -148,7 +155,7 @@ def test_a_named_tool_that_does_not_fit_is_refused(second: Project) -> None:
 
 def test_a_process_that_dies_at_the_start_fails_at_once_with_its_log(second: Project) -> None:
     """A component that cannot run ends `lab up` with the end of its own log, and nothing half started is left."""
-    before = machine()
+    before = left_of(second)
     broken = second.directory / "broken-etcd"
     broken.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && echo etcd Version: 3.6.16 && exit 0\necho the disk of etcd is on fire >&2\nexit 7\n'
@@ -158,5 +165,5 @@ def test_a_process_that_dies_at_the_start_fails_at_once_with_its_log(second: Pro
     assert failed.returncode == 1
     assert "etcd ended with exit code 7" in failed.stderr
     assert "the disk of etcd is on fire" in failed.stderr
-    assert machine() == before
+    assert left_of(second) == before
     shutil.rmtree(second.directory / ".weir")

@@ -159,7 +159,9 @@ def test_bad_config_touches_nothing(stack: Project) -> None:
     before = stack.run("kubectl get virtualservice,destinationrule,deployment -o yaml").stdout
     stack.run("pulumi config set --path 'weir:services.backend.canary.v9' 90")
     failed = stack.run("pulumi up --yes", check=False)
-    stack.run("pulumi config rm --path 'weir:services.backend.canary.v9'")
+    # The shell to mend it in is to be had, with a word of what is wrong.
+    mended = stack.run("pulumi config rm --path 'weir:services.backend.canary.v9'")
+    assert "Pulumi.dev.yaml is not sound" in mended.stderr
     said = failed.stdout + failed.stderr
     assert failed.returncode != 0
     assert "weir:services.backend.canary.v9: no such version (versions: v1, v2)" in said

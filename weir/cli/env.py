@@ -14,6 +14,7 @@ from lab import environment
 from lab.paths import LabPaths
 from weir.cli.options import load_stack, stack_option
 from weir.engine import EngineError, Stack
+from weir.model import ConfigError
 from weir.stackfile import project_dir
 
 
@@ -53,7 +54,12 @@ def _kubeconfig(paths: LabPaths, stack: str, settings: dict[str, str]) -> Path:
 
 
 def _namespace(project: Path, stack: str, settings: dict[str, str]) -> str:
-    config = load_stack(stack, None)
+    try:
+        config = load_stack(stack, None)
+    except ConfigError as error:
+        # Whoever has to mend a stack file needs this shell most.
+        click.echo(f"{error}\nPulumi.{stack}.yaml is not sound: kubectl stands in the namespace default", err=True)
+        return "default"
     if not config.ephemeral:
         return config.namespace
     os.environ.update(settings)

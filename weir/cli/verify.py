@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from weir import stackfile
 from weir.cli.options import json_option, load_stack, stack_options
-from weir.errors import UsageError, VerdictError, WeirError
+from weir.engine import EngineError, Stack
+from weir.errors import UsageError, VerdictError
 from weir.model import StackConfig, expectation, mesh
 from weir.traffic.caller import Caller
 from weir.traffic.judge import ERROR_RATE
@@ -140,17 +138,7 @@ def _namespace(config: StackConfig, stack: str, file: Path | None) -> str:
     """The namespace of the config, or that which an ephemeral stack was given: only the state of the stack knows its random part."""
     if not config.ephemeral:
         return config.namespace
-    pulumi = shutil.which(os.environ.get("WEIR_TOOL_PULUMI", "pulumi"))
-    if pulumi is None:
-        raise WeirError(f"stack {stack} is ephemeral and there is no pulumi on PATH to ask for its namespace; name it with --namespace")
-    ask = [pulumi, "stack", "output", "namespace", "--stack", stack, "--non-interactive"]
     try:
-        done = subprocess.run(ask, cwd=_project(file), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-    except subprocess.TimeoutExpired:
-        raise WeirError(f"pulumi did not tell the namespace of stack {stack} within 60 s; name it with --namespace") from None
-    found = done.stdout.strip()
-    if done.returncode != 0 or not found:
-        said = done.stderr.strip().removeprefix("error: ").splitlines()[:1]
-        why = "".join(said) or "no output"
-        raise WeirError(f"pulumi does not know the namespace of stack {stack} ({why}); run pulumi up, or name it with --namespace")
-    return found
+        return Stack(stack, _project(file)).output("namespace")
+    except EngineError as error:
+        raise EngineError(f"{error}, or name it with --namespace") from None

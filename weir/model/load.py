@@ -54,19 +54,22 @@ def _typed(written: dict[str, Any]) -> tuple[StackConfig, list[Problem]]:
             found = problems_of(error)
         if problems is None:
             problems = [problem for problem, _ in found]
-        for problem, kind in found:
-            _leave_out(remaining, problem.path[:-1] if kind == "missing" else problem.path)
+        left_out = [_leave_out(remaining, problem.path[:-1] if kind == "missing" else problem.path) for problem, kind in found]
+        if not any(left_out):
+            raise ConfigError(problems)
 
 
-def _leave_out(tree: dict[str, Any], path: Path) -> None:
-    """Remove the mapping's entry at the path; an item of a list takes its list with it, since the others would move up."""
-    if isinstance(path[-1], int):
+def _leave_out(tree: dict[str, Any], path: Path) -> bool:
+    """Remove the mapping's entry at the path, if it is still there; an item of a list takes its list with it, since the others would move up."""
+    if path and isinstance(path[-1], int):
         path = path[:-1]
     parent: Any = tree
     for key in path[:-1]:
         parent = parent.get(key) if isinstance(parent, dict) else None
-    if isinstance(parent, dict):
-        parent.pop(path[-1], None)
+    if not path or not isinstance(parent, dict) or path[-1] not in parent:
+        return False
+    del parent[path[-1]]
+    return True
 
 
 def _position(tree: Any, path: Path) -> list[int]:

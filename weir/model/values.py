@@ -22,7 +22,7 @@ MAX_PERCENT_DECIMALS = 4
 _MAX_INT32 = 2**31 - 1
 _MAX_NANOSECONDS = 2**63 - 1
 _NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_DURATION_TERM = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION_TERM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 
 RETRY_CONDITIONS = (
     "5xx",
@@ -108,6 +108,8 @@ def percent(value: Any) -> Decimal:
         raise ValueError(f"must be a number from 0 to 100, was {shown(value)}")
     if not 0 <= number <= 100:
         raise ValueError(f"must be from 0 to 100, was {value}")
+    if number == 0:  # also -0 and 0e9, which would be written as that
+        return Decimal(0)
     if number != round(number, MAX_PERCENT_DECIMALS):
         raise ValueError(f"must have at most {MAX_PERCENT_DECIMALS} decimals, was {value}; Envoy cannot hold a finer share")
     return number

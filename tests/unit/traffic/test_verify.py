@@ -260,14 +260,14 @@ def test_an_ephemeral_stack_is_asked_for_its_namespace(
     cluster.set(pods=[])
     assert run(stack, "--stack", "pr-7") == 1
     assert cluster.calls()[0][:2] == ["-n", "demo-eager-mole"]
-    assert (stack.parent / "asked").read_text() == f"{stack.parent} stack output namespace --stack pr-7 --non-interactive\n"
+    assert (stack.parent / "asked").read_text() == f"{stack.parent} stack output namespace --stack pr-7 --non-interactive --color never\n"
     pulumi.write_text("#!/bin/sh\necho \"error: no stack named 'pr-7' found\" >&2\nexit 6\n")
     capsys.readouterr()
     assert run(stack, "--stack", "pr-7") == 1
     assert "(no stack named 'pr-7' found); run pulumi up, or name it with --namespace" in capsys.readouterr().err
     monkeypatch.setenv("WEIR_TOOL_PULUMI", "/nowhere/pulumi")
     assert run(stack) == 1
-    assert "no pulumi" in capsys.readouterr().err
+    assert "WEIR_TOOL_PULUMI names /nowhere/pulumi" in capsys.readouterr().err
     cluster.set(pods=[pod()])
     assert run(stack, "--namespace", "demo") == 0
 
