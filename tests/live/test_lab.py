@@ -27,6 +27,9 @@ def left_of(project: Project) -> dict[str, object]:
     paths = LabPaths(project.directory)
     members = []
     for process in Path("/proc").glob("[0-9]*"):
+        if process_started(int(process.name)) is None:
+            # Ended, and not yet waited for by its parent, who is the machine's first process.
+            continue
         try:
             if f"/{paths.cgroup}/" in (process / "cgroup").read_text():
                 members.append(f"{process.name} {(process / 'comm').read_text().strip()}")

@@ -199,6 +199,7 @@ def test_8_ephemeral_stacks_do_not_touch_each_other(stack: Project) -> None:
     for name, namespace in zip(names, namespaces, strict=True):
         stack.run(f"pulumi destroy --yes --stack {name} && pulumi stack rm --yes {name}")
         assert stack.run(f"kubectl get namespace {namespace} --ignore-not-found").stdout == ""
+    stack.run("pulumi stack select dev")
     assert verdict(stack)["ok"]
 
 
