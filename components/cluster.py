@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pulumi
 from pulumi_kubernetes import Provider
 
 
-def cluster(context: str | None, kubeconfig: str | None, opts: pulumi.ResourceOptions | None = None) -> Provider:
+def cluster(context: str | None, kubeconfig: str | None) -> Provider:
     """The provider for a context of a kubeconfig; kubectl's defaults stand in for what is None.
 
     `kubeconfig` is a path, resolved by the provider, which runs in the project's directory. It is handed on as it is: the state then
     holds neither the credentials in the file nor a directory of this machine.
     """
-    settings = {"context": context, "kubeconfig": kubeconfig}
-    return Provider("cluster", **{key: value for key, value in settings.items() if value is not None}, opts=opts)
+    return Provider("cluster", context=context, kubeconfig=kubeconfig)
