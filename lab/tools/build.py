@@ -108,18 +108,31 @@ class _Work:
         self._left = {binary.name: binary.seconds for binary in binaries}
         self._weight = sum(self._left.values())
         self._started = time.monotonic()
+        self._since: dict[str, float] = {}
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self.stopped = False
 
-    def done(self, binary: Binary) -> None:
+    def begun(self, binary: Binary) -> None:
+        """A compiler starts on this one."""
         with self._lock:
+            self._since[binary.name] = time.monotonic()
+
+    def done(self, binary: Binary) -> None:
+        """This one stands in the cache."""
+        with self._lock:
+            self._since.pop(binary.name, None)
             self._left.pop(binary.name, None)
 
     def remaining(self) -> str:
         """How many tools and about how many minutes are left, from the pace so far."""
         with self._lock:
-            left = sum(self._left.values())
+            # What runs now is partly done: a slow first tool must not make the rest look endless.
+            now = time.monotonic()
+            under_way = sum(
+                min((now - since) / max(1, len(self._since)), 0.9 * self._left.get(name, 0)) for name, since in self._since.items()
+            )
+            left = sum(self._left.values()) - under_way
             count = len(self._left)
         if not count:
             return ""
@@ -164,6 +177,7 @@ def _build_module(place: Built, skip: frozenset[str], go: str, progress: Progres
             for binary in module.binaries:
                 # Another process may have built it while this one waited for the lock.
                 if binary in place.missing(skip):
+                    work.begun(binary)
                     with progress.task(binary.name, f"building {binary.name}"):
                         _compile(place, binary, go, sources, work)
                 work.done(binary)
