@@ -16,7 +16,7 @@ from lab.host import command_path
 from lab.images.archive import Image, Layer, write_archive, write_layer
 from lab.progress import Progress
 from lab.tools.cache import cache_dir, content_key, locked, require_space
-from lab.tools.catalog import ISTIO_VERSION
+from lab.tools.catalog import FORTIO_VERSION, ISTIO_VERSION
 from lab.tools.toolset import Toolset
 
 HUB = "weir.local/istio"
@@ -100,4 +100,11 @@ def _images(tools: Toolset, base: Layer, scratch: Path) -> tuple[Image, ...]:
             "docker.io/hashicorp/http-echo:1.0.0", (layer("http-echo", program("http-echo", "http-echo")),), ("/http-echo",), user="65532"
         ),
         Image("docker.io/curlimages/curl:latest", (base,), ("/usr/bin/curl",), user="100"),
+        # Istio's own load generator, and a server that fails, waits and echoes on request.
+        Image(
+            f"docker.io/fortio/fortio:{FORTIO_VERSION}",
+            (layer("fortio", program("fortio", "usr/bin/fortio")),),
+            ("/usr/bin/fortio",),
+            user="65532",
+        ),
     )

@@ -18,6 +18,7 @@ PULUMI_VERSION = "3.259.0"
 PULUMI_KUBERNETES_VERSION = "4.25.0"
 PULUMI_RANDOM_VERSION = "4.21.4"
 ENVOY_VERSION = "1.40.0"
+FORTIO_VERSION = "1.66.5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +143,6 @@ MODULES: tuple[Module, ...] = (
     ),
     Module("etcd", (Binary("etcd", "go.etcd.io/etcd/server/v3", 46),)),
     Module("http-echo", (Binary("http-echo", "github.com/hashicorp/http-echo", 20),)),
+    Module("fortio", (Binary("fortio", "fortio.org/fortio", 13),)),
     Module("pause", (Binary("pause", ".", 1),)),
 )
