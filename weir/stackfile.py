@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
+from weir import yamlfile
 from weir.errors import UsageError
+
+if TYPE_CHECKING:
+    from weir.model.problems import Problem
+
+SomeProblem = TypeVar("SomeProblem", bound="Problem")
 
 PROJECT_FILE = "Pulumi.yaml"
 _PREFIX = "weir:"
@@ -25,6 +29,17 @@ class StackFile:
 
     path: Path
     config: dict[str, Any]
+    document: yamlfile.Document = field(repr=False, compare=False)
+
+    def place(self, problems: Iterable[SomeProblem]) -> tuple[SomeProblem, ...]:
+        """The same problems with `FILE:LINE:COLUMN` of the keys they are about, or of the nearest key above that is there."""
+        return tuple(replace(problem, place=self._place(problem.path)) for problem in problems)
+
+    def _place(self, path: tuple[str | int, ...]) -> str:
+        shown = self.path.relative_to(Path.cwd()) if self.path.is_relative_to(Path.cwd()) else self.path
+        top, *inside = path
+        line, column = self.document.place(("config", f"{_PREFIX}{top}", *inside))
+        return f"{shown}:{line}:{column}"
 
 
 def project_dir(start: Path | None = None) -> Path:
@@ -63,28 +78,15 @@ def read(path: Path) -> StackFile:
     except OSError as error:
         raise StackFileError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        tree = _plain(YAML(typ="safe", pure=True).load(text))
-    except MarkedYAMLError as error:
-        raise StackFileError(f"{path}{_place(error)}: is no YAML: {error.problem}; correct it there, or on the lines before") from None
-    except YAMLError as error:
-        first = str(error).strip().splitlines()[0]
-        raise StackFileError(f"{path}: is no YAML: {first}") from None
+        document = yamlfile.document(text)
+    except yamlfile.NotYamlError as error:
+        place = f"{path}:{error.line}:{error.column}"
+        raise StackFileError(f"{place}: is no YAML: {error.problem}; correct it there, or on the lines before") from None
+    tree = document.tree
     config = tree.get("config") if isinstance(tree, dict) else None
     if not isinstance(config, dict) or not config:
         raise StackFileError(f"{path}: has no config; it needs a key `config:` with keys such as `{_PREFIX}services:` below it")
     bare = [key for key in config if ":" not in key]
     if bare:
         raise StackFileError("\n".join(f"{path}: config key {key} has no namespace; write {_PREFIX}{key}" for key in bare))
-    return StackFile(path, {key.removeprefix(_PREFIX): value for key, value in config.items() if key.startswith(_PREFIX)})
-
-
-def _plain(value: Any) -> Any:
-    """The tree with text for keys, as Pulumi's JSON has it: a version may be written `1:`."""
-    if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(key).lower(): _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _place(error: MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    return f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+    return StackFile(path, {key.removeprefix(_PREFIX): value for key, value in config.items() if key.startswith(_PREFIX)}, document)

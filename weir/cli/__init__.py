@@ -26,6 +26,13 @@ COMMANDS = {
     "quickstart": "Lab, stack, measured traffic: what `make up` runs.",
     "check": "Say what is wrong with the config of a stack.",
     "render": "Print the manifests of a stack as YAML.",
+    "schema": "Print the JSON Schema of the config, or its reference.",
+    "status": "Configured and live traffic side by side, and what differs.",
+    "set": "Move canaries: edit, show, ask, apply, see that callers follow.",
+    "promote": "Make a canary the stable version.",
+    "abort": "Set every canary to 0 %.",
+    "diff": "What an update would change in the traffic, in words.",
+    "rbac": "Print the account and roles that a stack needs.",
     "verify": "Send requests inside the mesh and judge the traffic.",
 }
 

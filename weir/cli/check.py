@@ -4,30 +4,61 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
+from weir import stackfile
 from weir.cli.options import json_option, load_stack, stack_options
-from weir.model import ConfigError
+from weir.model import ConfigError, Problem, Warned, warnings
 
 
 @click.command("check")
 @stack_options
+@click.option("--strict", is_flag=True, help="Fail on warnings as well: exit code 2.")
 @json_option
-def command(stack: str, file: Path | None, as_json: bool) -> None:
-    """Read the config of the stack and say all that is wrong with it: exit code 2 then, 0 when it is sound."""
+def command(stack: str, file: Path | None, strict: bool, as_json: bool) -> None:
+    """Read the config of the stack and say all that is wrong with it: exit code 2 then, 0 when it is sound.
+
+    What is valid and surely not meant is a warning, on stderr and with a name; docs/reference/config.md explains each.
+    """
     try:
         config = load_stack(stack, file)
     except ConfigError as error:
         if not as_json:
             raise
-        problems = [{"path": problem.where, "message": problem.message} for problem in error.problems]
-        click.echo(json.dumps({"ok": False, "problems": problems}, indent=2))
+        click.echo(json.dumps({"ok": False, "problems": _as_json(error.problems), "warnings": []}, indent=2))
         sys.exit(error.exit_code)
+    found = warnings(config)
+    if found:
+        found = stackfile.find(stack, file).place(found)
+    refused = strict and bool(found)
     versions = sum(len(service.versions) for service in config.services.values())
     counts = {"services": len(config.services), "versions": versions, "clients": len(config.clients)}
     if as_json:
-        click.echo(json.dumps({"ok": True, "problems": [], **counts}, indent=2))
+        click.echo(json.dumps({"ok": not refused, "problems": [], "warnings": _as_json(found), **counts}, indent=2))
     else:
-        click.echo(f"{file or f'Pulumi.{stack}.yaml'}: sound; {', '.join(f'{count} {what}' for what, count in counts.items())}")
+        for warning in found:
+            click.echo(f"warning: {warning}", err=True)
+        said = f"sound; {', '.join(f'{count} {what}' for what, count in counts.items())}"
+        warned = f"; {len(found)} warnings" if found else ""
+        click.echo(
+            f"{file or f'Pulumi.{stack}.yaml'}: {said}{warned}" if not refused else f"{len(found)} warnings, refused by --strict",
+            err=refused,
+        )
+    if refused:
+        sys.exit(ConfigError.exit_code)
+
+
+def _as_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [
+        {
+            **({"name": problem.name} if isinstance(problem, Warned) else {}),
+            "path": problem.where,
+            "message": problem.message,
+            "place": problem.place,
+        }
+        for problem in problems
+    ]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from weir.model import StackConfig
+    from weir.cluster.kubectl import Kubectl
+    from weir.model import Service, StackConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,9 +39,49 @@ def stack_options(function: Command) -> Command:
 
 
 def load_stack(stack: str, file: Path | None) -> StackConfig:
-    """The checked config of the file, or without one of the stack. Raises StackFileError or ConfigError."""
+    """The checked config of the file, or without one of the stack. Raises StackFileError, or ConfigError with the places in the file."""
     # Imported here, because every command imports this module and only those that read a config pay for pydantic.
     from weir import stackfile
-    from weir.model import load
+    from weir.model import ConfigError, load
 
-    return load(stackfile.find(stack, file).config)
+    found = stackfile.find(stack, file)
+    try:
+        return load(found.config)
+    except ConfigError as error:
+        raise ConfigError(found.place(error.problems)) from None
+
+
+def real_project(file: Path | None) -> Path:
+    """The directory of the project: that of the file, or the one around the working directory."""
+    from weir import stackfile
+
+    return file.resolve().parent if file is not None else stackfile.project_dir()
+
+
+def kubectl_for(config: StackConfig, file: Path | None, namespace: str) -> Kubectl:
+    """kubectl on the stack's cluster, in this namespace. The config's kubeconfig is relative to the project, wherever weir is run."""
+    from weir.cluster.kubectl import Kubectl
+
+    kubeconfig = None if config.kubeconfig is None else str(real_project(file) / Path(config.kubeconfig).expanduser())
+    return Kubectl.find(namespace, kubeconfig=kubeconfig, context=config.kube_context)
+
+
+def find_service(config: StackConfig, service: str) -> Service:
+    """The service of this name. Raises UsageError with the names there are."""
+    from weir.errors import UsageError
+
+    if service not in config.services:
+        raise UsageError(f"{service} is not a service of this stack (services: {', '.join(config.services) or 'none'})")
+    return config.services[service]
+
+
+def real_namespace(config: StackConfig, stack: str, file: Path | None) -> str:
+    """The namespace of the config, or that which an ephemeral stack was given: only the state of the stack knows its random part."""
+    from weir.engine import EngineError, Stack
+
+    if not config.ephemeral:
+        return config.namespace
+    try:
+        return Stack(stack, real_project(file)).output("namespace")
+    except EngineError as error:
+        raise EngineError(f"{error}, or name it with --namespace") from None

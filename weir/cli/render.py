@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import click
-from ruamel.yaml import YAML
 
+from weir import yamltext
 from weir.cli.options import load_stack, stack_options
 from weir.model import Mesh, mesh
 
@@ -25,10 +24,4 @@ def command(stack: str, file: Path | None) -> None:
 
 def text(objects: Mesh) -> str:
     """The objects as a stream of YAML documents."""
-    yaml = YAML()
-    yaml.explicit_start = True
-    yaml.width = 4096
-    yaml.representer.ignore_aliases = lambda _: True
-    stream = io.StringIO()
-    yaml.dump_all(list(objects.objects()), stream)
-    return stream.getvalue()
+    return yamltext.dump(objects.objects())

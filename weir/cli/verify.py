@@ -12,14 +12,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from weir import stackfile
-from weir.cli.options import json_option, load_stack, stack_options
-from weir.engine import EngineError, Stack
+from weir.cli.options import json_option, kubectl_for, load_stack, real_namespace, stack_options
 from weir.errors import UsageError, VerdictError
-from weir.model import StackConfig, expectation, mesh
+from weir.model import StackConfig, expectation, mesh, plain_route, traffic
 from weir.traffic.caller import Caller
 from weir.traffic.judge import ERROR_RATE
-from weir.traffic.kubectl import Kubectl
 from weir.traffic.measure import Measurement, Target, measure
 from weir.traffic.report import as_json as report
 from weir.traffic.report import show
@@ -45,14 +42,14 @@ def command(
 ) -> None:
     """Send requests from a client inside the mesh and judge the traffic against the config.
 
-    Split, delays, aborts and errors of SERVICE, or of every service with versions, are held against exact binomial bounds. Ends with 0
-    when traffic is what the config says, 3 when it is not, 1 when it could not be measured, 2 for bad config or usage.
+    Split, delays, aborts, mirrors and errors of SERVICE, or of every service with versions, are held against exact binomial bounds, on the
+    route that a plain GET / takes. Ends with 0 when traffic is what the config says, 3 when it is not, 1 when it could not be measured, 2 for bad config or usage.
     """
     config = load_stack(stack, file)
     names = _services(config, service)
     sender = _client(config, client)
-    namespace = namespace or _namespace(config, stack, file)
-    kubectl = Kubectl.find(namespace, kubeconfig=_kubeconfig(config, file), context=config.kube_context)
+    namespace = namespace or real_namespace(config, stack, file)
+    kubectl = kubectl_for(config, file, namespace)
     caller = Caller.find(kubectl, sender)
     measurements = _measure(caller, _targets(config, namespace, names), requests)
     if as_json:
@@ -88,8 +85,15 @@ def _targets(config: StackConfig, namespace: str, names: list[str]) -> list[Targ
     objects = mesh(config, namespace).services
     targets = []
     for name in names:
-        service = config.services[name]
-        targets.append(Target(name, objects[name].host, service.port, tuple(service.versions), expectation(service)))
+        service, host = config.services[name], objects[name].host
+        authority = name if service.port == 80 else f"{name}:{service.port}"
+        route = plain_route(traffic(service, namespace), authority, service.port)
+        if not route.weights:
+            raise UsageError(f"route {route.name} of {name} answers GET / by itself; there is no split to verify")
+        twice = [version for version in expectation(route).mirrors if route.weights.get(version)]
+        if twice:
+            raise UsageError(f"{name}: {twice[0]} gets copies of requests that it gets anyway; the counters cannot tell them apart")
+        targets.append(Target(name, host, service.port, tuple(service.versions), expectation(route)))
     return targets
 
 
@@ -123,22 +127,3 @@ def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         timer.cancel()
         timer.join()  # or it could start after the stop
         progress.stop()
-
-
-def _project(file: Path | None) -> Path:
-    return file.resolve().parent if file is not None else stackfile.project_dir()
-
-
-def _kubeconfig(config: StackConfig, file: Path | None) -> str | None:
-    """The config's path is relative to the project, wherever weir is run."""
-    return None if config.kubeconfig is None else str(_project(file) / Path(config.kubeconfig).expanduser())
-
-
-def _namespace(config: StackConfig, stack: str, file: Path | None) -> str:
-    """The namespace of the config, or that which an ephemeral stack was given: only the state of the stack knows its random part."""
-    if not config.ephemeral:
-        return config.namespace
-    try:
-        return Stack(stack, _project(file)).output("namespace")
-    except EngineError as error:
-        raise EngineError(f"{error}, or name it with --namespace") from None

@@ -1,16 +1,23 @@
 """The stack config as typed objects, and the mesh they describe as plain Kubernetes objects. Pure: no I/O, no engine, no cluster."""
 
-from weir.model.config import Abort, Client, Delay, Fault, Retries, Service, StackConfig, Version, Workload
+from weir.model.actions import Abort, Delay, Fault, Retries
+from weir.model.config import Client, Service, StackConfig, Version, Workload
+from weir.model.durations import Duration
 from weir.model.expectation import AbortExpectation, DelayExpectation, Expectation, expectation
 from weir.model.load import load
 from weir.model.mesh import ClientObjects, Mesh, ServiceObjects, VersionObjects, mesh
 from weir.model.outputs import outputs
 from weir.model.problems import ConfigError, Problem
-from weir.model.values import Duration
-from weir.model.weights import percentages, shares, weights
+from weir.model.reach import plain_route
+from weir.model.reading import read
+from weir.model.routes import Route
+from weir.model.traffic import RouteTraffic, ServiceTraffic, traffic
+from weir.model.warnings import WARNINGS, Warned, warnings
+from weir.model.weights import percentages, weights
 from weir.model.workloads import Manifest
 
 __all__ = [
+    "WARNINGS",
     "Abort",
     "AbortExpectation",
     "Client",
@@ -25,17 +32,24 @@ __all__ = [
     "Mesh",
     "Problem",
     "Retries",
+    "Route",
+    "RouteTraffic",
     "Service",
     "ServiceObjects",
+    "ServiceTraffic",
     "StackConfig",
     "Version",
     "VersionObjects",
+    "Warned",
     "Workload",
     "expectation",
     "load",
     "mesh",
     "outputs",
     "percentages",
-    "shares",
+    "plain_route",
+    "read",
+    "traffic",
+    "warnings",
     "weights",
 ]

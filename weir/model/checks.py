@@ -1,17 +1,23 @@
-"""Rules between the fields of a config that is well formed field by field.
+"""Rules between the fields of a config that is well formed field by field: names, versions, and the objects that would collide.
 
-A service named wrongly, a split that cannot add up, a version without pods: what a cluster would refuse, or answer 503 to, is refused here.
+A service named wrongly, a version without an image: what a cluster would refuse is refused here. `weir.model.routechecks` has the rules
+of routes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from weir.model.config import Service, StackConfig
+from weir.model.hosts import covers
 from weir.model.names import MAX_LABEL, MAX_PET
+from weir.model.policy import TrafficPolicy
 from weir.model.problems import Path, Problem
-from weir.model.weights import percentages
+from weir.model.routechecks import check_routes
+from weir.model.routing import host
+
+_OF_THE_SIDECAR = ("istio-proxy", "istio-init", "istio-validation")
+"""Istio takes a container of such a name, which weir's containers have from their service, for changes to its own."""
 
 
 def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
@@ -21,10 +27,11 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     for name, service in config.services.items():
         path: Path = ("services", name)
         yield from _versions(path, name, service, reported)
+        yield from _exposure(path, name, service, config)
+        yield from _policies(path, service)
         if service.versions:
-            yield from _stable(path, service)
-            yield from _canaries(path, service)
-            yield from _pods(path, service)
+            # A version that was refused is there all the same: who names it is not to blame.
+            yield from check_routes(path, service, [*service.versions, *_refused_versions(path, reported)])
 
 
 def _namespace(config: StackConfig) -> Iterator[Problem]:
@@ -34,6 +41,8 @@ def _namespace(config: StackConfig) -> Iterator[Problem]:
     limit = MAX_LABEL - MAX_PET
     if config.ephemeral and len(config.namespace) > limit:
         yield Problem(path, f"must be at most {limit} characters with ephemeral, which adds a suffix, was {len(config.namespace)}")
+    if config.ephemeral and not config.create_namespace:
+        yield Problem(("createNamespace",), "must be true with ephemeral, which makes a namespace of its own")
 
 
 def _names(config: StackConfig) -> Iterator[Problem]:
@@ -50,6 +59,10 @@ def _names(config: StackConfig) -> Iterator[Problem]:
     for name, path, what in wanted:
         if name == "default":
             yield Problem(path, 'the name "default" belongs to the account Kubernetes puts into every namespace; choose another name')
+        elif name in _OF_THE_SIDECAR:
+            yield Problem(
+                path, f'the name "{name}" belongs to a container of Istio\'s sidecar, beside which this would run; choose another name'
+            )
         elif name in taken:
             yield Problem(path, f'the name "{name}" is taken by {taken[name]}; rename one of the two')
         else:
@@ -57,7 +70,7 @@ def _names(config: StackConfig) -> Iterator[Problem]:
 
 
 def _versions(path: Path, name: str, service: Service, reported: frozenset[Path]) -> Iterator[Problem]:
-    if not service.versions:
+    if not service.versions and not _refused_versions(path, reported):
         yield Problem((*path, "versions"), "missing: at least one version, such as v1: {}")
     for version in service.versions:
         full = f"{name}-{version}"
@@ -72,37 +85,36 @@ def _versions(path: Path, name: str, service: Service, reported: frozenset[Path]
             yield Problem((*path, "versions", version, "image"), message)
 
 
-def _stable(path: Path, service: Service) -> Iterator[Problem]:
-    if not service.stable:
-        message = f"missing: the version that gets what the canaries leave (versions: {', '.join(service.versions)})"
-        yield Problem((*path, "stable"), message)
-    elif service.stable not in service.versions:
-        yield Problem((*path, "stable"), _no_such_version(service, service.stable))
+def _refused_versions(path: Path, reported: frozenset[Path]) -> list[str]:
+    return sorted(str(refused[-1]) for refused in reported if refused[:-1] == (*path, "versions"))
 
 
-def _canaries(path: Path, service: Service) -> Iterator[Problem]:
-    for version in service.canary:
-        if version not in service.versions:
-            yield Problem((*path, "canary", version), _no_such_version(service))
-        elif version == service.stable:
-            message = "is the stable version, which gets what the canaries leave; remove it here, or make another version stable"
-            yield Problem((*path, "canary", version), message)
-    total = sum(service.canary.values(), Decimal(0))
-    if total > 100:
-        parts = ", ".join(f"{version} {percent}" for version, percent in service.canary.items())
-        yield Problem((*path, "canary"), f"must add up to at most 100, was {total} ({parts}); lower one of them")
+def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> Iterator[Problem]:
+    if service.expose is not None:
+        there = host(name, config.namespace)
+        for index, other in enumerate(service.expose.hosts):
+            if covers(other, there):
+                message = f"is or covers {there}, as which the service is reached anyway; remove it"
+                yield Problem((*path, "expose", "hosts", index), message)
+        for index, gateway in enumerate(service.expose.gateways):
+            if "/" not in gateway and gateway not in config.gateways:
+                there = f"gateways of this stack: {', '.join(config.gateways)}" if config.gateways else "this stack has no weir:gateways"
+                message = f'no such gateway "{gateway}" ({there}; one of another namespace is written namespace/name)'
+                yield Problem((*path, "expose", "gateways", index), message)
+    own = config.namespace
+    if service.export_to and "." in service.export_to and own in service.export_to:
+        yield Problem((*path, "exportTo"), f'must name each namespace once: "." is {own}')
 
 
-def _pods(path: Path, service: Service) -> Iterator[Problem]:
-    """A version that gets traffic and has no pods answers 503 to all of it."""
-    if service.routing_only:
-        return
-    for version, percent in percentages(service).items():
-        if version in service.versions and percent > 0 and service.replicas_of(version) == 0:
-            where: Path = (*path, "stable") if version == service.stable else (*path, "canary", version)
-            yield Problem(where, f"sends {percent} % of the requests to {version}, which has 0 replicas; give it pods, or send it nothing")
+def _policies(path: Path, service: Service) -> Iterator[Problem]:
+    yield from _ports((*path, "trafficPolicy"), service.traffic_policy)
+    for name, version in service.versions.items():
+        yield from _ports((*path, "versions", name, "trafficPolicy"), version.traffic_policy)
 
 
-def _no_such_version(service: Service, given: str = "") -> str:
-    quoted = f' "{given}"' if given else ""
-    return f"no such version{quoted} (versions: {', '.join(service.versions)})"
+def _ports(path: Path, policy: TrafficPolicy | None) -> Iterator[Problem]:
+    seen: set[int] = set()
+    for index, entry in enumerate(policy.port_level_settings if policy else ()):
+        if entry.port.number in seen:
+            yield Problem((*path, "portLevelSettings", index, "port"), f"port {entry.port.number} has settings before; put them together")
+        seen.add(entry.port.number)

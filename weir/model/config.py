@@ -7,74 +7,74 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator
 
+from weir.model.actions import Headers
+from weir.model.containers import OnceProbe, Probe, Resources, SecurityContext
+from weir.model.durations import Duration, ReadyTimeout
+from weir.model.gateways import Expose, Gateway
+from weir.model.hosts import ExportTo
 from weir.model.names import EnvName, Image, Label, Namespace, ServiceName
-from weir.model.values import AbortStatus, Count, Duration, Flag, Length, Percent, Port, ReadyTimeout, RetryConditions, SomeText, Text
+from weir.model.numbers import Count, Port
+from weir.model.part import Part, key, required
+from weir.model.policy import TrafficPolicy
+from weir.model.propagation import Propagation
+from weir.model.routes import Route, Traffic
+from weir.model.values import Flag, SomeText, Text
 
 
-class Part(BaseModel):
-    """A mapping of the config: its keys are its fields in camelCase, every other key is an error."""
+class Container(Part):
+    """What pods run. A service says it for all of its versions, a version for itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_empty(cls, data: Any) -> Any:
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
-
-
-class Delay(Part):
-    """A share of requests (percent) that waits in the caller's proxy before it is sent."""
-
-    percentage: Percent = Field(description="the share of requests to delay, 0 to 100")
-    fixed_delay: Length = Field(description="how long to delay them, such as 3s")
-
-
-class Abort(Part):
-    """A share of requests (percent) that the caller's proxy answers itself; they reach no version."""
-
-    percentage: Percent = Field(description="the share of requests to abort, 0 to 100")
-    http_status: AbortStatus = Field(description="the HTTP status to answer them with, such as 503")
-
-
-class Fault(Part):
-    """Faults to inject. Envoy draws for delay and abort independently: one request can meet both."""
-
-    delay: Delay | None = None
-    abort: Abort | None = None
-
-    @model_validator(mode="after")
-    def _has_one(self) -> Fault:
-        if self.delay is None and self.abort is None:
-            raise ValueError("must have a delay or an abort; remove the key to inject no fault")
-        return self
+    image: Image | None = key(
+        "the container image; a service without any is routing only", example="hashicorp/http-echo:1.0.0", becomes="Container.image"
+    )
+    args: tuple[Text, ...] | None = key(
+        "arguments of the image's command; none when left out", example=["-text=Hello"], becomes="Container.args"
+    )
+    env: Mapping[EnvName, Text] = key(
+        "environment variables; a version takes over its service's, name by name", {}, example={"LOG": "info"}, becomes="Container.env"
+    )
+    resources: Resources | None = key(
+        "requests and limits; 10m of cpu and 16Mi of memory are requested when left out",
+        example={"requests": {"cpu": "100m"}},
+        becomes="Container.resources",
+    )
+    readiness_probe: Probe | None = key(
+        "when a pod gets requests; when left out, once its port takes connections",
+        example={"httpGet": {"path": "/ready", "port": "http"}},
+        becomes="Container.readinessProbe",
+    )
+    liveness_probe: OnceProbe | None = key(
+        "when a pod's container is started anew; never when left out",
+        example={"httpGet": {"path": "/healthz", "port": "http"}},
+        becomes="Container.livenessProbe",
+    )
+    startup_probe: OnceProbe | None = key(
+        "when the other probes begin; at once when left out", example={"tcpSocket": {"port": "http"}}, becomes="Container.startupProbe"
+    )
+    security_context: SecurityContext | None = key(
+        "what the container may do; what is left out stays hardened", example={"runAsUser": 1000}, becomes="Container.securityContext"
+    )
 
 
-class Retries(Part):
-    """Retries by the caller's proxy. Without this key Istio retries twice; `attempts: 0` switches retries off."""
+class Version(Container):
+    """One version of a service. What it leaves out it takes from its service."""
 
-    attempts: Count = Field(description="how often to retry a request; 0 switches retries off")
-    per_try_timeout: Length | None = None
-    retry_on: RetryConditions = ()
-
-    @model_validator(mode="after")
-    def _off_means_off(self) -> Retries:
-        if self.attempts == 0 and (self.per_try_timeout is not None or self.retry_on):
-            raise ValueError("attempts is 0, which switches retries off; remove perTryTimeout and retryOn, or raise attempts")
-        return self
-
-
-class Version(Part):
-    """One version of a service. What it leaves out it takes from its service; `env` is taken over name by name."""
-
-    image: Image | None = None
-    replicas: Count | None = None
-    args: tuple[Text, ...] | None = None
-    env: Mapping[EnvName, Text] = {}
+    replicas: Count | None = key("the number of pods; its service's when left out", example=2, becomes="Deployment.spec.replicas")
+    traffic_policy: TrafficPolicy | None = key(
+        "how callers treat its pods; goes before the service's, setting by setting",
+        example={"connectionPool": {"tcp": {"maxConnections": 10}}},
+        becomes="DestinationRule.subsets.trafficPolicy",
+    )
+    headers: Headers | None = key(
+        "changes to headers of requests that go to it",
+        example={"response": {"set": {"x-version": "v2"}}},
+        becomes="HTTPRouteDestination.headers",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +85,55 @@ class Workload:
     replicas: int
     args: tuple[str, ...]
     env: Mapping[str, str]
+    resources: Resources | None = None
+    readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    security_context: SecurityContext | None = None
 
 
 def _nothing_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-class Service(Part):
-    """A service, its versions, and how traffic is divided between them.
+class Service(Traffic, Container):
+    """A service, its versions, and how traffic is divided between them. What it says of traffic is its default route.
 
     `stable` gets what `canary` (version to percent) leaves of 100. Without any image the service is routing only.
     """
 
-    image: Image | None = None
-    port: Port = 80
-    target_port: Port | None = None
-    replicas: Count = 1
-    args: tuple[Text, ...] = ()
-    env: Mapping[EnvName, Text] = {}
-    versions: Mapping[Label, Annotated[Version, BeforeValidator(_nothing_is_empty)]] = {}
-    stable: SomeText = ""
-    canary: Mapping[str, Percent] = {}
-    fault: Fault | None = None
-    retries: Retries | None = None
+    port: Port = key("the port of the Service", 80, example=80, becomes="Service.spec.ports.port")
+    target_port: Port | None = key("the port the pods listen on; port when left out", example=5678, becomes="Service.spec.ports.targetPort")
+    protocol: Literal["http", "http2", "grpc"] = key(
+        "what the pods speak on the port", "http", example="grpc", becomes="Service.spec.ports.name"
+    )
+    replicas: Count = key("the number of pods of each version that names none", 1, example=2, becomes="Deployment.spec.replicas")
+    versions: Mapping[Label, Annotated[Version, BeforeValidator(_nothing_is_empty)]] = key(
+        "its versions by name; the name is the value of the label version",
+        {},
+        example={"v1": {"args": ["-text=one"]}, "v2": {}},
+        becomes="DestinationRule.subsets",
+    )
+    routes: tuple[Route, ...] = key(
+        "routes before the default one, first match wins",
+        (),
+        example=[{"name": "beta", "match": [{"headers": {"x-user": {"exact": "beta"}}}], "stable": "v2"}],
+        becomes="VirtualService.http",
+    )
+    traffic_policy: TrafficPolicy | None = key(
+        "how callers treat the pods of all versions",
+        example={"outlierDetection": {"consecutive5xxErrors": 5}},
+        becomes="DestinationRule.trafficPolicy",
+    )
+    export_to: ExportTo | None = key(
+        'namespaces that see its rules: names, "." for its own, or "*" for all, which is Istio\'s default',
+        example=["."],
+        becomes="VirtualService.exportTo, DestinationRule.exportTo",
+    )
+    expose: Expose | None = key(
+        "gateways at which it is reached as well; sidecars alone when left out",
+        example={"gateways": ["istio-ingress/public"], "hosts": ["shop.example.com"]},
+    )
 
     @property
     def container_port(self) -> int:
@@ -130,29 +156,77 @@ class Service(Part):
         image = own.image or self.image
         if image is None:
             return None
-        args = self.args if own.args is None else own.args
-        return Workload(image, self.replicas_of(version), args, {**self.env, **own.env})
+        return Workload(
+            image=image,
+            replicas=self.replicas_of(version),
+            args=(self.args if own.args is None else own.args) or (),
+            env={**self.env, **own.env},
+            resources=own.resources or self.resources,
+            readiness_probe=own.readiness_probe or self.readiness_probe,
+            liveness_probe=own.liveness_probe or self.liveness_probe,
+            startup_probe=own.startup_probe or self.startup_probe,
+            security_context=own.security_context or self.security_context,
+        )
+
+    def split(self, route: Traffic) -> tuple[str, Mapping[str, Decimal]]:
+        """The stable version and the canaries of a route of this service, or of the service itself, which is its default route."""
+        return route.stable or self.stable, route.canary
 
 
 class Client(Part):
     """A workload inside the mesh to send requests from. Its default command sleeps, so that people and `weir verify` can exec into it."""
 
-    image: Image = Field(description="the image of the client, such as curlimages/curl:latest")
-    replicas: Count = 1
-    command: tuple[Text, ...] = ("sleep", "infinity")
+    image: Image = required(
+        "the image of the client, such as curlimages/curl:latest", example="curlimages/curl:latest", becomes="Container.image"
+    )
+    replicas: Count = key("the number of pods", 1, example=1, becomes="Deployment.spec.replicas")
+    command: tuple[Text, ...] = key("what it runs", ("sleep", "infinity"), example=["sleep", "infinity"], becomes="Container.command")
 
 
 class StackConfig(Part):
-    """The whole config of a stack: the keys in the namespace `weir`.
+    """The whole config of a stack: the keys in the namespace `weir`."""
 
-    `ready_timeout`: how long the pods of a version may take to become ready before an update fails.
-    `kubeconfig`: a path, relative to the project. Without it and `kube_context`, kubectl's defaults apply.
-    """
-
-    namespace: Namespace = ""
-    services: Mapping[ServiceName, Service] = {}
-    clients: Mapping[Label, Client] = {}
-    kube_context: SomeText | None = None
-    kubeconfig: SomeText | None = None
-    ephemeral: Flag = False
-    ready_timeout: ReadyTimeout = Duration.parse("2m")
+    namespace: Namespace = key("the namespace everything of the stack lives in", "", example="demo", becomes="Namespace.metadata.name")
+    create_namespace: Flag = key(
+        "whether weir creates the namespace, with sidecar injection on, and deletes it; false: it is somebody else's",
+        True,
+        example=False,
+        becomes="Namespace",
+    )
+    ephemeral: Flag = key("whether the namespace gets a random suffix, so that stacks of one config never collide", False, example=True)
+    services: Mapping[ServiceName, Service] = key(
+        "the services by name; the name is the Service's, its host and the value of the label app",
+        {},
+        example={"backend": {"image": "hashicorp/http-echo:1.0.0", "versions": {"v1": {}}, "stable": "v1"}},
+    )
+    clients: Mapping[Label, Client] = key(
+        "workloads inside the mesh to send requests from, by name", {}, example={"frontend": {"image": "curlimages/curl:latest"}}
+    )
+    gateways: Mapping[Label, Gateway] = key(
+        "Gateways that the stack creates, by name",
+        {},
+        example={
+            "public": {
+                "selector": {"istio": "ingress"},
+                "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["shop.example.com"]}],
+            }
+        },
+        becomes="Gateway",
+    )
+    kube_context: SomeText | None = key("the context of the kubeconfig; the current one when left out", example="prod")
+    kubeconfig: SomeText | None = key(
+        "path of the kubeconfig, relative to the project; kubectl's default when left out", example=".kube/prod"
+    )
+    ready_timeout: ReadyTimeout = key(
+        "how long the pods of a version may take to become ready before an update fails",
+        Duration.parse("2m"),
+        example="5m",
+        unit="duration",
+    )
+    propagation: Propagation = key(
+        "how weir makes sure that callers' proxies have followed before it goes on",
+        Propagation(),
+        example={"timeout": "1m", "grace": "10s"},
+    )
+    adopt: Flag = key("whether weir takes over objects that exist and that it did not create", False, example=True)
+    force: Flag = key("whether weir goes on where requests would be lost, which it refuses otherwise", False, example=True)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from weir.model.checks import check
 from weir.model.config import StackConfig
 from weir.model.problems import ConfigError, Path, Problem
-from weir.model.translate import problems_of
+from weir.model.translate import CONFLICT, problems_of
 
 
 def load(raw: Mapping[str, Any]) -> StackConfig:
@@ -20,7 +20,8 @@ def load(raw: Mapping[str, Any]) -> StackConfig:
 
     Raises ConfigError with all problems, in the order of the config.
     """
-    written = {key: _decoded(value) for key, value in raw.items()}
+    # Pulumi.yaml can say that a key may be left out only by a default, and an empty one is the only one to give.
+    written = {key: _decoded(value) for key, value in raw.items() if value != ""}
     config, problems = _typed(written)
     reported = frozenset(problem.path for problem in problems)
     # A value that was refused counts as left out below, so a rule may stumble over its absence: it was reported, once is enough.
@@ -45,7 +46,7 @@ def _typed(written: dict[str, Any]) -> tuple[StackConfig, list[Problem]]:
 
     Leaving out what is refused and building again lets the rules between fields speak in the same run.
     """
-    remaining = copy.deepcopy(written)
+    remaining = written
     problems: list[Problem] | None = None
     while True:
         try:
@@ -54,6 +55,10 @@ def _typed(written: dict[str, Any]) -> tuple[StackConfig, list[Problem]]:
             found = problems_of(error)
         if problems is None:
             problems = [problem for problem, _ in found]
+            remaining = copy.deepcopy(written)
+        else:
+            # A rule of a mapping is not asked while a value in it is refused. What is missing now may just have been left out.
+            problems += [problem for problem, kind in found if kind == CONFLICT]
         left_out = [_leave_out(remaining, problem.path[:-1] if kind == "missing" else problem.path) for problem, kind in found]
         if not any(left_out):
             raise ConfigError(problems)
@@ -61,11 +66,11 @@ def _typed(written: dict[str, Any]) -> tuple[StackConfig, list[Problem]]:
 
 def _leave_out(tree: dict[str, Any], path: Path) -> bool:
     """Remove the mapping's entry at the path, if it is still there; an item of a list takes its list with it, since the others would move up."""
-    if path and isinstance(path[-1], int):
+    while path and isinstance(path[-1], int):
         path = path[:-1]
     parent: Any = tree
     for key in path[:-1]:
-        parent = parent.get(key) if isinstance(parent, dict) else None
+        parent = _inside(parent, key)
     if not path or not isinstance(parent, dict) or path[-1] not in parent:
         return False
     del parent[path[-1]]
@@ -78,5 +83,12 @@ def _position(tree: Any, path: Path) -> list[int]:
     for key in path:
         keys = list(tree) if isinstance(tree, dict) else []
         places.append(key if isinstance(key, int) else keys.index(key) if key in keys else len(keys))
-        tree = tree.get(key) if isinstance(tree, dict) else None
+        tree = _inside(tree, key)
     return places
+
+
+def _inside(tree: Any, key: str | int) -> Any:
+    """What stands under the key; None where there is no such place."""
+    if isinstance(tree, dict):
+        return tree.get(key)
+    return tree[key] if isinstance(tree, list) and isinstance(key, int) and key < len(tree) else None

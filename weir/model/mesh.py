@@ -5,27 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from weir.model import routing, workloads
+from weir.model import routing, usage, workloads
 from weir.model.config import Service, StackConfig
+from weir.model.traffic import traffic
 from weir.model.workloads import Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class VersionObjects:
-    """One version: its pods (None in a service that is routing only) and its subset."""
+    """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, and its subset.
+
+    `named`: whether a route names it; `used`: whether it gets requests or copies.
+    """
 
     deployment: Manifest | None
+    disruption_budget: Manifest | None
     destination_rule: Manifest
+    named: bool
+    used: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceObjects:
-    """One service. Account and Service are None where it is routing only. `host` is its full name."""
+    """One service. Account and Service are None where it is routing only; `host_rule` where nothing is said of all its pods.
+
+    `host` is its full name.
+    """
 
     host: str
     service_account: Manifest | None
     service: Manifest | None
     versions: Mapping[str, VersionObjects]
+    host_rule: Manifest | None
     virtual_service: Manifest
 
 
@@ -39,21 +50,27 @@ class ClientObjects:
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """Everything a stack creates, by name of service and client."""
+    """Everything a stack creates, by name. `namespace` is None where it is somebody else's."""
 
-    namespace: Manifest
+    namespace: Manifest | None
+    gateways: Mapping[str, Manifest]
     services: Mapping[str, ServiceObjects]
     clients: Mapping[str, ClientObjects]
 
     def objects(self) -> Iterator[Manifest]:
         """All objects, each after those it needs: pods before the subset that selects them, subsets before the route that names them."""
-        yield self.namespace
+        if self.namespace:
+            yield self.namespace
+        yield from self.gateways.values()
         for service in self.services.values():
             if service.service_account and service.service:
                 yield service.service_account
                 yield service.service
             yield from (version.deployment for version in service.versions.values() if version.deployment)
+            yield from (version.disruption_budget for version in service.versions.values() if version.disruption_budget)
             yield from (version.destination_rule for version in service.versions.values())
+            if service.host_rule:
+                yield service.host_rule
             yield service.virtual_service
         for client in self.clients.values():
             yield client.service_account
@@ -66,7 +83,8 @@ def mesh(config: StackConfig, namespace: str) -> Mesh:
     `namespace` is its real name; an ephemeral stack knows it only once the cluster does, so it is not read from the config.
     """
     return Mesh(
-        namespace=workloads.namespace(namespace),
+        namespace=workloads.namespace(namespace) if config.create_namespace else None,
+        gateways={name: routing.gateway(name, gateway, namespace) for name, gateway in config.gateways.items()},
         services={name: _service(name, service, namespace) for name, service in config.services.items()},
         clients={
             name: ClientObjects(workloads.service_account(name, namespace), workloads.client_deployment(name, client, namespace))
@@ -76,18 +94,27 @@ def mesh(config: StackConfig, namespace: str) -> Mesh:
 
 
 def _service(name: str, service: Service, namespace: str) -> ServiceObjects:
+    routes = traffic(service, namespace)
+    route = routing.virtual_service(name, routes, namespace)
     return ServiceObjects(
         host=routing.host(name, namespace),
         service_account=None if service.routing_only else workloads.service_account(name, namespace),
         service=None if service.routing_only else workloads.service(name, service, namespace),
-        versions={version: _version(name, version, service, namespace) for version in service.versions},
-        virtual_service=routing.virtual_service(name, service, namespace),
+        versions={
+            version: _version(name, version, service, routing.version_rule(name, version, routes, namespace), route, namespace)
+            for version in service.versions
+        },
+        host_rule=routing.host_rule(name, routes, namespace),
+        virtual_service=route,
     )
 
 
-def _version(name: str, version: str, service: Service, namespace: str) -> VersionObjects:
+def _version(name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str) -> VersionObjects:
     workload = service.workload(version)
     return VersionObjects(
-        deployment=None if workload is None else workloads.version_deployment(name, version, service.container_port, workload, namespace),
-        destination_rule=routing.destination_rule(name, version, namespace),
+        deployment=workloads.version_deployment(name, version, service.container_port, workload, namespace) if workload else None,
+        disruption_budget=workloads.disruption_budget(name, version, workload.replicas, namespace) if workload else None,
+        destination_rule=rule,
+        named=version in usage.named(route["spec"]),
+        used=version in usage.used(route["spec"]),
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator
 
+from weir.model.described import described
 from weir.model.problems import shown
 
 MAX_LABEL = 63
@@ -64,6 +65,8 @@ def env_name(value: Any) -> str:
     """The name of an environment variable, as Kubernetes takes it in every version."""
     if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
         raise ValueError("no name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit")
+    if value == "." or value.startswith(".."):
+        raise ValueError("no name of an environment variable; it must not be a dot alone, nor begin with two")
     return value
 
 
@@ -77,8 +80,10 @@ def image(value: Any) -> str:
     return str(value)
 
 
-EnvName = Annotated[str, PlainValidator(env_name)]
-Image = Annotated[str, PlainValidator(image)]
-Label = Annotated[str, PlainValidator(label)]
-Namespace = Annotated[str, PlainValidator(namespace)]
-ServiceName = Annotated[str, PlainValidator(service_name)]
+_NAME = described("name (DNS label)", type="string", pattern=f"^{_LABEL.pattern}$")
+
+EnvName = Annotated[str, PlainValidator(env_name), described("name of a variable")]
+Image = Annotated[str, PlainValidator(image), described("image reference")]
+Label = Annotated[str, PlainValidator(label), _NAME]
+Namespace = Annotated[str, PlainValidator(namespace), _NAME]
+ServiceName = Annotated[str, PlainValidator(service_name), _NAME]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from weir.model.config import Service, StackConfig
-from weir.model.routing import host, number
+from weir.model.numbers import plain
+from weir.model.routing import host
 from weir.model.weights import weights
 
 
 def outputs(config: StackConfig, namespace: str) -> dict[str, Any]:
     """`namespace`, and `services` by name: host, stable, canary (percent), weights (as in the route), faults, versions (image, replicas).
 
-    `faults` has `delay` and `abort` where they are configured, with the keys of the config; percentages are plain numbers.
+    All are those of the default route; `weights` is empty where the proxy answers by itself. `faults` has `delay` and `abort` where they
+    are configured, with the keys of the config; percentages are plain numbers.
     """
     return {
         "namespace": namespace,
@@ -24,8 +26,8 @@ def _service(name: str, service: Service, namespace: str) -> dict[str, Any]:
     return {
         "host": host(name, namespace),
         "stable": service.stable,
-        "canary": {version: number(percent) for version, percent in service.canary.items()},
-        "weights": weights(service),
+        "canary": {version: plain(percent) for version, percent in service.canary.items()},
+        "weights": {} if service.answers_itself else weights(*service.split(service)),
         "faults": _faults(service),
         "versions": {version: _version(service, version) for version in service.versions},
     }
@@ -39,7 +41,8 @@ def _version(service: Service, version: str) -> dict[str, Any]:
 def _faults(service: Service) -> dict[str, Any]:
     faults: dict[str, Any] = {}
     if service.fault and (delay := service.fault.delay):
-        faults["delay"] = {"percentage": number(delay.percentage), "fixedDelay": delay.fixed_delay.text}
+        faults["delay"] = {"percentage": plain(delay.percentage), "fixedDelay": delay.fixed_delay.text}
     if service.fault and (abort := service.fault.abort):
-        faults["abort"] = {"percentage": number(abort.percentage), "httpStatus": abort.http_status}
+        status = {"httpStatus": abort.http_status} if abort.http_status else {"grpcStatus": abort.grpc_status}
+        faults["abort"] = {"percentage": plain(abort.percentage), **status}
     return faults

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from weir.errors import UsageError
@@ -12,6 +14,7 @@ from weir.errors import UsageError
 Path = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def dotted(path: Path) -> str:
@@ -25,8 +28,8 @@ def dotted(path: Path) -> str:
         elif _PLAIN_KEY.fullmatch(key):
             text += f".{key}"
         else:
-            text += f'["{key}"]'
-    return text
+            text += f"[{json.dumps(key, ensure_ascii=False)}]"
+    return _in_one_line(text)
 
 
 def shown(value: Any) -> str:
@@ -43,15 +46,33 @@ def shown(value: Any) -> str:
         text = f"a list of {len(value)}"
     else:
         text = str(value)
+    text = _in_one_line(text)
     return text if len(text) <= 80 else f"{text[:76]}…{text[-1] if isinstance(value, str) else ''}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of the known words that was probably meant, whatever its case and its hyphens."""
+    known = list(known)
+    bare = {name.replace("_", "").replace("-", "").lower(): name for name in known}
+    near = difflib.get_close_matches(word, known, n=1)
+    return bare.get(word.replace("_", "").replace("-", "").lower()) or (near[0] if near else None)
+
+
+def _in_one_line(text: str) -> str:
+    """A line break in a value must not break the line of the message."""
+    return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with the config: the keys that lead to it, and what is wrong, what was given, what to do."""
+    """One thing wrong with the config: the keys that lead to it, and what is wrong, what was given, what to do.
+
+    `place` is where it is written (`FILE:LINE:COLUMN`), where that is known.
+    """
 
     path: Path
     message: str
+    place: str = field(default="", kw_only=True)
 
     @property
     def where(self) -> str:
@@ -59,7 +80,7 @@ class Problem:
         return dotted(self.path)
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
+        return f"{self.place}: {self.where}: {self.message}" if self.place else f"{self.where}: {self.message}"
 
 
 class ConfigError(UsageError):

@@ -1,11 +1,12 @@
-"""The plain Istio objects of a service: a DestinationRule for each version, and the VirtualService that divides the traffic."""
+"""The plain Istio objects of a service: a DestinationRule for each version and one for all, and the VirtualService that divides the traffic."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from weir.model.config import Fault, Retries, Service
-from weir.model.weights import weights
+from weir.model.actions import Mirror
+from weir.model.gateways import Gateway
+from weir.model.hosts import MESH
+from weir.model.part import as_written
+from weir.model.traffic import RouteTraffic, ServiceTraffic
 from weir.model.workloads import Manifest, metadata
 
 _API = "networking.istio.io/v1"
@@ -16,57 +17,86 @@ def host(service: str, namespace: str) -> str:
     return f"{service}.{namespace}.svc.cluster.local"
 
 
-def destination_rule(service: str, version: str, namespace: str) -> Manifest:
+def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str) -> Manifest:
     """The subset of one version: the pods with its label. Istio merges the rules of a host, so each version comes and goes alone."""
+    subset: Manifest = {"name": version, "labels": {"version": version}}
+    policy = traffic.versions[version]
+    if policy is not None:
+        subset["trafficPolicy"] = as_written(policy)
+    return _rule(f"{service}-{version}", service, version, {"subsets": [subset]}, traffic, namespace)
+
+
+def host_rule(service: str, traffic: ServiceTraffic, namespace: str) -> Manifest | None:
+    """How all pods of the service are treated; None where nothing is said of it."""
+    if traffic.policy is None:
+        return None
+    return _rule(service, service, None, {"trafficPolicy": as_written(traffic.policy)}, traffic, namespace)
+
+
+def _rule(name: str, service: str, version: str | None, parts: Manifest, traffic: ServiceTraffic, namespace: str) -> Manifest:
+    spec = {"host": host(service, namespace), **parts}
+    if traffic.export_to:
+        # The same on all rules of a host: Istio merges only rules that are seen alike.
+        spec["exportTo"] = list(traffic.export_to)
     return {
         "apiVersion": _API,
         "kind": "DestinationRule",
-        "metadata": metadata(f"{service}-{version}", namespace, service, version),
-        "spec": {"host": host(service, namespace), "subsets": [{"name": version, "labels": {"version": version}}]},
+        "metadata": metadata(name, namespace, service, version),
+        "spec": spec,
     }
 
 
-def virtual_service(name: str, service: Service, namespace: str) -> Manifest:
-    """The one route of a service, for every caller in the mesh: how requests are divided, delayed, aborted and retried.
-
-    Which versions it names: `weir.model.weights.percentages`. Faults act in the caller's proxy and switch that route's retries off.
-    """
+def virtual_service(name: str, traffic: ServiceTraffic, namespace: str) -> Manifest:
+    """The routes of a service, for every caller in the mesh and at the gateways it is exposed at, in the order in which they are tried."""
     there = host(name, namespace)
-    route: Manifest = {
-        "name": "default",
-        "route": [{"destination": {"host": there, "subset": version}, "weight": weight} for version, weight in weights(service).items()],
-    }
-    if service.fault:
-        route["fault"] = _fault(service.fault)
-    if service.retries:
-        route["retries"] = _retries(service.retries)
+    spec: Manifest = {"hosts": [there, *traffic.hosts]}
+    if traffic.gateways:
+        spec["gateways"] = [MESH, *traffic.gateways]
+    spec["http"] = [_route(route, there) for route in traffic.routes]
+    if traffic.export_to:
+        spec["exportTo"] = list(traffic.export_to)
+    return {"apiVersion": _API, "kind": "VirtualService", "metadata": metadata(name, namespace, name), "spec": spec}
+
+
+def gateway(name: str, settings: Gateway, namespace: str) -> Manifest:
+    """A Gateway of the stack."""
     return {
         "apiVersion": _API,
-        "kind": "VirtualService",
+        "kind": "Gateway",
         "metadata": metadata(name, namespace, name),
-        "spec": {"hosts": [there], "http": [route]},
+        "spec": as_written(settings),
     }
 
 
-def _fault(settings: Fault) -> Manifest:
-    """Istio's HTTPFaultInjection."""
-    spec: Manifest = {}
-    if settings.delay:
-        spec["delay"] = {"percentage": {"value": number(settings.delay.percentage)}, "fixedDelay": settings.delay.fixed_delay.text}
-    if settings.abort:
-        spec["abort"] = {"percentage": {"value": number(settings.abort.percentage)}, "httpStatus": settings.abort.http_status}
+def _route(route: RouteTraffic, there: str) -> Manifest:
+    spec: Manifest = {"name": route.name}
+    if route.match:
+        spec["match"] = [as_written(match) for match in route.match]
+    if route.weights:
+        spec["route"] = [_destination(version, weight, route, there) for version, weight in route.weights.items()]
+    if route.timeout:
+        spec["timeout"] = route.timeout.text
+    if route.mirrors:
+        spec["mirrors"] = [_mirror(mirror, there) for mirror in route.mirrors]
+    parts = {
+        "fault": route.fault,
+        "retries": route.retries,
+        "headers": route.headers,
+        "corsPolicy": route.cors_policy,
+        "rewrite": route.rewrite,
+        "redirect": route.redirect,
+        "directResponse": route.direct_response,
+    }
+    return spec | {name: as_written(part) for name, part in parts.items() if part is not None}
+
+
+def _destination(version: str, weight: int, route: RouteTraffic, there: str) -> Manifest:
+    spec: Manifest = {"destination": {"host": there, "subset": version}, "weight": weight}
+    if version in route.version_headers:
+        spec["headers"] = as_written(route.version_headers[version])
     return spec
 
 
-def number(percent: Decimal) -> int | float:
-    """A percentage as JSON has it; 20 and not 20.0."""
-    return int(percent) if percent == int(percent) else float(percent)
-
-
-def _retries(settings: Retries) -> Manifest:
-    spec: Manifest = {"attempts": settings.attempts}
-    if settings.per_try_timeout:
-        spec["perTryTimeout"] = settings.per_try_timeout.text
-    if settings.retry_on:
-        spec["retryOn"] = ",".join(settings.retry_on)
-    return spec
+def _mirror(mirror: Mirror, there: str) -> Manifest:
+    spec = as_written(mirror)
+    return {"destination": {"host": there, "subset": spec.pop("version")}, **spec}

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from weir.model.config import StackConfig
-from weir.model.problems import Path, Problem, shown
+from weir.model.part import ConflictError, Part
+from weir.model.problems import Path, Problem, nearest, shown
+from weir.yamltext import flow
 
+CONFLICT = "conflict"
+"""The kind of a problem that stays one whatever else is left out."""
+
+_MAX_EXAMPLE = 60
 _KEY_MARK = "[key]"  # pydantic puts this behind the key of a mapping when the key itself is wrong
 
 
 def problems_of(error: ValidationError) -> list[tuple[Problem, str]]:
-    """Each error of a validation of `StackConfig` as a problem, with pydantic's name for its kind."""
-    return [(_problem(details), details["type"]) for details in error.errors(include_url=False)]
+    """Each error of a validation of `StackConfig` as a problem, with pydantic's name for its kind, or CONFLICT."""
+    return [(_problem(details), _kind(details)) for details in error.errors(include_url=False)]
+
+
+def _kind(details: ErrorDetails) -> str:
+    return CONFLICT if isinstance(details.get("ctx", {}).get("error"), ConflictError) else details["type"]
 
 
 def _problem(details: ErrorDetails) -> Problem:
@@ -32,44 +41,65 @@ def _message(details: ErrorDetails, path: Path) -> str:
         case "missing":
             model = _model_at(path[:-1])
             field = next(field for field in model.model_fields.values() if field.alias == path[-1])
-            return f"missing: {field.description}"
+            example = "" if "such as" in str(field.description) else _example(path, "for example")
+            return f"missing: {field.description}{example and f' ({example})'}"
         case "extra_forbidden":
-            return unknown_key(str(path[-1]), _keys(_model_at(path[:-1])))
+            model = _model_at(path[:-1])
+            return model.hints.get(str(path[-1])) or unknown_key(str(path[-1]), _keys(model))
         case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
-            return f"must be a mapping, was {shown(details['input'])}"
+            example = _example(path, "such as")
+            return f"must be a mapping{example and f' {example}'}, was {shown(details['input'])}"
         case "tuple_type" | "list_type":
-            return f"must be a list, was {shown(details['input'])}"
+            example = _example(path, "such as")
+            return f"must be a list{example and f' {example}'}, was {shown(details['input'])}"
+        case "literal_error":
+            return f"must be one of {', '.join(get_args(_declared_at(path)[0]))}, was {shown(details['input'])}"
         case _:
             return f"{details['msg'].lower()}, was {shown(details['input'])}"
 
 
 def unknown_key(key: str, known: list[str]) -> str:
     """What to say of a key that does not exist: the one that was probably meant, else all there are."""
-    near = difflib.get_close_matches(key, known, n=1)
-    lowered = {name.lower(): name for name in known}
-    nearest = lowered.get(key.replace("_", "").replace("-", "").lower()) or (near[0] if near else None)
-    return f"unknown key, did you mean {nearest}?" if nearest else f"unknown key (known keys: {', '.join(known)})"
+    near = nearest(key, known)
+    return f"unknown key, did you mean {near}?" if near else f"unknown key (known keys: {', '.join(known)})"
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
+def _keys(model: type[Part]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_at(path: Path) -> type[BaseModel]:
-    """The model that describes the mapping at this path of the config; the path leads through fields and mappings of models."""
-    here: Any = StackConfig
-    for key in path:
-        if get_origin(here) is Mapping:
-            here = _bare(get_args(here)[1])
-        else:
-            here = _bare(next(field.annotation for field in here.model_fields.values() if field.alias == key))
+def _model_at(path: Path) -> type[Part]:
+    """The model that describes the mapping at this path of the config."""
+    here, _ = _declared_at(path)
     assert isinstance(here, type), path
-    assert issubclass(here, BaseModel), f"{path} is no mapping with keys of its own"
+    assert issubclass(here, Part), f"{path} is no mapping with keys of its own"
     return here
 
 
-def _bare(annotation: Any) -> Any:
+def _example(path: Path, before: str) -> str:
+    """What could stand at this path, behind these words; nothing where the example is too long for a message."""
+    _, example = _declared_at(path)
+    text = flow(example) if example else ""
+    return f"{before} {text}" if text and len(text) <= _MAX_EXAMPLE else ""
+
+
+def _declared_at(path: Path) -> tuple[Any, Any]:
+    """Type and example of what stands at this path; it leads through fields, lists, and mappings of models."""
+    here: Any = StackConfig
+    example: Any = None
+    for key in path:
+        if get_origin(here) is Mapping:
+            here, example = bare(get_args(here)[1]), next(iter(example.values()), None) if isinstance(example, dict) else None
+        elif get_origin(here) is tuple:
+            here, example = bare(get_args(here)[0]), example[0] if isinstance(example, list) and example else None
+        else:
+            field = next(field for field in here.model_fields.values() if field.alias == key)
+            here, example = bare(field.annotation), (field.examples or [None])[0]
+    return here, example
+
+
+def bare(annotation: Any) -> Any:
     """The type inside `X | None` and `Annotated[X, …]`."""
-    while get_origin(annotation) not in (None, Mapping):
+    while get_origin(annotation) not in (None, Mapping, tuple, Literal):
         annotation = next(argument for argument in get_args(annotation) if argument is not type(None))
     return annotation

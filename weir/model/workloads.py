@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weir.model.config import Client, Service, Workload
+from weir.model.part import as_written
 
 Manifest = dict[str, Any]
 """A Kubernetes object as YAML would have it."""
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "weir"}
+
+OWNER = "weir.dev/stack"
+"""The annotation that says which stack made an object: without it nobody could tell what an update that was cut off had made."""
+
+SPEC = "weir.dev/spec"
+"""The annotation with the digest of the spec that weir wrote: where the spec has another one, somebody has edited it since."""
+
+RESTORED = "weir.dev/restored"
+"""The annotation with the digest of the edit that weir last undid. It changes with each, which is what makes an update of undoing one."""
 
 _USER = 65532
 """The `nonroot` user of the distroless images. A number, because images with a single static binary have no user database."""
@@ -23,6 +35,17 @@ _GRACE_SECONDS = 30
 
 _CLIENT_GRACE_SECONDS = 1
 """A client that sleeps as process 1 does not hear SIGTERM, and nobody sends it requests: waiting longer would only cost time."""
+
+
+def digest(spec: Any) -> str:
+    """A short digest of an object's spec, the same for the same JSON whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def edited(found: Mapping[str, Any]) -> bool:
+    """Whether an object of Istio that weir wrote has been edited by somebody else since."""
+    written = found["metadata"].get("annotations", {}).get(SPEC)
+    return written is not None and written != digest(found.get("spec"))
 
 
 def namespace(name: str) -> Manifest:
@@ -50,14 +73,14 @@ def service_account(app: str, namespace: str) -> Manifest:
 
 
 def service(name: str, settings: Service, namespace: str) -> Manifest:
-    """The Service over all versions. Its port is named `http`, which is how Istio knows the protocol."""
+    """The Service over all versions. Its port has the protocol's name, which is how Istio knows it."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(name, namespace, name),
         "spec": {
             "selector": {"app": name},
-            "ports": [{"name": "http", "port": settings.port, "targetPort": settings.container_port, "protocol": "TCP"}],
+            "ports": [{"name": settings.protocol, "port": settings.port, "targetPort": settings.container_port, "protocol": "TCP"}],
         },
     }
 
@@ -67,16 +90,37 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
 
     Ready means the port takes connections: which path of an unknown image would answer a health check is not known.
     """
+    probe = workload.readiness_probe
     container = {
         **_container(name, workload.image, workload.env),
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
-        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 2},
+        "readinessProbe": as_written(probe) if probe else {"tcpSocket": {"port": port}, "periodSeconds": 2},
         # The handler of Kubernetes itself (since 1.30): an image with a single binary has no `sleep` to run.
         "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
     }
     if workload.args:
         container["args"] = list(workload.args)
+    if workload.liveness_probe:
+        container["livenessProbe"] = as_written(workload.liveness_probe)
+    if workload.startup_probe:
+        container["startupProbe"] = as_written(workload.startup_probe)
+    if workload.resources:
+        container["resources"] = as_written(workload.resources)
+    if workload.security_context:
+        container["securityContext"] = {**container["securityContext"], **as_written(workload.security_context)}
     return _deployment(f"{name}-{version}", name, version, workload.replicas, container, _GRACE_SECONDS, namespace)
+
+
+def disruption_budget(name: str, version: str, replicas: int, namespace: str) -> Manifest | None:
+    """Of several pods of a version, a drained node takes one at a time; a single pod must be allowed to move, so it has no budget."""
+    if replicas < 2:
+        return None
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(f"{name}-{version}", namespace, name, version),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _identity(name, version)}},
+    }
 
 
 def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
@@ -104,11 +148,19 @@ def _deployment(
                     "serviceAccountName": app,
                     "automountServiceAccountToken": False,
                     "terminationGracePeriodSeconds": grace_seconds,
+                    # Also where there is one pod: the template must not change, and pods not restart, when a second one comes.
+                    "affinity": _apart(identity),
                     "containers": [container],
                 },
             },
         },
     }
+
+
+def _apart(identity: Mapping[str, str]) -> Manifest:
+    """Pods of a version rather stand on different nodes, and on one where there is no other."""
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": dict(identity)}}
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}}
 
 
 def _container(name: str, image: str, env: Mapping[str, str]) -> Manifest:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from weir.cluster.kubectl import Kubectl, Result
 from weir.traffic.errors import MeasurementError
-from weir.traffic.kubectl import Kubectl, Result
 
 SIDECAR = "istio-proxy"
 """Name of the container that Istio's webhook injects."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from weir.errors import WeirError
+from weir.cluster.errors import ClusterError
 
 
-class MeasurementError(WeirError):
+class MeasurementError(ClusterError):
     """Traffic could not be measured: the message says why and what to do. Exit code 1."""
 
 

@@ -26,7 +26,7 @@ POWER = 0.99
 class Check:
     """One promise of the config and what became of it.
 
-    `kind` is split, reached, delay, abort or errors; `version` is set for split. `count` of `of` requests were observed, `lo` to `hi`
+    `kind` is split, mirror, reached, delay, abort or errors; `version` is set for split and mirror. `count` of `of` requests were observed, `lo` to `hi`
     are accepted. `expected` and `observed` are texts for people. `detectable` is the shift of the share (0..1) that this number of
     requests shows with probability POWER, None where no chance is involved or no shift would be seen.
     """
@@ -106,15 +106,22 @@ def judge(
     that one with share 0 is checked as well; `stale_delay` is the delay in seconds that the caller's Envoy still has where the config
     has none. `error_rate` is split over the checks that involve chance.
     """
-    chances = [share for share in expected.shares.values() if share < 1]
+    chances = [share for share in (*expected.shares.values(), *expected.mirrors.values()) if 0 < share < 1]
     chances += [fault.share for fault in (expected.delay, expected.abort) if fault is not None and 0 < fault.share < 1]
     alpha = error_rate / max(1, len(chances))
+    copies = {version: count for version, count in attempts.items() if version in expected.mirrors and version not in expected.shares}
+    attempts = {version: count for version, count in attempts.items() if version not in copies}
+    versions = [version for version in versions if version not in expected.mirrors]
     aborted = _aborted(expected, answers, attempts)
     checks = [
         _errors(expected, answers),
         _reached(expected, answers, attempts, aborted),
         *_split(expected, attempts, versions, alpha),
     ]
+    reached = _reached_versions(attempts)
+    for version in copies:
+        share = expected.mirrors[version]
+        checks.append(_chance("mirror", version, share, percent(share), copies[version], reached, alpha))
     timing = Timing(max((answer.seconds for answer in answers), default=None), None)
     if expected.delay is not None:
         seconds, share = expected.delay.seconds, expected.delay.share

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from weir.model.expectation import Expectation
+from weir.model.expectation import GRPC_ANSWER, Expectation
 from weir.traffic.caller import Caller
 from weir.traffic.clusters import ClusterName
 from weir.traffic.errors import MeasurementError
@@ -28,7 +28,7 @@ _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
 @dataclass(frozen=True, slots=True)
 class ProxyFault:
-    """A fault on a route: `share` of the requests (0..1); `seconds` for a delay, `status` for an abort by HTTP status, else None."""
+    """A fault on a route: `share` of the requests (0..1); `seconds` for a delay, `status` (HTTP's) for an abort, else None."""
 
     share: Fraction
     seconds: float | None = None
@@ -46,13 +46,13 @@ class ProxyRetries:
 
 @dataclass(frozen=True, slots=True)
 class ProxyRoute:
-    """One Envoy route. `shares` maps subset to share, only those above 0, adding up to 1; the key "" is the service as a whole.
+    """One Envoy route, named as in the VirtualService (and, where the match has a name, that behind a dot).
 
-    `catches_all` tells that no request passes the route by; `timeout` is in seconds, 0 for none; `shares` is empty for a route that
-    answers or redirects by itself.
+    `shares` maps subset to share, only those above 0, adding up to 1; the key "" is the service as a whole. It is empty for a route that
+    answers or redirects by itself. `timeout` is in seconds, 0 for none.
     """
 
-    catches_all: bool
+    name: str
     shares: Mapping[str, Fraction]
     delay: ProxyFault | None
     abort: ProxyFault | None
@@ -95,9 +95,9 @@ def read_routes(text: str, host: str, port: int) -> tuple[ProxyRoute, ...]:
     return ()
 
 
-def default_route(routes: tuple[ProxyRoute, ...]) -> ProxyRoute | None:
-    """The route of requests that match nothing in particular: the first that catches all."""
-    return next((route for route in routes if route.catches_all), None)
+def route_named(routes: tuple[ProxyRoute, ...], name: str) -> ProxyRoute | None:
+    """The Envoy route of a route of the VirtualService; the first of several, which differ in what they match alone."""
+    return next((route for route in routes if route.name == name or route.name.startswith(f"{name}.")), None)
 
 
 def wait_for_route(
@@ -111,7 +111,7 @@ def wait_for_route(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Arrival:
-    """Ask the caller's Envoy until its default route for `host:port` agrees with `expected`, for `bound` seconds at most.
+    """Ask the caller's Envoy until its route of that name for `host:port` agrees with `expected`, for `bound` seconds at most.
 
     istiod gathers changes for 100 ms before it pushes them, so that an update which has just ended may still be on its way. A route
     that never agrees is no error: it is returned, and the traffic itself is judged. Raises MeasurementError when the sidecar gives no
@@ -119,7 +119,7 @@ def wait_for_route(
     """
     start = clock()
     while True:
-        route = default_route(read_routes(caller.envoy(ADMIN_PATH), host, port))
+        route = route_named(read_routes(caller.envoy(ADMIN_PATH), host, port), expected.route)
         waited = clock() - start
         if route is not None and route.agrees(expected):
             return Arrival(True, waited, route)
@@ -148,9 +148,8 @@ def _route(route: dict[str, Any], virtual_host: dict[str, Any]) -> ProxyRoute:
     action = route.get("route", {})
     filters = route.get("typed_per_filter_config", {})
     fault = filters.get("envoy.filters.http.fault", {})
-    match = route["match"]
     return ProxyRoute(
-        catches_all=match.get("prefix") == "/" and not set(match) - {"prefix", "case_sensitive"},
+        name=route.get("name", ""),
         shares=_shares(action),
         delay=_delay(fault.get("delay")),
         abort=_abort(fault.get("abort")),
@@ -188,6 +187,8 @@ def _abort(abort: dict[str, Any] | None) -> ProxyFault | None:
     if abort is None:
         return None
     status = abort.get("http_status")
+    if status is None and "grpc_status" in abort:
+        status = GRPC_ANSWER
     return ProxyFault(share=_share(abort.get("percentage", {})), status=None if status is None else int(status))
 
 

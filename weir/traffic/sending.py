@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from weir.cluster.kubectl import Result
 from weir.traffic.caller import Caller
 from weir.traffic.errors import MeasurementError
-from weir.traffic.kubectl import Result
 
 MAX_PARALLEL = 300
 """Requests that one curl has in flight at most: above its own limit, curl 7 silently falls back to 50."""

@@ -74,7 +74,8 @@ def test_check_speaks_json(tmp_path: Path) -> None:
     file.write_text("config:\n  weir:servces: {}\n")
     result = weir("check", "--file", str(file), "--json")
     assert result.returncode == 2
-    assert {"path": "weir:servces", "message": "unknown key, did you mean services?"} in json.loads(result.stdout)["problems"]
+    problem = {"path": "weir:servces", "message": "unknown key, did you mean services?", "place": f"{file}:2:3"}
+    assert problem in json.loads(result.stdout)["problems"]
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.model.test_config import BACKEND, SOUND, changed
-from weir.model import expectation, load, mesh
+from weir.model import expectation, load, mesh, traffic
 
 
 def objects(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def test_the_namespace_injects_sidecars() -> None:
 def test_the_expectation_is_what_the_config_promises() -> None:
     """What verify holds traffic against: exact shares, and faults with their shares."""
     config = changed(f"{BACKEND}.fault", {"delay": {"percentage": 50, "fixedDelay": "3s"}})
-    expected = expectation(load(config).services["backend"])
+    expected = expectation(traffic(load(config).services["backend"], "demo").routes[-1])
     assert dict(expected.shares) == {"v1": Fraction(4, 5), "v2": Fraction(1, 5)}
     assert expected.delay is not None
     assert (expected.delay.share, expected.delay.seconds) == (Fraction(1, 2), 3.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from weir.model import AbortExpectation, ConfigError, DelayExpectation, expectation, load, outputs, weights
+from weir.model import AbortExpectation, ConfigError, DelayExpectation, Expectation, expectation, load, outputs, traffic, weights
 
 
 def service(**keys: Any) -> dict[str, Any]:
@@ -23,6 +23,11 @@ def config(*, services: Any = None, **keys: Any) -> dict[str, Any]:
 def backend(**keys: Any) -> dict[str, Any]:
     """A config of one service with these keys."""
     return config(services={"backend": service(**keys)})
+
+
+def promise(**keys: Any) -> Expectation:
+    """What the default route of the service with these keys promises."""
+    return expectation(traffic(load(backend(**keys)).services["backend"], "demo").routes[-1])
 
 
 def lines(given: dict[str, Any]) -> list[str]:
@@ -61,16 +66,6 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         [f"{AT}.canary: must add up to at most 100, was 100.5 (v2 60, v3 40.5); lower one of them"],
     ),
     (
-        "canary without pods",
-        backend(versions={"v1": {}, "v2": {"replicas": 0}}, canary={"v2": 5}),
-        [f"{AT}.canary.v2: sends 5 % of the requests to v2, which has 0 replicas; give it pods, or send it nothing"],
-    ),
-    (
-        "stable without pods",
-        backend(replicas=0, versions={"v1": {}, "v2": {"replicas": 1}}, canary={"v2": 40}),
-        [f"{AT}.stable: sends 60 % of the requests to v1, which has 0 replicas; give it pods, or send it nothing"],
-    ),
-    (
         "an image for some",
         backend(image=None, versions={"v1": {"image": "app:1"}, "v2": {}}),
         [f"{AT}.versions.v2.image: missing: v1 of this service has an image, so this version needs one too (or none at all: routing only)"],
@@ -102,21 +97,29 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "retries off and configured",
         backend(retries={"attempts": 0, "retryOn": "5xx"}),
-        [f"{AT}.retries: attempts is 0, which switches retries off; remove perTryTimeout and retryOn, or raise attempts"],
+        [f"{AT}.retries: attempts is 0, which switches retries off; remove retryOn, or raise attempts"],
     ),
     (
         "a required key",
+        backend(fault={"abort": {"httpStatus": 503}}),
+        [f"{AT}.fault.abort.percentage: missing: the share of requests to abort, 0 to 100 (for example 10)"],
+    ),
+    (
+        "one status of two kinds",
         backend(fault={"abort": {"percentage": 5}}),
-        [f"{AT}.fault.abort.httpStatus: missing: the HTTP status to answer them with, such as 503"],
+        [f"{AT}.fault.abort: must have exactly one of httpStatus, grpcStatus, has none; add one"],
     ),
     ("a key of Python's spelling", backend(target_port=80), [f"{AT}.target_port: unknown key, did you mean targetPort?"]),
     (
         "a key like no other",
         backend(versions={"v1": {"xyz": 1}}),
-        [f"{AT}.versions.v1.xyz: unknown key (known keys: image, replicas, args, env)"],
+        [
+            f"{AT}.versions.v1.xyz: unknown key (known keys: image, args, env, resources, readinessProbe, livenessProbe, startupProbe,"
+            " securityContext, replicas, trafficPolicy, headers)"
+        ],
     ),
     ("a key with a dot", backend(canary={"v1.2": 5}), [f'{AT}.canary["v1.2"]: no such version (versions: v1, v2)']),
-    ("text for a list", backend(args="-x"), [f'{AT}.args: must be a list, was "-x"']),
+    ("text for a list", backend(args="-x"), [f'{AT}.args: must be a list such as [-text=Hello], was "-x"']),
     ("an item of a list", backend(args=["-x", None]), [f"{AT}.args[1]: must be text, was empty"]),
 ]
 
@@ -137,7 +140,7 @@ def test_rules_speak_although_values_beside_them_are_refused() -> None:
                 "versions": {"v1": {"image": "app:1"}, "v2": {"replicas": -1}},
                 "stable": 5,
                 "canary": {"v2": "many", "v3": 5},
-                "fault": {"abort": {"percentage": 500}},
+                "fault": {"abort": {"percentage": 500}, "delay": {}},
             },
         },
         clients={"web": {"replicas": "x"}, "backend-v1": {"image": "curl"}},
@@ -151,7 +154,8 @@ def test_rules_speak_although_values_beside_them_are_refused() -> None:
         "weir:services.backend.canary.v2",
         "weir:services.backend.canary.v3",
         "weir:services.backend.fault.abort.percentage",
-        "weir:services.backend.fault.abort.httpStatus",
+        "weir:services.backend.fault.delay.percentage",
+        "weir:services.backend.fault.delay.fixedDelay",
         "weir:clients.web.replicas",
         "weir:clients.web.image",
         "weir:clients.backend-v1",
@@ -199,7 +203,7 @@ def test_a_version_overrides_what_it_names_and_takes_the_rest() -> None:
 def test_weights_are_the_smallest_whole_numbers(canary: dict[str, float], expected: dict[str, int]) -> None:
     """Whole percentages stay as written; finer ones are scaled just so far; versions nobody named are not in the route."""
     settings = load(backend(versions={"v1": {}, "v2": {}, "v3": {}}, canary=canary)).services["backend"]
-    assert list(weights(settings).items()) == list(expected.items())
+    assert list(weights(*settings.split(settings)).items()) == list(expected.items())
 
 
 def test_a_version_without_pods_may_get_nothing() -> None:
@@ -212,12 +216,12 @@ def test_a_version_without_pods_may_get_nothing() -> None:
 def test_the_expectation_leaves_out_what_cannot_be_seen() -> None:
     """No version with 0 %, and no fault with 0 %; fractions are exact."""
     fault = {"delay": {"percentage": 0, "fixedDelay": "3s"}, "abort": {"percentage": 0.1, "httpStatus": 503}}
-    promised = expectation(load(backend(canary={"v2": 0}, fault=fault)).services["backend"])
+    promised = promise(canary={"v2": 0}, fault=fault)
     assert promised.shares == {"v1": Fraction(1)}
     assert promised.delay is None
     assert promised.abort == AbortExpectation(Fraction(1, 1000), 503)
     fault = {"delay": {"percentage": 12.5, "fixedDelay": "1m0.5s"}, "abort": {"percentage": 0, "httpStatus": 503}}
-    promised = expectation(load(backend(canary={"v2": 100}, fault=fault)).services["backend"])
+    promised = promise(canary={"v2": 100}, fault=fault)
     assert promised.shares == {"v2": Fraction(1)}
     assert promised.delay == DelayExpectation(Fraction(1, 8), 60.5)
     assert promised.abort is None

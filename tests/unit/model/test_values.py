@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from weir.model import Duration
+from weir.model.durations import ready_timeout
+from weir.model.http import retry_conditions
 from weir.model.names import env_name, image, label, namespace, service_name
-from weir.model.values import percent, ready_timeout, retry_conditions, text, whole, yes_or_no
+from weir.model.numbers import percent, whole
+from weir.model.values import text, yes_or_no
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def pod(
 def route_dump(weights: Mapping[str, int], fault: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A configuration dump with one route for the service backend."""
     route: dict[str, Any] = {
+        "name": "default",
         "match": {"prefix": "/"},
         "route": {
             "weighted_clusters": {"clusters": [{"name": cluster(subset), "weight": weight} for subset, weight in weights.items()]},

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from weir.cluster.errors import ClusterError
+from weir.cluster.kubectl import Kubectl
 from weir.traffic.caller import Caller
 from weir.traffic.errors import MeasurementError
-from weir.traffic.kubectl import Kubectl
 
 from .fake_cluster import FakeCluster, pod
 
@@ -48,16 +49,16 @@ def test_no_kubectl_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_pat
     """Neither on PATH nor where the variable points: the message names the remedy."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("WEIR_TOOL_KUBECTL", raising=False)
-    with pytest.raises(MeasurementError, match="no kubectl on PATH; for the lab: eval"):
+    with pytest.raises(ClusterError, match="no kubectl on PATH; for the lab: eval"):
         find()
     monkeypatch.setenv("WEIR_TOOL_KUBECTL", "/nowhere/kubectl")
-    with pytest.raises(MeasurementError, match="WEIR_TOOL_KUBECTL names /nowhere/kubectl"):
+    with pytest.raises(ClusterError, match="WEIR_TOOL_KUBECTL names /nowhere/kubectl"):
         find()
 
 
 def test_a_kubeconfig_that_is_not_there_is_named(cluster: FakeCluster) -> None:
     """The missing file is told before kubectl is run."""
-    with pytest.raises(MeasurementError, match=r"kubeconfig /nowhere does not exist; .*weir lab up"):
+    with pytest.raises(ClusterError, match=r"kubeconfig /nowhere does not exist; .*weir lab up"):
         Kubectl.find("demo", kubeconfig="/nowhere")
     assert not cluster.calls()
 
@@ -82,7 +83,7 @@ def test_a_kubeconfig_that_is_not_there_is_named(cluster: FakeCluster) -> None:
 def test_failures_of_the_cluster_say_what_to_do(cluster: FakeCluster, said: str, told: str) -> None:
     """What kubectl prints when the cluster is not there becomes one sentence with a remedy, without klog lines."""
     cluster.set(fails=[1, said])
-    with pytest.raises(MeasurementError, match=told) as caught:
+    with pytest.raises(ClusterError, match=told) as caught:
         find()
     assert "memcache" not in str(caught.value)
 
@@ -92,7 +93,7 @@ def test_a_cluster_that_hangs_is_given_up(tmp_path: Path) -> None:
     slow = tmp_path / "kubectl"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
-    with pytest.raises(MeasurementError, match=r"did not end within 0\.2 s"):
+    with pytest.raises(ClusterError, match=r"did not end within 0\.2 s"):
         Kubectl(str(slow), "demo").call(["get", "pods"], timeout=0.2)
 
 
@@ -101,7 +102,7 @@ def test_a_kubectl_of_another_machine_is_told(tmp_path: Path) -> None:
     broken = tmp_path / "kubectl"
     broken.write_bytes(b"\x00")
     broken.chmod(0o755)
-    with pytest.raises(MeasurementError, match="cannot be run"):
+    with pytest.raises(ClusterError, match="cannot be run"):
         Kubectl(str(broken), "demo").call(["get", "pods"], timeout=5)
 
 

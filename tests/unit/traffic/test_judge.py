@@ -197,3 +197,15 @@ def test_any_count_gives_a_verdict(share: Fraction, count: int) -> None:
 def test_shares_are_written_as_percent(share: Fraction, text: str) -> None:
     """Percentages have the decimals they need and no more."""
     assert percent(share) == text
+
+
+def test_copies_are_judged_apart_from_the_split() -> None:
+    """A mirrored version's requests count as copies: too few or too many are refused, and the split does not see them."""
+    expected = Expectation({"v1": Fraction(1)}, None, None, mirrors={"v2": Fraction(1, 4)})
+    sent = [Answer(200, 0.01, 0)] * 1000
+    good = judge(expected, sent, {"v1": 1000, "v2": 251}, versions=("v1", "v2"))
+    assert good.ok, good
+    assert [check.name for check in good.checks] == ["errors", "reached", "split v1", "mirror v2"]
+    for copies in (0, 150, 1000):
+        refused = judge(expected, sent, {"v1": 1000, "v2": copies}, versions=("v1", "v2"))
+        assert [check.name for check in refused.checks if not check.ok] == ["mirror v2"], copies

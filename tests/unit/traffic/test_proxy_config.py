@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from weir.cluster.kubectl import Kubectl
 from weir.model import AbortExpectation, DelayExpectation, Expectation
 from weir.traffic.caller import Caller
 from weir.traffic.errors import MeasurementError
-from weir.traffic.kubectl import Kubectl
-from weir.traffic.proxy_config import ProxyFault, ProxyRetries, ProxyRoute, default_route, read_routes, wait_for_route
+from weir.traffic.proxy_config import ProxyFault, ProxyRetries, ProxyRoute, read_routes, route_named, wait_for_route
 
 from .fake_cluster import HOST, FakeCluster, route_dump
 from .fake_cluster import cluster as cluster_name
@@ -39,7 +39,7 @@ def test_split_fault_and_retries_are_read_from_a_real_dump() -> None:
     """Everything the tutorial configures is found in the dump of a real Envoy, typed and exact."""
     (route,) = read_routes(SAMPLE, HOST, 80)
     assert route == ProxyRoute(
-        catches_all=True,
+        name="default",
         shares={"v1": Fraction(4, 5), "v2": Fraction(1, 5)},
         delay=ProxyFault(Fraction(1, 2), seconds=3.0),
         abort=ProxyFault(Fraction(1, 10), status=503),
@@ -93,22 +93,19 @@ def test_percentages_of_each_denominator() -> None:
         )
 
 
-def test_the_default_route_is_the_first_that_catches_all() -> None:
-    """A route with a condition is passed over, whatever the condition."""
+def test_a_route_is_found_by_its_name_in_the_virtual_service() -> None:
+    """Istio names Envoy's routes after those of the VirtualService, and puts the name of a match behind a dot."""
     dump = route_dump({"v1": 1})
     routes = dump["configs"][0]["route_config"]["virtual_hosts"][0]["routes"]
-    plain = routes[0]
-    matches = [
-        {"prefix": "/api"},
-        {"path": "/"},
-        {"prefix": "/", "headers": [{"name": "x-canary"}]},
-        {"prefix": "/", "case_sensitive": True},
-    ]
-    routes[:] = [{**plain, "match": match, "route": {"cluster": cluster_name(f"r{i}")}} for i, match in enumerate(matches)]
-    found = default_route(read_routes(json.dumps(dump), HOST, 80))
-    assert found is not None
-    assert found.shares == {"r3": 1}
-    assert default_route(()) is None
+    names = ["beta.users", "beta.staff", "betamax", "default"]
+    routes[:] = [{**routes[0], "name": name, "route": {"cluster": cluster_name(f"r{i}")}} for i, name in enumerate(names)]
+    found = read_routes(json.dumps(dump), HOST, 80)
+    assert [route.name for route in found] == names
+    for name, subset in (("beta", "r0"), ("betamax", "r2"), ("default", "r3")):
+        route = route_named(found, name)
+        assert route is not None
+        assert route.shares == {subset: 1}
+    assert route_named(found, "gamma") is None
 
 
 def test_agreement_needs_split_delay_and_abort() -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from weir.cluster.kubectl import Kubectl
 from weir.traffic.caller import Caller
 from weir.traffic.errors import MeasurementError
-from weir.traffic.kubectl import Kubectl
 from weir.traffic.sending import MAX_PARALLEL, Answer, Sending, parse_line, parse_sample, sample, send, summary
 
 from .fake_cluster import FakeCluster

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weir.traffic.errors import MeasurementError
+from weir.cluster.errors import ClusterError, UnaskedError
 
 TOOL_VARIABLE = "WEIR_TOOL_KUBECTL"
 """Environment variable that names the kubectl to use; without it, the first one on PATH."""
@@ -70,20 +70,18 @@ class Kubectl:
         context: str | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Kubectl:
-        """kubectl from WEIR_TOOL_KUBECTL, else from PATH. Raises MeasurementError when there is none or the kubeconfig is no file."""
+        """kubectl from WEIR_TOOL_KUBECTL, else from PATH. Raises UnaskedError when there is none, ClusterError when the kubeconfig is no file."""
         environ = os.environ if environ is None else environ
         named = environ.get(TOOL_VARIABLE)
         path = shutil.which(named or "kubectl", path=environ.get("PATH"))
         if path is None:
             if named:
-                raise MeasurementError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
-            raise MeasurementError(
-                f'no kubectl on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}'
-            )
+                raise UnaskedError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
+            raise UnaskedError(f'no kubectl on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
         if kubeconfig is not None:
             kubeconfig = str(Path(kubeconfig).expanduser())
             if not Path(kubeconfig).is_file():
-                raise MeasurementError(f"kubeconfig {kubeconfig} does not exist; correct weir:kubeconfig, or start the lab: weir lab up")
+                raise ClusterError(f"kubeconfig {kubeconfig} does not exist; correct weir:kubeconfig, or start the lab: weir lab up")
         return cls(path, namespace, kubeconfig, context)
 
     def command(self, args: Sequence[str]) -> list[str]:
@@ -95,31 +93,36 @@ class Kubectl:
     def call(self, args: Sequence[str], *, timeout: float) -> Result:
         """Run kubectl and return what it left, whatever its exit status.
 
-        `timeout` is in seconds. Raises MeasurementError when it passes, when kubectl cannot be started, and when the cluster is the
+        `timeout` is in seconds. Raises ClusterError when it passes, when kubectl cannot be started, and when the cluster is the
         reason of a failure (not reachable, unknown context, access denied): none of these is an answer to the question asked.
         """
         try:
             # No stdin: kubectl asks for user name and password on a terminal, and would wait for them unseen.
             done = subprocess.run(self.command(args), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired as late:
-            raise MeasurementError(f"kubectl {' '.join(args[:3])} … did not end within {timeout:g} s; is the cluster healthy?") from late
+            raise ClusterError(f"kubectl {' '.join(args[:3])} … did not end within {timeout:g} s; is the cluster healthy?") from late
         except OSError as broken:
-            raise MeasurementError(f"{self.path} cannot be run: {broken.strerror}; set {TOOL_VARIABLE} to one that can") from broken
+            raise ClusterError(f"{self.path} cannot be run: {broken.strerror}; set {TOOL_VARIABLE} to one that can") from broken
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
         if result.status != 0:
             self._refuse_cluster_failures(result)
         return result
 
-    def get(self, args: Sequence[str], *, timeout: float = 20.0) -> Any:
-        """`kubectl get … -o json`, decoded. Raises MeasurementError as `call` does, and for any other failure with kubectl's words."""
+    def get(self, args: Sequence[str], *, timeout: float = 20.0, missing: Any = None) -> Any:
+        """`kubectl get … -o json`, decoded; `missing` where it prints nothing (--ignore-not-found).
+
+        Raises ClusterError as `call` does, and for any other failure with kubectl's words.
+        """
         # Without a request timeout kubectl would try each address for half a minute and more.
         result = self.call(["get", *args, "-o", "json", "--request-timeout=10s"], timeout=timeout)
         if result.status != 0:
-            raise MeasurementError(f"kubectl get {' '.join(args)} failed: {result.complaint or f'exit status {result.status}'}")
+            raise ClusterError(f"kubectl get {' '.join(args)} failed: {result.complaint or f'exit status {result.status}'}")
+        if missing is not None and not result.stdout.strip():
+            return missing
         try:
             return json.loads(result.stdout)
         except json.JSONDecodeError as broken:
-            raise MeasurementError(f"kubectl get {' '.join(args)} printed no JSON: {result.stdout[:200]!r}") from broken
+            raise ClusterError(f"kubectl get {' '.join(args)} printed no JSON: {result.stdout[:200]!r}") from broken
 
     def _refuse_cluster_failures(self, result: Result) -> None:
         said = result.stderr.lower()
@@ -128,14 +131,14 @@ class Kubectl:
             return
         cluster = self._cluster()
         if "context was not found" in said or ("context" in said and "does not exist" in said):
-            raise MeasurementError(f"{cluster} is not in the kubeconfig; correct weir:kubeContext or weir:kubeconfig")
+            raise ClusterError(f"{cluster} is not in the kubeconfig; correct weir:kubeContext or weir:kubeconfig")
         why = result.complaint
         if any(words in said for words in _UNREACHABLE):
-            raise MeasurementError(
+            raise ClusterError(
                 f"the cluster of {cluster} does not answer ({why}); is it up (weir lab status), and the right one (weir:kubeContext)?"
             )
         if any(words in said for words in _DENIED):
-            raise MeasurementError(f"the cluster of {cluster} denies access ({why}); check the user of the kubeconfig and its rights")
+            raise ClusterError(f"the cluster of {cluster} denies access ({why}); check the user of the kubeconfig and its rights")
 
     def _cluster(self) -> str:
         if self.context is not None:

@@ -1,0 +1,128 @@
+"""`make bench`: what `weir check` and `weir render` cost by the number of services; one JSON document on stdout, progress on stderr.
+
+Everything is a real process, and is set beside a named baseline of the same run: another machine has other seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.bench import configs
+from tests.bench.growth import CRITERION, growth
+from tests.bench.processes import BenchError, Cost, cost
+
+RUNS = 3
+SIZES = (10, 50, 200, 1000)
+TARGET_SIZE, TARGET_SECONDS, TARGET_MEBIBYTES = 200, 2.0, 300.0
+COMMANDS = {
+    "read": "reading the stack file alone, with the function that the commands use",
+    "check": "weir check --file FILE",
+    "refuse": "weir check --file FILE, of a file with a mistake in its last service: exit code 2, with line and column",
+    "render": "weir render --file FILE",
+}
+
+_WEIR = str(Path(sys.executable).with_name("weir"))
+_READ = "import sys; from pathlib import Path; from weir import stackfile; stackfile.read(Path(sys.argv[1]))"
+
+Costs = dict[str, dict[int, Cost]]
+"""By command and number of services."""
+
+
+def main() -> int:
+    """Measure, and print the report."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
+            report = measure(Path(directory))
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(report, indent=2))
+    return 0
+
+
+def measure(directory: Path) -> dict[str, Any]:
+    """The whole report."""
+    baseline: Cost | None = None
+    costs: Costs = {name: {} for name in COMMANDS}
+    sizes = {size: _size(size, directory) for size in (1, *SIZES)}
+    for run in range(1, RUNS + 1):
+        baseline = cost([sys.executable, "-c", "pass"], directory / "out").best(baseline)
+        for size in sizes:
+            print(f"run {run} of {RUNS}, {size} services", file=sys.stderr)
+            for name, measured in _costs(size, directory):
+                costs[name][size] = measured.best(costs[name].get(size))
+    assert baseline is not None
+    return {
+        "bench": "rendering and validating configs",
+        "method": f"real processes, best of {RUNS} rounds over all sizes, each quantity by itself",
+        "machine": {
+            "processors": os.cpu_count(),
+            "load": round(os.getloadavg()[0], 2),
+            "python": platform.python_version(),
+            # A process's peak memory begins at that of the process that started it.
+            "least_mebibytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        },
+        "baseline": {"command": "python -c pass", **_shown(baseline)},
+        "commands": COMMANDS,
+        "sizes": [{**sizes[size], **_beside(size, costs, baseline)} for size in SIZES],
+        "growth": {"criterion": CRITERION, **{name: growth(by_size) for name, by_size in costs.items()}},
+        "target": _target(costs),
+    }
+
+
+def _size(size: int, directory: Path) -> dict[str, int]:
+    """Writes the files of this size."""
+    file = configs.write(size, directory / f"{size}.yaml")
+    configs.write(size, directory / f"{size}.bad.yaml", mistake=True)
+    return {"services": size, "versions": size * configs.VERSIONS, "bytes": file.stat().st_size}
+
+
+def _costs(size: int, directory: Path) -> list[tuple[str, Cost]]:
+    file, bad, out = str(directory / f"{size}.yaml"), str(directory / f"{size}.bad.yaml"), directory / "out"
+    found = [
+        ("read", cost([sys.executable, "-c", _READ, file], out)),
+        ("check", cost([_WEIR, "check", "--file", file], out)),
+        ("refuse", cost([_WEIR, "check", "--file", bad], out, exit_code=2)),
+        ("render", cost([_WEIR, "render", "--file", file], out)),
+    ]
+    with out.open("rb") as rendered:
+        routes = sum(line == b"kind: VirtualService\n" for line in rendered)
+    if routes != size:
+        raise BenchError(f"{size} services were rendered as {routes} VirtualServices")
+    return found
+
+
+def _beside(size: int, costs: Costs, baseline: Cost) -> dict[str, Any]:
+    return {
+        name: {
+            **_shown(by_size[size]),
+            "times_baseline": round(by_size[size].seconds / baseline.seconds, 2),
+            "times_read": round(by_size[size].seconds / costs["read"][size].seconds, 2),
+        }
+        for name, by_size in costs.items()
+    }
+
+
+def _target(costs: Costs) -> dict[str, Any]:
+    measured = [costs[name][TARGET_SIZE] for name in ("check", "render")]
+    met = all(each.seconds < TARGET_SECONDS and each.mebibytes < TARGET_MEBIBYTES for each in measured)
+    return {"services": TARGET_SIZE, "seconds": TARGET_SECONDS, "mebibytes": TARGET_MEBIBYTES, "met": met}
+
+
+def _shown(each: Cost) -> dict[str, float]:
+    return {
+        "seconds": round(each.seconds, 3),
+        "processor_seconds": round(each.processor_seconds, 3),
+        "mebibytes": round(each.mebibytes, 1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""What must be refused: values that a kind of value must not have, and keys that clash. `breakage` puts them into valid configs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.unit.model.walking import fields
+from weir.model import StackConfig, actions, balancing, containers, gateways, hosts, http, matching, names, numbers, policy, values
+from weir.model.config import Service
+from weir.model.durations import Length, LengthOrZero, ReadyTimeout, WholeSeconds
+from weir.model.routes import Route
+
+_NAMES = ["A", "-a", "a.b", "a_b", "x" * 64, "", 5]
+_COUNTS = [-1, 2**31, 1.5, "many", True, ""]
+_LENGTHS = ["3", 3, "-1s", "1.5ms", "0.9ms", "", "soon", "9999999h", "٣s", ["3s"]]
+_SHARES = [-1, 100.5, "half", True, 0.00001, float("nan"), {"value": 5}]
+_HEADERS = ["", "a b", "ä", "a:", 5]
+_TEXTS = ["", " ", "a\nb", "\0", 5, True]
+
+BAD_VALUES: list[tuple[Any, list[Any]]] = [
+    (fields(actions.Body)["bytes"], ["", "AAE", "ü", 5, "A==="]),
+    (balancing.Locality, ["", "a//b", "*/a", "a/b/c/d", "a*"]),
+    (balancing.Region, ["", "a/b", "*", 5]),
+    (containers.Capability, ["net_raw", "", 5]),
+    (containers.ProbePort, [0, 65536, "https", True]),
+    (fields(containers.Grpc)["port"], [0, 65536, "http"]),
+    (fields(containers.HttpHeader)["name"], ["", "a_b", "ä", 5]),
+    (containers.Quantity, ["", "-1", "1.5.5", "64mb", "1e3", True, "9Pi", "1E", "9" * 30]),
+    (containers.Profile, ["", "/a", "..", "a/../b", 5]),
+    (containers.ResourceName, ["pods", "gpu", "hugepages-", "hugepages-0", "hugepages-1m", "requests.a/b", "x" * 245 + "/a", "a/b/c"]),
+    (containers.User, [-1, 1337, "root", 2**31]),
+    (hosts.Domain, ["shop", "*", "", "a..b", "-a.b", "a b.c", "*.*.b", "a.*.b", "x" * 64 + ".a", "shop.1", "1.2.3", "*.0", "01.2.3.4", 5]),
+    (hosts.ExportTo, [[], ["*", "a"], ["a", "a"], ["A"], "a", [5]]),
+    (hosts.GatewayReference, ["", "a/b/c", "a/", "A/b", "mesh", 5]),
+    (hosts.LabelKey, ["", "-a", "a/b/c", "/a", "a/", "ä", "x" * 64, "A.b/c"]),
+    (hosts.LabelValue, ["-a", "a b", "x" * 64, "ä", 5]),
+    (hosts.MatchGateway, ["", "a/b/c", "A/b", 5]),
+    (hosts.ServerHost, ["", "shop", "a/b/c.d", "A/a.b", "a/", "*.*", "x/shop", 5]),
+    (http.CorsHeader, _HEADERS),
+    (http.CorsMethod, ["get", "", "BREW", 5]),
+    (http.GrpcStatus, ["unavailable", "", 14, "14"]),
+    (http.HeaderValue, ["50%", "%", "%(a)%", "%A()%", "%A([x])%", '%A(b"c)%', "a\nb", "\0", "\x7f", 1.5, ["a"]]),
+    (http.MatchHeader, [*_HEADERS, ":host", "@request.auth.claims.group"]),
+    (http.OtherHeader, [*_HEADERS, "Host", ":authority"]),
+    (http.Regex, ["", "(", "[z-a]", "a**", "(?<!a)b", r"\1", r"a\\\C", "(?P<é>a)", "a\nb", "x" * 1025, "ü" * 513, 5]),
+    (http.RetryConditions, ["", [], "5XX", ["gateway-eror"], "599", "5xx,,reset", 5]),
+    (http.WrittenHeader, [*_HEADERS, ":path"]),
+    (Length, [*_LENGTHS, "0s"]),
+    (LengthOrZero, [*_LENGTHS, False]),
+    (ReadyTimeout, [*_LENGTHS, "999ms"]),
+    (WholeSeconds, [*_LENGTHS, "1500ms"]),
+    (names.EnvName, ["1A", "", "A=B", "Ä", "a b", ".", "..", "..a"]),
+    (names.Image, ["", "App:1", "a b", "a:" + "t" * 129, "a@sha256:abc", "n" * 256, 5]),
+    (names.Label, _NAMES),
+    (names.Namespace, [*_NAMES, "default", "kube-system", "istio-system"]),
+    (names.ServiceName, [*_NAMES, "1st"]),
+    (fields(policy.ClientTls)["credentialName"], _NAMES),
+    (numbers.Count, _COUNTS),
+    (numbers.ErrorCode, [99, 600, "x"]),
+    (numbers.FromOne, [0, *_COUNTS]),
+    (numbers.LocalityWeight, [0, 101, 1.5]),
+    (numbers.Percent, _SHARES),
+    (numbers.Port, [0, 65536, "http", 80.5, True]),
+    (numbers.Positive, [0, -1, "x", True, 10**9, float("inf"), "1e-400"]),
+    (numbers.Prime, [0, 1, 4, 5000011, 65536, "x"]),
+    (numbers.RedirectCode, [299, 400]),
+    (numbers.Share, _SHARES),
+    (numbers.Status, [199, 600, "x"]),
+    (numbers.Unsigned, [-1, 2**32, "x"]),
+    (numbers.UnsignedFromOne, [0, -1, 2**32]),
+    (numbers.WholePercent, [-1, 101, 0.5]),
+    (values.Flag, ["maybe", 1, 0, "", "True"]),
+    (values.SomeText, _TEXTS),
+    (values.Text, [1.5, ["a"]]),
+]
+"""What each kind of value must not be. A mapping is none of them; it is tried everywhere."""
+
+_ORIGIN = {"exact": "https://a"}
+_DELAY = {"percentage": 1, "fixedDelay": "1s"}
+CLASHES: Mapping[type, list[dict[str, Any]]] = {
+    actions.Abort: [{"httpStatus": 503, "grpcStatus": "INTERNAL"}],
+    actions.Body: [{"string": "a", "bytes": "AAE="}],
+    actions.Redirect: [{"uri": "/a", "prefixRewrite": "/b"}, {"port": 80, "derivePort": "FROM_REQUEST_PORT"}],
+    actions.Retries: [{"attempts": 0, "perTryTimeout": "1s"}, {"attempts": 0, "retryOn": "5xx"}, {"attempts": 0, "backoff": "1s"}],
+    actions.Rewrite: [{"uri": "/a", "uriRegexRewrite": {"match": "a", "rewrite": "b"}}],
+    balancing.ConsistentHash: [
+        {"httpHeaderName": "x", "useSourceIp": True},
+        {"httpCookie": {"name": "a"}, "httpQueryParameterName": "b"},
+        {"ringHash": {}, "maglev": {"tableSize": 3}},
+    ],
+    balancing.HttpCookie: [{"attributes": [{"name": "a"}, {"name": "a"}]}],
+    balancing.Distribute: [{"to": {"a": 50, "b": 40}}, {"to": {"a": 50, "a/b": 50}}],
+    balancing.Failover: [{"from": "a", "to": "a"}],
+    balancing.LoadBalancer: [
+        {"simple": "RANDOM", "consistentHash": {"useSourceIp": True}},
+        {"localityLbSetting": {"enabled": True}, "zoneAwareLbSetting": {"enabled": True}},
+    ],
+    balancing.LocalityLbSetting: [
+        {"distribute": [{"from": "a", "to": {"a": 100}}], "failover": [{"from": "a", "to": "b"}]},
+        {"distribute": [{"from": "a/*", "to": {"a": 100}}, {"from": "a/b", "to": {"a": 100}}]},
+        {"failover": [{"from": "a", "to": "b"}], "failoverPriority": ["topology.istio.io/subzone"], "distribute": None},
+    ],
+    balancing.ZoneAwareLbSetting: [{"failoverPriority": ["topology.kubernetes.io/zone"]}],
+    containers.Probe: [{"tcpSocket": {"port": 1}, "exec": {"command": ["a"]}}],
+    containers.OnceProbe: [{"tcpSocket": {"port": 1}, "grpc": {"port": 1}}, {"successThreshold": 2}],
+    containers.Resources: [
+        {"requests": {"cpu": "1001m"}, "limits": {"cpu": 1}},
+        {"requests": {"memory": "1Mi"}, "limits": {"memory": "1M"}},
+        {"requests": {"gpu": 1}},
+        {"requests": {"example.com/gpu": 1}, "limits": {}},
+        {"requests": {}, "limits": {"example.com/gpu": "500m"}},
+        {"requests": {}, "limits": {"hugepages-2Mi": "2Mi"}},
+    ],
+    containers.SeccompProfile: [{"type": "Localhost", "localhostProfile": None}, {"type": "Unconfined", "localhostProfile": "a"}],
+    containers.SecurityContext: [
+        {"runAsUser": 0, "runAsNonRoot": None},
+        {"privileged": True, "allowPrivilegeEscalation": False},
+        {"capabilities": {"add": ["CAP_SYS_ADMIN"]}, "allowPrivilegeEscalation": False},
+    ],
+    gateways.Server: [
+        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": None},
+        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "MUTUAL", "serverCertificate": "a", "privateKey": "b"}},
+        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "SIMPLE", "credentialName": "a", "privateKey": "b"}},
+        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "SIMPLE", "credentialName": "a", "httpsRedirect": True}},
+        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "ISTIO_MUTUAL", "credentialName": "a"}},
+        {"port": {"number": 1, "name": "a", "protocol": "HTTP"}, "tls": {"mode": "SIMPLE", "credentialName": "a"}},
+        {"port": {"number": 1, "name": "a", "protocol": "GRPC"}, "tls": {"privateKey": "a"}},
+    ],
+    matching.PresenceMatch: [{"exact": "a", "prefix": "b"}, {"prefix": "a", "regex": "b"}],
+    matching.StringMatch: [{"exact": "a", "prefix": "b"}, {"exact": None, "prefix": None, "regex": None}],
+    matching.Match: [{"uri": {"regex": "a"}, "ignoreUriCase": True}],
+    policy.ClientTls: [
+        {"mode": "SIMPLE", "credentialName": "a", "caCertificates": "b"},
+        {"mode": "SIMPLE", "insecureSkipVerify": True, "caCertificates": "b"},
+        {"mode": "MUTUAL", "insecureSkipVerify": True, "subjectAltNames": ["b"]},
+        {"mode": "MUTUAL", "clientCertificate": "a", "privateKey": None, "credentialName": None},
+    ],
+    policy.HttpSettings: [{"h2UpgradePolicy": "UPGRADE", "useClientProtocol": True}],
+    policy.OutlierDetection: [{"consecutiveLocalOriginFailures": 1, "splitExternalLocalOriginErrors": False}],
+    policy.TrafficPolicy: [
+        {**dict.fromkeys(fields(policy.TrafficPolicy)), "portLevelSettings": []},
+        {
+            "portLevelSettings": [
+                {"port": {"number": 1}, "tls": {"mode": "DISABLE"}},
+                {"port": {"number": 1}, "connectionPool": {"tcp": {}}},
+            ]
+        },
+    ],
+    Service: [
+        {"stable": "nobody"},
+        {"stable": None},
+        {"canary": {"nobody": 5}},
+        {"versions": {"a": {}, "b": {}}, "stable": "a", "canary": {"a": 5}},
+        {"versions": {"a": {}, "b": {}, "c": {}}, "stable": "a", "canary": {"b": 60, "c": "40.0001"}},
+        {"mirrors": [{"version": "nobody"}]},
+        {"redirect": {"uri": "/a"}, "directResponse": {"status": 200}},
+        {"redirect": {"uri": "/a"}, "directResponse": None, "fault": {"delay": _DELAY}},
+        {"rewrite": {"authority": "a.b"}, "headers": {"request": {"set": {"Host": "c"}}}},
+        {"headers": {"request": {"set": {"Host": "a"}, "add": {":authority": "b"}}}},
+        {"image": None, "versions": {"a": {"image": "app:1"}, "b": {}}, "stable": "a"},
+        {"expose": {"gateways": ["nobody"], "hosts": ["a.b"]}},
+        {"expose": {"gateways": ["a/b", "a/b"], "hosts": ["a.b"]}},
+        {"expose": {"gateways": ["a/b"], "hosts": ["*.b", "a.b"]}},
+        {"expose": {"gateways": ["a/b"], "hosts": ["*.svc.cluster.local"]}},
+        {"routes": [{"name": "default"}]},
+        {"routes": [{"name": "a"}, {"name": "a"}]},
+    ],
+    Route: [
+        {"stable": "nobody", "redirect": None, "directResponse": None},
+        {"canary": {"nobody": 5}, "redirect": None, "directResponse": None},
+        {"directResponse": {"status": 200}, "redirect": None, "timeout": "1s"},
+        {"match": [{"uri": {"exact": "a"}}], "redirect": {"prefixRewrite": "/a"}, "directResponse": None},
+        {"match": [{"gateways": ["no/body"]}]},
+    ],
+    StackConfig: [
+        {"namespace": None},
+        {"namespace": "n" * 40, "ephemeral": True},
+        {"createNamespace": False, "ephemeral": True},
+        {"clients": {"default": {"image": "a"}}},
+        {"clients": {"istio-proxy": {"image": "a"}}},
+        {"services": {"a": {"versions": {"b-c": {}}, "stable": "b-c"}, "a-b": {"versions": {"c": {}}, "stable": "c"}}},
+        {"services": {"a": {"versions": {"b": {}}, "stable": "b"}}, "clients": {"a-b": {"image": "a"}}},
+    ],
+}
+"""Keys that are each well formed and refused together, whatever else the mapping has."""
+
+EMPTY: list[tuple[type, str]] = [
+    (actions.CorsPolicy, "allowOrigins"), (gateways.Gateway, "servers"), (gateways.Server, "hosts"), (gateways.Expose, "gateways"),
+    (gateways.Expose, "hosts"), (containers.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"),
+    (Service, "redirect"), (Service, "trafficPolicy"), (Route, "fault"), (Route, "redirect"), (policy.TrafficPolicy, "connectionPool"),
+]  # fmt: skip
+"""Keys that must not be empty."""

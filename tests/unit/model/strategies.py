@@ -1,0 +1,219 @@
+"""Strategies for whole stack configs, as YAML gives them: `configs` draws what the model accepts, with every key it knows.
+
+A config is built so that it is valid: nothing is drawn and thrown away. It stays small, because every mapping has a few of its keys;
+over some hundred examples all of them come (`test_properties` sees to that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.unit.model.strategies_gateways import exposed_hosts, gateways
+from tests.unit.model.strategies_policies import container, traffic_policy
+from tests.unit.model.strategies_traffic import (
+    cors_policy,
+    direct_response,
+    faults,
+    headers,
+    headers_with_host,
+    matches,
+    mirrors,
+    path_rewrite,
+    redirects,
+    retries,
+    rewrite,
+)
+from tests.unit.model.strategies_values import (
+    WHOLE,
+    Values,
+    counts,
+    flags,
+    free_text,
+    images,
+    keyed,
+    labels,
+    lengths,
+    mapping,
+    percentage,
+    ports,
+    several,
+    some_of,
+    ten_thousandths,
+)
+
+_MAX_NAME = 63
+
+_odds = st.integers(0, 3)
+_kinds = st.sampled_from(["forward", "forward", "forward", "redirect", "directResponse"])
+_owners = st.sampled_from(["the service's", "the service's", "each its own", "nobody's"])
+_nothing: Values = st.sampled_from([{}, None])
+_versions = st.lists(st.sampled_from(["v1", "v2", "v3", "0", "a-b"]) | labels, min_size=1, max_size=3, unique=True)
+_timing = {"timeout": lengths, "retries": retries}
+_any_traffic = {"headers": headers | headers_with_host, "corsPolicy": cors_policy}
+_answer = mapping({}, _any_traffic)
+_forwarding = mapping({}, {**_any_traffic, **_timing, "fault": faults})
+_timed_answer = mapping({}, {**_any_traffic, **_timing})
+
+
+def _traffic(draw: st.DrawFn, versions: tuple[str, ...], stable: str, default: bool, by_prefix: bool) -> dict[str, Any]:
+    """What is said of a route. `stable` is its service's; the default route names it, any other may."""
+    kind = draw(_kinds)
+    own = {"stable": stable} if default else {}
+    if kind != "forward":
+        answer = draw(redirects(by_prefix) if kind == "redirect" else direct_response)
+        return {**own, **draw(_timed_answer if default else _answer), kind: answer}
+    if not default and draw(_odds) == 3:
+        own = {"stable": draw(st.sampled_from(versions))}
+    written = {**own, **draw(_forwarding)}
+    canary = draw(splits(tuple(version for version in versions if version != own.get("stable", stable))))
+    if canary or draw(_odds) == 3:
+        written["canary"] = canary
+    if draw(_odds) == 3:
+        written["mirrors"] = draw(mirrors(versions))
+    if draw(_odds) == 3:
+        written["rewrite"] = draw(path_rewrite if _sets_host(written) else rewrite)
+    return written
+
+
+def _sets_host(written: Mapping[str, Any]) -> bool:
+    request = written.get("headers", {}).get("request", {})
+    return any(name.lower() in ("host", ":authority") for changes in ("set", "add") for name in request.get(changes, {}))
+
+
+@cache
+def splits(others: tuple[str, ...]) -> Values:
+    """Shares of some of the versions that add up to 100 at most."""
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> dict[str, Any]:
+        left, canary = WHOLE, {}
+        for version in draw(some_of(others)):
+            share = min(left, draw(ten_thousandths))
+            canary[version], left = percentage(share), left - share
+        return canary
+
+    return drawn()
+
+
+_route_names = several(labels)
+
+
+@cache
+def _conditions(entrances: tuple[str, ...], by_prefix: bool, least: int) -> Values:
+    return several(matches(entrances, by_prefix), least)
+
+
+def _routes(draw: st.DrawFn, versions: tuple[str, ...], stable: str, entrances: tuple[str, ...]) -> list[dict[str, Any]]:
+    routes: list[dict[str, Any]] = []
+    for index, name in enumerate(draw(_route_names)):
+        by_prefix = draw(st.booleans())
+        route = {"name": name if name not in ("default", *(other["name"] for other in routes)) else f"route-{index}"}
+        conditions = draw(_conditions(entrances, by_prefix, int(draw(_odds) < 3)))
+        route |= {"match": conditions} if conditions or draw(_odds) == 3 else {}
+        routes.append(route | _traffic(draw, versions, stable, False, by_prefix))
+    return routes
+
+
+_described = {name: values for name, values in container.items() if name != "image"}
+_version = mapping({}, {**_described, "replicas": counts, "headers": headers | headers_with_host}, most=2)
+_service = mapping(
+    {},
+    {
+        **_described,
+        "port": st.just(80) | ports,
+        "targetPort": ports,
+        "protocol": st.sampled_from(["http", "http2", "grpc"]),
+        "replicas": counts,
+        "exportTo": st.just(["*"]) | some_of([".", "other", "a", "x" * 63], 1),
+    },
+    most=4,
+)
+
+
+def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tuple[str, ...]) -> dict[str, Any]:
+    names = tuple(dict.fromkeys(_cut(version, _MAX_NAME - len(name) - 1) for version in draw(_versions)))
+    written: dict[str, Any] = draw(_service)
+    versions = {version: draw(_version) for version in names}
+    for holder in (written, *versions.values()):
+        if draw(_odds) == 3:
+            holder["trafficPolicy"] = draw(traffic_policy)
+    pods = draw(_owners)
+    if pods == "the service's":
+        written["image"] = draw(images)
+    for version in versions.values():
+        if pods == "each its own" or (pods == "the service's" and draw(_odds) == 3):
+            version["image"] = draw(images)
+    if pods == "nobody's" and draw(_odds) < 3:
+        written = {name: value for name, value in written.items() if name not in (*_described, "replicas")}
+        versions = {
+            version: {name: value for name, value in settings.items() if name not in (*_described, "replicas")}
+            for version, settings in versions.items()
+        }
+    written["versions"] = {version: settings or draw(_nothing) for version, settings in versions.items()}
+    if "." in written.get("exportTo", ()):
+        written["exportTo"] = [entry for entry in written["exportTo"] if entry != namespace]
+    if draw(_odds) == 3:
+        entrances = draw(_entrances(known_gateways))
+        written["expose"] = {"gateways": entrances, "hosts": draw(exposed_hosts)}
+    stable = draw(st.sampled_from(names))
+    written |= _traffic(draw, names, stable, True, True)
+    if draw(st.booleans()) and "redirect" not in written and "directResponse" not in written:
+        # As a person leaves a version that is prepared and gets nothing yet.
+        written["canary"] = {**dict.fromkeys((name for name in names if name != stable), 0), **written.get("canary", {})}
+    routes = _routes(draw, names, stable, tuple(written.get("expose", {}).get("gateways", ())))
+    return written | ({"routes": routes} if routes else {})
+
+
+@cache
+def _entrances(known_gateways: tuple[str, ...]) -> Values:
+    return some_of(["other/public", "x/y", *known_gateways], 1)
+
+
+def _cut(name: str, limit: int) -> str:
+    return name[:limit].strip("-")
+
+
+_names = st.sampled_from(["backend", "web", "a", "a-b", "s" * 50, "x" * 61]) | labels.map(lambda name: _cut(f"s{name}", 61))
+_namespaces = st.sampled_from(["demo", "n" * 39, "0"]) | labels
+_command = several(free_text)
+_client = mapping({"image": images}, {"replicas": counts, "command": _command})
+_top = mapping(
+    {},
+    {
+        "createNamespace": flags,
+        "ephemeral": st.sampled_from([False, "false"]),
+        "kubeContext": st.sampled_from(["prod", "a b", "ä"]),
+        "kubeconfig": st.sampled_from([".kube/config", "/x"]),
+        "propagation": mapping({}, {"timeout": lengths, "grace": lengths, "istiodNamespace": labels}),
+        "adopt": flags,
+        "force": flags,
+        "readyTimeout": st.sampled_from(["1s", "5m", "1h30m", "1000ms"]),
+    },
+)
+_ephemeral_top = mapping({"ephemeral": st.sampled_from([True, "true"])}, {"createNamespace": st.sampled_from([True, "true"])})
+
+
+@st.composite
+def configs(draw: st.DrawFn, namespace: str = "", least: int = 0, most: int = 3) -> dict[str, Any]:
+    """A valid config of a stack in the namespace, or in any, with so many services."""
+    top: dict[str, Any] = draw(_top | _ephemeral_top)
+    top["namespace"] = namespace or _cut(draw(_namespaces), 39 if top.get("ephemeral") in (True, "true") else _MAX_NAME)
+    if draw(st.booleans()):
+        top["gateways"] = draw(keyed(labels, gateways))
+    taken = {"default"}
+    services = {}
+    for name in draw(st.lists(_names, min_size=least, max_size=most, unique=True)):
+        service = _service_of(draw, name, top["namespace"], tuple(top.get("gateways", ())))
+        objects = {name, *(f"{name}-{version}" for version in service["versions"])}
+        if not objects & taken:
+            services[name] = service
+            taken |= objects
+    if services:
+        top["services"] = services
+    if draw(_odds) == 3:
+        top["clients"] = {name: client for name, client in draw(keyed(labels, _client)).items() if name not in taken}
+    return top

@@ -1,0 +1,46 @@
+"""The rights a stack needs are few, and none of them reaches further than it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.model.test_rules import backend
+from weir.model import load
+from weir.model.rbac import rbac
+
+
+def rules(verify: bool = False, **keys: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    """Every rule with its role's kind and namespace."""
+    objects = rbac(load({**backend(), **keys}), "organization/weir/dev", verify)
+    roles = [each for each in objects if each["kind"] in ("Role", "ClusterRole")]
+    return [(role["kind"], role["metadata"].get("namespace", ""), rule) for role in roles for rule in role["rules"]]
+
+
+def test_no_secret_no_command_and_nothing_beyond_the_namespace() -> None:
+    """Nobody who has the account can read a Secret, run a command in a pod, or touch another namespace than the stack's."""
+    found = rules()
+    resources = {resource for _, _, rule in found for resource in rule["resources"]}
+    assert not resources & {"secrets", "pods/exec", "*", "roles", "rolebindings"}
+    assert {place for _, place, _ in found} == {"", "demo", "istio-system"}
+    beyond = [(rule.get("resourceNames"), rule["verbs"]) for kind, _, rule in found if kind == "ClusterRole"]
+    assert beyond == [(["demo"], ["get", "patch", "delete"]), (None, ["list", "watch"])]
+    asked = [rule for _, place, rule in found if place == "istio-system"]
+    assert {(*rule["resources"], *rule["verbs"]) for rule in asked} == {("pods", "get", "list"), ("pods/portforward", "create")}
+
+
+def test_verify_adds_one_right() -> None:
+    """Running curl in a client's pod is asked for by name."""
+    more = [entry for entry in rules(verify=True) if entry not in rules()]
+    assert [(place, rule["resources"]) for _, place, rule in more] == [("demo", ["pods/exec"])]
+
+
+def test_a_namespace_of_somebody_elses_needs_no_right_beyond_it() -> None:
+    """With createNamespace: false there is no cluster role, and no Namespace to apply."""
+    objects = rbac(load({**backend(), "createNamespace": False}), "organization/weir/dev", False)
+    assert not [each for each in objects if each["kind"] in ("ClusterRole", "ClusterRoleBinding", "Namespace")]
+
+
+def test_the_namespace_is_the_stacks_own() -> None:
+    """It is marked as made by the stack, which takes it over instead of refusing it."""
+    [made] = [each for each in rbac(load(backend()), "organization/weir/dev", False) if each["kind"] == "Namespace"]
+    assert made["metadata"]["annotations"] == {"weir.dev/stack": "organization/weir/dev"}

@@ -1,0 +1,28 @@
+"""`weir schema`: the config's JSON Schema, for editors, and its reference, for people."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("schema")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "markdown"]),
+    default="json",
+    show_default=True,
+    help="json: the JSON Schema of a stack file; markdown: the reference of all keys.",
+)
+def command(form: str) -> None:
+    """Print what may stand in a stack file. No cluster, no engine, no stack."""
+    if form == "markdown":
+        from weir.reference import markdown
+
+        click.echo(markdown(), nl=False)
+        return
+    from weir.model.schema import schema
+
+    click.echo(json.dumps(schema(), indent=2, ensure_ascii=False))

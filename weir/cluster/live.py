@@ -1,0 +1,120 @@
+"""What stands in the stack's namespace now, and which pods of a version are well: read once, when the first question is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+from weir.cluster.errors import ClusterError
+from weir.cluster.kubectl import Kubectl
+
+_KINDS = (
+    "virtualservices.networking.istio.io",
+    "destinationrules.networking.istio.io",
+    "gateways.networking.istio.io",
+    "deployments.apps",
+    "services",
+    "serviceaccounts",
+    "poddisruptionbudgets.policy",
+)
+_LOG_LINES = 5
+
+
+@dataclass(frozen=True)
+class Live:
+    """The objects of one namespace. Raises ClusterError when the cluster cannot be asked."""
+
+    kubectl: Kubectl
+    _asking: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    @property
+    def objects(self) -> Mapping[tuple[str, str], dict[str, Any]]:
+        """Every object of the kinds that weir makes, by kind and name. A namespace that is not there has none."""
+        # Each object of a stack asks in a thread of its own, and cached_property has no lock since Python 3.12.
+        with self._asking:
+            found = self._found
+        if isinstance(found, ClusterError):
+            raise found
+        return found
+
+    @cached_property
+    def _found(self) -> Mapping[tuple[str, str], dict[str, Any]] | ClusterError:
+        """The answer, be it that there is none: a cluster that did not answer is not asked once more for every object."""
+        try:
+            items = self.kubectl.get([",".join(_KINDS), "--show-managed-fields"])["items"]
+        except ClusterError as error:
+            return error
+        return {(item["kind"], item["metadata"]["name"]): item for item in items}
+
+    @cached_property
+    def namespace(self) -> dict[str, Any] | None:
+        """The Namespace itself; None when it is not there."""
+        # By name: a list of namespaces is more than an account for one of them may have.
+        found = self.kubectl.get(["namespaces", self.kubectl.namespace, "--ignore-not-found", "--show-managed-fields"], missing={})
+        return found or None
+
+    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The object of this kind and name; None when it is not there."""
+        return self.namespace if kind == "Namespace" else self.objects.get((kind, name))
+
+    def subsets(self, host: str) -> frozenset[str]:
+        """The versions of a host (a full name) that DestinationRules of the namespace declare."""
+        rules = (item["spec"] for (kind, _), item in self.objects.items() if kind == "DestinationRule")
+        return frozenset(subset["name"] for rule in rules if rule.get("host") == host for subset in rule.get("subsets", []))
+
+    def ailments(self, app: str, version: str) -> str:
+        """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when nothing is said."""
+        pods = self.kubectl.get(["pods", "-l", f"app={app},version={version}"])["items"]
+        told = [text for pod in pods if (text := self._ailment(pod))]
+        # Pods of one version mostly fail alike.
+        return "\n".join(dict.fromkeys(told)) or self._without_pods(f"{app}-{version}")
+
+    def _ailment(self, pod: Mapping[str, Any]) -> str:
+        status = pod.get("status", {})
+        lines = [
+            f"{condition.get('reason')}: {condition['message']}"
+            for condition in status.get("conditions", [])
+            if condition["type"] == "PodScheduled" and condition["status"] != "True" and condition.get("message")
+        ]
+        for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+            waiting = container.get("state", {}).get("waiting", {})
+            ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated") or {}
+            reason = waiting.get("reason") or ("" if container.get("ready") else ended.get("reason", ""))
+            if reason in ("", "PodInitializing", "ContainerCreating", "Completed"):
+                continue
+            exit_code = f" (exit code {ended['exitCode']})" if "exitCode" in ended else ""
+            lines.append(f"container {container['name']}: {reason}{exit_code}{': ' + waiting['message'] if waiting.get('message') else ''}")
+            if ended:
+                lines += [
+                    f"  log: {line}" for line in self._log(pod["metadata"]["name"], container["name"], "terminated" in container["state"])
+                ]
+        return "\n".join(lines)
+
+    def _log(self, pod: str, container: str, ended_now: bool) -> list[str]:
+        """The last words of the container that ended: while it is the current one there may be no log of the one before it any more."""
+        for previous in ([], ["--previous"]) if ended_now else (["--previous"], []):
+            try:
+                result = self.kubectl.call(["logs", pod, "-c", container, f"--tail={_LOG_LINES}", *previous], timeout=10)
+            except ClusterError:
+                return []
+            said = result.stdout.strip()
+            # The kubelet says in the place of a log, and with success, that there is none.
+            if result.status == 0 and said and not said.startswith("unable to retrieve container logs"):
+                return [line[:200] for line in said.splitlines()]
+        return []
+
+    def _without_pods(self, deployment: str) -> str:
+        """What keeps a Deployment from having pods at all, such as a quota or a webhook that is down: now, and not some time ago as events say."""
+        return next(
+            (
+                condition["message"]
+                for item in self.kubectl.get(["replicasets.apps"])["items"]
+                if any(owner["name"] == deployment for owner in item["metadata"].get("ownerReferences", []))
+                for condition in item.get("status", {}).get("conditions", [])
+                if (condition["type"], condition["status"]) == ("ReplicaFailure", "True") and item["spec"].get("replicas")
+            ),
+            "",
+        )

@@ -1,0 +1,80 @@
+"""The least a stack needs in a cluster, as Kubernetes objects: an account, and roles with only what weir does.
+
+Nothing here reads Secrets, runs commands in pods, or reaches beyond the stack's namespace, but for one right in istiod's: to ask it what proxies know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weir.model.config import StackConfig
+from weir.model.workloads import MANAGED_BY, OWNER, Manifest, namespace
+
+ACCOUNT = "weir"
+_RBAC = "rbac.authorization.k8s.io"
+_MANAGE = ["get", "list", "watch", "create", "patch", "delete"]
+_READ = ["get", "list", "watch"]
+
+
+def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
+    """Every object, in the order in which they can be applied. `owner`: ORGANIZATION/PROJECT/STACK; `verify`: also what `weir verify` needs."""
+    there = config.namespace
+    istio = config.propagation.istiod_namespace
+    # Not in the stack's namespace: who deletes that must not go with it, before it has seen it gone.
+    account = {"kind": "ServiceAccount", "name": account_name(there), "namespace": istio}
+    objects = [_object("v1", "ServiceAccount", account["name"], istio)]
+    if config.create_namespace:
+        # Made for the stack, and marked as made by it: it takes it over, and removes it in the end.
+        made = namespace(there)
+        objects.append({**made, "metadata": {**made["metadata"], "annotations": {OWNER: owner}}})
+        own = [
+            {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [there], "verbs": ["get", "patch", "delete"]},
+            # The provider watches all namespaces to see one go, and would wait for ever where it may not.
+            {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
+        ]
+        objects += _role("ClusterRole", None, own, account)
+    objects += _role("Role", there, _rules(verify), account)
+    objects += _role("Role", istio, _asking(), account)
+    return objects
+
+
+def account_name(namespace: str) -> str:
+    """The account of a stack, and its roles, by the stack's namespace."""
+    return f"weir-{namespace}"
+
+
+def _rules(verify: bool) -> list[dict[str, Any]]:
+    rules = [
+        {"apiGroups": [""], "resources": ["services", "serviceaccounts"], "verbs": _MANAGE},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": _MANAGE},
+        {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": _MANAGE},
+        {"apiGroups": ["networking.istio.io"], "resources": ["virtualservices", "destinationrules", "gateways"], "verbs": _MANAGE},
+        # To wait for pods, and to say what ails them; the provider waits for ever where it may not watch claims.
+        {"apiGroups": [""], "resources": ["pods", "events", "persistentvolumeclaims"], "verbs": _READ},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": _READ},
+    ]
+    if verify:
+        rules.append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]})
+    return rules
+
+
+def _asking() -> list[dict[str, Any]]:
+    return [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["create"]},
+    ]
+
+
+def _role(kind: str, place: str | None, rules: list[dict[str, Any]], account: dict[str, str]) -> list[Manifest]:
+    """A role and what binds it to the account; both have the account's name."""
+    reference = {"apiGroup": _RBAC, "kind": kind, "name": account["name"]}
+    return [
+        {**_object(f"{_RBAC}/v1", kind, account["name"], place), "rules": rules},
+        {**_object(f"{_RBAC}/v1", f"{kind}Binding", account["name"], place), "roleRef": reference, "subjects": [account]},
+    ]
+
+
+def _object(api: str, kind: str, name: str, place: str | None) -> Manifest:
+    metadata: dict[str, Any] = {"name": name, **({"namespace": place} if place else {}), "labels": dict(MANAGED_BY)}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata}

@@ -1,0 +1,81 @@
+"""Rules of routes: versions that exist, shares that add up, names once, and no setting that a route of its kind cannot have.
+
+What Istio's validation refuses of a route is refused here for the same reason; the rest would be a route that does not do what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from weir.model.config import Service
+from weir.model.hosts import MESH
+from weir.model.part import given
+from weir.model.problems import Path, Problem, shown
+from weir.model.routes import Route, Traffic
+from weir.model.traffic import DEFAULT_ROUTE
+
+_NOT_OF_THE_DEFAULT = ("canary", "fault", "mirrors", "rewrite")
+_NOT_OF_AN_ANSWER = ("stable", "canary", "fault", "timeout", "retries", "mirrors", "rewrite")
+
+
+def check_routes(path: Path, service: Service, versions: Sequence[str]) -> Iterator[Problem]:
+    """Every problem of the default route and of those before it. `versions`: the names that a route may have, at least one."""
+    yield from _stable(path, service, versions)
+    yield from _targets(path, service, service, _NOT_OF_THE_DEFAULT, versions)
+    names = {DEFAULT_ROUTE: "the default route"}
+    for index, route in enumerate(service.routes):
+        here: Path = (*path, "routes", index)
+        if route.name in names:
+            yield Problem((*here, "name"), f'the name "{route.name}" is taken by {names[route.name]}; choose another name')
+        names.setdefault(route.name, f"route {index + 1}")
+        if route.stable and route.stable not in versions:
+            yield Problem((*here, "stable"), no_such_version(versions, route.stable))
+        yield from _targets(here, service, route, _NOT_OF_AN_ANSWER, versions)
+        yield from _entrances(here, service, route)
+
+
+def _stable(path: Path, service: Service, versions: Sequence[str]) -> Iterator[Problem]:
+    if not service.stable:
+        message = f"missing: the version that gets what the canaries leave (versions: {', '.join(versions)})"
+        yield Problem((*path, "stable"), message)
+    elif service.stable not in versions:
+        yield Problem((*path, "stable"), no_such_version(versions, service.stable))
+
+
+def _targets(path: Path, service: Service, route: Traffic, not_of_an_answer: tuple[str, ...], versions: Sequence[str]) -> Iterator[Problem]:
+    if route.answers_itself:
+        answer = "redirect" if route.redirect is not None else "directResponse"
+        for name in given(route, *not_of_an_answer):
+            yield Problem((*path, name), f"has no effect beside {answer}, which answers by itself; remove one of them")
+        return
+    stable, canary = service.split(route)
+    for version in canary:
+        if version not in versions:
+            yield Problem((*path, "canary", version), no_such_version(versions))
+        elif version == stable:
+            message = "is the stable version, which gets what the canaries leave; remove it here, or make another version stable"
+            yield Problem((*path, "canary", version), message)
+    total = sum(canary.values(), Decimal(0))
+    if total > 100:
+        parts = ", ".join(f"{version} {percent}" for version, percent in canary.items())
+        yield Problem((*path, "canary"), f"must add up to at most 100, was {total} ({parts}); lower one of them")
+    for index, mirror in enumerate(route.mirrors):
+        if mirror.version not in versions:
+            yield Problem((*path, "mirrors", index, "version"), no_such_version(versions, mirror.version))
+
+
+def _entrances(path: Path, service: Service, route: Route) -> Iterator[Problem]:
+    exposed = service.expose.gateways if service.expose else ()
+    for number, match in enumerate(route.match):
+        for index, gateway in enumerate(match.gateways):
+            if gateway != MESH and gateway not in exposed:
+                there = f"exposed at: {', '.join(exposed)}" if exposed else "not exposed at any"
+                message = f'the service is not exposed at "{gateway}" ({there}), so that nothing can match; add it there, or remove it here'
+                yield Problem((*path, "match", number, "gateways", index), message)
+
+
+def no_such_version(versions: Sequence[str], given: str = "") -> str:
+    """What to say of a version that the service does not have."""
+    quoted = f" {shown(given)}" if given else ""
+    return f"no such version{quoted} (versions: {', '.join(versions)})"

@@ -1,0 +1,29 @@
+"""Which versions a VirtualService names, and which of them it sends requests to: what must be known before it stands, and let go of after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def named(spec: Mapping[str, Any] | None) -> frozenset[str]:
+    """Every version (subset) that the spec of a VirtualService names, in whichever role. No spec names none."""
+    return frozenset(subset for subset, _ in _destinations(spec))
+
+
+def used(spec: Mapping[str, Any] | None) -> frozenset[str]:
+    """The versions that get requests or copies of requests: named with a weight or a percentage above 0."""
+    return frozenset(subset for subset, share in _destinations(spec) if share > 0)
+
+
+def _destinations(spec: Mapping[str, Any] | None) -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for route in (spec or {}).get("http", []):
+        destinations = route.get("route", [])
+        for entry in destinations:
+            # Istio gives a destination that stands alone all requests, whatever its weight.
+            share = 100 if len(destinations) == 1 else entry.get("weight", 0)
+            found.append((entry["destination"].get("subset", ""), float(share)))
+        for mirror in route.get("mirrors", []):
+            found.append((mirror["destination"].get("subset", ""), float(mirror.get("percentage", {}).get("value", 100))))
+    return [(subset, share) for subset, share in found if subset]
