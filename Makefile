@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: up test test-fast down lint clean
+.PHONY: up test test-fast down bench soak soak-tests lint docs clean
 .DEFAULT_GOAL := up
 
 up: $(VENV)/installed
@@ -22,11 +22,30 @@ test: lint
 test-fast: lint
 	@$(BIN)/python -m pytest -m "not live"
 
+# One JSON document on stdout, all else on stderr. It needs no lab.
+bench:
+	@$(MAKE) --no-print-directory $(VENV)/installed >&2
+	@$(BIN)/python -m tests.bench
+
+# The life of a service under load, 20 rounds on a lab of its own (two hours); JSON on stdout. ROUNDS=3 for fewer.
+ROUNDS ?= 20
+soak: $(VENV)/installed-dev
+	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS)
+
+# The pitfalls one by one, and every process killed at every moment of an update: half an hour and more.
+soak-tests: $(VENV)/installed-dev
+	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless
+
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 4; $(BIN)/lint-imports > /dev/null
+
+# The parts of docs/ that are made from the model; a test compares them.
+docs: $(VENV)/installed
+	@$(BIN)/weir schema --format markdown > docs/reference/config.md.new && mv docs/reference/config.md.new docs/reference/config.md
+	@$(BIN)/weir schema > docs/reference/stack.schema.json.new && mv docs/reference/stack.schema.json.new docs/reference/stack.schema.json
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -5,9 +5,11 @@ from pulumi.runtime.config import CONFIG
 
 from components.client import Client
 from components.cluster import cluster
+from components.gateway import Gateway
 from components.mesh_service import MeshService
+from components.safeguards import Safeguards
 from components.stack_namespace import StackNamespace
-from weir.model import ConfigError, ServiceObjects, StackConfig, load, mesh, outputs
+from weir.model import ConfigError, ServiceObjects, StackConfig, load, mesh, outputs, warnings
 
 PREFIX = "weir:"
 
@@ -23,12 +25,17 @@ def stack_config() -> StackConfig:
 config = stack_config()
 provider = cluster(config.kube_context, config.kubeconfig)
 opts = pulumi.ResourceOptions(provider=provider)
+guard = Safeguards(config)
 
 # The resources there are, and all about them but the name of an ephemeral namespace, are known here. What contains that name
 # is computed again by the same function once it is known; an update of any other stack knows it in its first preview.
 plan = mesh(config, config.namespace)
-namespace = StackNamespace("namespace", plan.namespace, config.ephemeral, opts)
-placed = namespace.name.apply(lambda name: mesh(config, name))
+namespace = (
+    StackNamespace("namespace", plan.namespace, config.ephemeral, guard, opts).name
+    if plan.namespace
+    else pulumi.Output.from_input(config.namespace)
+)
+placed = namespace.apply(lambda name: mesh(config, name))
 
 
 def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
@@ -36,11 +43,15 @@ def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
     return placed.apply(lambda real: real.services[name])
 
 
-for name, service in plan.services.items():
-    MeshService(name, service, placed_service(name), namespace.name, config.ready_timeout, opts)
-for name, client in plan.clients.items():
-    Client(name, client, namespace.name, config.ready_timeout, opts)
+for warning in warnings(config):
+    pulumi.log.warn(str(warning))
 
-stack_outputs = namespace.name.apply(lambda name: outputs(config, name))
+gateways = [Gateway(name, manifest, manifest["spec"], namespace, guard, opts=opts) for name, manifest in plan.gateways.items()]
+for name, service in plan.services.items():
+    MeshService(name, service, placed_service(name), namespace, config.ready_timeout, guard, gateways, opts)
+for name, client in plan.clients.items():
+    Client(name, client, namespace, config.ready_timeout, guard, opts)
+
+stack_outputs = namespace.apply(lambda name: outputs(config, name))
 pulumi.export("namespace", stack_outputs["namespace"])
 pulumi.export("services", stack_outputs["services"])

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components.placement import placed
+from components.safeguards import Safeguards
 from weir.model import Duration, Manifest
 
 
@@ -20,8 +22,10 @@ class BackendVersion(pulumi.ComponentResource):
         self,
         name: str,
         manifest: Manifest,
+        disruption_budget: Manifest | None,
         namespace: pulumi.Input[str],
         ready_timeout: Duration,
+        guard: Safeguards,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -34,7 +38,15 @@ class BackendVersion(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(after),
+                hooks=guard.pods,
                 custom_timeouts=pulumi.CustomTimeouts(create=ready_timeout.text, update=ready_timeout.text),
             ),
         )
+        if disruption_budget:
+            PodDisruptionBudget(
+                name,
+                metadata=placed(disruption_budget, namespace),
+                spec=disruption_budget["spec"],
+                opts=pulumi.ResourceOptions(parent=self, hooks=guard.bare),
+            )
         self.register_outputs({"deployment": manifest["metadata"]["name"]})

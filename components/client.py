@@ -7,6 +7,7 @@ from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ServiceAccount
 
 from components.placement import placed
+from components.safeguards import Safeguards
 from weir.model import ClientObjects, Duration
 
 
@@ -21,6 +22,7 @@ class Client(pulumi.ComponentResource):
         objects: ClientObjects,
         namespace: pulumi.Input[str],
         ready_timeout: Duration,
+        guard: Safeguards,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`ready_timeout`: how long the pods may take to become ready before the update fails."""
@@ -29,7 +31,7 @@ class Client(pulumi.ComponentResource):
             name,
             metadata=placed(objects.service_account, namespace),
             automount_service_account_token=objects.service_account["automountServiceAccountToken"],
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=guard.bare),
         )
         self.deployment = Deployment(
             name,
@@ -38,6 +40,7 @@ class Client(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[account],
+                hooks=guard.pods,
                 custom_timeouts=pulumi.CustomTimeouts(create=ready_timeout.text, update=ready_timeout.text),
             ),
         )

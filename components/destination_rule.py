@@ -1,4 +1,4 @@
-"""DestinationRule: the subset of one version."""
+"""DestinationRule: the subset of one version, or how all pods of a service are treated."""
 
 from __future__ import annotations
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.placement import placed
+from components.safeguards import Safeguards
 from weir.model import Manifest
+from weir.model.workloads import RESTORED, SPEC, digest
 
 
 class IstioObject(pulumi.ComponentResource):
     """One object of Istio. A subclass says which by its token, and why it comes and goes when it does."""
 
     token: ClassVar[str]
+    resource: CustomResource
 
     def __init__(
         self,
@@ -23,17 +26,29 @@ class IstioObject(pulumi.ComponentResource):
         manifest: Manifest,
         spec: pulumi.Input[dict[str, Any]],
         namespace: pulumi.Input[str],
+        guard: Safeguards,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`spec`: the manifest's, with the real namespace in its hosts; `after`: what must exist before it, and outlive it."""
         super().__init__(self.token, name, None, opts)
-        CustomResource(
+        kind, own = manifest["kind"], manifest["metadata"]["name"]
+
+        async def marks(known: Mapping[str, Any]) -> dict[str, str]:
+            undone = await guard.restored(kind, own, str(known["namespace"]))
+            # Who edited it owns the fields since. That weir may take them back is asked before, by what refuses to overwrite edits unseen.
+            return {SPEC: digest(known["spec"]), **({RESTORED: undone, "pulumi.com/patchForce": "true"} if undone else {})}
+
+        self.resource = CustomResource(
             name,
             api_version=manifest["apiVersion"],
-            kind=manifest["kind"],
-            metadata=placed(manifest, namespace),
+            kind=kind,
+            metadata=placed(manifest, namespace, pulumi.Output.all(spec=spec, namespace=namespace).apply(marks)),
             spec=spec,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), hooks=self.hooks(guard)),
         )
-        self.register_outputs({"object": manifest["metadata"]["name"]})
+        self.register_outputs({"object": own})
+
+    def hooks(self, guard: Safeguards) -> pulumi.ResourceHookBinding:
+        """What is asked before it is made or changed."""
+        return guard.rules

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pulumi
 from pulumi_kubernetes.core.v1 import Service, ServiceAccount
 
 from components.backend_version import BackendVersion
 from components.destination_rule import DestinationRule
 from components.placement import placed
+from components.safeguards import Safeguards
 from components.virtual_service import VirtualService
 from weir.model import Duration, ServiceObjects
 
 
 class MeshService(pulumi.ComponentResource):
-    """Everything of one service. The graph is the point: ready pods → their subset → the route, and the reverse when they go."""
+    """Everything of one service. The graph is the point, in both directions.
+
+    Pods that get requests → their subset → the route, which waits until every proxy knows what it newly names. Then what the route no
+    longer uses: pods of versions that get nothing are changed only after it, and what is removed goes last, once every proxy has let go.
+    """
 
     versions: dict[str, BackendVersion]
     rules: dict[str, DestinationRule]
@@ -26,52 +34,105 @@ class MeshService(pulumi.ComponentResource):
         placed_objects: pulumi.Output[ServiceObjects],
         namespace: pulumi.Input[str],
         ready_timeout: Duration,
+        guard: Safeguards,
+        gateways: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`objects` say what there is, before anything runs; `placed_objects` are the same with the real namespace in their hosts.
 
-        Only the rules of Istio name hosts, so only their specs wait for `placed_objects`; all else is complete in every preview.
+        `gateways`: those of the stack, which are there before a route is bound to them. Only the rules of Istio name hosts, so only
+        their specs wait for `placed_objects`; all else is complete in every preview.
         """
         super().__init__("weir:mesh:MeshService", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        foundation: list[pulumi.Resource] = []
-        if objects.service_account and objects.service:
-            account = ServiceAccount(
-                name,
-                metadata=placed(objects.service_account, namespace),
-                automount_service_account_token=objects.service_account["automountServiceAccountToken"],
-                opts=child,
-            )
-            service = Service(
-                name,
-                # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are waited for anyway.
-                metadata=placed(objects.service, namespace, {"pulumi.com/skipAwait": "true"}),
-                spec=objects.service["spec"],
-                opts=child,
-            )
-            foundation = [account, service]
-
+        self._name, self._namespace, self._guard, self._ready_timeout = name, namespace, guard, ready_timeout
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._placed = placed_objects
+        foundation = self._foundation(objects)
         self.versions, self.rules = {}, {}
         for version, parts in objects.versions.items():
-            pods: list[pulumi.Resource] = []
-            if parts.deployment:
-                backend = BackendVersion(f"{name}-{version}", parts.deployment, namespace, ready_timeout, after=foundation, opts=child)
-                self.versions[version] = backend
-                pods = [backend]
-            self.rules[version] = DestinationRule(
-                f"{name}-{version}",
-                parts.destination_rule,
-                placed_objects.apply(lambda real, version=version: real.versions[version].destination_rule["spec"]),  # type: ignore[misc]
-                namespace,
-                after=pods,
-                opts=child,
-            )
+            if parts.used:
+                self._pods(version, objects, foundation)
+            if parts.named:
+                self._subset(version, objects)
+        before: list[pulumi.Resource] = [*gateways, *foundation, *self.rules.values()]
+        if objects.host_rule:
+            before.append(self._rule(name, objects.host_rule, _host_rule, foundation))
         self.virtual_service = VirtualService(
             name,
             objects.virtual_service,
             placed_objects.apply(lambda real: real.virtual_service["spec"]),
             namespace,
-            after=[*foundation, *self.rules.values()],
-            opts=child,
+            guard,
+            after=[*before, *self.versions.values()],
+            opts=self._child,
         )
-        self.register_outputs({"host": placed_objects.apply(lambda real: real.host)})
+        for version, parts in objects.versions.items():
+            if not parts.used:
+                guard.idle(name, version)
+                self._pods(version, objects, [*foundation, self.virtual_service])
+            if not parts.named:
+                self._subset(version, objects)
+        settled = self._settle(frozenset(objects.versions))
+        self.register_outputs({"host": settled})
+
+    def _foundation(self, objects: ServiceObjects) -> list[pulumi.Resource]:
+        if not objects.service_account or not objects.service:
+            return []
+        opts = pulumi.ResourceOptions(parent=self, hooks=self._guard.bare)
+        account = ServiceAccount(
+            self._name,
+            metadata=placed(objects.service_account, self._namespace),
+            automount_service_account_token=objects.service_account["automountServiceAccountToken"],
+            opts=opts,
+        )
+        service = Service(
+            self._name,
+            # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are waited for anyway.
+            metadata=placed(objects.service, self._namespace, {"pulumi.com/skipAwait": "true"}),
+            spec=objects.service["spec"],
+            opts=opts,
+        )
+        return [account, service]
+
+    def _pods(self, version: str, objects: ServiceObjects, after: Sequence[pulumi.Resource]) -> None:
+        parts = objects.versions[version]
+        if parts.deployment:
+            self.versions[version] = BackendVersion(
+                f"{self._name}-{version}",
+                parts.deployment,
+                parts.disruption_budget,
+                self._namespace,
+                self._ready_timeout,
+                self._guard,
+                after=after,
+                opts=self._child,
+            )
+
+    def _subset(self, version: str, objects: ServiceObjects) -> None:
+        pods = [self.versions[version]] if version in self.versions else []
+        self.rules[version] = self._rule(
+            f"{self._name}-{version}",
+            objects.versions[version].destination_rule,
+            lambda real: real.versions[version].destination_rule["spec"],
+            pods,
+        )
+
+    def _rule(self, name: str, manifest: Any, spec: Any, after: Sequence[pulumi.Resource]) -> DestinationRule:
+        return DestinationRule(name, manifest, self._placed.apply(spec), self._namespace, self._guard, after=after, opts=self._child)
+
+    def _settle(self, versions: frozenset[str]) -> pulumi.Output[str]:
+        """The service's host, once no proxy needs what is removed after this; Pulumi removes only when the program has ended."""
+
+        async def settled(known: Any) -> str:
+            host, namespace = str(known["host"]), str(known["namespace"])
+            await self._guard.settle(host, namespace, versions)
+            return host
+
+        route = self.virtual_service.resource.id
+        host = self._placed.apply(lambda real: real.host)
+        return pulumi.Output.all(host=host, namespace=self._namespace, route=route).apply(settled)
+
+
+def _host_rule(real: ServiceObjects) -> dict[str, Any]:
+    assert real.host_rule is not None  # whether there is one does not depend on the namespace's name
+    return dict(real.host_rule["spec"])

@@ -7,14 +7,27 @@ from typing import Any
 import pulumi
 
 from weir.model import Manifest
+from weir.model.workloads import OWNER
 
 
-def placed(manifest: Manifest, namespace: pulumi.Input[str], annotations: dict[str, str] | None = None) -> dict[str, Any]:
+def owner() -> str:
+    """This stack, as the annotation has it."""
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def placed(
+    manifest: Manifest, namespace: pulumi.Input[str] | None, annotations: pulumi.Input[dict[str, str]] | None = None
+) -> dict[str, Any]:
     """The object's metadata for Pulumi, in the real namespace. All else about it, the name above all, is known in every preview.
+
+    `namespace` is None for what has none.
 
     The name is explicit, so the provider replaces by deleting first, by itself, where the new object would have the old one's name.
     """
-    metadata: dict[str, Any] = {**manifest["metadata"], "namespace": namespace}
-    if annotations:
-        metadata["annotations"] = annotations
-    return metadata
+    metadata: dict[str, Any] = {**manifest["metadata"], "annotations": _with_owner(annotations)}
+    return metadata if namespace is None else {**metadata, "namespace": namespace}
+
+
+def _with_owner(annotations: pulumi.Input[dict[str, str]] | None) -> Any:
+    own = {OWNER: owner()}
+    return pulumi.Output.from_input(annotations or {}).apply(lambda known: {**own, **known})

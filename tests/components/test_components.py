@@ -67,7 +67,7 @@ def test_a_version_depends_on_no_other(program: Recorded) -> None:
 
 def test_the_service_does_not_wait_for_endpoints(program: Recorded) -> None:
     """A service scaled to 0 would otherwise hang the update."""
-    assert program.resources[(SERVICE, "backend")]["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    assert program.resources[(SERVICE, "backend")]["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
 
 
 def test_everything_waits_for_the_namespace(program: Recorded) -> None:
@@ -93,7 +93,7 @@ def test_a_routing_only_service_has_rules_alone() -> None:
     recorded = run(ROUTING_ONLY)
     kubernetes = {key for key in recorded.resources if key[0].startswith("kubernetes:")}
     assert kubernetes == {("kubernetes:core/v1:Namespace", "namespace"), (RULE, "foreign-a"), (RULE, "foreign-b"), (ROUTE, "foreign")}
-    assert any("DestinationRule::foreign-b" in urn for urn in recorded.requests[(ROUTE, "foreign")].dependencies)
+    assert any("DestinationRule::foreign-a" in urn for urn in recorded.requests[(ROUTE, "foreign")].dependencies)
 
 
 def test_only_an_ephemeral_stack_has_a_pet() -> None:
@@ -112,3 +112,26 @@ def test_the_stacks_outputs_are_the_models(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(pulumi, "export", keep)
     run({**SOUND, "ephemeral": True})
     assert seen == outputs(load(SOUND), "demo-happy-otter")
+
+
+def test_pods_that_get_nothing_change_only_after_the_route() -> None:
+    """A version no route sends requests to may be scaled away in the update that took them from it: its pods come after the route."""
+    given = {**SOUND, "services": {"backend": {**SOUND["services"]["backend"], "canary": {"v2": 0}}}}
+    recorded = run(given)
+    assert any("VirtualService::backend" in urn for urn in recorded.requests[(DEPLOYMENT, "backend-v2")].dependencies)
+    assert any("DestinationRule::backend-v2" in urn for urn in recorded.requests[(ROUTE, "backend")].dependencies)
+    assert not any("VirtualService" in urn for urn in recorded.requests[(DEPLOYMENT, "backend-v1")].dependencies)
+
+
+def test_each_object_carries_its_stack() -> None:
+    """Whoever finds the object, weir above all, can tell whose it is."""
+    recorded = run(SOUND)
+    objects = [given for (kind, _), given in recorded.resources.items() if kind.startswith("kubernetes:")]
+    assert {given["metadata"]["annotations"]["weir.dev/stack"].split("/", 1)[1] for given in objects} == {"weir/dev"}
+
+
+def test_several_pods_have_a_disruption_budget() -> None:
+    """One pod at a time may be drained where there are several; a single one must be allowed to move."""
+    given = {**SOUND, "services": {"backend": {**SOUND["services"]["backend"], "versions": {"v1": {"replicas": 3}, "v2": {}}}}}
+    budgets = [name for kind, name in run(given).resources if "PodDisruptionBudget" in kind]
+    assert budgets == ["backend-v1"]

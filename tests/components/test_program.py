@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+from pulumi import resource_hooks
 from pulumi.runtime import mocks, stack
 from pulumi.runtime.config import set_all_config
 
@@ -56,18 +59,35 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run(config: dict[str, Any]) -> Recorded:
-    """Run the program on a config, as the engine would, and record what it registers."""
+def run(config: dict[str, Any], into: Recorded | None = None) -> Recorded:
+    """Run the program on a config, as the engine would, and record what it registers, `into` this where it is given."""
+    recorded = Recorded() if into is None else into
     asyncio.set_event_loop(asyncio.new_event_loop())
-    recorded = Recorded()
     mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded))
     set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()})
 
     def program() -> None:
         runpy.run_path(str(PROGRAM), run_name="__main__")
 
-    asyncio.get_event_loop().run_until_complete(stack.run_pulumi_func(program))
+    with without_engine_and_cluster():
+        asyncio.get_event_loop().run_until_complete(stack.run_pulumi_func(program))
     return recorded
+
+
+@contextmanager
+def without_engine_and_cluster() -> Iterator[None]:
+    """Hooks are registered with nobody, since mocks know none; and no cluster can be asked, whatever the machine has."""
+
+    def registered(_: Any) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_event_loop().create_future()
+        done.set_result(None)
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resource_hooks, "register_resource_hook", registered)
+        patch.setattr(resource_hooks, "register_error_hook", registered)
+        patch.setenv("WEIR_TOOL_KUBECTL", "/nowhere/kubectl")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +163,6 @@ def test_an_ephemeral_stack_lives_in_a_namespace_of_its_own() -> None:
 def test_bad_config_registers_nothing() -> None:
     """A refused config ends the program with weir's lines before any resource is registered."""
     recorded = Recorded()
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev")
-    set_all_config({"weir:servces": "{}"})
     with pytest.raises(pulumi.RunError, match="weir:servces: unknown key"):
-        runpy.run_path(str(PROGRAM), run_name="__main__")
+        run({"servces": {}}, recorded)
     assert recorded.resources == {}

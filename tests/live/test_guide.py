@@ -22,7 +22,7 @@ def test_the_guide_is_what_happens(lab: Project) -> None:
     """Each block of commands ends well and prints every line the guide shows, in order."""
     steps = list(STEP.finditer(GUIDE.read_text()))
     assert len(steps) >= 8
-    lab.run("pulumi up --yes --stack dev")
+    lab.run("pulumi stack select dev && pulumi up --yes --stack dev")
     for step in steps:
         printed = lab.run(f"set -e; {step['commands']}").stdout
         rest = printed.splitlines()

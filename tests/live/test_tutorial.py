@@ -48,8 +48,8 @@ def accepted(count: int, share: Fraction) -> range:
 
 @pytest.fixture(scope="module")
 def stack(lab: Project) -> Project:
-    """The dev stack, up."""
-    lab.run("pulumi up --yes")
+    """The dev stack, up; whoever removed a stack of theirs has unset the selection."""
+    lab.run("pulumi stack select dev && pulumi up --yes")
     return lab
 
 

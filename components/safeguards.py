@@ -1,0 +1,264 @@
+"""What stands between a change and lost requests: hooks that ask the cluster before something happens, and hold back what comes after.
+
+They run within a plain `pulumi up`; those that only ask run in previews too, so that a refusal is seen in the pull request. Nothing is asked
+where nothing that matters changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pulumi
+
+from components.placement import owner
+from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.live import Live
+from weir.cluster.proxies import Want, wait_for
+from weir.model import StackConfig
+from weir.model.routing import host
+from weir.model.usage import used
+from weir.model.workloads import OWNER, RESTORED, digest, edited
+
+Answer = TypeVar("Answer")
+_FORCE = "weir:force: true goes on all the same"
+
+
+class Safeguards:
+    """The hooks of one run of the program. `bare`, `rules`, `routes` and `pods` are what to bind to objects of each sort."""
+
+    bare: pulumi.ResourceHookBinding
+    rules: pulumi.ResourceHookBinding
+    pods: pulumi.ResourceHookBinding
+    routes: pulumi.ResourceHookBinding
+
+    def __init__(self, config: StackConfig) -> None:
+        """Register the hooks; nothing is asked yet."""
+        self._config = config
+        self._live: dict[str, Live] = {}
+        self._changing: set[str] = set()
+        self._idle: set[tuple[str, str]] = set()
+        self._remade: set[tuple[str, str]] = set()
+        self._unasked: set[str] = set()
+        seen = pulumi.ResourceHookOptions(on_dry_run=True)
+        adopt = pulumi.ResourceHook("not-somebody-elses", self._refuse_others, seen)
+        known = pulumi.ResourceHook("proxies-know-the-versions", self._versions_are_known, seen)
+        idle = pulumi.ResourceHook("no-requests-to-what-goes", self._pods_are_idle, seen)
+        remade = pulumi.ResourceHook("pods-that-change", self._note_remade, seen)
+        edited = pulumi.ResourceHook("not-edited-by-hand", self._refuse_edited, seen)
+        ailing = pulumi.ErrorHook("what-ails-the-pods", self._tell_what_ails)
+        self.bare = pulumi.ResourceHookBinding(before_create=[adopt])
+        self.pods = pulumi.ResourceHookBinding(before_create=[adopt, remade], before_update=[remade, idle], on_error=[ailing])
+        self.rules = pulumi.ResourceHookBinding(before_create=[adopt], before_update=[edited])
+        self.routes = pulumi.ResourceHookBinding(before_create=[adopt, known], before_update=[edited, known])
+        for key, what in (
+            (config.adopt, "adopt is on: objects that weir did not create are taken over"),
+            (config.force, "force is on: requests may be lost"),
+        ):
+            if key:
+                pulumi.log.warn(f"weir:{what}")
+
+    async def restored(self, kind: str, name: str, namespace: str) -> str | None:
+        """What to write as the edit that was undone: that which the object in the cluster has now, else the last one, else None.
+
+        Pulumi compares what it wrote before with what it is to write now, and does not see what somebody has added between: an update
+        that undoes it must differ in something.
+        """
+        found = await self._ask(lambda: self._of(namespace).find(kind, name), None)
+        if found is None:
+            return None
+        last: str | None = found["metadata"].get("annotations", {}).get(RESTORED)
+        return digest(found["spec"]) if edited(found) else last
+
+    def idle(self, service: str, version: str) -> None:
+        """Note that no route sends requests to this version, so that its pods may go once proxies have let go of it."""
+        self._idle.add((service, version))
+
+    async def settle(self, there: str, namespace: str, versions: frozenset[str]) -> None:
+        """Return when no proxy routes to a version of the host `there` that is to go: one that stands in the cluster and is not in `versions`.
+
+        It is called once the route stands; what is removed is removed after it returns. In a preview it refuses what could not be removed.
+        """
+        nothing: frozenset[str] = frozenset()
+        leaving = await self._ask(lambda: self._of(namespace).subsets(there) - versions, nothing)
+        if not leaving:
+            return
+        name = there.split(".")[0]
+        if pulumi.runtime.is_dry_run():
+            route = self._of(namespace).find("VirtualService", name)
+            still = sorted(leaving & used(route["spec"] if route else None))
+            if still and name not in self._changing and not self._config.force:
+                raise pulumi.RunError(
+                    f"{name}: {', '.join(still)} cannot be removed: VirtualService {namespace}/{name} in the cluster sends requests there, and this"
+                    " update would not change it, because somebody has edited it by hand; put it back first: pulumi up --refresh"
+                )
+            return
+        await self._wait(Want(there, gone=leaving))
+
+    async def _refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
+        """An object that is about to be created must not be there, unless this stack made it and was cut off before it could write that down."""
+        inputs: Any = args.new_inputs
+        metadata = inputs["metadata"]
+        kind = inputs["kind"] if "kind" in inputs else args.type.rpartition(":")[2]
+        name = metadata.get("name")
+        namespace = name if kind == "Namespace" else metadata.get("namespace")
+        if not isinstance(name, str) or not isinstance(namespace, str) or self._config.adopt:
+            return  # an ephemeral namespace has no name yet, and nobody can have taken it
+        found = await self._ask(lambda: self._of(namespace).find(kind, name), None)
+        if found is None or found["metadata"].get("annotations", {}).get(OWNER) == owner():
+            return
+        what = name if kind == "Namespace" else f"{namespace}/{name}"
+        raise pulumi.RunError(
+            f"{kind} {what} exists and this stack did not create it ({_maker(found)}); remove it, choose another name, or take it over with weir:adopt: true"
+        )
+
+    async def _refuse_edited(self, args: pulumi.ResourceHookArgs) -> None:
+        """An object that somebody has edited since the last update is not overwritten unseen: the edit may be what keeps the service up."""
+        inputs: Any = args.new_inputs
+        # Not the old inputs: a refresh puts into them only what they had before.
+        left: Any = args.old_outputs
+        kind, name, namespace = inputs["kind"], inputs["metadata"]["name"], inputs["metadata"].get("namespace")
+        if self._config.force or not isinstance(namespace, str):
+            return
+        found = await self._ask(lambda: self._of(namespace).find(kind, name), None)
+        if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
+            raise pulumi.RunError(
+                f"{kind} {namespace}/{name} is not as the last update left it ({_maker(found)}): see what was changed with weir status, then put it"
+                f" back and go on with pulumi up --refresh ({_FORCE})"
+            )
+
+    async def _versions_are_known(self, args: pulumi.ResourceHookArgs) -> None:
+        """Before a route sends requests to versions it did not send any to before, every proxy knows them and their pods."""
+        inputs: Any = args.new_inputs
+        before: Any = args.old_inputs
+        self._changing.add(args.name)
+        if not isinstance(inputs["spec"], Mapping):
+            return  # the first preview of an ephemeral stack does not know its namespace, and so no host: nothing of it is there either
+        fresh = used(inputs["spec"]) - used(before["spec"] if before else None)
+        fresh = frozenset(version for version in fresh if isinstance(version, str))
+        namespace = inputs["metadata"].get("namespace")
+        if not fresh or not isinstance(namespace, str):
+            return
+        if pulumi.runtime.is_dry_run():
+            await self._refuse_without_pods(args.name, namespace, fresh)
+        else:
+            await self._wait(Want(inputs["spec"]["hosts"][0], known=fresh))
+
+    async def _refuse_without_pods(self, service: str, namespace: str, fresh: frozenset[str]) -> None:
+        if self._config.force:
+            return
+        settings = self._config.services[service]
+        for version in sorted(fresh):
+            workload = settings.workload(version)
+            if workload is None:
+                continue
+            if workload.replicas == 0:
+                raise pulumi.RunError(
+                    f"{service}: {version} would get requests and has 0 replicas: they would be answered 503; give it pods ({_FORCE})"
+                )
+            there = await self._ask(lambda version=version: self._of(namespace).find("Deployment", f"{service}-{version}"), None)  # type: ignore[misc]
+            if there is None or there["status"].get("readyReplicas", 0) > 0 or (service, version) in self._remade:
+                continue  # ready, or about to be made or changed, which this update waits for
+            if there["spec"].get("replicas") == 0:
+                raise pulumi.RunError(
+                    f"{service}: {version} would get requests and somebody has scaled it to 0 pods ({_maker(there)}); put it back and go on with"
+                    f" pulumi up --refresh ({_FORCE})"
+                )
+            ailment = await self._ask(lambda version=version: self._of(namespace).ailments(service, version), "")  # type: ignore[misc]
+            raise pulumi.RunError(
+                f"{service}: {version} would get requests and none of its pods is ready{': ' + ailment if ailment else ''}; mend it first ({_FORCE})"
+            )
+
+    async def _note_remade(self, args: pulumi.ResourceHookArgs) -> None:
+        """Note that this update makes a version's pods anew, whatever of them it changes: what ails them now may be mended by it."""
+        inputs: Any = args.new_inputs
+        before: Any = args.old_inputs
+        labels = inputs["metadata"]["labels"]
+        # After a failure the engine updates what is as it was, to wait for it again.
+        if not before or any(inputs["spec"].get(key) != before["spec"].get(key) for key in ("template", "replicas")):
+            self._remade.add((labels["app"], labels.get("version", "")))
+
+    async def _pods_are_idle(self, args: pulumi.ResourceHookArgs) -> None:
+        """Before the last pod of a version goes, no route may send requests to it, and no proxy may still do so."""
+        inputs: Any = args.new_inputs
+        before: Any = args.old_inputs
+        if inputs["spec"].get("replicas") != 0 or before["spec"].get("replicas") == 0 or self._config.force:
+            return
+        labels, namespace = inputs["metadata"]["labels"], inputs["metadata"].get("namespace")
+        service, version = labels["app"], labels.get("version", "")
+        if not version or not isinstance(namespace, str):
+            return
+        if (service, version) not in self._idle:
+            raise pulumi.RunError(
+                f"{service}: {version} gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update ({_FORCE})"
+            )
+        if not pulumi.runtime.is_dry_run():
+            await self._wait(Want(host(service, namespace), gone=frozenset({version})))
+
+    async def _tell_what_ails(self, args: pulumi.ErrorHookArgs) -> bool:
+        """Say which version is at fault, with the reason its pods give and the last lines of their log; the operation is not tried again."""
+        inputs: Any = args.new_inputs or args.old_inputs
+        labels = inputs["metadata"].get("labels", {})
+        namespace, service, version = inputs["metadata"].get("namespace"), labels.get("app"), labels.get("version")
+        if version and isinstance(namespace, str):
+            ailment = await self._ask(lambda: self._of(namespace).ailments(service, version), "")
+            told = f":\n{ailment}" if ailment else "; its pods give no reason"
+            pulumi.log.error(
+                f"version {version} of {service} is at fault{told}\nTraffic stays where it was; the next pulumi up goes on from here."
+            )
+        return False
+
+    async def _wait(self, want: Want) -> None:
+        """Until proxies have followed; where they cannot be asked, for the configured grace."""
+        settings = self._config.propagation
+        try:
+            kubectl = self._kubectl(settings.istiod_namespace)
+            obeyed = await asyncio.to_thread(wait_for, kubectl, want, settings.timeout.seconds)
+        except UnaskedError as error:
+            pulumi.log.warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
+            await asyncio.sleep(settings.grace.seconds)
+        except ClusterError as error:
+            raise pulumi.RunError(
+                f"{error}\nTraffic stays as it is; the next pulumi up goes on from here (weir:propagation.timeout: {settings.timeout})"
+            ) from None
+        else:
+            pulumi.log.debug(f"{obeyed.proxies} proxies {want}, after {obeyed.seconds:.2f} s")
+
+    async def _ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may have no cluster."""
+        try:
+            return await asyncio.to_thread(question)
+        except ClusterError as error:
+            if not pulumi.runtime.is_dry_run() and not isinstance(error, UnaskedError):
+                raise pulumi.RunError(str(error)) from None
+            if str(error) not in self._unasked:
+                self._unasked.add(str(error))
+                pulumi.log.warn(f"the cluster cannot be asked, so nothing is refused on its account: {error}")
+            return otherwise
+
+    def _of(self, namespace: str) -> Live:
+        if namespace not in self._live:
+            self._live[namespace] = Live(self._kubectl(namespace))
+        return self._live[namespace]
+
+    def _kubectl(self, namespace: str) -> Kubectl:
+        # The provider, too, reads the path from the project's directory, which is where the program runs.
+        path = self._config.kubeconfig
+        return Kubectl.find(
+            namespace, kubeconfig=str(Path(path).expanduser().absolute()) if path else None, context=self._config.kube_context
+        )
+
+
+def _maker(found: Mapping[str, Any]) -> str:
+    """Who had a hand in an object, as far as it tells: the stack that made it, and the field managers other than Pulumi."""
+    metadata = found["metadata"]
+    stack = metadata.get("annotations", {}).get(OWNER)
+    managers = dict.fromkeys(str(entry["manager"]) for entry in metadata.get("managedFields", []) if entry.get("subresource") != "status")
+    others = [manager for manager in managers if not manager.startswith("pulumi-kubernetes")]
+    told = [f"field manager {', '.join(others)}"] if others else []
+    if stack is not None and stack != owner():
+        told.insert(0, f"stack {stack} made it")
+    return "; ".join(told) or "who did it is not recorded"

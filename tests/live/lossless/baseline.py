@@ -1,0 +1,66 @@
+"""The naive program under the same load: it must lose requests, so that the load is known to see what it looks for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.live.harness import Project
+from tests.live.lossless.load import Load
+from tests.live.lossless.scene import FORTIO, Scene
+
+_SOURCE = Path(__file__).parent / "naive"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What one update of the naive program cost."""
+
+    step: str
+    requests: int
+    failed: int
+    codes: Mapping[str, int]
+    flags: Mapping[str, int]
+
+    def figures(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Naive:
+    """The naive program's stack, in a directory of its own; made and destroyed with the block."""
+
+    def __init__(self, project: Project) -> None:
+        directory = project.directory / "naive"
+        shutil.copytree(_SOURCE, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        if not (directory / ".venv").is_symlink():
+            (directory / ".venv").symlink_to(project.directory / ".venv")
+        home = Scene.create(project, "naive")
+        project.run("pulumi stack rm --yes naive", check=False)
+        # The settings are those of the lab's project; only the directory is another.
+        self.scene = Scene(Project(directory), home.environment, "naive")
+
+    def __enter__(self) -> Naive:
+        self.scene.run("pulumi stack init naive --no-select", check=False)
+        self._up({"v1": 100})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.scene.remove()
+
+    def measure(self) -> list[Lost]:
+        """Add a version at 50 %, then remove one, each by one `pulumi up` under a load of its own."""
+        found = []
+        for step, weights in (("add v2 at 50", {"v1": 50, "v2": 50}), ("remove v1", {"v2": 100})):
+            with Load(self.scene) as load:
+                self._up(weights)
+                tally = load.stop()
+            found.append(Lost(step, tally.requests, tally.failed, dict(tally.codes), tally.flags))
+        return found
+
+    def _up(self, weights: Mapping[str, int]) -> None:
+        self.scene.run(f"pulumi config set --stack naive image {FORTIO} && pulumi config set --stack naive weights '{json.dumps(weights)}'")
+        self.scene.up()

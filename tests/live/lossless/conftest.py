@@ -1,0 +1,68 @@
+"""What the lossless tests share: stacks of their own, removed at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.live.harness import Project
+from tests.live.lossless.load import Load
+from tests.live.lossless.scene import Scene
+
+SOAKING = os.environ.get("WEIR_SOAK") == "1"
+"""Whether the tests run that take minutes each, which `make test` has no time for: `make soak-tests`."""
+
+soak = pytest.mark.skipif(not SOAKING, reason="takes minutes: make soak-tests")
+
+
+@contextmanager
+def scene_of(lab: Project, name: str) -> Iterator[Scene]:
+    """A stack of this name; WEIR_KEEP_LAB=1 leaves it standing."""
+    made = Scene.create(lab, name)
+    yield made
+    if os.environ.get("WEIR_KEEP_LAB") != "1":
+        made.remove()
+
+
+@contextmanager
+def loaded(scene: Scene, standing: Mapping[str, Any], options: str = "") -> Iterator[Load]:
+    """Requests from before the first test until after the last, none of which may fail."""
+    scene.up(standing, options)
+    with Load(scene) as running:
+        yield running
+        running.stop().assert_nothing_lost()
+
+
+@contextmanager
+def left_as(scene: Scene, standing: Mapping[str, Any], request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test leaves `standing` behind; one that failed may not have, and must not be the next one's undoing."""
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        scene.pulumi("cancel --yes")
+        scene.up(standing, "--refresh")
+
+
+@pytest.fixture
+def life(lab: Project) -> Iterator[Scene]:
+    """The stack of the life."""
+    with scene_of(lab, "life") as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def pitfalls(lab: Project) -> Iterator[Scene]:
+    """The stack of the pitfalls; each test begins by saying what stands."""
+    with scene_of(lab, "pitfalls") as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def failures(lab: Project) -> Iterator[Scene]:
+    """The stack of the failures."""
+    with scene_of(lab, "failures") as scene:
+        yield scene

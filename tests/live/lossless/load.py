@@ -1,0 +1,267 @@
+"""The load: callers inside the mesh that send requests from before the first change until after the last, and what came of every one.
+
+Each caller is a fortio with a sidecar. Half its threads keep their connections, the others open one for each request. Three witnesses
+are heard: fortio itself (codes, socket errors, connections), the callers' Envoys (requests and answers between any two moments, and which
+version each was sent to), and their access log of failed requests alone, which has Envoy's flags.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.live.harness import until
+from tests.live.lossless.scene import FORTIO, Scene
+from weir.traffic.clusters import ClusterName, read_clusters
+
+CALLERS = 3
+KEPT, FRESH = 300, 60
+"""Requests a second of each caller on kept and on fresh connections: over 1,000 in all."""
+
+_THREADS = {"kept": 4, "fresh": 2}
+_BOUND = "3600s"
+_STATS = (
+    r"downstream_rq_(total|[1-5]xx|rx_reset|tx_reset)|upstream_rq_(retry|pending_failure_eject|tx_reset|rx_reset)|upstream_cx_connect_fail"
+)
+_STAT = re.compile(r"^(\S+): (\d+)$", re.MULTILINE)
+_FAILED = re.compile(r'^\[([^\]]+)\] "\S+ \S+ \S+" (\d+) (\S+) (\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed request as the caller's Envoy logged it: when, the code (0: no answer), Envoy's flag and its words for it."""
+
+    at: str
+    code: int
+    flag: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The counters of all callers' Envoys at one moment."""
+
+    sent: Mapping[tuple[str, str, str], int]
+    """Requests by caller, version ("": past the versions) and endpoint."""
+
+    stats: Mapping[str, Mapping[str, int]]
+    """Envoy's statistics by caller, those of its own listeners added up."""
+
+    def sum(self, name: str) -> int:
+        return sum(stats.get(name, 0) for stats in self.stats.values())
+
+    def requests(self) -> int:
+        return self.sum("downstream_rq_total")
+
+    def versions_since(self, before: Reading) -> dict[str, int]:
+        """Requests sent to each version since an earlier reading, as far as its endpoints are still there; those with none are left out."""
+        counts: Counter[str] = Counter()
+        for key, count in self.sent.items():
+            earlier = before.sent.get(key, 0)
+            # A counter that fell is that of a new cluster.
+            counts[key[1]] += count - earlier if count >= earlier else count
+        return {version: count for version, count in sorted(counts.items()) if count}
+
+
+@dataclass
+class Tally:
+    """What came of all requests of a load."""
+
+    codes: Counter[str] = field(default_factory=Counter)
+    """By HTTP status; "-1" is fortio's for a socket error."""
+
+    seconds: float = 0.0
+    slowest: float = 0.0
+    reconnects: int = 0
+    """Connections that should have been kept and were not."""
+
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        return sum(self.codes.values())
+
+    @property
+    def failed(self) -> int:
+        return self.requests - self.codes["200"]
+
+    @property
+    def flags(self) -> dict[str, int]:
+        return dict(Counter(failure.flag for failure in self.failures))
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "requests": self.requests,
+            "perSecond": round(self.requests / self.seconds) if self.seconds else 0,
+            "seconds": round(self.seconds, 1),
+            "failed": self.failed,
+            "codes": dict(self.codes),
+            "flags": self.flags,
+            "connectionsLost": self.reconnects,
+            "slowestSeconds": round(self.slowest, 3),
+        }
+
+    def assert_nothing_lost(self) -> None:
+        """Zero errors, zero resets."""
+        shown = [f"{one.at} {one.code} {one.flag} {one.details}" for one in self.failures[:20]]
+        assert (self.failed, self.reconnects, shown) == (0, 0, []), self.figures() | {"first": shown}
+        assert self.requests > 0
+
+
+class Load:
+    """Requests to `backend` of a scene's namespace, while the block runs."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._host = f"backend.{scene.namespace}.svc.cluster.local"
+        self._pods: list[str] = []
+        self._runs: list[tuple[str, str, int, str]] = []
+        self._pool = ThreadPoolExecutor(CALLERS)
+        self._since = ""
+
+    def __enter__(self) -> Load:
+        self._scene.apply(*callers(self._scene.namespace))
+        self._scene.run(f"kubectl rollout status -n {self._scene.namespace} deploy/caller --timeout=90s")
+        selector = f"kubectl get pods -n {self._scene.namespace} -l app=caller --field-selector status.phase=Running -o json"
+        pods = json.loads(self._scene.run(selector))["items"]
+        self._pods = [pod["metadata"]["name"] for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        assert len(self._pods) == CALLERS, self._pods
+        # Every caller's proxy has the route: it answers through it.
+        list(self._pool.map(self._reach, self._pods))
+        self._since = self._scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+        address = self._scene.run(f"kubectl get service backend -n {self._scene.namespace} -o jsonpath={{.spec.clusterIP}}")
+        for pod in self._pods:
+            for kind, rate in (("kept", KEPT), ("fresh", FRESH)):
+                asked = {
+                    "url": f"http://{self._host}/",
+                    "resolve": address,
+                    "qps": rate,
+                    "c": _THREADS[kind],
+                    "t": _BOUND,
+                    "timeout": "15s",
+                }
+                asked |= {"async": "on", "save": "on", "jitter": "on", **({"connection-reuse": "1"} if kind == "fresh" else {})}
+                reply = self._fortio(pod, f"rest/run?{urlencode(asked)}")
+                self._runs.append((pod, kind, reply["RunID"], reply["ResultID"]))
+        start = self.read().requests()
+        until(lambda: self.read().requests() >= start + 100, 30, "the load sends requests")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for pod, _, run, _ in self._runs:
+            self._scene.run(self._curl(pod, f"rest/stop?runid={run}"), check=False)
+        self._runs = []
+        self._pool.shutdown()
+
+    def stop(self) -> Tally:
+        """End the load and count what came of it."""
+        tally = Tally()
+        for pod, kind, run, result in self._runs:
+            self._fortio(pod, f"rest/stop?runid={run}&wait=on")
+            found = self._result(pod, result)
+            tally.codes.update({code: int(count) for code, count in found["RetCodes"].items()})
+            tally.seconds = max(tally.seconds, found["ActualDuration"] / 1e9)
+            tally.slowest = max(tally.slowest, found["DurationHistogram"]["Max"])
+            if kind == "kept":
+                tally.reconnects += found["SocketCount"] - _THREADS[kind]
+        self._runs = []
+        tally.failures = self.failures(self._since)
+        return tally
+
+    def read(self) -> Reading:
+        """The counters of every caller's Envoy, at about the same time."""
+        sent: dict[tuple[str, str, str], int] = {}
+        stats: dict[str, Mapping[str, int]] = {}
+        for pod, text in zip(self._pods, self._pool.map(self._counters, self._pods), strict=True):
+            for endpoint, count in read_clusters(text, self._host).items():
+                sent[(pod, endpoint.cluster.subset, endpoint.address)] = count
+            totals: Counter[str] = Counter()
+            for name, value in _STAT.findall(text):
+                scope, _, short = name.rpartition(".")
+                if short.startswith("downstream"):
+                    # Other listeners of the sidecar serve the kubelet's probes and fortio's own interface.
+                    totals[short] += int(value) if scope.startswith("http.outbound") else 0
+                elif (cluster := ClusterName.parse(scope.removeprefix("cluster.").rstrip(";"))) and cluster.host == self._host:
+                    totals[short] += int(value)
+            stats[pod] = totals
+        return Reading(sent, stats)
+
+    def failures(self, since: str) -> list[Failure]:
+        """The failed requests in the callers' access logs from a moment on."""
+        texts = self._pool.map(
+            lambda pod: self._scene.run(f"kubectl logs -n {self._scene.namespace} {pod} -c istio-proxy --since-time={since}"), self._pods
+        )
+        found = [match for text in texts for line in text.splitlines() if (match := _FAILED.match(line))]
+        return sorted((Failure(match[1], int(match[2]), match[3], match[4]) for match in found), key=lambda one: one.at)
+
+    def _reach(self, pod: str) -> None:
+        command = self._exec(pod, "caller", f"/usr/bin/fortio curl -quiet http://{self._host}/")
+        until(lambda: self._scene.succeeds(command), 30, f"{pod} reaches {self._host}")
+
+    def _counters(self, pod: str) -> str:
+        # -g: brackets are the filter's, no pattern of curl's.
+        script = f"curl -s localhost:15000/clusters; curl -sg 'localhost:15000/stats?filter={_STATS}'"
+        # The API server may be away for a moment, where a test restarts it.
+        texts: list[str] = []
+
+        def read() -> bool:
+            texts.append(self._scene.run(self._exec(pod, "istio-proxy", f'sh -c "{script}"'), check=False))
+            return "downstream_rq_total" in texts[-1]
+
+        until(read, 60, f"the counters of {pod}")
+        return texts[-1]
+
+    def _result(self, pod: str, result: str) -> dict[str, Any]:
+        texts: list[str] = []
+
+        def saved() -> bool:
+            texts.append(self._scene.run(self._curl(pod, f"data/{result}.json"), check=False))
+            return texts[-1].startswith("{")
+
+        until(saved, 30, f"the result {result} of {pod}")
+        return dict(json.loads(texts[-1]))
+
+    def _fortio(self, pod: str, path: str) -> dict[str, Any]:
+        return dict(json.loads(self._scene.run(self._curl(pod, path))))
+
+    def _curl(self, pod: str, path: str) -> str:
+        return self._exec(pod, "istio-proxy", f"curl -s --max-time 30 'http://localhost:8080/fortio/{path}'")
+
+    def _exec(self, pod: str, container: str, command: str) -> str:
+        return f"kubectl exec -n {self._scene.namespace} {pod} -c {container} -- {command}"
+
+
+def callers(namespace: str) -> list[dict[str, Any]]:
+    """The callers and the access log of their failed requests, as kubectl takes them; no part of any stack."""
+    labels = {"app": "caller"}
+    metadata = {"name": "caller", "namespace": namespace}
+    arguments = ["server", "-http-port=8080", "-data-dir=/data", "-loglevel=warning"]
+    arguments += [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
+    container = {
+        "name": "caller",
+        "image": FORTIO,
+        "imagePullPolicy": "IfNotPresent",
+        "args": arguments,
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    template = {
+        # The sidecar's resource limits are Istio's defaults; what counts is that its counters tell of every request.
+        "metadata": {
+            "labels": labels,
+            "annotations": {"sidecar.istio.io/statsInclusionRegexps": ".*(downstream_rq|upstream_rq|upstream_cx).*"},
+        },
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]},
+    }
+    spec = {"replicas": CALLERS, "selector": {"matchLabels": labels}, "template": template}
+    failed = {"expression": "response.code >= 400 || response.code == 0"}
+    logging = [{"providers": [{"name": "envoy"}], "match": {"mode": "CLIENT"}, "filter": failed}]
+    return [
+        {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "metadata": metadata, "spec": {"accessLogging": logging}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
+    ]

@@ -1,0 +1,128 @@
+"""A stack of the lossless tests: its config, the updates that apply it, and a shell on the lab to look on."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.tools.catalog import FORTIO_VERSION
+from tests.live.harness import COMMAND_SECONDS, Project, Shell, shell_environment
+
+FORTIO = f"fortio/fortio:{FORTIO_VERSION}"
+SAME_FORTIO = f"docker.io/fortio/fortio:{FORTIO_VERSION}"
+"""The same image by another name: to Kubernetes another image, for which pods are replaced."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update left."""
+
+    code: int
+    said: str
+    seconds: float
+
+
+@dataclass
+class Scene(Shell):
+    """A stack with a namespace of its own, both called `name`."""
+
+    name: str
+
+    @classmethod
+    def create(cls, project: Project, name: str) -> Scene:
+        """A new stack; the settings of `weir env` are read once."""
+        scene = cls(project, shell_environment(project), name)
+        scene.run(f"pulumi stack init {name} --no-select", check=False)
+        return scene
+
+    @property
+    def namespace(self) -> str:
+        return self.name
+
+    def call(self, command: str, *, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """A line of bash on the lab; stderr is part of what it prints."""
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.project.directory,
+            env={**self.environment, **(env or {})},
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    def succeeds(self, command: str) -> bool:
+        return self.call(command).returncode == 0
+
+    def kubectl(self, command: str) -> str:
+        """What kubectl prints, in the scene's namespace."""
+        return self.run(f"kubectl -n {self.namespace} {command}")
+
+    def write(self, config: Mapping[str, Any]) -> None:
+        """The whole config of the stack; the namespace is the scene's."""
+        self.write_stack(self.name, {"namespace": self.namespace, **config})
+
+    def pulumi(self, command: str, *, env: Mapping[str, str] | None = None) -> Update:
+        """A pulumi command on the stack, and how long it took."""
+        start = time.monotonic()
+        verb, _, options = command.partition(" ")
+        done = self.call(f"pulumi {verb} --stack {self.name} --non-interactive --color never {options}", env=env)
+        return Update(done.returncode, done.stdout, time.monotonic() - start)
+
+    def up(self, config: Mapping[str, Any] | None = None, options: str = "") -> Update:
+        """A plain `pulumi up` that must succeed, with this config or the one that stands."""
+        if config is not None:
+            self.write(config)
+        update = self.pulumi(f"up --yes {options}")
+        assert update.code == 0, update.said[-6000:]
+        return update
+
+    def refused(self, config: Mapping[str, Any], command: str = "preview") -> str:
+        """What pulumi says when it refuses a config; it must not succeed."""
+        self.write(config)
+        update = self.pulumi(command)
+        assert update.code != 0, update.said[-6000:]
+        assert "Traceback" not in update.said
+        return update.said
+
+    def assert_converged(self) -> None:
+        """A preview finds nothing to do."""
+        update = self.pulumi("preview --expect-no-changes")
+        assert update.code == 0, update.said[-6000:]
+
+    def remove(self) -> None:
+        """Destroy the stack."""
+        update = self.pulumi("destroy --yes")
+        assert update.code == 0, update.said[-6000:]
+        self.run(f"pulumi stack rm --yes {self.name}")
+
+
+def server(version: str, **more: Any) -> dict[str, Any]:
+    """A version of the service: a fortio that answers with its name."""
+    unused = [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
+    arguments = ["-http-port=8080", "-loglevel=warning", f"-echo-server-default-params=header=version:{version}"]
+    return {"args": ["server", *arguments, *unused], **more}
+
+
+def backend(stable: str, canary: Mapping[str, float] | None = None, /, **versions: Mapping[str, Any]) -> dict[str, Any]:
+    """The service under load. Retries are off: none may hide what went wrong."""
+    return {
+        "image": FORTIO,
+        "port": 80,
+        "targetPort": 8080,
+        "versions": {name: server(name, **settings) for name, settings in versions.items()},
+        "stable": stable,
+        "canary": dict(canary or {}),
+        "retries": {"attempts": 0},
+    }
+
+
+def receiving(service: Mapping[str, Any]) -> frozenset[str]:
+    """The versions that the config of a service sends requests to."""
+    canary = {version: share for version, share in service["canary"].items() if share > 0}
+    return frozenset(canary) if sum(canary.values()) >= 100 else frozenset({service["stable"], *canary})

@@ -1,0 +1,301 @@
+"""Whatever dies in the middle of an update, no request is lost, the state stays valid, and the next update ends what was begun.
+
+The load goes through all tests. Each begins with v1 alone and swaps it for v2 in one update, which adds pods, a subset and a route to
+them and removes the old ones: something is killed at a moment of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.harness import until
+from tests.live.lossless.conftest import SOAKING, left_as, loaded, soak
+from tests.live.lossless.load import Load
+from tests.live.lossless.scene import Scene, Update, backend
+
+STANDING = {"services": {"backend": backend("v1", v1={})}}
+SWAPPED = {"services": {"backend": backend("v2", v2={})}}
+
+# What is killed, and at which moment of an update: a part of the output that is waited for.
+CLI, LANGUAGE, PROGRAM, PROVIDER = "pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-kubernetes"
+MOMENTS = {
+    "at the start": "Updating",
+    "pods begin": "Deployment backend-v2 creating",
+    "pods ready": "DestinationRule backend-v2 creating",
+    "subset stands": "DestinationRule backend-v2 created",
+    "route changes": "VirtualService backend updating",
+    "route stands": "VirtualService backend updated",
+    "rule goes": "DestinationRule backend-v1 deleting",
+    "rule gone": "DestinationRule backend-v1 deleted",
+    "pods go": "Deployment backend-v1 deleting",
+    "pods gone": "Deployment backend-v1 deleted",
+}
+# Three of the processes die once each; with WEIR_SOAK=1 each of the four dies at each moment, and the tests marked soak run too.
+KILLS = (
+    [(victim, moment) for victim in (CLI, LANGUAGE, PROGRAM, PROVIDER) for moment in MOMENTS]
+    if SOAKING
+    else [(CLI, "pods begin"), (PROGRAM, "pods ready"), (PROVIDER, "pods go")]
+)
+
+
+@pytest.fixture(scope="module")
+def load(failures: Scene) -> Iterator[Load]:
+    """The load goes through all tests."""
+    with loaded(failures, STANDING, "--skip-preview") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def standing(failures: Scene, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test finds `STANDING`."""
+    with left_as(failures, STANDING, request):
+        yield
+
+
+@contextmanager
+def unharmed(scene: Scene, load: Load) -> Iterator[None]:
+    """Within the block no request fails."""
+    before, since = load.read(), scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+    yield
+    assert load.failures(since) == []
+    assert load.read().requests() > before.requests()
+
+
+class Running:
+    """A `pulumi up` under way, in a session of its own; its output goes to a file."""
+
+    def __init__(self, scene: Scene, env: Mapping[str, str] | None = None) -> None:
+        self._file = scene.project.directory / f"{scene.name}.update.log"
+        command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", scene.name, "--non-interactive", "--color", "never"]
+        with self._file.open("w") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=scene.project.directory,
+                env={**scene.environment, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._start = time.monotonic()
+
+    @property
+    def said(self) -> str:
+        return self._file.read_text()
+
+    def until_said(self, text: str) -> None:
+        """Return when it has said this, or has ended."""
+        until(lambda: text in self.said or self.process.poll() is not None, 120, f"the update says {text}")
+
+    def kill(self, name: str) -> bool:
+        """kill -9 of its processes of this name; False where there is none any more."""
+        pids = [pid for pid in _descendants(self.process.pid) if name in _names(pid)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(pids)
+
+    def wait(self) -> Update:
+        code = self.process.wait(timeout=240)
+        return Update(code, self.said, time.monotonic() - self._start)
+
+
+def _names(pid: int) -> list[str]:
+    """The names of a process's program and, where that is an interpreter, its script."""
+    with suppress(OSError):
+        return [Path(word.decode()).name for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:2]]
+    return []
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [pid]
+    for known in found:
+        for task in Path(f"/proc/{known}/task").glob("*/children"):
+            with suppress(OSError):
+                found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def recover(scene: Scene, config: Mapping[str, Any]) -> str:
+    """What the next update says: it must converge, after the cure that its message names where there is one."""
+    state = json.loads(scene.run(f"pulumi stack export --stack {scene.name}"))
+    types = [resource["type"] for resource in state["deployment"]["resources"]]
+    assert "kubernetes:core/v1:Namespace" in types, types
+    said = ""
+    scene.write(config)
+    for _ in range(2):
+        update = scene.pulumi("up --yes --skip-preview")
+        said += update.said
+        if update.code == 0:
+            break
+        assert "the stack is currently locked by" in update.said, update.said[-4000:]
+        assert "pulumi cancel" in update.said, update.said[-4000:]
+        scene.pulumi("cancel --yes")
+    assert update.code == 0, update.said[-4000:]
+    scene.assert_converged()
+    assert_nothing_forgotten(scene)
+    return said
+
+
+def assert_nothing_forgotten(scene: Scene) -> None:
+    """What weir made in the cluster is what the state has, object by object."""
+    kinds = "deployments,services,serviceaccounts,virtualservices,destinationrules"
+    items = json.loads(scene.kubectl(f"get {kinds} -l app.kubernetes.io/managed-by=weir -o json"))["items"]
+    there = {(item["kind"], item["metadata"]["name"]) for item in items if not item["metadata"].get("deletionTimestamp")}
+    state = json.loads(scene.run(f"pulumi stack export --stack {scene.name}"))
+    # Pulumi keeps the note of a creation that was cut off until a refresh; what it made must not be unknown.
+    begun = {operation["resource"]["urn"] for operation in state["deployment"].get("pending_operations", [])}
+    assert begun <= {resource["urn"] for resource in state["deployment"]["resources"]}
+    if begun:
+        cleared = scene.pulumi("refresh --yes --clear-pending-creates --expect-no-changes")
+        assert cleared.code == 0, cleared.said[-4000:]
+    known = {
+        (resource["inputs"]["kind"], resource["inputs"]["metadata"]["name"])
+        for resource in state["deployment"]["resources"]
+        if resource["type"].startswith("kubernetes:") and "kind" in resource.get("inputs", {})
+    }
+    assert there == {entry for entry in known if entry[0] != "Namespace"}, there ^ known
+
+
+@pytest.mark.parametrize(("victim", "moment"), KILLS)
+def test_killed_in_the_middle_of_an_update(failures: Scene, load: Load, victim: str, moment: str) -> None:
+    """kill -9 at a moment of an update costs no request; the next update ends what was begun, and a lock names its cure."""
+    with unharmed(failures, load):
+        failures.write(SWAPPED)
+        running = Running(failures)
+        running.until_said(MOMENTS[moment])
+        killed = running.kill(victim)
+        update = running.wait()
+        assert killed, f"no {victim} at {moment!r}:\n{update.said}"
+        print(f"{victim} killed at {moment}: exit code {update.code} after {update.seconds:.1f} s")
+    with unharmed(failures, load):
+        recover(failures, SWAPPED)
+        failures.up(STANDING, "--skip-preview")
+
+
+@soak
+def test_killed_and_taken_back(failures: Scene, load: Load) -> None:
+    """After a kill once the route stands, the config is taken back: nothing is lost, and a refusal names the cure."""
+    with unharmed(failures, load):
+        failures.write(SWAPPED)
+        running = Running(failures)
+        running.until_said(MOMENTS["route changes"])
+        running.kill(CLI)
+        running.wait()
+        failures.pulumi("cancel --yes")
+        failures.write(STANDING)
+        update = failures.pulumi("up --yes")
+        if update.code:
+            assert "pulumi up --refresh" in update.said, update.said[-4000:]
+            failures.up(STANDING, "--refresh")
+        failures.assert_converged()
+        assert_nothing_forgotten(failures)
+
+
+def _unit(scene: Scene, name: str) -> Mapping[str, Any]:
+    return dict(json.loads((scene.project.directory / ".weir/lab/node.json").read_text())[name])
+
+
+def _node_process(scene: Scene, unit: str) -> int:
+    """The process of a unit of the lab's node, as the host numbers it."""
+    node = json.loads((scene.project.directory / ".weir/lab/launch.json").read_text())["pid"]
+    inside = _unit(scene, unit)["pid"]
+    for child in Path(f"/proc/{node}/task/{node}/children").read_text().split():
+        numbers = next(line for line in Path(f"/proc/{child}/status").read_text().splitlines() if line.startswith("NSpid:"))
+        if int(numbers.split()[-1]) == inside:
+            return int(child)
+    raise AssertionError(f"no {unit} in the lab of {scene.project.directory}")
+
+
+@soak
+@pytest.mark.parametrize("unit", ["kube-apiserver", "etcd"])
+def test_control_plane_restarts_in_the_middle(failures: Scene, load: Load, unit: str) -> None:
+    """The process dies and comes back while an update runs: no request is lost, and that update or the next one converges."""
+    with unharmed(failures, load):
+        failures.write(SWAPPED)
+        running = Running(failures)
+        running.until_said(MOMENTS["pods begin"])
+        restarts = _unit(failures, unit)["restarts"]
+        os.kill(_node_process(failures, unit), signal.SIGKILL)
+        until(lambda: _unit(failures, unit)["restarts"] > restarts, 20, f"the node notices that {unit} is gone")
+        until(lambda: _unit(failures, unit)["state"] == "ready", 60, f"{unit} is back")
+        update = running.wait()
+        print(f"{unit} restarted: exit code {update.code} after {update.seconds:.1f} s")
+        recover(failures, SWAPPED)
+        failures.up(STANDING, "--skip-preview")
+
+
+@soak
+def test_istiod_gone_for_half_a_minute(failures: Scene, load: Load) -> None:
+    """An update that adds and removes while istiod is away waits for it, and loses nothing."""
+    with unharmed(failures, load):
+        failures.write(SWAPPED)
+        failures.run(
+            "kubectl -n istio-system scale deployment istiod --replicas=0 && kubectl -n istio-system wait --for=delete pod -l app=istiod"
+        )
+        running = Running(failures)
+        gone = time.monotonic()
+        until(lambda: time.monotonic() - gone >= 30 or running.process.poll() is not None, 60, "half a minute")
+        failures.run(
+            "kubectl -n istio-system scale deployment istiod --replicas=1 && kubectl -n istio-system rollout status deployment istiod"
+        )
+        update = running.wait()
+        print(f"istiod gone: exit code {update.code} after {update.seconds:.1f} s")
+        recover(failures, SWAPPED)
+        failures.up(STANDING, "--skip-preview")
+
+
+@pytest.fixture
+def small_disk(failures: Scene, tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB for a Pulumi state of its own."""
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "weir-small-disk", str(tmp_path)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def fill(directory: Path) -> Path:
+    """A file that leaves no room."""
+    file = directory / "full"
+    with suppress(OSError), file.open("wb", buffering=0) as output:
+        while True:
+            output.write(b"\0" * 4096)
+    return file
+
+
+@soak
+def test_full_disk_under_the_state(failures: Scene, load: Load, small_disk: Path) -> None:
+    """The disk with the state fills up while an update runs: no request is lost, what was written stays readable, and with room it goes on."""
+    move: Callable[[str, str], str] = lambda source, to: (  # noqa: E731
+        f"pulumi stack export --stack failures --file {small_disk}/../exported && PULUMI_BACKEND_URL={to} sh -c"
+        f" 'pulumi stack init failures --no-select; pulumi stack import --stack failures --file {small_disk}/../exported'"
+    )
+    original = failures.environment["PULUMI_BACKEND_URL"]
+    own = Scene(failures.project, {**failures.environment, "PULUMI_BACKEND_URL": f"file://{small_disk}"}, failures.name)
+    failures.run(move(original, f"file://{small_disk}"))
+    with unharmed(failures, load):
+        own.write(SWAPPED)
+        running = Running(own)
+        running.until_said(MOMENTS["pods begin"])
+        full = fill(small_disk)
+        update = running.wait()
+        assert update.code != 0
+        assert "no space left on device" in update.said, update.said[-3000:]
+        full.unlink()
+        recover(own, SWAPPED)
+        own.up(STANDING, "--skip-preview")
+    own.run(f"pulumi stack export --stack failures --file {small_disk}/../exported")
+    failures.run(f"pulumi stack import --stack failures --file {small_disk}/../exported")
+    failures.assert_converged()

@@ -1,0 +1,36 @@
+"""No request is lost, whatever order the config changes in: one round of the life, and a naive program that does lose requests."""
+
+from __future__ import annotations
+
+from tests.live.harness import Project
+from tests.live.lossless.baseline import Naive
+from tests.live.lossless.life import START, STEPS, assert_lossless, live, told
+from tests.live.lossless.load import Load
+from tests.live.lossless.scene import Scene
+
+
+def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
+    """Add, shift, promote, retire, replace pods, scale and swap under load: no error, no reset, no answer from a version that gets nothing."""
+    life.up(START, "--skip-preview")
+    with Load(life) as load:
+        steps = []
+        # `make soak` previews before each update, as a person does; it changes nothing in the cluster.
+        for step in live(life, load, "--skip-preview"):
+            print(told(step))
+            steps.append(step)
+        tally = load.stop()
+    print(tally.figures())
+    assert_lossless(steps, tally)
+    assert [step.name for step in steps] == list(STEPS)
+    assert sum(step.requests for step in steps) <= tally.requests
+    life.assert_converged()
+
+
+def test_the_naive_program_loses_requests(lab: Project) -> None:
+    """The same load sees requests fail when people's usual program adds a version at 50 % and removes one."""
+    with Naive(lab) as naive:
+        lost = naive.measure()
+    print([step.figures() for step in lost])
+    assert sum(step.failed for step in lost) > 0, lost
+    # The access log has seen what fortio has seen.
+    assert sum(sum(step.flags.values()) for step in lost) > 0, lost

@@ -1,0 +1,36 @@
+"""The stage: one stack for all tests of the directory, and what stands beside it that weir did not make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.harness import Project
+from tests.live.routing.stage import CURL, NAMESPACE, OUTSIDER, Stage
+
+
+@pytest.fixture(scope="package")
+def stage(lab: Project) -> Iterator[Stage]:
+    """The stack, up, with all traffic on v1; WEIR_KEEP_LAB=1 leaves it running."""
+    made = Stage.create(lab)
+    made.run("pulumi stack init stage --no-select", check=False)
+    made.use_account("stage")
+    made.play()
+    outsider = {
+        "metadata": {"name": "outsider", "namespace": NAMESPACE, "labels": {"sidecar.istio.io/inject": "false"}},
+        "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{"name": "curl", "image": CURL, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "infinity"]}],
+        },
+    }
+    logs = {"metadata": {"name": "access-log", "namespace": NAMESPACE}, "spec": {"accessLogging": [{"providers": [{"name": "envoy"}]}]}}
+    made.apply({"apiVersion": "v1", "kind": "Pod", **outsider}, {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", **logs})
+    made.run(f"kubectl wait --for=condition=Ready {OUTSIDER} --timeout=60s")
+    made.settle()
+    yield made
+    if os.environ.get("WEIR_KEEP_LAB") != "1":
+        # Not by pulumi destroy: the provider never sees the namespace go with the rights of the account.
+        # What `weir rbac` made goes too, the namespace and what is in istiod's: a later test looks for anything left with weir's label.
+        made.run("weir rbac --stack stage | kubectl delete -f - && pulumi stack rm --yes --force stage && pulumi stack select dev")

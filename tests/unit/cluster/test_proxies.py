@@ -1,0 +1,227 @@
+"""When proxies count as having followed: what istiod makes for them, and what they have accepted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from weir.cluster import proxies
+from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Proxy, Sent
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.proxies import DisobeyedError, Want, wait_for
+
+HOST = "backend.demo.svc.cluster.local"
+KUBECTL = Kubectl("/bin/true", "istio-system")
+
+
+class FakeIstiod:
+    """An istiod whose answers change from look to look; the last ones stay. `pod` is its name."""
+
+    def __init__(self, *looks: dict[str, Any], pod: str = "istiod-1", ready_for: float = 3600) -> None:
+        self.pod, self.ready_for = pod, ready_for
+        self.looks = list(looks)
+        self.asked: list[str] = []
+
+    @property
+    def now(self) -> dict[str, Any]:
+        return self.looks[0]
+
+    def proxies(self) -> list[Proxy]:
+        if len(self.looks) > 1:
+            self.looks.pop(0)
+        return [Proxy(name, {kind: Sent(sent[0], sent[1], "") for kind, sent in state["sent"].items()}) for name, state in self.now.items()]
+
+    def configuration(self, proxy: str) -> dict[str, Any]:
+        self.asked.append(proxy)
+        state = self.now[proxy]
+        names = [{"cluster": {"name": f"outbound|80|{subset}|{HOST}"}} for subset in state["clusters"]]
+        clusters = [{"cluster": {"name": "outbound|80||other.demo.svc.cluster.local"}}, *names]
+        weights = [{"name": f"outbound|80|{subset}|{HOST}", "weight": weight} for subset, weight in state["routes"].items()]
+        route = {"name": "default", "route": {"weightedClusters": {"clusters": weights}}}
+        hosts = [{"name": f"{HOST}:80", "domains": [HOST], "routes": [route]}]
+        return {
+            "configs": [
+                {
+                    "@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump",
+                    "versionInfo": f"t/{state['push']}",
+                    "dynamicActiveClusters": clusters,
+                },
+                {
+                    "@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump",
+                    "dynamicRouteConfigs": [{"routeConfig": {"virtualHosts": hosts}}],
+                },
+            ]
+        }
+
+    def endpoints(self, proxy: str) -> list[dict[str, Any]]:
+        pods = [{"lbEndpoints": [{"healthStatus": "HEALTHY"}]}]
+        return [{"clusterName": f"outbound|80|{subset}|{HOST}", "endpoints": pods} for subset in self.now[proxy]["pods"]]
+
+
+def proxy(
+    push: int,
+    clusters: str = "",
+    routes: dict[str, int] | None = None,
+    pods: str | None = None,
+    sent: int | None = None,
+    accepted: bool = True,
+) -> dict[str, Any]:
+    """A proxy for which istiod makes these clusters (`v1 v2`) and routes as of `push`, and which was sent push `sent`."""
+    subsets = clusters.split()
+    number = push if sent is None else sent
+    return {
+        "push": push,
+        "clusters": ["", *subsets] if clusters else [],
+        "routes": routes or {},
+        "pods": subsets if pods is None else pods.split(),
+        "sent": dict.fromkeys((CLUSTERS, ENDPOINTS, ROUTES), (number, accepted)),
+    }
+
+
+def wait(monkeypatch: pytest.MonkeyPatch, want: Want, *there: FakeIstiod, timeout: float = 5.0) -> float:
+    """Wait on a clock of its own; returns the seconds that passed on it."""
+    time = [0.0]
+
+    @contextmanager
+    def opened(_: Kubectl) -> Iterator[list[FakeIstiod]]:
+        yield list(there)
+
+    def pause(seconds: float) -> None:
+        time[0] += seconds
+        for istiod in there:
+            istiod.ready_for += seconds
+
+    monkeypatch.setattr(proxies, "istiods", opened)
+    wait_for(KUBECTL, want, timeout, clock=lambda: time[0], pause=pause)
+    return time[0]
+
+
+V2 = Want(HOST, known=frozenset({"v2"}))
+
+
+def test_a_proxy_that_has_accepted_the_push_obeys_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two looks are enough where everything is there: one finds the push, the next who has accepted it."""
+    assert wait(monkeypatch, V2, FakeIstiod({"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})) < 0.1
+
+
+def test_one_proxy_tells_which_push_all_must_accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration is made for one proxy, not for a thousand; the others are judged by the number they have accepted."""
+    istiod = FakeIstiod({f"p{number}": proxy(9, "v1 v2") for number in range(1000)})
+    wait(monkeypatch, V2, istiod)
+    assert istiod.asked == ["p0"]
+
+
+def test_a_push_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what istiod only makes, nor what a proxy was only sent, counts."""
+    unknown = {"a": proxy(8, "v1")}
+    made = {"a": proxy(9, "v1 v2", sent=8)}
+    sent = {"a": proxy(9, "v1 v2", accepted=False)}
+    done = {"a": proxy(9, "v1 v2")}
+    assert wait(monkeypatch, V2, FakeIstiod(unknown, unknown, made, sent, done)) == pytest.approx(0.15)
+
+
+def test_a_version_without_a_ready_pod_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster without endpoints answers 503."""
+    with pytest.raises(DisobeyedError, match="1 of 1 proxies do not know backend v2: a"):
+        wait(monkeypatch, V2, FakeIstiod({"a": proxy(9, "v1 v2", pods="v1")}))
+
+
+def test_a_route_is_let_go_of_by_every_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that lags is named, and how many there are."""
+    gone = Want(HOST, gone=frozenset({"v2"}))
+    free, bound = proxy(9, "v1 v2", {"v1": 100}), proxy(8, "v1 v2", {"v1": 80, "v2": 20})
+    assert wait(monkeypatch, gone, FakeIstiod({"a": free, "b": free})) < 0.1
+    with pytest.raises(DisobeyedError, match="1 of 2 proxies do not let go of backend v2: b"):
+        wait(monkeypatch, gone, FakeIstiod({"a": free, "b": bound}))
+
+
+def test_a_proxy_that_the_push_passes_over_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not have the service at all (exportTo, Sidecar) is never pushed to, and must not hold anything up."""
+    stranger = proxy(3)
+    istiod = FakeIstiod({"a": proxy(9, "v1 v2"), "z": stranger})
+    assert 0.4 < wait(monkeypatch, V2, istiod) < 1
+    assert istiod.asked == ["a", "z"]
+
+
+def test_a_later_push_of_another_type_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """istiod may be at push 12 when it is first asked, with clusters that were sent, and accepted, by push 9."""
+    assert wait(monkeypatch, V2, FakeIstiod({"a": proxy(12, "v1 v2", sent=9)})) < 1.5
+
+
+def test_each_istiod_answers_for_its_own_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pushes are numbered by each istiod for itself."""
+    first = FakeIstiod({"a": proxy(90, "v1 v2")}, pod="istiod-1")
+    second = FakeIstiod({"b": proxy(2, "v1")}, {"b": proxy(2, "v1")}, {"b": proxy(3, "v1 v2")}, pod="istiod-2")
+    assert wait(monkeypatch, V2, first, second) > 0
+
+
+@pytest.mark.parametrize(
+    ("routes", "shares", "follows"),
+    [
+        ({"v1": 80, "v2": 20}, (("v1", 80), ("v2", 20)), True),
+        ({"v1": 4, "v2": 1}, (("v1", 80), ("v2", 20)), True),
+        ({"v1": 70, "v2": 30}, (("v1", 80), ("v2", 20)), False),
+        ({"v1": 100, "v2": 0}, (("v1", 100),), True),
+        ({"v1": 1}, (("v1", 100),), True),
+        ({"v2": 1}, (("v1", 100),), False),
+    ],
+)
+def test_a_split_is_followed_when_the_proportions_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, routes: dict[str, int], shares: tuple[tuple[str, int], ...], follows: bool
+) -> None:
+    """Weights may be scaled, and one version alone may have any."""
+    istiod = FakeIstiod({"a": proxy(9, "v1 v2", routes)})
+    want = Want(HOST, shares=shares)
+    if follows:
+        assert wait(monkeypatch, want, istiod) < 0.1
+    else:
+        with pytest.raises(DisobeyedError, match="follow the new split of backend"):
+            wait(monkeypatch, want, istiod)
+
+
+def test_without_proxies_there_is_nobody_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mesh without callers follows by itself."""
+    assert wait(monkeypatch, V2, FakeIstiod({})) < 0.1
+
+
+def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come back; when it does not, the message says so. Where it can never be asked, nothing is waited for."""
+    time = [0.0]
+    tries: list[float] = []
+
+    @contextmanager
+    def away(_: Kubectl) -> Iterator[list[FakeIstiod]]:
+        tries.append(time[0])
+        if error is not None and time[0] < 3:
+            raise error
+        yield [FakeIstiod({"a": proxy(9, "v1 v2")})]
+
+    def pause(seconds: float) -> None:
+        time[0] += seconds
+
+    monkeypatch.setattr(proxies, "istiods", away)
+    error: ClusterError | None = ClusterError("no istiod in namespace istio-system is ready")
+    wait_for(KUBECTL, V2, 5, clock=lambda: time[0], pause=pause)
+    assert len(tries) == 7
+    time[0] = 0.0
+    with pytest.raises(ClusterError, match="could not be asked for 2 s whether proxies know backend v2: no istiod"):
+        wait_for(KUBECTL, V2, 2, clock=lambda: time[0], pause=pause)
+    time[0] = 0.0
+    error = UnaskedError("there is no istiod in namespace istio-system")
+    with pytest.raises(UnaskedError):
+        wait_for(KUBECTL, V2, 5, clock=lambda: time[0], pause=pause)
+    assert time[0] == 0
+
+
+def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it knows of proxies that let go is believed only once those that follow an old route have had the time to come back to it."""
+    nobody: dict[str, Any] = {}
+    gone = Want(HOST, gone=frozenset({"v2"}))
+    assert wait(monkeypatch, gone, FakeIstiod(nobody, ready_for=5)) == pytest.approx(30)
+    assert wait(monkeypatch, gone, FakeIstiod(nobody, ready_for=40)) == 0
+    # One that comes back gets clusters before routes: adding is safe.
+    assert wait(monkeypatch, V2, FakeIstiod(nobody, ready_for=5)) == 0
