@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
 """Environment variable that names the pulumi to use; without it, the first one on PATH."""
 
 _ASK_SECONDS = 60.0
+_PREVIEW_SECONDS = 300.0
 # pulumi's exit code for a stack that does not exist (its documentation, "Exit codes").
 _NO_STACK = 6
 
@@ -56,6 +58,13 @@ class Stack:
                 f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
             )
 
+    def preview(self) -> str:
+        """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's stands there."""
+        asked = self._ask("preview", "--json", "--stack", self.name, seconds=_PREVIEW_SECONDS)
+        if asked.returncode:
+            raise EngineError(f"the preview of stack {self.name} failed: {_diagnostics(asked)}")
+        return asked.stdout
+
     def output(self, name: str) -> str:
         """A stack output as text. Raises EngineError when the stack, or the output, is not there."""
         asked = self._ask("stack", "output", name, "--stack", self.name)
@@ -63,7 +72,7 @@ class Stack:
             raise EngineError(f"pulumi does not know the {name} of stack {self.name} ({_words(asked) or 'no output'}); run pulumi up")
         return asked.stdout.strip()
 
-    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
                 [self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
@@ -71,11 +80,11 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=_ASK_SECONDS,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise EngineError(f"pulumi {' '.join(arguments)} did not end within {_ASK_SECONDS:.0f} s") from None
+            raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None
 
     def _pulumi(self) -> str:
         named = os.environ.get(TOOL_VARIABLE)
@@ -90,3 +99,12 @@ class Stack:
 def _words(result: subprocess.CompletedProcess[str]) -> str:
     lines = [line.removeprefix("error: ") for line in result.stderr.strip().splitlines() if line.strip()]
     return "; ".join(lines)[:300]
+
+
+def _diagnostics(result: subprocess.CompletedProcess[str]) -> str:
+    """The errors in a preview's JSON, else what stands on stderr."""
+    try:
+        messages = [entry["message"] for entry in json.loads(result.stdout).get("diagnostics", []) if entry.get("severity") == "error"]
+    except (json.JSONDecodeError, AttributeError, KeyError):
+        messages = []
+    return "\n".join(message.strip() for message in messages) or _words(result)

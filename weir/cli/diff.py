@@ -1,0 +1,109 @@
+"""`weir diff`: what an update would change in the traffic, in words, for a terminal, a pull request, or a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from weir.cli.options import stack_option
+
+if TYPE_CHECKING:
+    from weir.engine.preview import Preview
+
+MAX_CHARACTERS = 60_000
+"""GitHub takes comments of up to 65,536 characters."""
+
+
+@click.command("diff")
+@stack_option
+@click.option(
+    "--preview",
+    "saved",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A saved `pulumi preview --json`, - for stdin; no cluster needed.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True, help="How to say it.")
+@click.option("--exit-code", is_flag=True, help="End with 1 when something changes, as git diff does.")
+def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
+    """Say what an update of the stack would change for traffic and pods; other objects are counted. Ends with 0 whether or not something changes."""
+    from weir.engine.preview import PreviewError, parse
+
+    text = _saved(saved) if saved is not None else _previewed(stack)
+    try:
+        found = parse(json.loads(text))
+    except json.JSONDecodeError as broken:
+        raise PreviewError(
+            f"{saved or 'the preview'}: is no JSON ({broken}); make one with: pulumi preview --json > preview.json"
+        ) from None
+    click.echo({"text": text_of, "markdown": lambda preview: markdown(preview, stack), "json": _json}[form](found))
+    if exit_code and not found.empty:
+        sys.exit(1)
+
+
+def _saved(path: Path) -> str:
+    from weir.errors import UsageError
+
+    if str(path) == "-":
+        return sys.stdin.read()
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}; make one with: pulumi preview --json > {path}") from None
+
+
+def _previewed(stack: str) -> str:
+    from weir.engine import Stack
+    from weir.stackfile import project_dir
+
+    return Stack(stack, project_dir()).preview()
+
+
+def text_of(preview: Preview) -> str:
+    """For a terminal: a line for each change."""
+    lines = [f"{name}: {line}" for name, told in preview.services.items() for line in told]
+    return "\n".join([*lines, *_others(preview)]) or "nothing changes"
+
+
+def _others(preview: Preview) -> list[str]:
+    """One line with the counts of other objects, if there are any."""
+    counts = [f"{count} {kind} {done}" for kind, ops in preview.others.items() for done, count in ops.items()]
+    return [f"other objects: {', '.join(counts)}"] if counts else []
+
+
+def markdown(preview: Preview, stack: str) -> str:
+    """For a pull request: one line that says it all, then the details, folded; always short enough for a comment."""
+    head = f"**{stack}**: {_summary(preview)}"
+    lines = [f"- `{name}`: {line}" for name, told in preview.services.items() for line in told] + [f"- {line}" for line in _others(preview)]
+    if not lines:
+        return head
+    kept: list[str] = []
+    room = MAX_CHARACTERS - len(head) - 200
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            kept.append(f"- … and {len(lines) - len(kept)} changes more")
+            break
+        kept.append(line)
+    return "\n".join([head, "", "<details><summary>All changes</summary>", "", *kept, "", "</details>"])
+
+
+def _summary(preview: Preview) -> str:
+    told = [f"{name}: {lines[0]}" for name, lines in preview.services.items()]
+    if not told:
+        return "traffic does not change" + ("; other objects do" if preview.others else "")
+    more = sum(len(lines) - 1 for lines in preview.services.values()) + max(0, len(told) - 3)
+    return "; ".join(told[:3])[:500] + (f"; {more} more" if more else "")
+
+
+def _json(preview: Preview) -> str:
+    document: dict[str, Any] = {
+        "changes": not preview.empty,
+        "services": {name: list(lines) for name, lines in preview.services.items()},
+        "others": {kind: dict(ops) for kind, ops in preview.others.items()},
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)

@@ -1,0 +1,29 @@
+"""`weir rbac`: the account and the roles that a stack needs in a cluster, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from weir.cli.options import load_stack, stack_options
+from weir.errors import UsageError
+from weir.model.rbac import rbac
+from weir.yamltext import dump
+
+
+@click.command("rbac")
+@stack_options
+@click.option("--organization", metavar="NAME", default="organization", show_default=True, help="The stack's organization in Pulumi.")
+@click.option("--with-verify", is_flag=True, help="Also what weir verify needs: running curl in a client's pod.")
+def command(stack: str, file: Path | None, organization: str, with_verify: bool) -> None:
+    """Print a ServiceAccount and its roles for the stack, as YAML for kubectl apply. An administrator applies it, once.
+
+    `kubectl create token weir-NAMESPACE -n istio-system` then gives the credentials to run pulumi with.
+    """
+    config = load_stack(stack, file)
+    if config.ephemeral:
+        raise UsageError(
+            f"the namespace of {stack} is ephemeral: nobody knows its name yet; give the account rights in a fixed one instead"
+        )
+    click.echo(dump(rbac(config, f"{organization}/weir/{stack.rsplit('/', 1)[-1]}", with_verify)), nl=False)

@@ -1,0 +1,48 @@
+"""`weir set`: move canaries."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import click
+
+from weir.cli.options import find_service, load_stack, stack_option
+from weir.cli.release import release, release_options, require_version
+from weir.errors import UsageError
+from weir.model.numbers import percent
+from weir.stackedit import StackEdit
+
+
+@click.command("set")
+@click.argument("service")
+@click.argument("shares", metavar="VERSION=PERCENT...", nargs=-1, required=True)
+@stack_option
+@release_options
+def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_apply: bool) -> None:
+    """Give canaries of SERVICE their share of the requests; the stable version gets what is left.
+
+    The stack file is edited (comments and order stay), what changes is shown, and after a yes it is applied; it ends when every caller's
+    proxy follows. Canaries that are not named stay as they are.
+    """
+    settings = find_service(load_stack(stack, None), service)
+    wanted = dict(_share(text) for text in shares)
+    for version in wanted:
+        if version == settings.stable:
+            raise UsageError(f"{version} is the stable version of {service}, which gets what the canaries leave; name the canaries alone")
+        require_version(settings, service, version)
+
+    def edit(file: StackEdit) -> None:
+        for version, share in wanted.items():
+            file.set_canary(service, version, share)
+
+    release(stack, service, edit, yes=yes, no_apply=no_apply)
+
+
+def _share(text: str) -> tuple[str, Decimal]:
+    version, equals, share = text.partition("=")
+    if not version or not equals:
+        raise UsageError(f"{text}: must be VERSION=PERCENT, such as v2=20")
+    try:
+        return version, percent(share.strip().removesuffix("%").strip())
+    except ValueError as error:
+        raise UsageError(f"{text}: the percent {error}") from None
