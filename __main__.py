@@ -1,5 +1,7 @@
 """The Pulumi program of weir: the config of a stack, the components it describes, the outputs."""
 
+from datetime import UTC, datetime
+
 import pulumi
 from pulumi.runtime.config import CONFIG
 
@@ -9,17 +11,21 @@ from components.gateway import Gateway
 from components.mesh_service import MeshService
 from components.safeguards import Safeguards
 from components.stack_namespace import StackNamespace
-from weir.model import ConfigError, ServiceObjects, StackConfig, load, mesh, outputs, warnings
+from weir.model import ConfigError, ServiceObjects, StackConfig, ended, load, mesh, outputs, warnings, without_ended
 
 PREFIX = "weir:"
 
 
 def stack_config() -> StackConfig:
-    """The checked config. pulumi.Config can only be asked for keys one knows, and a key nobody knows must be refused."""
+    """The checked config, without the faults whose end has passed. pulumi.Config can only be asked for keys one knows, and a key nobody knows must be refused."""
     try:
-        return load({key.removeprefix(PREFIX): value for key, value in CONFIG.get().items() if key.startswith(PREFIX)})
+        written = load({key.removeprefix(PREFIX): value for key, value in CONFIG.get().items() if key.startswith(PREFIX)})
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from None
+    now = datetime.now(UTC)
+    for problem in ended(written, now):
+        pulumi.log.warn(f"{problem}; it is left out")
+    return without_ended(written, now)
 
 
 config = stack_config()

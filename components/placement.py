@@ -24,10 +24,7 @@ def placed(
 
     The name is explicit, so the provider replaces by deleting first, by itself, where the new object would have the old one's name.
     """
-    metadata: dict[str, Any] = {**manifest["metadata"], "annotations": _with_owner(annotations)}
+    own = {OWNER: owner(), **manifest["metadata"].get("annotations", {})}
+    all_of_them = pulumi.Output.from_input(annotations or {}).apply(lambda known: {**own, **known})
+    metadata: dict[str, Any] = {**manifest["metadata"], "annotations": all_of_them}
     return metadata if namespace is None else {**metadata, "namespace": namespace}
-
-
-def _with_owner(annotations: pulumi.Input[dict[str, str]] | None) -> Any:
-    own = {OWNER: owner()}
-    return pulumi.Output.from_input(annotations or {}).apply(lambda known: {**own, **known})

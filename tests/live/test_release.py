@@ -89,7 +89,7 @@ def test_an_edit_by_hand_is_shown_refused_and_undone(stack: Project) -> None:
     """Somebody adds a timeout with kubectl: status says so, set refuses with the editor's name, and a refresh puts it back."""
     patch = '[{"op": "add", "path": "/spec/http/0/timeout", "value": "5s"}]'
     stack.run(f"kubectl patch virtualservice backend -n {STACK} --type=json -p '{patch}'")
-    assert "new timeout: 5s" in weir(stack, "status")
+    assert "new timeout: 5 s" in weir(stack, "status")
     refused = weir(stack, "set backend v1=10 --yes", code=1)
     assert f"VirtualService {STACK}/backend is not as the last update left it (field manager kubectl-patch)" in refused
     assert f"{FILE} is as it was; nothing was applied" in refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 
 from weir import stackfile
 from weir.cli.options import json_option, load_stack, stack_options
-from weir.model import ConfigError, Problem, Warned, warnings
+from weir.model import ConfigError, Problem, Warned, ended, warnings
 
 
 @click.command("check")
@@ -22,10 +23,15 @@ from weir.model import ConfigError, Problem, Warned, warnings
 def command(stack: str, file: Path | None, strict: bool, as_json: bool) -> None:
     """Read the config of the stack and say all that is wrong with it: exit code 2 then, 0 when it is sound.
 
+    A fault whose end has passed is wrong as well.
+
     What is valid and surely not meant is a warning, on stderr and with a name; docs/reference/config.md explains each.
     """
     try:
         config = load_stack(stack, file)
+        over = ended(config, datetime.now(UTC))
+        if over:
+            raise ConfigError(stackfile.find(stack, file).place(over))
     except ConfigError as error:
         if not as_json:
             raise

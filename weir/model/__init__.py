@@ -2,7 +2,9 @@
 
 from weir.model.actions import Abort, Delay, Fault, Retries
 from weir.model.config import Client, Service, StackConfig, Version, Workload
+from weir.model.drills import Drill
 from weir.model.durations import Duration
+from weir.model.endings import ended, without_ended
 from weir.model.expectation import AbortExpectation, DelayExpectation, Expectation, expectation
 from weir.model.load import load
 from weir.model.mesh import ClientObjects, Mesh, ServiceObjects, VersionObjects, mesh
@@ -25,6 +27,7 @@ __all__ = [
     "ConfigError",
     "Delay",
     "DelayExpectation",
+    "Drill",
     "Duration",
     "Expectation",
     "Fault",
@@ -42,6 +45,7 @@ __all__ = [
     "VersionObjects",
     "Warned",
     "Workload",
+    "ended",
     "expectation",
     "load",
     "mesh",
@@ -52,4 +56,5 @@ __all__ = [
     "traffic",
     "warnings",
     "weights",
+    "without_ended",
 ]

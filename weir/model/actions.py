@@ -12,10 +12,11 @@ from pydantic import PlainValidator, model_validator
 from weir.model.described import described
 from weir.model.durations import Length, WholeSeconds
 from weir.model.http import CorsHeader, CorsMethod, GrpcStatus, HeaderValue, OtherHeader, Regex, RetryConditions, WrittenHeader
+from weir.model.instants import Moment
 from weir.model.matching import StringMatch
 from weir.model.names import Label
 from weir.model.numbers import Count, Port, RedirectCode, Share, Status
-from weir.model.part import Part, at_most_one, exactly_one, given, key, required
+from weir.model.part import Part, as_written, at_most_one, exactly_one, given, key, required
 from weir.model.problems import shown
 from weir.model.values import Flag, SomeText, Text
 
@@ -59,12 +60,22 @@ class Fault(Part):
 
     delay: Delay | None = key("requests to delay", example={"percentage": 50, "fixedDelay": "3s"})
     abort: Abort | None = key("requests to abort", example={"percentage": 10, "httpStatus": 503})
+    until: Moment | None = key(
+        "when it ends: from then on `weir check` refuses it and an update leaves it out; never when left out",
+        example="2026-11-25T14:00:00Z",
+        unit="moment",
+        becomes="VirtualService.metadata.annotations",
+    )
 
     @model_validator(mode="after")
     def _has_one(self) -> Fault:
         if self.delay is None and self.abort is None:
             raise ValueError("must have a delay or an abort; remove the key to inject no fault")
         return self
+
+    def spec(self) -> dict[str, Any]:
+        """The fault as Istio's message, which knows no end."""
+        return {name: value for name, value in as_written(self).items() if name != "until"}
 
     @property
     def active(self) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from weir.model.actions import Fault, Mirror, Retries
+from weir.model.drills import SUFFIX
 from weir.model.durations import Duration
 from weir.model.numbers import plain
 from weir.model.part import Part, as_written
@@ -16,6 +18,7 @@ from weir.model.traffic import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic
 
 _PARTS = ("headers", "cors_policy", "rewrite", "redirect", "direct_response")
 _MAX_SHOWN = 120
+_SIMPLE_LENGTH = re.compile(r"^([0-9.]+)([a-zµμ]+)$")
 
 
 def changes(before: ServiceTraffic, after: ServiceTraffic) -> list[str]:
@@ -38,12 +41,26 @@ def _routes(before: ServiceTraffic, after: ServiceTraffic) -> Iterator[str]:
         where = "" if name == DEFAULT_ROUTE else f"route {name}: "
         if name in old:
             yield from (where + line for line in _route(old[name], new[name]))
+        elif name.endswith(SUFFIX):
+            yield f"new drill{_drilled(name)}: {_drill(new[name])}"
         else:
             yield f"new route {name}: {_summary(new[name])}"
-    yield from (f"route {name} removed" for name in old if name not in new)
+    for name in old:
+        if name not in new:
+            yield f"drill{_drilled(name)} ended: {_drill(old[name])}" if name.endswith(SUFFIX) else f"route {name} removed"
     kept = [name for name in old if name in new]
     if kept != [name for name in new if name in old]:
         yield f"routes are tried in another order: {', '.join(name for name in new)}"
+
+
+def _drilled(name: str) -> str:
+    """Which route a drill of some requests stands before; nothing of the default route."""
+    return "" if name == DEFAULT_ROUTE + SUFFIX else f" of route {name.removesuffix(SUFFIX)}"
+
+
+def _drill(route: RouteTraffic) -> str:
+    assert route.fault is not None
+    return f"requests with {_matches(route)}: {fault(route.fault)}"
 
 
 def _route(before: RouteTraffic, after: RouteTraffic) -> Iterator[str]:
@@ -99,14 +116,19 @@ def _shares(shares: Mapping[str, Fraction]) -> str:
 
 
 def fault(settings: Fault) -> str:
-    """A fault in words: 50 % of requests delayed 3s, 10 % aborted with 503."""
+    """A fault in words: 50 % of requests delayed 3 s, 10 % of requests aborted with 503, until 2026-11-25T14:00:00Z."""
     told = []
     if settings.delay:
-        told.append(f"{plain(settings.delay.percentage)} % of requests delayed {settings.delay.fixed_delay}")
+        told.append(f"{plain(settings.delay.percentage)} % of requests delayed {length(settings.delay.fixed_delay)}")
     if settings.abort:
         status = settings.abort.http_status or f"gRPC {settings.abort.grpc_status}"
         told.append(f"{plain(settings.abort.percentage)} % of requests aborted with {status}")
-    return ", ".join(told)
+    return ", ".join(told) + (f", until {settings.until}" if settings.until else "")
+
+
+def length(duration: Duration) -> str:
+    """A duration in words: 3 s, 500 ms; 1m30s as it is."""
+    return _SIMPLE_LENGTH.sub(r"\1 \2", duration.text)
 
 
 def _fault(before: Fault | None, after: Fault | None) -> Iterator[str]:
@@ -132,8 +154,8 @@ def _single(name: str, before: str, after: str) -> Iterator[str]:
         yield f"{name}: {before} → {after}"
 
 
-def _duration(length: Duration | None) -> str:
-    return "" if length is None else length.text
+def _duration(given: Duration | None) -> str:
+    return "" if given is None else length(given)
 
 
 def _retries(settings: Retries | None) -> str:
@@ -143,7 +165,7 @@ def _retries(settings: Retries | None) -> str:
         return "none"
     told = [f"{settings.attempts} attempts"]
     if settings.per_try_timeout:
-        told.append(f"{settings.per_try_timeout} each")
+        told.append(f"{length(settings.per_try_timeout)} each")
     if settings.retry_on:
         told.append(f"on {', '.join(settings.retry_on)}")
     more = {name: value for name, value in as_written(settings).items() if name not in ("attempts", "perTryTimeout", "retryOn")}

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 
 from weir.model.actions import Headers
 from weir.model.containers import OnceProbe, Probe, Resources, SecurityContext
+from weir.model.drills import Drill
 from weir.model.durations import Duration, ReadyTimeout
 from weir.model.gateways import Expose, Gateway
 from weir.model.hosts import ExportTo
@@ -119,6 +120,11 @@ class Service(Traffic, Container):
         (),
         example=[{"name": "beta", "match": [{"headers": {"x-user": {"exact": "beta"}}}], "stable": "v2"}],
         becomes="VirtualService.http",
+    )
+    drill: Drill | None = key(
+        "a fault for a limited time, which `weir drill` writes and removes",
+        example={"delay": {"percentage": 50, "fixedDelay": "3s"}, "until": "2026-11-25T14:00:00Z"},
+        becomes="HTTPRoute.fault",
     )
     traffic_policy: TrafficPolicy | None = key(
         "how callers treat the pods of all versions",

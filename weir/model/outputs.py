@@ -14,7 +14,7 @@ def outputs(config: StackConfig, namespace: str) -> dict[str, Any]:
     """`namespace`, and `services` by name: host, stable, canary (percent), weights (as in the route), faults, versions (image, replicas).
 
     All are those of the default route; `weights` is empty where the proxy answers by itself. `faults` has `delay` and `abort` where they
-    are configured, with the keys of the config; percentages are plain numbers.
+    are configured, with the keys of the config, and `until` where that ends; percentages are plain numbers.
     """
     return {
         "namespace": namespace,
@@ -39,10 +39,17 @@ def _version(service: Service, version: str) -> dict[str, Any]:
 
 
 def _faults(service: Service) -> dict[str, Any]:
+    fault = service.fault
+    if fault is None and service.drill is not None and service.drill.match is None:
+        fault = service.drill
+    if fault is None or service.answers_itself:
+        return {}
     faults: dict[str, Any] = {}
-    if service.fault and (delay := service.fault.delay):
+    if delay := fault.delay:
         faults["delay"] = {"percentage": plain(delay.percentage), "fixedDelay": delay.fixed_delay.text}
-    if service.fault and (abort := service.fault.abort):
+    if abort := fault.abort:
         status = {"httpStatus": abort.http_status} if abort.http_status else {"grpcStatus": abort.grpc_status}
         faults["abort"] = {"percentage": plain(abort.percentage), **status}
+    if fault.until:
+        faults["until"] = fault.until.text
     return faults

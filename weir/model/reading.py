@@ -13,7 +13,7 @@ from weir.model.numbers import AS_ISTIO_WRITES
 from weir.model.part import Part
 from weir.model.policy import TrafficPolicy
 from weir.model.traffic import RouteTraffic, ServiceTraffic
-from weir.model.workloads import Manifest
+from weir.model.workloads import FAULT_UNTIL, Manifest
 
 SomePart = TypeVar("SomePart", bound=Part)
 
@@ -24,6 +24,7 @@ def read(virtual_service: Manifest, rules: Iterable[Manifest]) -> ServiceTraffic
     Raises pydantic's ValidationError, or KeyError, for objects that weir would not have written.
     """
     spec = virtual_service["spec"]
+    notes = virtual_service.get("metadata", {}).get("annotations") or {}
     own, *exposed = spec["hosts"]
     versions: dict[str, TrafficPolicy | None] = {}
     policy: TrafficPolicy | None = None
@@ -31,7 +32,7 @@ def read(virtual_service: Manifest, rules: Iterable[Manifest]) -> ServiceTraffic
         policy = policy or _optional(TrafficPolicy, rule.get("trafficPolicy"))
         versions |= {subset["name"]: _optional(TrafficPolicy, subset.get("trafficPolicy")) for subset in rule.get("subsets", [])}
     return ServiceTraffic(
-        routes=tuple(_route(route) for route in spec["http"]),
+        routes=tuple(_route(route, notes.get(f"{FAULT_UNTIL}{route['name']}")) for route in spec["http"]),
         versions=versions,
         policy=policy,
         gateways=tuple(name for name in spec.get("gateways", []) if name != MESH),
@@ -40,13 +41,16 @@ def read(virtual_service: Manifest, rules: Iterable[Manifest]) -> ServiceTraffic
     )
 
 
-def _route(spec: Mapping[str, Any]) -> RouteTraffic:
+def _route(spec: Mapping[str, Any], fault_until: str | None) -> RouteTraffic:
     destinations = spec.get("route", [])
+    fault = spec.get("fault")
+    if fault is not None and fault_until is not None:
+        fault = {**fault, "until": fault_until}
     return RouteTraffic(
         name=spec["name"],
         match=tuple(_part(Match, match) for match in spec.get("match", [])),
         weights={entry["destination"]["subset"]: entry["weight"] for entry in destinations},
-        fault=_optional(Fault, spec.get("fault")),
+        fault=_optional(Fault, fault),
         timeout=Duration.parse(spec["timeout"]) if "timeout" in spec else None,
         retries=_optional(Retries, spec.get("retries")),
         mirrors=tuple(_mirror(mirror) for mirror in spec.get("mirrors", [])),

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from weir.model.config import Service
+from weir.model.drills import SUFFIX
 from weir.model.hosts import MESH
+from weir.model.names import MAX_LABEL
 from weir.model.part import given
 from weir.model.problems import Path, Problem, shown
 from weir.model.routes import Route, Traffic
@@ -33,6 +35,30 @@ def check_routes(path: Path, service: Service, versions: Sequence[str]) -> Itera
             yield Problem((*here, "stable"), no_such_version(versions, route.stable))
         yield from _targets(here, service, route, _NOT_OF_AN_ANSWER, versions)
         yield from _entrances(here, service, route)
+    yield from _drill(path, service)
+
+
+def _drill(path: Path, service: Service) -> Iterator[Problem]:
+    if service.drill is None:
+        return
+    here: Path = (*path, "drill")
+    if service.answers_itself and not any(not route.answers_itself for route in service.routes):
+        yield Problem(here, "has no effect: every route answers by itself; remove it")
+    if service.fault is not None:
+        yield Problem(here, "has no effect on the default route, which has a fault already; remove one of them")
+    if service.drill.match is None:
+        return
+    for index, route in enumerate(service.routes):
+        if len(route.name) > MAX_LABEL - len(SUFFIX):
+            yield Problem(
+                (*path, "routes", index, "name"),
+                f"must be at most {MAX_LABEL - len(SUFFIX)} characters beside a drill with a match, was {len(route.name)}",
+            )
+        for header, wanted in service.drill.match.headers.items():
+            if any(header in match.without_headers or match.headers.get(header, wanted) != wanted for match in route.match):
+                yield Problem(
+                    (*here, "match", "headers", header), f"route {route.name} matches on this header too; choose another one for the drill"
+                )
 
 
 def _stable(path: Path, service: Service, versions: Sequence[str]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from weir.model.gateways import Gateway
 from weir.model.hosts import MESH
 from weir.model.part import as_written
 from weir.model.traffic import RouteTraffic, ServiceTraffic
-from weir.model.workloads import Manifest, metadata
+from weir.model.workloads import FAULT_UNTIL, Manifest, metadata
 
 _API = "networking.istio.io/v1"
 
@@ -55,7 +55,9 @@ def virtual_service(name: str, traffic: ServiceTraffic, namespace: str) -> Manif
     spec["http"] = [_route(route, there) for route in traffic.routes]
     if traffic.export_to:
         spec["exportTo"] = list(traffic.export_to)
-    return {"apiVersion": _API, "kind": "VirtualService", "metadata": metadata(name, namespace, name), "spec": spec}
+    ends = {f"{FAULT_UNTIL}{route.name}": route.fault.until.text for route in traffic.routes if route.fault and route.fault.until}
+    own = {**metadata(name, namespace, name), **({"annotations": ends} if ends else {})}
+    return {"apiVersion": _API, "kind": "VirtualService", "metadata": own, "spec": spec}
 
 
 def gateway(name: str, settings: Gateway, namespace: str) -> Manifest:
@@ -78,8 +80,9 @@ def _route(route: RouteTraffic, there: str) -> Manifest:
         spec["timeout"] = route.timeout.text
     if route.mirrors:
         spec["mirrors"] = [_mirror(mirror, there) for mirror in route.mirrors]
+    if route.fault:
+        spec["fault"] = route.fault.spec()
     parts = {
-        "fault": route.fault,
         "retries": route.retries,
         "headers": route.headers,
         "corsPolicy": route.cors_policy,

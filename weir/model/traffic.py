@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from weir.model.actions import CorsPolicy, DirectResponse, Fault, Headers, Mirror, Redirect, Retries, Rewrite
 from weir.model.config import Service
+from weir.model.drills import drilled
 from weir.model.durations import Duration
 from weir.model.hosts import MESH
 from weir.model.matching import Match
@@ -64,11 +65,9 @@ class ServiceTraffic:
 def traffic(service: Service, namespace: str) -> ServiceTraffic:
     """What the config says of a service's traffic. `namespace` is where its gateways without a namespace are."""
     expose = service.expose
+    routes = [_route(service, route, route.name, _matches(route, namespace)) for route in service.routes]
     return ServiceTraffic(
-        routes=(
-            *(_route(service, route, route.name, _matches(route, namespace)) for route in service.routes),
-            _route(service, service, DEFAULT_ROUTE, ()),
-        ),
+        routes=tuple(drilled([*routes, _route(service, service, DEFAULT_ROUTE, ())], service.drill)),
         versions={name: version.traffic_policy for name, version in service.versions.items()},
         policy=service.traffic_policy,
         gateways=tuple(full_gateway(name, namespace) for name in expose.gateways) if expose else (),

@@ -62,7 +62,9 @@ def warnings(config: StackConfig) -> tuple[Warned, ...]:
     found: list[Warned] = []
     for name, service in config.services.items():
         path: Path = ("services", name)
-        routes = traffic(service, config.namespace)
+        found += _drill(path, service, config.namespace)
+        # A drill is for some minutes: what it does to routes is said of it alone.
+        routes = traffic(service.model_copy(update={"drill": None}), config.namespace)
         for check in (_hidden, _faults, _pods, _mirrors, _hashes):
             found += check(path, service, routes)
         found += _unused(path, service, routes)
@@ -129,6 +131,18 @@ def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
                     " raise the timeout, or lower attempts or perTryTimeout"
                 )
                 yield Warned((*where, key), message, "timeout-cuts-retries")
+
+
+def _drill(path: Path, service: Service, namespace: str) -> Iterator[Warned]:
+    if service.drill is None or not service.drill.active:
+        return
+    met = [route for route in traffic(service, namespace).routes if route.fault and route.fault.until == service.drill.until]
+    off = [
+        *(["retries"] if any(route.retries and route.retries.attempts for route in met) else []),
+        *(["timeout"] if any(route.timeout for route in met) else []),
+    ]
+    if off:
+        yield Warned((*path, "drill"), f"switches {' and '.join(off)} off while it is there", "fault-disables-retries")
 
 
 def _pods(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Warned]:

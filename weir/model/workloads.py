@@ -24,6 +24,9 @@ SPEC = "weir.dev/spec"
 RESTORED = "weir.dev/restored"
 """The annotation with the digest of the edit that weir last undid. It changes with each, which is what makes an update of undoing one."""
 
+FAULT_UNTIL = "fault-until.weir.dev/"
+"""The annotation with the moment at which the fault of a route ends; the name of the route follows."""
+
 _USER = 65532
 """The `nonroot` user of the distroless images. A number, because images with a single static binary have no user database."""
 

@@ -66,13 +66,13 @@ CASES: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None, list[str]]]
         ["backend: version v1 retired"],
     ),
     ("a version added", backend(versions={"v1": {}}), backend(), ["backend: new version v2"]),
-    ("a fault", backend(), backend(fault=FAULT), ["backend: new fault: 50 % of requests delayed 3s"]),
-    ("a fault ends", backend(fault=FAULT), backend(), ["backend: fault removed: 50 % of requests delayed 3s"]),
+    ("a fault", backend(), backend(fault=FAULT), ["backend: new fault: 50 % of requests delayed 3 s"]),
+    ("a fault ends", backend(fault=FAULT), backend(), ["backend: fault removed: 50 % of requests delayed 3 s"]),
     (
         "a fault changes",
         backend(fault=FAULT),
         backend(fault={"abort": {"percentage": 10, "httpStatus": 503}}),
-        ["backend: fault: 50 % of requests delayed 3s → 10 % of requests aborted with 503"],
+        ["backend: fault: 50 % of requests delayed 3 s → 10 % of requests aborted with 503"],
     ),
     ("an image", backend(), backend(versions={"v1": {}, "v2": {"image": "app:2"}}), ["backend: v2 image 1 → 2"]),
     (
@@ -88,13 +88,13 @@ CASES: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None, list[str]]]
         backend(versions={"v1": {"replicas": 3}, "v2": {}}),
         ["backend: v1 pods 1 → 3", "other objects: 1 PodDisruptionBudget created"],
     ),
-    ("timeout", backend(timeout="5s"), backend(timeout="10s"), ["backend: timeout: 5s → 10s"]),
-    ("the same timeout", backend(timeout="60s"), backend(timeout="1m"), ["backend: timeout: 60s → 1m"]),
+    ("timeout", backend(timeout="5s"), backend(timeout="10s"), ["backend: timeout: 5 s → 10 s"]),
+    ("the same timeout", backend(timeout="60s"), backend(timeout="1m"), ["backend: timeout: 60 s → 1 m"]),
     (
         "retries",
         backend(),
         backend(retries={"attempts": 3, "perTryTimeout": "2s", "retryOn": ["5xx"]}),
-        ["backend: new retries: 3 attempts, 2s each, on 5xx"],
+        ["backend: new retries: 3 attempts, 2 s each, on 5xx"],
     ),
     ("copies", backend(), backend(mirrors=[{"version": "v2", "percentage": 25}]), ["backend: new copies: 25 % to v2"]),
     (
@@ -182,7 +182,7 @@ def test_a_comment_begins_with_what_matters(tmp_path: Path) -> None:
     lines = said(tmp_path, preview(backend(), backend(canary={"v2": 20}, fault=FAULT)), "--format", "markdown").splitlines()
     assert lines[0] == "**dev**: backend: v2 0 % → 20 % (v1 100 % → 80 %); 1 more"
     assert lines[2] == "<details><summary>All changes</summary>"
-    assert "- `backend`: new fault: 50 % of requests delayed 3s" in lines
+    assert "- `backend`: new fault: 50 % of requests delayed 3 s" in lines
 
 
 def test_json_has_the_same_lines(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 from tests.unit.model.walking import fields
 from weir.model import StackConfig, actions, balancing, containers, gateways, hosts, http, matching, names, numbers, policy, values
 from weir.model.config import Service
+from weir.model.drills import DrillMatch
 from weir.model.durations import Length, LengthOrZero, ReadyTimeout, WholeSeconds
+from weir.model.instants import Moment
 from weir.model.routes import Route
 
 _NAMES = ["A", "-a", "a.b", "a_b", "x" * 64, "", 5]
@@ -46,6 +48,20 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (http.Regex, ["", "(", "[z-a]", "a**", "(?<!a)b", r"\1", r"a\\\C", "(?P<é>a)", "a\nb", "x" * 1025, "ü" * 513, 5]),
     (http.RetryConditions, ["", [], "5XX", ["gateway-eror"], "599", "5xx,,reset", 5]),
     (http.WrittenHeader, [*_HEADERS, ":path"]),
+    (
+        Moment,
+        [
+            "",
+            "tomorrow",
+            "2026-11-25",
+            "2026-11-25T14:00:00",
+            "2026-11-25 14:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-11-25T14:00:00z",
+            5,
+            True,
+        ],
+    ),
     (Length, [*_LENGTHS, "0s"]),
     (LengthOrZero, [*_LENGTHS, False]),
     (ReadyTimeout, [*_LENGTHS, "999ms"]),
@@ -78,6 +94,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
 
 _ORIGIN = {"exact": "https://a"}
 _DELAY = {"percentage": 1, "fixedDelay": "1s"}
+_DRILL = {"delay": _DELAY, "until": "2026-11-25T14:00:00Z"}
 CLASHES: Mapping[type, list[dict[str, Any]]] = {
     actions.Abort: [{"httpStatus": 503, "grpcStatus": "INTERNAL"}],
     actions.Body: [{"string": "a", "bytes": "AAE="}],
@@ -163,6 +180,13 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"expose": {"gateways": ["a/b", "a/b"], "hosts": ["a.b"]}},
         {"expose": {"gateways": ["a/b"], "hosts": ["*.b", "a.b"]}},
         {"expose": {"gateways": ["a/b"], "hosts": ["*.svc.cluster.local"]}},
+        {"fault": {"delay": _DELAY}, "drill": _DRILL, "redirect": None, "directResponse": None},
+        {"redirect": {"uri": "/a"}, "directResponse": None, "routes": None, "drill": _DRILL},
+        {
+            "routes": [{"name": "a", "match": [{"headers": {"x-drill": {"prefix": "b"}}}]}],
+            "drill": {**_DRILL, "match": {"headers": {"x-drill": {}}}},
+        },
+        {"routes": [{"name": "a" * 58}], "drill": {**_DRILL, "match": {"headers": {"x-drill": {}}}}},
         {"routes": [{"name": "default"}]},
         {"routes": [{"name": "a"}, {"name": "a"}]},
     ],
@@ -189,5 +213,6 @@ EMPTY: list[tuple[type, str]] = [
     (actions.CorsPolicy, "allowOrigins"), (gateways.Gateway, "servers"), (gateways.Server, "hosts"), (gateways.Expose, "gateways"),
     (gateways.Expose, "hosts"), (containers.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"),
     (Service, "redirect"), (Service, "trafficPolicy"), (Route, "fault"), (Route, "redirect"), (policy.TrafficPolicy, "connectionPool"),
+    (DrillMatch, "headers"), (Service, "drill"),
 ]  # fmt: skip
 """Keys that must not be empty."""

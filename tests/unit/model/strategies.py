@@ -17,6 +17,7 @@ from tests.unit.model.strategies_policies import container, traffic_policy
 from tests.unit.model.strategies_traffic import (
     cors_policy,
     direct_response,
+    drills,
     faults,
     headers,
     headers_with_host,
@@ -44,6 +45,7 @@ from tests.unit.model.strategies_values import (
     some_of,
     ten_thousandths,
 )
+from weir.model.drills import SUFFIX
 
 _MAX_NAME = 63
 
@@ -165,6 +167,11 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
         # As a person leaves a version that is prepared and gets nothing yet.
         written["canary"] = {**dict.fromkeys((name for name in names if name != stable), 0), **written.get("canary", {})}
     routes = _routes(draw, names, stable, tuple(written.get("expose", {}).get("gateways", ())))
+    answers = all("redirect" in route or "directResponse" in route for route in (written, *routes))
+    if "fault" not in written and not answers and draw(_odds) == 3:
+        written["drill"] = draw(drills)
+        for route in routes:
+            route["name"] = _cut(route["name"], _MAX_NAME - len(SUFFIX))
     return written | ({"routes": routes} if routes else {})
 
 

@@ -24,6 +24,7 @@ from tests.unit.model.strategies_values import (
     lengths,
     mapping,
     match_header_names,
+    moments,
     percents,
     ports,
     regexes,
@@ -70,14 +71,18 @@ def matches(gateways: tuple[str, ...], by_prefix: bool) -> Values:
 
 
 # Faults, retries, mirrors
-faults = mapping(
-    {},
-    {
-        "delay": mapping({"percentage": percents, "fixedDelay": lengths}),
-        "abort": mapping({"percentage": percents, "httpStatus": statuses})
-        | mapping({"percentage": percents, "grpcStatus": st.sampled_from(GRPC_STATUSES)}),
-    },
-    least=1,
+_kinds_of_faults = {
+    "delay": mapping({"percentage": percents, "fixedDelay": lengths}),
+    "abort": mapping({"percentage": percents, "httpStatus": statuses})
+    | mapping({"percentage": percents, "grpcStatus": st.sampled_from(GRPC_STATUSES)}),
+}
+faults = mapping({}, _kinds_of_faults, least=1).flatmap(
+    lambda fault: mapping({name: st.just(part) for name, part in fault.items()}, {"until": moments})
+)
+# A header that no drawn route matches on.
+_drill_headers = mapping({"headers": mapping({"x-drill": presence_match})})
+drills = mapping({}, _kinds_of_faults, least=1).flatmap(
+    lambda fault: mapping({**{name: st.just(part) for name, part in fault.items()}, "until": moments}, {"match": _drill_headers})
 )
 _some_retries = mapping(
     {"attempts": from_one},

@@ -111,6 +111,16 @@ lengths = st.sampled_from(
 lengths_or_zero = st.sampled_from(["0s", "0", 0]) | lengths
 whole_seconds = st.sampled_from(["1s", "24h", "1.5h", "60000ms"]) | _lengths(_UNITS[1:])
 
+moments = st.sampled_from(
+    [
+        "2026-11-25T14:00:00Z",
+        "1999-12-31T23:59:59.999999+14:00",
+        "2024-02-29T00:00:00-00:30",
+        "9999-12-31T23:59:59Z",
+        "2026-11-25T14:00:00.5Z",
+    ]
+)
+
 # Names
 labels = st.sampled_from(["a", "v1", "v2", "0", "a-b", "b-c", "web", "x" * 63]) | st.text("ab1-", min_size=1, max_size=4).map(
     lambda text: text.strip("-") or "z"
