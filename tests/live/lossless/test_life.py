@@ -14,7 +14,6 @@ def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
     life.up(START, "--skip-preview")
     with Load(life) as load:
         steps = []
-        # `make soak` previews before each update, as a person does; it changes nothing in the cluster.
         for step in live(life, load, "--skip-preview"):
             print(told(step))
             steps.append(step)
