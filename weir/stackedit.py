@@ -1,4 +1,4 @@
-"""Changing a service's split in a stack file, and nothing else of it: comments, order, quotes and indentation stay as people wrote them.
+"""Changing the split or the drill of a service in a stack file, and nothing else of it: comments, order, quotes and indentation stay as people wrote them.
 
 The file is not written anew from its values: the places of the values to change are found by their marks, and the text there is replaced.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,13 @@ _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 class StackEdit:
-    """The text of a stack file, with changes not yet written."""
+    """The text of a stack file, with changes not yet written; `original` is what it was when it was read."""
 
     def __init__(self, path: Path) -> None:
         """Read the file, which has been checked before."""
         self.path = path
         self.text = path.read_text(encoding="utf-8")
+        self.original = self.text
         self._read = self.text
 
     def set_stable(self, service: str, version: str) -> None:
@@ -50,9 +52,30 @@ class StackEdit:
                 entries[version] = flow(plain(percent))
             self._replace(node, "{" + ", ".join(f"{_key(name)}: {value}" for name, value in entries.items()) + "}")
         elif entry is not None:
-            self._remove_line(entry[0])
+            self._remove_lines(*entry)
         else:
             self._insert_behind(node.value[-1], f"{_key(version)}: {flow(plain(percent or Decimal(0)))}")
+
+    def set_drill(self, service: str, drill: Mapping[str, Any]) -> None:
+        """Write the drill of a service, in one line."""
+        self._set(service, "drill", drill)
+
+    def remove_drill(self, service: str) -> None:
+        """Take the drill of a service out, if there is one, with whatever stands on its lines."""
+        found = self._find(service, "drill")
+        if found is None:
+            return
+        key, value = found
+        if not self._service(service).flow_style:
+            self._remove_lines(key, value)
+            return
+        # In one line with others: with the comma before it, or that behind the first.
+        start, end = key.start_mark.index, value.end_mark.index
+        before = self.text[:start].rstrip()
+        if before.endswith(","):
+            self.text = before[:-1] + self.text[end:]
+        else:
+            self.text = self.text[:start] + self.text[end:].lstrip().removeprefix(",").lstrip()
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises UsageError when somebody has changed it since it was read."""
@@ -101,9 +124,9 @@ class StackEdit:
     def _source(self, node: Any) -> str:
         return self.text[node.start_mark.index : node.end_mark.index].strip()
 
-    def _remove_line(self, key: Any) -> None:
+    def _remove_lines(self, key: Any, value: Any) -> None:
         start = self.text.rfind("\n", 0, key.start_mark.index) + 1
-        end = self.text.find("\n", key.start_mark.index)
+        end = self.text.find("\n", max(key.end_mark.index, _end(value)))
         self.text = self.text[:start] + (self.text[end + 1 :] if end >= 0 else "")
 
     def _insert_behind(self, entry: tuple[Any, Any], text: str, in_flow: bool = False) -> None:
@@ -118,6 +141,15 @@ class StackEdit:
         end = self.text.find("\n", last)
         end = len(self.text) if end < 0 else end
         self.text = f"{self.text[:end]}\n{' ' * key.start_mark.column}{text}{self.text[end:]}"
+
+
+def _end(node: Any) -> int:
+    """Where a value ends. A block's own end mark stands at the next key, behind the comments that belong to that."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    end: int = node.end_mark.index
+    return end
 
 
 def _key(name: str) -> str:

@@ -71,6 +71,36 @@ def test_only_the_split_changes(tmp_path: Path, text: str, edits: list[Callable[
     assert edited(tmp_path, text, *edits) == text.replace(old, new, 1)
 
 
+DRILL = {"delay": {"percentage": 50, "fixedDelay": "3s"}, "until": "2026-11-25T14:00:00Z"}
+WRITTEN = "drill: {delay: {percentage: 50, fixedDelay: 3s}, until: '2026-11-25T14:00:00Z'}"
+
+
+@pytest.mark.parametrize("text", [FLOW, BLOCK, BARE, ONE_LINE])
+def test_a_drill_comes_and_goes(tmp_path: Path, text: str) -> None:
+    """It is one line, or one entry, and taking it out leaves the file as it was to the last character."""
+    with_drill = edited(tmp_path, text, lambda edit: edit.set_drill("backend", DRILL))
+    assert with_drill.replace(WRITTEN, "") != with_drill
+    assert edited(tmp_path, with_drill, lambda edit: edit.remove_drill("backend")) == text
+    assert edited(tmp_path, text, lambda edit: edit.remove_drill("backend")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            HEAD
+            + "    backend:\n      drill:\n        delay: {percentage: 5, fixedDelay: 1s}\n        until: x # soon\n      # the port\n      port: 80\n",
+            HEAD + "    backend:\n      # the port\n      port: 80\n",
+        ),
+        (HEAD + "    backend: {drill: {until: x}, stable: v1}\n", HEAD + "    backend: {stable: v1}\n"),
+        (HEAD + "    backend:\n      stable: v1\n      drill: {until: x}", HEAD + "    backend:\n      stable: v1\n"),
+    ],
+)
+def test_a_drill_written_by_hand_goes_too(tmp_path: Path, text: str, left: str) -> None:
+    """As a block, as the first of several in one line, or as the last line of the file; comments of other keys stay."""
+    assert edited(tmp_path, text, lambda edit: edit.remove_drill("backend")) == left
+
+
 def test_a_block_with_one_canary_can_be_emptied(tmp_path: Path) -> None:
     """The last canary of a block leaves an empty mapping, which is still YAML."""
     text = HEAD + "    backend:\n      canary:\n        v2: 20\n      stable: v1\n"

@@ -31,6 +31,8 @@ COMMANDS = {
     "set": "Move canaries: edit, show, ask, apply, see that callers follow.",
     "promote": "Make a canary the stable version.",
     "abort": "Set every canary to 0 %.",
+    "drill": "A fault for a limited time that ends by itself.",
+    "history": "Who changed the traffic, when, from what to what, and why.",
     "diff": "What an update would change in the traffic, in words.",
     "rbac": "Print the account and roles that a stack needs.",
     "verify": "Send requests inside the mesh and judge the traffic.",

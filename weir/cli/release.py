@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
 from weir import stackfile
 from weir.cli.diff import text_of
 from weir.cli.options import kubectl_for, load_stack, real_namespace
+from weir.cli.recovery import recovered, say
 from weir.cluster.errors import ClusterError
-from weir.cluster.proxies import Want, wait_for
-from weir.engine import EngineError, Stack
+from weir.cluster.live import Live
+from weir.cluster.proxies import Obeyed, Want, wait_for
+from weir.engine import EngineError, InterruptedUpdateError, Stack
+from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.engine.preview import parse
 from weir.errors import UsageError
 from weir.model import Service, StackConfig, traffic
+from weir.model.changes import changes
 from weir.model.routing import host
 from weir.stackedit import StackEdit
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Gives the parameters `yes` and `no_apply`."""
+    """Gives the parameters `yes`, `no_apply` and `reason`."""
     yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
     no_apply = click.option("--no-apply", is_flag=True, help="Only edit the stack file, for a pull request; no cluster needed.")
-    return yes(no_apply(function))
+    reason = click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
+    return yes(no_apply(reason(function)))
+
+
+def ready(stack: str, *, no_apply: bool = False) -> StackConfig:
+    """The config to change, once what an earlier command left undone is set right. With `no_apply` the cluster is nobody's business."""
+    return load_stack(stack, None) if no_apply else recovered(stack, repair=True)
 
 
 def require_version(settings: Service, service: str, version: str) -> None:
@@ -37,65 +48,109 @@ def require_version(settings: Service, service: str, version: str) -> None:
         raise UsageError(f"{service} has no version {version} (versions: {', '.join(settings.versions)})")
 
 
-def release(stack: str, service: str, edit: Callable[[StackEdit], None], *, yes: bool, no_apply: bool) -> None:
-    """Change the stack file by `edit` and bring the stack to it. Until it is applied, whatever ends the command puts the file back as it was."""
-    path = stackfile.stack_path(stack, stackfile.project_dir())
+def note(what: str, reason: str) -> str:
+    """What goes into the stack's history: the command, why, and who typed it."""
+    lines = [what, *([f"reason: {reason}"] if reason else []), f"by: {getpass.getuser()}@{socket.gethostname()}"]
+    return "\n".join(lines)
+
+
+def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: str, *, yes: bool, no_apply: bool, reason: str) -> None:
+    """Change the stack file by `edit` and bring the stack to it. Until it is applied, whatever ends the command puts the file back as it was.
+
+    `what`: the command as typed.
+    """
+    project = stackfile.project_dir()
+    path = stackfile.stack_path(stack, project)
     before = path.read_text(encoding="utf-8")
     changed = StackEdit(path)
     edit(changed)
     if changed.text == before:
         click.echo(f"{path.name} says so already; weir status {service} shows what the cluster has")
         return
-    with _put_back(path, before):
-        changed.write()
-        config = load_stack(stack, None)
-        if no_apply:
-            click.echo(f"{path.name} is changed; commit it, or apply it with pulumi up")
-            return
-        target = Stack(stack, path.parent)
-        _say(f"what changes for traffic in {stack}:")
-        click.echo(text_of(parse(json.loads(target.preview()))))
-        if not yes and not _agreed():
-            raise click.Abort()
+    if no_apply:
+        with put_back(changed):
+            changed.write()
+            load_stack(stack, None)
+        click.echo(f"{path.name} is changed; commit it, or apply it with pulumi up")
+        return
+    with operation(path_of(project, stack), Entry(what, before=before, after=changed.text)) as entry:
+        with put_back(changed):
+            changed.write()
+            config = load_stack(stack, None)
+            target = Stack(stack, project)
+            say(f"what changes for traffic in {stack}:")
+            click.echo(text_of(parse(json.loads(target.preview()))))
+            if not yes and not agreed():
+                raise click.Abort()
+        apply(entry, target, config, service, note(what, reason), divided(config, stack, service))
+
+
+def apply(entry: Operation, target: Stack, config: StackConfig, service: str, message: str, want: Want) -> None:
+    """Bring the stack to its file, and return when callers do as wanted. Whatever keeps it from that says what stands where, and what to type."""
+    entry.note("applying")
     start = time.monotonic()
     try:
-        target.up()
+        target.up(message)
     except EngineError as error:
-        raise EngineError(
-            f"{error}\n{path.name} has the new split, and the cluster may not have it: pulumi up goes on; weir status {service} shows what there is"
-        ) from None
-    _obeyed(config, stack, service, start)
+        told = f"{error}\n{_what_stands(config, target, service)}"
+        raise (InterruptedUpdateError if isinstance(error, InterruptedUpdateError) else EngineError)(told) from None
+    found = follow(config, want)
+    say(f"applied: all of {found.proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
 
 
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+def divided(config: StackConfig, stack: str, service: str) -> Want:
+    """That callers divide requests as the default route of the config says."""
+    namespace = real_namespace(config, stack, None)
+    route = traffic(config.services[service], namespace).routes[-1]
+    shares = tuple((version, weight) for version, weight in route.weights.items() if weight > 0)
+    return Want(host(service, namespace), shares=shares)
 
 
-def _agreed() -> bool:
+def follow(config: StackConfig, want: Want) -> Obeyed:
+    """Return when every caller's proxy does as wanted. Raises ClusterError where that is not known in time."""
+    settings = config.propagation
+    try:
+        return wait_for(kubectl_for(config, None, settings.istiod_namespace), want, settings.timeout.seconds)
+    except ClusterError as error:
+        raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None
+
+
+def agreed() -> bool:
+    """Whether the person at the terminal says yes. Raises UsageError where there is none."""
     if not sys.stdin.isatty():
         raise UsageError("there is nobody to ask: say --yes to apply, or --no-apply to edit the stack file alone")
     return click.confirm("apply it?", err=True)
 
 
 @contextmanager
-def _put_back(path: Path, before: str) -> Iterator[None]:
+def put_back(file: StackEdit) -> Iterator[None]:
+    """Whatever ends the block with an error, the file is as it was read; unless somebody else has changed it meanwhile."""
+    before = file.original
     try:
         yield
     except BaseException:
-        path.write_text(before, encoding="utf-8")
-        _say(f"{path.name} is as it was; nothing was applied")
+        found = file.path.read_text(encoding="utf-8")
+        if found == file.text:
+            file.path.write_text(before, encoding="utf-8")
+        if found in (before, file.text):
+            say(f"{file.path.name} is as it was; nothing was applied")
+        else:
+            say(f"{file.path.name} was changed by somebody else meanwhile and is left; nothing was applied")
         raise
 
 
-def _obeyed(config: StackConfig, stack: str, service: str, start: float) -> None:
-    """Wait until every caller's proxy divides requests as the config says, and say how long all of it took."""
-    namespace = real_namespace(config, stack, None)
-    route = traffic(config.services[service], namespace).routes[-1]
-    shares = tuple((version, weight) for version, weight in route.weights.items() if weight > 0)
-    settings = config.propagation
-    kubectl = kubectl_for(config, None, settings.istiod_namespace)
+def _what_stands(config: StackConfig, target: Stack, service: str) -> str:
+    """How the cluster differs from the stack file after an update that did not end well, and what to type."""
+    file = f"Pulumi.{target.name.rsplit('/', 1)[-1]}.yaml"
+    ways = f"pulumi up goes on; to go back, undo the change in {file} (git diff {file}) and run pulumi up"
     try:
-        obeyed = wait_for(kubectl, Want(host(service, namespace), shares=shares), settings.timeout.seconds)
-    except ClusterError as error:
-        raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None
-    _say(f"applied: all of {obeyed.proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
+        namespace = real_namespace(config, target.name, None)
+        there = Live(kubectl_for(config, None, namespace)).traffic(service, host(service, namespace))
+    except (ClusterError, EngineError) as error:
+        return f"{file} has the change; whether the cluster has it cannot be seen ({error}); {ways}"
+    if there is None:
+        return f"{file} has the change, and {service} is not in the cluster yet; {ways}"
+    differ = changes(there, traffic(config.services[service], namespace))
+    if not differ:
+        return f"the cluster divides the traffic of {service} as {file} says; what is left to do: pulumi up"
+    return "\n".join([f"{file} has the change, and the cluster has not yet:", *(f"  {service}: {line}" for line in differ), ways])

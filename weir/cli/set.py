@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import click
 
-from weir.cli.options import find_service, load_stack, stack_option
-from weir.cli.release import release, release_options, require_version
+from weir.cli.options import find_service, stack_option
+from weir.cli.release import ready, release, release_options, require_version
 from weir.errors import UsageError
 from weir.model.numbers import percent
 from weir.stackedit import StackEdit
@@ -18,13 +18,13 @@ from weir.stackedit import StackEdit
 @click.argument("shares", metavar="VERSION=PERCENT...", nargs=-1, required=True)
 @stack_option
 @release_options
-def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_apply: bool) -> None:
+def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_apply: bool, reason: str) -> None:
     """Give canaries of SERVICE their share of the requests; the stable version gets what is left.
 
     The stack file is edited (comments and order stay), what changes is shown, and after a yes it is applied; it ends when every caller's
     proxy follows. Canaries that are not named stay as they are.
     """
-    settings = find_service(load_stack(stack, None), service)
+    settings = find_service(ready(stack, no_apply=no_apply), service)
     wanted = dict(_share(text) for text in shares)
     for version in wanted:
         if version == settings.stable:
@@ -35,7 +35,7 @@ def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_app
         for version, share in wanted.items():
             file.set_canary(service, version, share)
 
-    release(stack, service, edit, yes=yes, no_apply=no_apply)
+    release(stack, service, edit, f"weir set {service} {' '.join(shares)}", yes=yes, no_apply=no_apply, reason=reason)
 
 
 def _share(text: str) -> tuple[str, Decimal]:

@@ -1,21 +1,30 @@
-"""`weir status`: what the config says and what stands in the cluster, side by side."""
+"""`weir status`: what the config says, what stands in the cluster, and what callers see of it, side by side."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.live import Live as LiveView
 
 from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, stack_options
+from weir.cli.recovery import recovered
+from weir.cli.statusview import as_json, view
+from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
-from weir.model import ServiceTraffic, StackConfig, mesh, read, traffic
-from weir.model.changes import changes, fault, percent, percents
+from weir.model import ServiceTraffic, StackConfig, traffic, without_ended
+from weir.model.actions import Fault
+from weir.model.changes import changes, percents
+from weir.model.routing import host
+from weir.traffic.caller import Caller
+from weir.traffic.observed import MAX_CALLERS, Observation, Snapshot, observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +40,99 @@ class VersionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """One service. `drift` has every difference from the config to the cluster; None where it does not stand there at all."""
+    """One service. `faults` by route, as they stand in the cluster. `drift` has every difference from the config to the cluster; None where
+    it does not stand there at all. `observed` is None where no caller was asked."""
 
     name: str
     versions: tuple[VersionStatus, ...]
-    faults: tuple[str, ...]
+    faults: Mapping[str, Fault]
     drift: tuple[str, ...] | None
+    observed: Observation | None = None
 
 
 @click.command("status")
 @click.argument("service", required=False)
 @stack_options
+@click.option(
+    "--window",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 3600),
+    default=2.0,
+    show_default=True,
+    help="How long callers' Envoys are watched; 0: not at all.",
+)
+@click.option("--watch", is_flag=True, help="Draw it anew, window after window, until Ctrl-C.")
 @json_option
-def command(service: str | None, stack: str, file: Path | None, as_json: bool) -> None:
-    """Show each service: configured and live share of each version, pods, faults in force, and what differs from the config.
+def command(service: str | None, stack: str, file: Path | None, window: float, watch: bool, as_json: bool) -> None:
+    """Show each service: configured, live and observed share of each version, pods, errors and latency, faults in force, and what differs from the config.
 
-    Ends with 0 whether or not something differs. SERVICE shows one alone.
+    Observed is what the sidecars of the stack's namespace have counted in the window, retries included. Ends with 0 whether or not something
+    differs. SERVICE shows one alone.
     """
-    config = load_stack(stack, file)
+    config = load_stack(stack, file) if file else recovered(stack, repair=False)
     if service is not None:
         find_service(config, service)
-    namespace = real_namespace(config, stack, file)
-    live = Live(kubectl_for(config, file, namespace))
-    found = [_status(name, config, namespace, live) for name in config.services if service in (None, name)]
-    if as_json:
-        click.echo(json.dumps({"stack": stack, "namespace": namespace, "services": [_as_json(entry) for entry in found]}, indent=2))
-        return
-    console = Console()
-    for entry in found:
-        _show(console, entry)
+    look = _Looking(config, stack, real_namespace(config, stack, file), file, service, window)
+    if not watch:
+        _print(look, look.once(), as_json)
+    elif as_json or not sys.stdout.isatty():
+        while True:
+            _print(look, look.once(), as_json, indent=None)
+    else:
+        with LiveView(console=Console(), auto_refresh=False, screen=True) as drawn:
+            while True:
+                drawn.update(view(look.once(), look.remarks, bars=True), refresh=True)
+
+
+def _print(look: _Looking, found: Sequence[ServiceStatus], json_wanted: bool, indent: int | None = 2) -> None:
+    if json_wanted:
+        document = {"stack": look.stack, "namespace": look.namespace, "services": [as_json(entry) for entry in found]}
+        click.echo(json.dumps(document, indent=indent))
+    else:
+        Console().print(view(found, look.remarks))
+
+
+@dataclass
+class _Looking:
+    """One look after the other at the same services."""
+
+    config: StackConfig
+    stack: str
+    namespace: str
+    file: Path | None
+    service: str | None
+    window: float
+    last: Snapshot | None = None
+    remarks: tuple[str, ...] = ()
+
+    def once(self) -> list[ServiceStatus]:
+        """All of them now."""
+        live = Live(kubectl_for(self.config, self.file, self.namespace))
+        names = [name for name in self.config.services if self.service in (None, name)]
+        seen = self._observed(names)
+        return [replace(_status(name, self.config, self.namespace, live), observed=seen.get(host(name, self.namespace))) for name in names]
+
+    def _observed(self, names: Sequence[str]) -> Mapping[str, Observation]:
+        """What callers see; where they cannot be asked, that is said and the rest is shown all the same."""
+        self.remarks = ()
+        if not self.window:
+            return {}
+        try:
+            callers = Caller.all(kubectl_for(self.config, self.file, self.namespace))
+            if len(callers) > MAX_CALLERS:
+                self.remarks = (f"observed by {MAX_CALLERS} of {len(callers)} sidecars",)
+            hosts = [host(name, self.namespace) for name in names]
+            seen, self.last = observe(callers[:MAX_CALLERS], hosts, self.window, self.last)
+        except ClusterError as error:
+            self.remarks = (f"nothing was observed: {error}",)
+            return {}
+        return seen
 
 
 def _status(name: str, config: StackConfig, namespace: str, live: Live) -> ServiceStatus:
-    wanted = traffic(config.services[name], namespace)
-    there = _live_traffic(name, mesh(config, namespace).services[name].host, live)
+    # A fault whose end has passed is left out of the next update, and so is no part of what is wanted.
+    wanted = traffic(without_ended(config, datetime.now(UTC)).services[name], namespace)
+    there = live.traffic(name, host(name, namespace))
     configured, actual = _default(wanted), _default(there) if there else {}
     names = dict.fromkeys((*config.services[name].versions, *configured, *actual, *(there.versions if there else ())))
     versions = []
@@ -73,60 +141,9 @@ def _status(name: str, config: StackConfig, namespace: str, live: Live) -> Servi
         ready = deployment["status"].get("readyReplicas", 0) if deployment else None
         desired = deployment["spec"].get("replicas", 1) if deployment else None
         versions.append(VersionStatus(version, configured.get(version), actual.get(version), ready, desired))
-    faults = tuple(f"{route.name}: {fault(route.fault)}" for route in (there.routes if there else ()) if route.fault)
+    faults = {route.name: route.fault for route in (there.routes if there else ()) if route.fault}
     return ServiceStatus(name, tuple(versions), faults, None if there is None else tuple(changes(wanted, there)))
-
-
-def _live_traffic(name: str, host: str, live: Live) -> ServiceTraffic | None:
-    route = live.find("VirtualService", name)
-    if route is None:
-        return None
-    rules = [item for (kind, _), item in sorted(live.objects.items()) if kind == "DestinationRule" and item["spec"].get("host") == host]
-    return read(route, rules)
 
 
 def _default(service: ServiceTraffic) -> dict[str, Fraction]:
     return percents(service.routes[-1].weights) if service.routes else {}
-
-
-def _show(console: Console, status: ServiceStatus) -> None:
-    table = Table(title=status.name, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for column in ("version", "configured", "live", "pods ready"):
-        table.add_column(column, justify="left" if column == "version" else "right")
-    for version in status.versions:
-        pods = "" if version.desired is None else f"{version.ready} of {version.desired}"
-        table.add_row(version.name, _percent(version.configured), _percent(version.live), pods)
-    console.print(table)
-    for line in status.faults:
-        console.print(f"fault in force, {line}", style="yellow", highlight=False)
-    if status.drift is None:
-        console.print("not in the cluster yet: pulumi up", style="yellow", highlight=False)
-    elif status.drift:
-        console.print("the cluster differs from the config:", style="yellow", highlight=False)
-        for line in status.drift:
-            console.print(f"  {line}", highlight=False, markup=False)
-        console.print("pulumi up applies the config; pulumi up --refresh also undoes what was edited by hand", highlight=False)
-    console.print()
-
-
-def _percent(share: Fraction | None) -> str:
-    return "–" if share is None else percent(share)
-
-
-def _as_json(status: ServiceStatus) -> dict[str, Any]:
-    return {
-        "name": status.name,
-        "versions": [
-            {
-                "name": version.name,
-                "configuredPercent": None if version.configured is None else float(version.configured),
-                "livePercent": None if version.live is None else float(version.live),
-                "readyPods": version.ready,
-                "desiredPods": version.desired,
-            }
-            for version in status.versions
-        ],
-        "faults": list(status.faults),
-        "inCluster": status.drift is not None,
-        "drift": list(status.drift or ()),
-    }

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -13,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from weir.cli.options import json_option, kubectl_for, load_stack, real_namespace, stack_options
+from weir.cli.recovery import recovered
 from weir.errors import UsageError, VerdictError
-from weir.model import StackConfig, expectation, mesh, plain_route, traffic
+from weir.model import StackConfig, expectation, mesh, plain_route, traffic, without_ended
 from weir.traffic.caller import Caller
 from weir.traffic.judge import ERROR_RATE
 from weir.traffic.measure import Measurement, Target, measure
@@ -45,7 +47,8 @@ def command(
     Split, delays, aborts, mirrors and errors of SERVICE, or of every service with versions, are held against exact binomial bounds, on the
     route that a plain GET / takes. Ends with 0 when traffic is what the config says, 3 when it is not, 1 when it could not be measured, 2 for bad config or usage.
     """
-    config = load_stack(stack, file)
+    # An update leaves out a fault whose end has passed, so it is no part of what is promised.
+    config = without_ended(load_stack(stack, file) if file else recovered(stack, repair=False), datetime.now(UTC))
     names = _services(config, service)
     sender = _client(config, client)
     namespace = namespace or real_namespace(config, stack, file)

@@ -10,6 +10,7 @@ from typing import Any
 
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
+from weir.model import ServiceTraffic, read
 
 _KINDS = (
     "virtualservices.networking.istio.io",
@@ -64,6 +65,20 @@ class Live:
         """The versions of a host (a full name) that DestinationRules of the namespace declare."""
         rules = (item["spec"] for (kind, _), item in self.objects.items() if kind == "DestinationRule")
         return frozenset(subset["name"] for rule in rules if rule.get("host") == host for subset in rule.get("subsets", []))
+
+    def traffic(self, service: str, host: str) -> ServiceTraffic | None:
+        """The traffic of a service (and its full name) as the objects in the cluster make it; None where its VirtualService is not there."""
+        route = self.find("VirtualService", service)
+        if route is None:
+            return None
+        rules = [item for (kind, _), item in sorted(self.objects.items()) if kind == "DestinationRule" and item["spec"].get("host") == host]
+        try:
+            return read(route, rules)
+        except (KeyError, TypeError, ValueError) as broken:
+            raise ClusterError(
+                f"VirtualService {self.kubectl.namespace}/{service} in the cluster says what weir would not have written ({type(broken).__name__});"
+                " see it with kubectl get -o yaml, and put it back with pulumi up --refresh"
+            ) from None
 
     def ailments(self, app: str, version: str) -> str:
         """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when nothing is said."""

@@ -31,6 +31,9 @@ proxies that have yet to come back to it, and Envoy tries again after 30 s at th
 _CLUSTER = re.compile(r"outbound\|\d+\|([a-zA-Z0-9-]*)\|([a-zA-Z0-9.*-]+)")
 
 
+_FAULT = "envoy.filters.http.fault"
+
+
 class DisobeyedError(ClusterError):
     """Proxies did not follow in time; the text names them."""
 
@@ -39,25 +42,31 @@ class DisobeyedError(ClusterError):
 class Want:
     """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no route to those in `gone`.
 
-    `shares`: of the route named `route`, the versions and their weights above 0, as the VirtualService has them; None for no matter what.
+    Of the route named `route`, `shares`: the versions and their weights above 0, as the VirtualService has them; `fault`: whether it has
+    one (a route that is not there has none). None for no matter what.
     """
 
     host: str
     known: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     shares: tuple[tuple[str, int], ...] | None = None
+    fault: bool | None = None
     route: str = "default"
 
     @property
     def types(self) -> tuple[str, ...]:
         """The types of configuration that tell."""
-        return (*((CLUSTERS, ENDPOINTS) if self.known else ()), *((ROUTES,) if self.gone or self.shares is not None else ()))
+        return (
+            *((CLUSTERS, ENDPOINTS) if self.known else ()),
+            *((ROUTES,) if self.gone or self.shares is not None or self.fault is not None else ()),
+        )
 
     def __str__(self) -> str:
         name = self.host.split(".")[0]
         parts = [f"know {name} {', '.join(sorted(self.known))}"] if self.known else []
         parts += [f"let go of {name} {', '.join(sorted(self.gone))}"] if self.gone else []
         parts += [f"follow the new split of {name}"] if self.shares is not None else []
+        parts += [f"{'have' if self.fault else 'are rid of'} the fault of {name}"] if self.fault is not None else []
         return " and ".join(parts)
 
 
@@ -170,6 +179,8 @@ def _done(dump: dict[str, Any], endpoints: list[dict[str, Any]], want: Want) -> 
     routed = {subset for subset, host in _CLUSTER.findall(_section(dump, "RoutesConfigDump")) if host == want.host}
     if want.shares is not None and not _follows(dump, want):
         return False
+    if want.fault is not None and not _faulty(dump, want):
+        return False
     return want.known <= clusters & _serving(endpoints, want.host) and not want.gone & routed
 
 
@@ -178,6 +189,12 @@ def _follows(dump: dict[str, Any], want: Want) -> bool:
     wanted = _proportions(dict(want.shares or ()))
     found = [route for part in dump.get("configs", []) for route in _routes(part, want)]
     return bool(found) and all(_proportions(_weights(route, want.host)) == wanted for route in found)
+
+
+def _faulty(dump: dict[str, Any], want: Want) -> bool:
+    found = [route for part in dump.get("configs", []) for route in _routes(part, want)]
+    faults = [_FAULT in route.get("typedPerFilterConfig", {}) for route in found]
+    return all(faults) and bool(faults) if want.fault else not any(faults)
 
 
 def _proportions(weights: dict[str, int]) -> dict[str, Fraction]:

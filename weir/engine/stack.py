@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from weir import yamlfile
 from weir.errors import WeirError
 
 TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
@@ -22,6 +25,12 @@ _NO_STACK = 6
 
 class EngineError(WeirError):
     """Pulumi could not do what was asked; the text has its own words."""
+
+
+class InterruptedUpdateError(EngineError):
+    """Ctrl-C ended an update. Exit code 130."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +51,57 @@ class Stack:
         if created.returncode:
             raise EngineError(f"stack {self.name} cannot be created: {_words(created)}")
 
-    def up(self) -> None:
-        """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why."""
+    def up(self, message: str = "", *, shielded: bool = False) -> None:
+        """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
+
+        `message` goes into the stack's history. `shielded`: Ctrl-C does not reach it, because it is what Ctrl-C itself asks for.
+        """
         command = [self._pulumi(), "up", "--yes", "--skip-preview", "--stack", self.name]
+        if message:
+            command += ["--message", message]
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
-        process = subprocess.Popen(command, cwd=self.project)
+        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded)
+        interrupted = False
         while True:
             try:
                 code = process.wait()
                 break
             except KeyboardInterrupt:
-                continue
+                interrupted = not shielded
+        if interrupted:
+            raise InterruptedUpdateError(
+                f"pulumi up of stack {self.name} was interrupted; what it did is recorded, and the next run goes on from there"
+            )
         if code:
             raise EngineError(
                 f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
             )
+
+    def unlock(self) -> str:
+        """Remove the locks that updates of this machine have left which are gone, as `pulumi cancel` does. Returns what was done, in words.
+
+        Only of a file backend such locks are left: others end them by themselves. Raises EngineError while an update still runs.
+        """
+        asked = self._ask("stack", "export", "--stack", self.name)
+        if asked.returncode:
+            raise EngineError(f"the state of stack {self.name} cannot be read: {_words(asked)}")
+        if not (locks := self._locks()):
+            return ""
+        alive = [pid for pid in locks if _alive(pid)]
+        if alive:
+            raise EngineError(f"an update of stack {self.name} still runs (process {alive[0]}); wait for its end, then try again")
+        cancelled = self._ask("cancel", "--yes", "--stack", self.name)
+        if cancelled.returncode:
+            raise EngineError(f"the lock of stack {self.name} cannot be removed: {_words(cancelled)}; see pulumi cancel")
+        return f"the lock of an update that is gone (process {locks[0]}) was removed"
+
+    def history(self) -> list[dict[str, Any]]:
+        """The stack's updates as `pulumi stack history --json` has them, newest first. Raises EngineError."""
+        asked = self._ask("stack", "history", "--json", "--stack", self.name)
+        if asked.returncode:
+            raise EngineError(f"the history of stack {self.name} cannot be read: {_words(asked)}")
+        found: list[dict[str, Any]] = json.loads(asked.stdout or "[]") or []
+        return found
 
     def preview(self) -> str:
         """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's stands there."""
@@ -71,6 +116,28 @@ class Stack:
         if asked.returncode or not asked.stdout.strip():
             raise EngineError(f"pulumi does not know the {name} of stack {self.name} ({_words(asked) or 'no output'}); run pulumi up")
         return asked.stdout.strip()
+
+    @property
+    def _short(self) -> str:
+        return self.name.rsplit("/", 1)[-1]
+
+    def _locks(self) -> list[int]:
+        """The processes of this machine whose locks the file backend holds for the stack."""
+        backend = os.environ.get("PULUMI_BACKEND_URL", "")
+        if not backend.startswith("file://"):
+            return []
+        place = Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "locks"
+        project = yamlfile.load((self.project / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+        here, found = socket.gethostname(), []
+        # Old backends have no organization and project in the path.
+        for file in sorted({*place.glob(f"*/{project}/{self._short}/*.json"), *place.glob(f"{self._short}/*.json")}):
+            try:
+                lock = json.loads(file.read_text())
+            except (OSError, ValueError):
+                continue  # gone meanwhile
+            if lock.get("hostname") == here:
+                found.append(int(lock["pid"]))
+        return found
 
     def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
         try:
@@ -94,6 +161,16 @@ class Stack:
                 raise EngineError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
             raise EngineError(f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
         return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _words(result: subprocess.CompletedProcess[str]) -> str:

@@ -58,6 +58,13 @@ class Caller:
             f"kubectl -n {kubectl.namespace} delete pod {_name(ready[0])}"
         )
 
+    @classmethod
+    def all(cls, kubectl: Kubectl) -> list[Caller]:
+        """Every ready pod of kubectl's namespace that has a sidecar, by name, whatever it is: each may be a caller. Raises ClusterError."""
+        pods: list[dict[str, Any]] = kubectl.get(["pods"]).get("items", [])
+        ready = sorted((pod for pod in pods if _obstacle(pod) is None and _has_sidecar(pod)), key=_name)
+        return [cls(kubectl, pod["metadata"].get("labels", {}).get("app", ""), _name(pod), _app_container(pod)) for pod in ready]
+
     def run(self, command: Sequence[str], *, timeout: float) -> Result:
         """Run a command, no shell, in the pod's own container; `timeout` in seconds. Raises MeasurementError when it cannot be started."""
         return self._exec(self.container, command, timeout)

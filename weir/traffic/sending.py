@@ -58,7 +58,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How to send: `url` without glob characters or fragment, `requests` in all, `parallel` of them in flight, `max_time` seconds each.
+    """How to send: `url` without glob characters or fragment, `requests` in all, `parallel` of them in flight, `max_time` seconds each,
+    with these `headers`.
 
     Raises ValueError when a number is not positive, `parallel` is above MAX_PARALLEL, or the URL cannot be globbed.
     """
@@ -67,6 +68,7 @@ class Sending:
     requests: int
     parallel: int = 20
     max_time: float = 15.0
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what curl would misread."""
@@ -98,7 +100,8 @@ class Sending:
 
     def _limits(self) -> list[str]:
         # No proxy from the container's environment, as -q takes no options from ~/.curlrc; --max-time ends what hangs.
-        return ["--noproxy", "*", "--max-time", f"{self.max_time:g}"]
+        own = [word for name, value in self.headers for word in ("-H", f"{name}: {value}")]
+        return ["--noproxy", "*", "--max-time", f"{self.max_time:g}", *own]
 
 
 def send(caller: Caller, sending: Sending, advance: Callable[[int], None] = lambda _: None) -> list[Answer]:

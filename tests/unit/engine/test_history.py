@@ -1,0 +1,90 @@
+"""Pulumi's history of a stack, read as changes of its traffic."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.unit.model.test_rules import service
+from weir.engine.history import as_json, read_history
+
+
+def update(
+    minute: int, services: dict[str, Any], message: str = "", kind: str = "update", result: str = "succeeded", **environment: str
+) -> dict[str, Any]:
+    """An entry as `pulumi stack history --json` has it."""
+    config = {"weir:namespace": "demo", "weir:services": json.dumps(services), "aws:region": "x", "weir:kubeconfig": ""}
+    return {
+        "kind": kind,
+        "startTime": f"2026-11-25T13:{minute:02}:00.000Z",
+        "message": message,
+        "environment": {"git.head": "4fd5776ee298135b", "git.author": "Ada", **environment},
+        "config": {key: {"value": value, "secret": False} for key, value in config.items()},
+        "result": result,
+    }
+
+
+FIRST = update(1, {"backend": service()}, "Add the backend")
+MOVED = update(2, {"backend": service(canary={"v2": 20})}, "weir set backend v2=20\nreason: it looks good\nby: bob@host")
+FAILED = update(3, {"backend": service(canary={"v2": 50})}, "More", result="failed", **{"git.dirty": "true"})
+AGAIN = update(4, {"backend": service(canary={"v2": 50}, versions={"v1": {}, "v2": {"image": "app:2"}})}, "More")
+SAME = update(5, {"backend": service(canary={"v2": 50}, versions={"v1": {}, "v2": {"image": "app:2"}})}, "Nothing")
+GONE = update(6, {"backend": service()}, kind="destroy")
+
+
+def test_each_update_is_told_by_what_it_changed() -> None:
+    """From one successful update to the next: who, when, from, to, why, and the commit; a failed one is no step."""
+    found = read_history([GONE, SAME, AGAIN, FAILED, MOVED, FIRST])
+    assert [(change.number, dict(change.changes)) for change in found] == [
+        (6, {"backend": ("service removed; it had v1 50 %, v2 50 %",)}),
+        (5, {}),
+        (4, {"backend": ("v2 20 % → 50 % (v1 80 % → 50 %)", "v2 image 1 → 2")}),
+        (3, {"backend": ("v2 20 % → 50 % (v1 80 % → 50 %)",)}),
+        (2, {"backend": ("v2 0 % → 20 % (v1 100 % → 80 %)",)}),
+        (1, {"backend": ("new service: v1 100 %",)}),
+    ]
+    moved = found[4]
+    assert (moved.who, moved.command, moved.reason, moved.commit) == ("bob@host", "weir set backend v2=20", "it looks good", "4fd5776ee298")
+    assert moved.when == datetime(2026, 11, 25, 13, 2, tzinfo=UTC)
+    plain = found[5]
+    assert (plain.who, plain.command, plain.reason, plain.dirty) == ("Ada", "update", "Add the backend", False)
+    assert (found[3].result, found[3].dirty) == ("failed", True)
+
+
+def test_a_fault_that_had_ended_by_then_was_no_part_of_it() -> None:
+    """An update leaves out a fault whose end has passed, and so does its history."""
+    until = "2026-11-25T13:07:30Z"
+    drilled = {"backend": service(drill={"delay": {"percentage": 50, "fixedDelay": "3s"}, "until": until})}
+    found = read_history([update(8, drilled), update(7, drilled), FIRST])
+    assert [dict(change.changes) for change in found[:2]] == [
+        {"backend": (f"fault removed: 50 % of requests delayed 3 s, until {until}",)},
+        {"backend": (f"new fault: 50 % of requests delayed 3 s, until {until}",)},
+    ]
+
+
+def test_a_config_that_nobody_can_read_is_passed_over() -> None:
+    """What an older weir took, and this one refuses, does not keep the rest from being shown."""
+    odd = update(2, {"backend": service(nobodyKnows=1)})
+    found = read_history([MOVED, odd, FIRST])
+    assert [dict(change.changes) for change in found] == [
+        {"backend": ("v2 0 % → 20 % (v1 100 % → 80 %)",)},
+        {},
+        {"backend": ("new service: v1 100 %",)},
+    ]
+
+
+def test_programs_get_the_same() -> None:
+    """Keys of the JSON, with plain lists and a moment in RFC 3339."""
+    [change] = read_history([FIRST])
+    assert as_json(change) == {
+        "update": 1,
+        "time": "2026-11-25T13:01:00Z",
+        "result": "",
+        "command": "update",
+        "reason": "Add the backend",
+        "who": "Ada",
+        "commit": "4fd5776ee298",
+        "dirty": False,
+        "changes": {"backend": ["new service: v1 100 %"]},
+    }

@@ -1,0 +1,62 @@
+"""`weir history`: who changed the traffic of a stack, when, from what to what, why, and at which commit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from weir.cli.options import json_option, stack_option
+from weir.engine import Stack
+from weir.engine.history import Change, read_history
+from weir.engine.history import as_json as document
+from weir.stackfile import project_dir
+
+
+@click.command("history")
+@click.argument("service", required=False)
+@stack_option
+@click.option("--limit", metavar="N", type=click.IntRange(1), default=20, show_default=True, help="The newest so many.")
+@click.option("--all", "everything", is_flag=True, help="Also updates that changed no traffic.")
+@json_option
+def command(service: str | None, stack: str, limit: int, everything: bool, as_json: bool) -> None:
+    """List the changes of a stack's traffic, or of SERVICE's, newest first, from the history that Pulumi keeps of the stack.
+
+    Only updates are known, by whatever command they were made; edits by hand are shown by weir status.
+    """
+    found = [_of(change, service) for change in read_history(Stack(stack, project_dir()).history())]
+    kept = [change for change in found if everything or change.changes][:limit]
+    if as_json:
+        click.echo(json.dumps({"stack": stack, "updates": [document(change) for change in kept]}, indent=2, ensure_ascii=False))
+        return
+    if not kept:
+        click.echo(f"no change of traffic is recorded for {stack}")
+        return
+    Console().print(_table(kept))
+
+
+def _of(change: Change, service: str | None) -> Change:
+    if service is None:
+        return change
+    return replace(change, changes={name: lines for name, lines in change.changes.items() if name == service})
+
+
+def _table(changes: list[Change]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    table.add_column("", no_wrap=True)
+    table.add_column("when (UTC)", no_wrap=True)
+    table.add_column("what", ratio=1)
+    for change in changes:
+        lines = [Text(f"{name}: {line}") for name, told in change.changes.items() for line in told] or [Text("no traffic changed")]
+        if change.result:
+            lines.append(Text(f"this update {change.result}: the cluster may have some of it", style="red"))
+        commit = f" at {change.commit}{' and changes since' if change.dirty else ''}" if change.commit else ""
+        lines.append(Text(f"{change.command}{f' by {change.who}' if change.who else ''}{commit}", style="dim"))
+        if change.reason:
+            lines.append(Text(f"“{change.reason}”", style="dim"))
+        table.add_row(str(change.number), change.when.strftime("%Y-%m-%d %H:%M"), Text("\n").join(lines))
+    return table

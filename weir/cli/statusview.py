@@ -1,0 +1,153 @@
+"""The status of services for people, on a terminal of 80 columns or more, and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from weir.model.actions import Fault
+from weir.model.changes import fault, percent
+from weir.model.endings import ago
+
+if TYPE_CHECKING:
+    from weir.cli.status import ServiceStatus, VersionStatus
+    from weir.traffic.observed import Observation
+
+_BAR = 20
+
+
+def view(services: Sequence[ServiceStatus], remarks: Sequence[str], *, bars: bool = False) -> RenderableType:
+    """A table for each service, and below it what is out of the ordinary; `bars` shows what is observed as bars as well."""
+    parts: list[RenderableType] = []
+    for status in services:
+        parts += [_table(status, bars), *_notes(status), Text()]
+    return Group(*parts, *(Text(remark, style="yellow") for remark in remarks))
+
+
+def _table(status: ServiceStatus, bars: bool) -> Table:
+    table = Table(title=status.name, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    seen = status.observed
+    columns = ["version", "config", "live", *(["observed", "errors", "p50", "p99"] if seen else []), "pods ready"]
+    for column in columns:
+        table.add_column(column, justify="left" if column == "version" else "right", no_wrap=True)
+    if seen and bars:
+        table.add_column("")
+    for version in status.versions:
+        pods = "" if version.desired is None else f"{version.ready} of {version.desired}"
+        cells: list[RenderableType] = [version.name, _percent(version.configured), _percent(version.live), *_seen(version.name, seen), pods]
+        if seen and bars:
+            cells.append(ProgressBar(total=1, completed=seen.share(version.name) or 0, width=_BAR))
+        table.add_row(*cells)
+    return table
+
+
+def _seen(version: str, seen: Observation | None) -> list[str]:
+    if seen is None:
+        return []
+    share, counts = seen.share(version), seen.versions.get(version)
+    if counts is None or not counts.requests:
+        return ["–" if share is None else _rounded(share), "–", "–", "–"]
+    return [
+        _rounded(share or 0),
+        _rounded(counts.errors / counts.requests),
+        *(_seconds(counts.quantile(each)) for each in (0.5, 0.99)),
+    ]
+
+
+def _notes(status: ServiceStatus) -> Iterator[Text]:
+    now = datetime.now(UTC)
+    seen = status.observed
+    if seen is not None:
+        requests = f"{seen.requests:,} requests" if seen.requests else "no requests"
+        callers = "1 sidecar" if seen.callers == 1 else f"{seen.callers} sidecars"
+        yield Text(f"{requests} seen by {callers} in {seen.seconds:.1f} s", style="dim")
+        past = seen.versions.get("")
+        if past is not None and past.requests:
+            yield Text(f"{past.requests:,} of them went past all versions", style="yellow")
+    for route, each in status.faults.items():
+        yield Text(f"fault in force, {route}: {fault(each)}{_left(each, now)}", style="yellow")
+    if status.drift is None:
+        yield Text("not in the cluster yet: pulumi up", style="yellow")
+    elif status.drift:
+        yield Text("the cluster differs from the config:", style="yellow")
+        yield from (Text(f"  {line}") for line in status.drift)
+        yield Text("pulumi up applies the config; pulumi up --refresh also undoes what was edited by hand")
+
+
+def _left(each: Fault, now: datetime) -> str:
+    if each.until is None:
+        return "; no end"
+    if each.until.moment <= now:
+        return f"; that was {ago(now - each.until.moment)} ago, and it still stands: weir drill --clean"
+    return f" ({ago(each.until.moment - now)} left)"
+
+
+def _percent(share: Fraction | None) -> str:
+    return "–" if share is None else percent(share)
+
+
+def _rounded(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.0f} ms"
+
+
+def as_json(status: ServiceStatus) -> dict[str, Any]:
+    """For programs; keys are only ever added. Percents are 0 to 100, times are seconds, moments RFC 3339; null where nothing is known.
+
+    ```
+    name, inCluster
+    versions[]   {name, configuredPercent, livePercent, observedPercent, requests, errorPercent, p50Seconds, p99Seconds, readyPods, desiredPods}
+    observed     {seconds, requests, callers, pastVersions}, or null
+    faults[]     {route, fault (in words), until}
+    drift[]      what differs from the config to the cluster, in words
+    ```
+    """
+    seen = status.observed
+    return {
+        "name": status.name,
+        "inCluster": status.drift is not None,
+        "versions": [_version(version, seen) for version in status.versions],
+        "observed": None
+        if seen is None
+        else {
+            "seconds": round(seen.seconds, 3),
+            "requests": seen.requests,
+            "callers": seen.callers,
+            "pastVersions": seen.versions[""].requests if "" in seen.versions else 0,
+        },
+        "faults": [
+            {"route": route, "fault": fault(each), "until": None if each.until is None else each.until.text}
+            for route, each in status.faults.items()
+        ],
+        "drift": list(status.drift or ()),
+    }
+
+
+def _version(version: VersionStatus, seen: Observation | None) -> dict[str, Any]:
+    counts = seen.versions.get(version.name) if seen else None
+    share = seen.share(version.name) if seen else None
+    some = counts is not None and counts.requests > 0
+    return {
+        "name": version.name,
+        "configuredPercent": None if version.configured is None else float(version.configured),
+        "livePercent": None if version.live is None else float(version.live),
+        "observedPercent": None if share is None else round(100 * share, 3),
+        "requests": counts.requests if counts else None,
+        "errorPercent": round(100 * counts.errors / counts.requests, 3) if counts and some else None,
+        "p50Seconds": counts.quantile(0.5) if counts and some else None,
+        "p99Seconds": counts.quantile(0.99) if counts and some else None,
+        "readyPods": version.ready,
+        "desiredPods": version.desired,
+    }

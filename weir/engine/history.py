@@ -1,0 +1,106 @@
+"""What became of a stack's traffic, update by update, from Pulumi's own history: who, when, from, to, why, and at which commit.
+
+Each entry of the history has the config with which the update ran. The traffic before and after it is what the configs of two successful
+updates in a row say: nothing else has to be recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from weir.model import ConfigError, Manifest, StackConfig, load, mesh, without_ended
+from weir.model.differences import differences
+
+_PREFIX = "weir:"
+_KINDS = ("update", "destroy")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One update. `number` counts from 1; `changes` by service, in words; `commit` is git's hash, with `dirty` where files had been changed since.
+
+    `who` is the person at the terminal where weir wrote it down, else the author of the commit.
+    """
+
+    number: int
+    when: datetime
+    result: str
+    command: str
+    reason: str
+    who: str
+    commit: str
+    dirty: bool
+    changes: Mapping[str, tuple[str, ...]]
+
+
+def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:
+    """Every update of `pulumi stack history --json` (newest first, as there), with what it changed for traffic."""
+    found: list[Change] = []
+    before: StackConfig | None = None
+    for number, entry in enumerate(reversed(entries), start=1):
+        destroyed = entry.get("kind") == "destroy"
+        after = None if destroyed else _config(entry)
+        # A refresh or an import changes no traffic, and of a config that nobody can read nothing can be told.
+        counts = entry.get("kind") in _KINDS and (destroyed or after is not None)
+        found.append(_change(number, entry, differences(_objects(before), _objects(after)) if counts else {}))
+        if counts and entry.get("result") == "succeeded":
+            before = after
+    return found[::-1]
+
+
+def _change(number: int, entry: Mapping[str, Any], told: Mapping[str, tuple[str, ...]]) -> Change:
+    environment: Mapping[str, str] = entry.get("environment") or {}
+    first, notes = _message(str(entry.get("message") or ""))
+    return Change(
+        number,
+        _time(entry),
+        "" if entry.get("result") == "succeeded" else str(entry.get("result", "")),
+        first if "by" in notes else str(entry.get("kind", "")),
+        notes.get("reason", "") if "by" in notes else first,
+        notes.get("by") or environment.get("git.author", ""),
+        environment.get("git.head", "")[:12],
+        environment.get("git.dirty") == "true",
+        told,
+    )
+
+
+def _message(text: str) -> tuple[str, dict[str, str]]:
+    """The first line, and what weir wrote below it."""
+    first, *lines = text.splitlines() or [""]
+    notes = dict(line.split(": ", 1) for line in lines if line.startswith(("reason: ", "by: ")))
+    return first, notes
+
+
+def _time(entry: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(entry["startTime"])).astimezone(UTC)
+
+
+def _config(entry: Mapping[str, Any]) -> StackConfig | None:
+    """The config of an update; None where today's weir cannot read it."""
+    written = {
+        key.removeprefix(_PREFIX): value.get("value", "")
+        for key, value in (entry.get("config") or {}).items()
+        if key.startswith(_PREFIX) and not value.get("secret")
+    }
+    try:
+        return without_ended(load(written), _time(entry))
+    except ConfigError:
+        return None
+
+
+def _objects(config: StackConfig | None) -> list[tuple[str, Manifest]]:
+    return [] if config is None else [(each["kind"], each) for each in mesh(config, config.namespace).objects()]
+
+
+def as_json(change: Change) -> dict[str, Any]:
+    """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, changes by service."""
+    document = {name: getattr(change, name) for name in ("result", "command", "reason", "who", "commit", "dirty")}
+    return {
+        "update": change.number,
+        "time": change.when.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **document,
+        "changes": {name: list(lines) for name, lines in change.changes.items()},
+    }
