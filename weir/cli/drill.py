@@ -16,9 +16,10 @@ from weir import stackfile
 from weir.cli.drillview import Watched, watch
 from weir.cli.options import find_service, json_option, load_stack, real_namespace, stack_option
 from weir.cli.recovery import recovered, remove_drills, say
-from weir.cli.release import agreed, apply, follow, note, put_back, ready
+from weir.cli.release import agreed, apply, follow, put_back, ready, undo
 from weir.cluster.proxies import Want
-from weir.engine import Stack
+from weir.engine import RefusedError, Stack
+from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, held, operation, path_of
 from weir.errors import UsageError, WeirError
 from weir.model import Duration, StackConfig, traffic
@@ -81,7 +82,7 @@ def command(
     watched.measure_before()
     project = stackfile.project_dir()
     with operation(path_of(project, stack, service), Entry(wanted.typed, "drilling")):
-        until = _begin(stack, project, wanted, note(wanted.typed, reason), yes=yes)
+        until = _begin(stack, project, wanted, message(wanted.typed, reason), yes=yes)
         try:
             watch(watched, until)
         except BaseException as error:
@@ -92,7 +93,7 @@ def command(
     watched.show(as_json=as_json)
 
 
-def _begin(stack: str, project: Path, wanted: Wanted, message: str, *, yes: bool) -> datetime:
+def _begin(stack: str, project: Path, wanted: Wanted, why: str, *, yes: bool) -> datetime:
     """Write the drill, ask, apply it, and return its end. What was begun and did not succeed is taken away again."""
     begun = False
     file = StackEdit(stackfile.stack_path(stack, project))
@@ -111,7 +112,11 @@ def _begin(stack: str, project: Path, wanted: Wanted, message: str, *, yes: bool
                     until = wanted.write(file, entry)
                     config = load_stack(stack, None)
             begun = True
-            apply(entry, Stack(stack, project), config, wanted.service, message, met(config, stack, wanted.service, standing=True))
+            want = met(config, stack, wanted.service, standing=True)
+            apply(entry, Stack(stack, project), config, wanted.service, why, want, preview=True)
+    except RefusedError:
+        undo(file)
+        raise
     except BaseException:
         if begun:
             _take_away(stack, project, wanted, "did not begin in good order")
@@ -126,7 +131,7 @@ def _take_away(stack: str, project: Path, wanted: Wanted, why: str) -> None:
         say(f"the drill of {wanted.service} {why}: removing it")
         config = load_stack(stack, None)
         want = met(config, stack, wanted.service, standing=False)
-        remove_drills(stack, project, [wanted.service], f"{wanted.typed}: {why}", shielded=True)
+        remove_drills(stack, project, [wanted.service], message(wanted.typed, why), shielded=True)
         follow(config, want)
         say(f"{wanted.service} is as before the drill")
     finally:
@@ -154,7 +159,7 @@ def _clean(stack: str, service: str | None) -> None:
         if before == {name for name, settings in config.services.items() if settings.drill}:
             say("no drill to remove")
     elif find_service(config, service).drill is not None:
-        remove_drills(stack, project, [service], note(f"weir drill {service} --clean", ""))
+        remove_drills(stack, project, [service], message(f"weir drill {service} --clean"))
         say(f"the drill of {service} is removed")
     elif service not in before:
         say(f"{service} has no drill")

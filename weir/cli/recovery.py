@@ -15,6 +15,7 @@ import click
 from weir import stackfile
 from weir.cli.options import load_stack
 from weir.engine import Stack
+from weir.engine.history import message
 from weir.engine.journal import Entry, drills, forget, held, left_behind, operation, path_of
 from weir.model import StackConfig
 from weir.model.endings import ago, endings
@@ -69,7 +70,7 @@ def _finish(stack: str, project: Path, repair: bool) -> None:
     target = Stack(stack, project)
     if unlocked := target.unlock():
         say(unlocked)
-    target.up(f"{entry.command} (carried through after it was killed)")
+    target.up(message(entry.command, "carried through after it was killed"))
     forget(place)
 
 
@@ -95,7 +96,7 @@ def _end_drills(stack: str, project: Path, config: StackConfig) -> bool:
     if doomed:
         for service, why in doomed.items():
             say(f"the drill of {service} {why}: removing it")
-        remove_drills(stack, project, list(doomed), "weir: drills that were left standing are removed")
+        remove_drills(stack, project, list(doomed), message("weir drill --clean", "drills that were left standing"))
     for service in drills(project, stack):
         # Its drill is gone from the file, by hand or just now.
         if left_behind(path_of(project, stack, service)):
@@ -103,10 +104,10 @@ def _end_drills(stack: str, project: Path, config: StackConfig) -> bool:
     return bool(doomed)
 
 
-def remove_drills(stack: str, project: Path, services: list[str], message: str, *, shielded: bool = False) -> None:
+def remove_drills(stack: str, project: Path, services: list[str], why: str, *, shielded: bool = False) -> None:
     """Take the drills of these services out of the stack file and out of the cluster."""
     file = stackfile.stack_path(stack, project)
-    with operation(path_of(project, stack), Entry(message)) as entry:
+    with operation(path_of(project, stack), Entry(why.splitlines()[0])) as entry:
         edit = StackEdit(file)
         before = edit.text
         for service in services:
@@ -117,4 +118,4 @@ def remove_drills(stack: str, project: Path, services: list[str], message: str, 
         target = Stack(stack, project)
         if unlocked := target.unlock():
             say(unlocked)
-        target.up(message, shielded=shielded)
+        target.up(why, shielded=shielded)

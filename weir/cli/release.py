@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +17,8 @@ from weir.cli.recovery import recovered, say
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.cluster.proxies import Obeyed, Want, wait_for
-from weir.engine import EngineError, InterruptedUpdateError, Stack
+from weir.engine import EngineError, InterruptedUpdateError, RefusedError, Stack
+from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.engine.preview import parse
 from weir.errors import UsageError
@@ -48,12 +47,6 @@ def require_version(settings: Service, service: str, version: str) -> None:
         raise UsageError(f"{service} has no version {version} (versions: {', '.join(settings.versions)})")
 
 
-def note(what: str, reason: str) -> str:
-    """What goes into the stack's history: the command, why, and who typed it."""
-    lines = [what, *([f"reason: {reason}"] if reason else []), f"by: {getpass.getuser()}@{socket.gethostname()}"]
-    return "\n".join(lines)
-
-
 def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: str, *, yes: bool, no_apply: bool, reason: str) -> None:
     """Change the stack file by `edit` and bring the stack to it. Until it is applied, whatever ends the command puts the file back as it was.
 
@@ -61,8 +54,9 @@ def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: s
     """
     project = stackfile.project_dir()
     path = stackfile.stack_path(stack, project)
-    before = path.read_text(encoding="utf-8")
+    was = load_stack(stack, None)
     changed = StackEdit(path)
+    before = changed.text
     edit(changed)
     if changed.text == before:
         click.echo(f"{path.name} says so already; weir status {service} shows what the cluster has")
@@ -74,27 +68,45 @@ def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: s
         click.echo(f"{path.name} is changed; commit it, or apply it with pulumi up")
         return
     with operation(path_of(project, stack), Entry(what, before=before, after=changed.text)) as entry:
+        target = Stack(stack, project)
         with put_back(changed):
             changed.write()
             config = load_stack(stack, None)
-            target = Stack(stack, project)
             say(f"what changes for traffic in {stack}:")
-            click.echo(text_of(parse(json.loads(target.preview()))))
-            if not yes and not agreed():
-                raise click.Abort()
-        apply(entry, target, config, service, note(what, reason), divided(config, stack, service))
+            if yes:
+                # The update previews by itself. Were there more to change than this, its own lines say so.
+                told = changes(*(traffic(each.services[service], each.namespace) for each in (was, config)))
+                click.echo("\n".join(f"{service}: {line}" for line in told))
+            else:
+                click.echo(text_of(parse(json.loads(target.preview()))))
+                if not agreed():
+                    raise click.Abort()
+        try:
+            apply(entry, target, config, service, message(what, reason), divided(config, stack, service), preview=yes)
+        except RefusedError:
+            undo(changed)
+            raise
 
 
-def apply(entry: Operation, target: Stack, config: StackConfig, service: str, message: str, want: Want) -> None:
-    """Bring the stack to its file, and return when callers do as wanted. Whatever keeps it from that says what stands where, and what to type."""
+def apply(entry: Operation, target: Stack, config: StackConfig, service: str, why: str, want: Want, *, preview: bool) -> None:
+    """Bring the stack to its file, and return when callers do as wanted. Whatever keeps it from that says what stands where, and what to type.
+
+    `why` goes into the history. `preview`: nobody has previewed it yet. Raises RefusedError where that refuses: then nothing was applied.
+    """
     entry.note("applying")
     start = time.monotonic()
     try:
-        target.up(message)
+        target.up(why, preview=preview)
+    except RefusedError:
+        raise
     except EngineError as error:
         told = f"{error}\n{_what_stands(config, target, service)}"
         raise (InterruptedUpdateError if isinstance(error, InterruptedUpdateError) else EngineError)(told) from None
-    found = follow(config, want)
+    try:
+        found = follow(config, want)
+    except KeyboardInterrupt:
+        say("the update is done: the cluster has what the stack file says; whether all callers follow by now is not known")
+        raise
     say(f"applied: all of {found.proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
 
 
@@ -124,19 +136,23 @@ def agreed() -> bool:
 
 @contextmanager
 def put_back(file: StackEdit) -> Iterator[None]:
-    """Whatever ends the block with an error, the file is as it was read; unless somebody else has changed it meanwhile."""
-    before = file.original
+    """Whatever ends the block with an error, the file is as it was read."""
     try:
         yield
     except BaseException:
-        found = file.path.read_text(encoding="utf-8")
-        if found == file.text:
-            file.path.write_text(before, encoding="utf-8")
-        if found in (before, file.text):
-            say(f"{file.path.name} is as it was; nothing was applied")
-        else:
-            say(f"{file.path.name} was changed by somebody else meanwhile and is left; nothing was applied")
+        undo(file)
         raise
+
+
+def undo(file: StackEdit) -> None:
+    """Make the file what it was when it was read, unless somebody else has changed it meanwhile, and say so."""
+    found = file.path.read_text(encoding="utf-8")
+    if found == file.text:
+        file.path.write_text(file.original, encoding="utf-8")
+    if found in (file.original, file.text):
+        say(f"{file.path.name} is as it was; nothing was applied")
+    else:
+        say(f"{file.path.name} was changed by somebody else meanwhile and is left; nothing was applied")
 
 
 def _what_stands(config: StackConfig, target: Stack, service: str) -> str:

@@ -1,5 +1,5 @@
 """Previews and updates: Pulumi, driven."""
 
-from weir.engine.stack import EngineError, InterruptedUpdateError, Stack
+from weir.engine.stack import EngineError, InterruptedUpdateError, RefusedError, Stack
 
-__all__ = ["EngineError", "InterruptedUpdateError", "Stack"]
+__all__ = ["EngineError", "InterruptedUpdateError", "RefusedError", "Stack"]

@@ -6,6 +6,8 @@ updates in a row say: nothing else has to be recorded.
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +36,12 @@ class Change:
     commit: str
     dirty: bool
     changes: Mapping[str, tuple[str, ...]]
+
+
+def message(command: str, reason: str = "") -> str:
+    """What weir gives an update for the history: the command as typed, why, and who typed it."""
+    lines = [command, *([f"reason: {reason}"] if reason else []), f"by: {getpass.getuser()}@{socket.gethostname()}"]
+    return "\n".join(lines)
 
 
 def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weir import yamlfile
+from weir.engine.program import can_serve, serving
 from weir.errors import WeirError
 
 TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
@@ -25,6 +26,16 @@ _NO_STACK = 6
 
 class EngineError(WeirError):
     """Pulumi could not do what was asked; the text has its own words."""
+
+
+class RefusedError(EngineError):
+    """The preview before an update failed: nothing was changed."""
+
+
+class InterruptedPreviewError(RefusedError):
+    """Ctrl-C ended the preview before an update: nothing was changed. Exit code 130."""
+
+    exit_code = 130
 
 
 class InterruptedUpdateError(EngineError):
@@ -51,23 +62,26 @@ class Stack:
         if created.returncode:
             raise EngineError(f"stack {self.name} cannot be created: {_words(created)}")
 
-    def up(self, message: str = "", *, shielded: bool = False) -> None:
+    def up(self, message: str = "", *, shielded: bool = False, preview: bool = False) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
-        `message` goes into the stack's history. `shielded`: Ctrl-C does not reach it, because it is what Ctrl-C itself asks for.
+        `message` goes into the stack's history. `shielded`: Ctrl-C does not reach it, because it is what Ctrl-C itself asks for. `preview`:
+        preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
         """
-        command = [self._pulumi(), "up", "--yes", "--skip-preview", "--stack", self.name]
+        command = [self._pulumi(), "up", "--yes", "--stack", self.name, *([] if preview else ["--skip-preview"])]
         if message:
-            command += ["--message", message]
-        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
-        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded)
-        interrupted = False
-        while True:
-            try:
-                code = process.wait()
-                break
-            except KeyboardInterrupt:
-                interrupted = not shielded
+            command += ["--message", message, "--suppress-outputs"]
+        updated = True
+        if message and can_serve(self.project):
+            with serving(self.project) as served:
+                code, interrupted = self._wait([*command, f"--client={served.address}"], shielded)
+                updated = served.updated
+        else:
+            code, interrupted = self._wait(command, shielded)
+        if code and not updated:
+            raise (InterruptedPreviewError if interrupted else RefusedError)(
+                f"the preview of stack {self.name} {'was interrupted' if interrupted else f'ended with exit code {code}'}"
+            )
         if interrupted:
             raise InterruptedUpdateError(
                 f"pulumi up of stack {self.name} was interrupted; what it did is recorded, and the next run goes on from there"
@@ -76,6 +90,17 @@ class Stack:
             raise EngineError(
                 f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
             )
+
+    def _wait(self, command: list[str], shielded: bool) -> tuple[int, bool]:
+        """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile."""
+        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
+        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded)
+        interrupted = False
+        while True:
+            try:
+                return process.wait(), interrupted
+            except KeyboardInterrupt:
+                interrupted = not shielded
 
     def unlock(self) -> str:
         """Remove the locks that updates of this machine have left which are gone, as `pulumi cancel` does. Returns what was done, in words.

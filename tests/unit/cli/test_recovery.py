@@ -53,7 +53,9 @@ def ups(project: Path) -> list[str]:
     """The messages of the updates that pulumi was asked for."""
     calls = project / "calls.jsonl"
     lines = calls.read_text().splitlines() if calls.exists() else []
-    return [arguments[arguments.index("--message") + 1] for line in lines if (arguments := json.loads(line))[0] == "up"]
+    return [
+        arguments[arguments.index("--message") + 1].rpartition("\nby: ")[0] for line in lines if (arguments := json.loads(line))[0] == "up"
+    ]
 
 
 def drilled(until: datetime) -> str:
@@ -99,7 +101,7 @@ def test_a_change_that_was_killed_while_it_applied_is_carried_through(project: P
     assert ups(project) == []
     recovered("dev", repair=True)
     assert "was killed while it applied its change: going on from there" in capfd.readouterr().err
-    assert ups(project) == ["weir set backend v2=50 (carried through after it was killed)"]
+    assert ups(project) == ["weir set backend v2=50\nreason: carried through after it was killed"]
     assert not path_of(project, "dev").exists()
 
 
