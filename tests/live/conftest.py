@@ -25,7 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Project]:
-    """A project with a running lab; WEIR_KEEP_LAB=1 leaves it running."""
+    """A project with a running lab; WEIR_KEEP_LAB=1 leaves it running. WEIR_LIVE_PROJECT names a project whose lab is up, to be used as it is."""
+    if given := os.environ.get("WEIR_LIVE_PROJECT"):
+        yield Project(Path(given))
+        return
     name = f"weir-live-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
     directory = Path(tempfile.gettempdir()) / name
     keep = os.environ.get("WEIR_KEEP_LAB") == "1"

@@ -68,7 +68,8 @@ class Stack:
         `message` goes into the stack's history. `shielded`: Ctrl-C does not reach it, because it is what Ctrl-C itself asks for. `preview`:
         preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
         """
-        command = [self._pulumi(), "up", "--yes", "--stack", self.name, *([] if preview else ["--skip-preview"])]
+        # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
+        command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
         if message:
             command += ["--message", message, "--suppress-outputs"]
         updated = True

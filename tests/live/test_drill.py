@@ -1,0 +1,194 @@
+"""A drill as an SRE runs it: a fault that meets whom it should, for as long as it should, and is gone afterwards whatever happens to its process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.live.harness import Project, shell_environment, until
+from tests.live.terminal import Terminal
+
+STACK = "drill"
+ON = "-H 'x-drill: on'"
+
+
+@dataclass
+class Rehearsal:
+    """A stack of its own, and the shell to rehearse on it."""
+
+    project: Project
+    environment: Mapping[str, str]
+
+    @property
+    def file(self) -> Path:
+        return self.project.directory / f"Pulumi.{STACK}.yaml"
+
+    def call(self, command: str, code: int = 0) -> str:
+        """A line of bash that must end so; what it prints, both streams."""
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self.project.directory, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+    def weir(self, arguments: str, code: int = 0) -> str:
+        return self.call(f"weir {arguments} --stack {STACK}", code)
+
+    def start(self, arguments: str) -> subprocess.Popen[str]:
+        """A weir command under way, in a session of its own."""
+        return subprocess.Popen(
+            ["weir", *arguments.split(), "--stack", STACK], cwd=self.project.directory, env=dict(self.environment),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def statuses(self, options: str = "", count: int = 10) -> set[str]:
+        """The HTTP statuses of some requests of the frontend."""
+        curl = f"curl -s -o /dev/null -w '%{{http_code}} ' {options} 'http://backend/#[1-{count}]'"
+        return set(self.call(f'kubectl exec -n {STACK} deploy/frontend -- sh -c "{curl}"').split())
+
+    def standing(self) -> bool:
+        """Whether a fault stands in the cluster."""
+        return '"fault"' in self.call(f"kubectl get virtualservice backend -n {STACK} -o json")
+
+    def assert_gone(self, before: str) -> None:
+        """Neither the stack file nor the cluster nor the journal has anything of it."""
+        assert self.file.read_text() == before
+        assert not self.standing()
+        assert "200" in self.statuses(ON)
+        assert not list((self.project.directory / ".weir" / "operations").glob("*"))
+
+
+@pytest.fixture(scope="module")
+def rehearsal(lab: Project) -> Iterator[Rehearsal]:
+    """The stack, up, with v2 at 20 %."""
+    made = Rehearsal(lab, {**shell_environment(lab), "PULUMI_STACK": "dev"})
+    made.file.write_text((lab.directory / "Pulumi.dev.yaml").read_text().replace("weir:namespace: demo", f"weir:namespace: {STACK}"))
+    made.call(f"pulumi stack init {STACK} --no-select && pulumi up --yes --skip-preview --stack {STACK}")
+    yield made
+    made.call(f"pulumi cancel --yes --stack {STACK}; pulumi destroy --yes --skip-preview --stack {STACK} && pulumi stack rm --yes {STACK}")
+    made.file.unlink(missing_ok=True)
+
+
+def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -> None:
+    """Requests with the header are aborted, others are not; its end stands on the object; at the end all is as before, to the last character."""
+    before = rehearsal.file.read_text()
+    running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 25s --yes --json --reason rehearsal")
+    until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
+    assert rehearsal.statuses() == {"200"}
+    route = json.loads(rehearsal.call(f"kubectl get virtualservice backend -n {STACK} -o json"))
+    end = route["metadata"]["annotations"]["fault-until.weir.dev/default_drill"]
+    assert f"until: '{end}'" in rehearsal.file.read_text()
+    assert "backend has a drill until" in rehearsal.weir("drill backend --delay 1s --yes", code=2)
+    assert "fault in force, default_drill: 100 % of requests aborted with 503" in rehearsal.weir("status --window 0")
+    said, _ = running.communicate(timeout=90)
+    assert running.returncode == 0, said
+    report = json.loads(said[said.index("\n{") :])
+    assert report["during"]["errors"] == report["during"]["requests"] > 0
+    assert report["before"]["errors"] == report["others"]["errors"] == 0
+    rehearsal.assert_gone(before)
+    told = rehearsal.weir("history --json --limit 2")
+    ended, began = json.loads(told)["updates"]
+    assert (began["reason"], began["command"]) == ("rehearsal", "weir drill backend --abort 503 --percent 100 --match x-drill=on --for 25s")
+    assert ended["changes"]["backend"][0].startswith("drill ended:")
+
+
+def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
+    """In a terminal of 80 columns the view fits; Ctrl-C removes the fault, shows what was measured, and ends with 130."""
+    before = rehearsal.file.read_text()
+    command = f"weir drill backend --delay 300ms --percent 50 --for 5m --stack {STACK}"
+    terminal = Terminal(command, 80, rehearsal.project.directory, rehearsal.environment)
+    terminal.until("apply it? [y/N]:")
+    terminal.type("y")
+    terminal.until("left; Ctrl-C ends it")
+    assert rehearsal.standing()
+    terminal.interrupt()
+    assert terminal.end() == 130
+    shown = terminal.text()
+    assert "the drill of backend was ended: removing it" in shown
+    assert re.search(r"^with the fault +\d+", shown, re.MULTILINE), shown
+    rehearsal.assert_gone(before)
+
+
+def test_a_drill_that_was_killed_is_removed_by_the_next_command(rehearsal: Rehearsal) -> None:
+    """kill -9 of the process and all that it started: the fault stands, and `weir status` takes it away."""
+    before = rehearsal.file.read_text()
+    running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 5m --yes")
+    until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
+    assert "is under way (process" in rehearsal.weir("drill backend --clean", code=1)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    assert rehearsal.standing()
+    assert "the drill of backend lost its process, which was killed: removing it" in rehearsal.weir("status --window 0")
+    rehearsal.assert_gone(before)
+
+
+def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(rehearsal: Rehearsal) -> None:
+    """Whoever wrote it: `weir check` refuses it with its place, an update leaves it out, `weir drill --clean` takes it out of the file."""
+    before = rehearsal.file.read_text()
+    over = "      drill: {delay: {percentage: 50, fixedDelay: 1s}, until: '2026-01-01T00:00:00Z'}\n"
+    rehearsal.file.write_text(before.replace("  weir:clients:", f"{over}  weir:clients:"))
+    said = rehearsal.weir("check", code=2)
+    assert re.search(rf"Pulumi.{STACK}.yaml:\d+:\d+: weir:services.backend.drill.until: ended \d+ days ago; remove it", said), said
+    assert "it is left out" in rehearsal.call(f"pulumi up --yes --skip-preview --stack {STACK}")
+    assert not rehearsal.standing()
+    assert "was left standing: removing it" in rehearsal.weir("drill --clean")
+    assert "no drill to remove" in rehearsal.weir("drill --clean")
+    rehearsal.assert_gone(before)
+
+
+def test_a_set_that_was_killed_while_it_applied_is_carried_through(rehearsal: Rehearsal) -> None:
+    """kill -9 of weir and pulumi in the middle: status says what state things are in, and the next set goes on from there."""
+    running = rehearsal.start("set backend v2=30 --yes")
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "VirtualService backend updating" in line:
+            break
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    assert "canary: {v2: 30}" in rehearsal.file.read_text()
+    said = rehearsal.weir("status --window 0")
+    assert "`weir set backend v2=30`, begun" in said
+    assert "was killed while it applied: the cluster may not have all of Pulumi.drill.yaml; pulumi up goes on" in said
+    said = rehearsal.weir("set backend v2=40 --yes")
+    assert "was killed while it applied its change: going on from there" in said
+    assert "backend: v2 30 % → 40 % (v1 70 % → 60 %)" in said
+    assert "applied: all of" in said
+    rehearsal.call(f"pulumi preview --expect-no-changes --stack {STACK}")
+    assert "was killed" not in rehearsal.weir("status --window 0")
+
+
+def test_a_set_that_is_interrupted_says_how_things_stand(rehearsal: Rehearsal) -> None:
+    """Ctrl-C before the yes leaves the file as it was; in the middle of the update the message says what differs and what to type."""
+    before = rehearsal.file.read_text()
+    terminal = Terminal(f"weir set backend v2=45 --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
+    terminal.until("apply it? [y/N]:")
+    terminal.interrupt()
+    assert terminal.end() == 130
+    assert f"Pulumi.{STACK}.yaml is as it was; nothing was applied" in terminal.text()
+    assert rehearsal.file.read_text() == before
+    terminal = Terminal(f"weir set backend v2=45 --yes --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
+    terminal.until(f"Updating ({STACK}):")
+    terminal.interrupt()
+    code, shown = terminal.end(), terminal.text()
+    status = json.loads(rehearsal.weir("status --json --window 0"))["services"][0]
+    if rehearsal.file.read_text() == before:
+        # The interrupt came before anything had been changed.
+        assert code == 130, shown
+        assert "nothing was applied" in shown
+        assert status["drift"] == []
+    elif status["drift"]:
+        assert code == 130, shown
+        assert "has the change, and the cluster has not yet:" in shown
+        assert "pulumi up goes on" in shown
+        rehearsal.call(f"pulumi up --yes --skip-preview --stack {STACK}")
+    else:
+        assert code in (0, 130), shown
