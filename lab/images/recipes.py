@@ -1,7 +1,8 @@
 """The images that run in the lab, made of built tools and a Debian base, under the names that the manifests use.
 
 ``hashicorp/http-echo:1.0.0`` and ``curlimages/curl:latest`` are the tutorial's names: the first holds the same program,
-built from its own module; the second is Debian's curl. Nothing is pulled: the lab has no way out.
+built from its own module; the second is Debian's curl, which also has the tag of its version, for stacks that pin images.
+Nothing is pulled: the lab has no way out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ HUB = "weir.local/istio"
 PAUSE_IMAGE = "weir.local/pause:1"
 _BASE_PACKAGES = ("curl", "iptables", "ca-certificates", "iproute2")
 _BASE_RELEASE = "bookworm"
+# That of the release; its fixes of security are backports.
+_CURL_VERSION = "7.88.1"
 _UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _NEED_BYTES = 1_500_000_000
 # Istio's images run as this user; its iptables rules let traffic of this user pass the sidecar.
@@ -99,7 +102,7 @@ def _images(tools: Toolset, base: Layer, scratch: Path) -> tuple[Image, ...]:
         Image(
             "docker.io/hashicorp/http-echo:1.0.0", (layer("http-echo", program("http-echo", "http-echo")),), ("/http-echo",), user="65532"
         ),
-        Image("docker.io/curlimages/curl:latest", (base,), ("/usr/bin/curl",), user="100"),
+        *(Image(f"docker.io/curlimages/curl:{tag}", (base,), ("/usr/bin/curl",), user="100") for tag in ("latest", _CURL_VERSION)),
         # Istio's own load generator, and a server that fails, waits and echoes on request.
         Image(
             f"docker.io/fortio/fortio:{FORTIO_VERSION}",
