@@ -26,6 +26,10 @@ _OPS = {
 }
 
 
+_SECRET = "4dabf18193072939515e22adb298388d"
+"""The key by which Pulumi marks a value as a secret (sdk/go/common/resource, SigKey)."""
+
+
 class PreviewError(UsageError):
     """The text is no preview in JSON, or one of objects that weir did not write."""
 
@@ -52,7 +56,7 @@ def parse(document: Any) -> Preview:
     others: dict[str, Counter[str]] = {}
     for step in document.get("steps", []):
         op = _OPS.get(step["op"], "")
-        old, new = ((step.get(state) or {}).get("inputs") or {} for state in ("oldState", "newState"))
+        old, new = (_masked((step.get(state) or {}).get("inputs") or {}) for state in ("oldState", "newState"))
         token = str((step.get("newState") or step.get("oldState") or {}).get("type", ""))
         if not op or not token.startswith(_KUBERNETES):
             continue
@@ -67,3 +71,10 @@ def parse(document: Any) -> Preview:
     except (KeyError, TypeError, ValidationError) as broken:
         raise PreviewError(f"this preview has an object that weir did not write: {broken}") from None
     return Preview(told, {kind: dict(ops) for kind, ops in sorted(others.items())})
+
+
+def _masked(value: Any) -> Any:
+    """The value without any secret: what is one is shown as such, whether or not the preview has it in the clear."""
+    if isinstance(value, dict):
+        return "[secret]" if _SECRET in value else {name: _masked(inner) for name, inner in value.items()}
+    return [_masked(inner) for inner in value] if isinstance(value, list) else value
