@@ -22,10 +22,11 @@ test: lint
 test-fast: lint
 	@$(BIN)/python -m pytest -m "not live"
 
-# One JSON document on stdout, all else on stderr. It needs no lab.
+# One JSON document on stdout, all else on stderr; a lab of its own for part of it (BENCH=--no-lab leaves that out).
+BENCH ?=
 bench:
-	@$(MAKE) --no-print-directory $(VENV)/installed >&2
-	@$(BIN)/python -m tests.bench
+	@$(MAKE) --no-print-directory $(VENV)/installed-dev >&2
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 # The life of a service under load, 20 rounds on a lab of its own (two hours); JSON on stdout. ROUNDS=3 for fewer.
 ROUNDS ?= 20

@@ -1,10 +1,12 @@
-"""`make bench`: what `weir check` and `weir render` cost by the number of services; one JSON document on stdout, progress on stderr.
+"""`make bench`: what weir costs; one JSON document on stdout, progress on stderr.
 
-Everything is a real process, and is set beside a named baseline of the same run: another machine has other seconds.
+`weir check` and `weir render` by the number of services, commands that need no cluster beside Python itself, and a canary's move on a lab of its own
+(`--no-lab` leaves that out). Everything is a real process, and is set beside a named baseline of the same run: another machine has other seconds.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -14,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench import configs
+from tests.bench import configs, startup
 from tests.bench.growth import CRITERION, growth
 from tests.bench.processes import BenchError, Cost, cost
 
@@ -37,9 +39,17 @@ Costs = dict[str, dict[int, Cost]]
 
 def main() -> int:
     """Measure, and print the report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--no-lab", action="store_true", help="only what needs no cluster")
+    options = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
-            report = measure(Path(directory))
+            report = {"configs": measure(Path(directory)), "startup": startup.measure(Path(directory))}
+        if not options.no_lab:
+            # Imported now: the processes measured above would begin with the memory that it takes.
+            from tests.bench import release
+
+            report["release"] = release.measure()
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
@@ -60,7 +70,6 @@ def measure(directory: Path) -> dict[str, Any]:
                 costs[name][size] = measured.best(costs[name].get(size))
     assert baseline is not None
     return {
-        "bench": "rendering and validating configs",
         "method": f"real processes, best of {RUNS} rounds over all sizes, each quantity by itself",
         "machine": {
             "processors": os.cpu_count(),

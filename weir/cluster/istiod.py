@@ -16,7 +16,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -115,6 +116,22 @@ def istiods(kubectl: Kubectl) -> Iterator[list[Istiod]]:
         )
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(_forwarded(kubectl, pod)) for pod in serving]
+
+
+@contextlib.contextmanager
+def ahead(kubectl: Kubectl) -> Iterator[Callable[[], list[Istiod] | None]]:
+    """Connect to every istiod while the block does something else; what is given returns the connections, or None where there are none."""
+    # The thread must live as long as the connections: a forwarding ends with the thread that started it.
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(stack.enter_context, istiods(kubectl))
+
+        def there() -> list[Istiod] | None:
+            try:
+                return opened.result()
+            except ClusterError:
+                return None  # whoever waits asks again, and says why it cannot
+
+        yield there
 
 
 def _serves(pod: dict[str, Any]) -> bool:

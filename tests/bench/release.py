@@ -1,0 +1,148 @@
+"""What a canary's move costs from the return key until callers obey, beside what people use otherwise; on a lab of its own.
+
+- `set`: `weir set SERVICE v2=N --yes`, until it ends, which is when every caller's proxy follows; against `pulumi up --yes --skip-preview` of the same
+  program and change, which does not wait for proxies.
+- `tenth`: the tenth of ten changes in one weir process; against `kubectl patch` of the weights until the caller's Envoy obeys, read in its own pod.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.processes import BenchError
+from tests.live.harness import Project, shell_environment
+
+STACK = "bench"
+RUNS = 5
+STEPS = 10
+TARGET_SET, TARGET_TENTH = 0.7, 4.0
+
+_FILE = f"Pulumi.{STACK}.yaml"
+# In the caller's own pod: each look is a few milliseconds, and says what time it is when the weight is there.
+_OBEYS = (
+    "until curl -s localhost:15000/config_dump?resource=dynamic_route_configs | tr -d ' \\n' |"
+    ' grep -q \'"outbound|80|v2|backend.{stack}.svc.cluster.local","weight":{weight},\'; do :; done; date +%s.%N'
+)
+
+
+def measure() -> dict[str, Any]:
+    """The whole report. Raises BenchError where something does not do what it is measured for."""
+    with _stack() as (project, environment):
+        shell = _Shell(project.directory, environment)
+        shares = iter(range(10, 99))
+        ups, sets, patches = [], [], []
+        for run in range(RUNS):
+            print(f"release: run {run + 1} of {RUNS}", file=sys.stderr)
+            shell.edit(next(shares))
+            ups.append(shell.timed(f"pulumi up --yes --skip-preview --non-interactive --stack {STACK}"))
+            sets.append(shell.timed(f"weir set backend v2={next(shares)} --yes --stack {STACK}"))
+        for _ in range(RUNS):
+            patches.append(_patched(shell, next(shares)))
+        shell.run(f"pulumi up --yes --skip-preview --refresh --non-interactive --stack {STACK}")
+        print("release: ten changes in one process", file=sys.stderr)
+        steps = json.loads(shell.run(f"python -m tests.bench.steps {STACK} {STEPS}", PYTHONPATH=str(Path(__file__).parents[2])))
+    ratio_set = statistics.median(sets) / statistics.median(ups)
+    ratio_tenth = steps[-1] / statistics.median(patches)
+    return {
+        "method": f"real commands on a lab of their own, in turn, median of {RUNS}; seconds",
+        "set": {
+            "command": "weir set backend v2=N --yes, until every caller's proxy follows",
+            "baseline": "pulumi up --yes --skip-preview of the same program",
+            **_beside(sets, ups, ratio_set, TARGET_SET),
+        },
+        "tenth": {
+            "command": f"the last of {STEPS} changes in one weir process, until every caller's proxy follows",
+            "baseline": "kubectl patch of the weights, until the caller's Envoy obeys",
+            "steps": [round(step, 3) for step in steps],
+            **_beside([steps[-1]], patches, ratio_tenth, TARGET_TENTH),
+        },
+    }
+
+
+def _beside(measured: list[float], baseline: list[float], ratio: float, target: float) -> dict[str, Any]:
+    return {
+        "seconds": round(statistics.median(measured), 3),
+        "baselineSeconds": round(statistics.median(baseline), 3),
+        "timesBaseline": round(ratio, 2),
+        "target": target,
+        "met": ratio <= target,
+    }
+
+
+def _patched(shell: _Shell, weight: int) -> float:
+    """Seconds from the start of kubectl patch until the caller's Envoy has the weight."""
+    watch = _OBEYS.format(stack=STACK, weight=weight)
+    command = ["kubectl", "exec", "-n", STACK, "deploy/frontend", "-c", "istio-proxy", "--", "sh", "-c", watch]
+    with subprocess.Popen(command, env=shell.environment, stdout=subprocess.PIPE, text=True) as watching:
+        path = "/spec/http/0/route/{}/weight"
+        patch = [{"op": "replace", "path": path.format(index), "value": value} for index, value in enumerate((100 - weight, weight))]
+        began = time.time()
+        shell.run(f"kubectl patch virtualservice backend -n {STACK} --type=json -p '{json.dumps(patch)}'")
+        said, _ = watching.communicate(timeout=60)
+    return float(said) - began
+
+
+class _Shell:
+    """bash in the project, on the lab."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self.directory, self.environment = directory, environment
+
+    def run(self, command: str, **more: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self.directory, env={**self.environment, **more}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise BenchError(f"{command} ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.stdout
+
+    def timed(self, command: str) -> float:
+        start = time.perf_counter()
+        self.run(command)
+        return time.perf_counter() - start
+
+    def edit(self, share: int) -> None:
+        """Another canary in the stack file, as an editor writes it."""
+        path = self.directory / _FILE
+        head, _, tail = path.read_text().partition("canary: {v2: ")
+        path.write_text(f"{head}canary: {{v2: {share}{tail[tail.index('}') :]}")
+
+
+@contextmanager
+def _stack() -> Iterator[tuple[Project, dict[str, str]]]:
+    """A stack like dev on a lab of its own, taken down in the end; WEIR_LIVE_PROJECT names a project whose lab is used instead."""
+    given = os.environ.get("WEIR_LIVE_PROJECT")
+    project = Project(Path(given)) if given else Project.create(Path(tempfile.mkdtemp(prefix="weir-bench-")))
+    end: Callable[[], object] = (lambda: None) if given else (lambda: _down(project))
+    try:
+        if not given and os.system(f"cd {project.directory} && .venv/bin/weir lab up >&2"):
+            raise BenchError("the lab does not start")
+        environment = shell_environment(project)
+        text = (project.directory / "Pulumi.dev.yaml").read_text().replace("weir:namespace: demo", f"weir:namespace: {STACK}")
+        (project.directory / _FILE).write_text(text)
+        shell = _Shell(project.directory, environment)
+        shell.run(f"pulumi stack init {STACK} --no-select; pulumi up --yes --skip-preview --non-interactive --stack {STACK}")
+        try:
+            yield project, environment
+        finally:
+            shell.run(f"pulumi destroy --yes --skip-preview --non-interactive --stack {STACK}; pulumi stack rm --yes {STACK}")
+            (project.directory / _FILE).unlink(missing_ok=True)
+    finally:
+        end()
+
+
+def _down(project: Project) -> None:
+    project.weir("lab down", check=False)
+    shutil.rmtree(project.directory, ignore_errors=True)

@@ -1,0 +1,37 @@
+"""Ten changes of a canary in one weir process, as a release makes them; prints the seconds of each as JSON. Arguments: stack, steps."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import redirect_stdout
+from decimal import Decimal
+
+from weir.cli.release import release
+from weir.stackedit import StackEdit
+
+
+def main() -> int:
+    """Each step is what `weir set backend v2=N --yes` does once it runs; what it and pulumi print goes to stderr."""
+    stack, steps = sys.argv[1], int(sys.argv[2])
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    seconds = []
+    for number in range(steps):
+        share = Decimal(5 + 3 * number)
+
+        def edit(file: StackEdit, share: Decimal = share) -> None:
+            file.set_canary("backend", "v2", share)
+
+        start = time.perf_counter()
+        with redirect_stdout(sys.stderr):
+            release(stack, "backend", edit, f"weir set backend v2={share}", yes=True, no_apply=False, reason="")
+        seconds.append(time.perf_counter() - start)
+    os.write(stdout, json.dumps(seconds).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
