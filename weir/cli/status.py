@@ -24,7 +24,7 @@ from weir.model.actions import Fault
 from weir.model.changes import changes, percents
 from weir.model.routing import host
 from weir.traffic.caller import Caller
-from weir.traffic.observed import MAX_CALLERS, Observation, Snapshot, observe
+from weir.traffic.observed import MAX_CALLERS, Observation, Taken, observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _Looking:
     file: Path | None
     service: str | None
     window: float
-    last: Snapshot | None = None
+    last: Taken | None = None
     remarks: tuple[str, ...] = ()
 
     def once(self) -> list[ServiceStatus]:

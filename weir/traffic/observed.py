@@ -77,6 +77,14 @@ Snapshot = Mapping[str, tuple[str, str]]
 """By pod, Envoy's /clusters and its histograms, as text."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot, and when it was taken (monotonic seconds)."""
+
+    at: float
+    counters: Snapshot
+
+
 def snapshot(callers: Sequence[Caller]) -> Snapshot:
     """The counters of all callers at about the same time. A caller that is gone is left out; raises ClusterError when none answers."""
 
@@ -95,20 +103,18 @@ def snapshot(callers: Sequence[Caller]) -> Snapshot:
 
 
 def observe(
-    callers: Sequence[Caller], hosts: Iterable[str], seconds: float, before: Snapshot | None = None
-) -> tuple[dict[str, Observation], Snapshot]:
-    """What the callers see of the hosts (full names) in so many seconds from now, or since the snapshot `before`; and the last snapshot.
+    callers: Sequence[Caller], hosts: Iterable[str], seconds: float, before: Taken | None = None
+) -> tuple[dict[str, Observation], Taken]:
+    """What the callers see of the hosts (full names) in so many seconds from now, or since `before` if that is longer; and the last snapshot.
 
     Raises ClusterError when no caller can be asked.
     """
-    start = time.monotonic()
-    first = snapshot(callers) if before is None else before
-    pause = seconds - (time.monotonic() - start)
+    first = before or Taken(time.monotonic(), snapshot(callers))
+    pause = first.at + seconds - time.monotonic()
     if pause > 0:
         time.sleep(pause)
-    last = snapshot(callers)
-    took = time.monotonic() - start
-    return {host: between(first, last, host, took) for host in hosts}, last
+    last = Taken(time.monotonic(), snapshot(callers))
+    return {host: between(first.counters, last.counters, host, last.at - first.at) for host in hosts}, last
 
 
 def between(before: Snapshot, after: Snapshot, host: str, seconds: float) -> Observation:

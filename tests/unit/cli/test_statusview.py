@@ -1,0 +1,113 @@
+"""What `weir status` shows: a table that fits 80 columns, what is out of the ordinary below it, and the same for programs."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import pytest
+from rich.console import Console
+
+from weir.cli.status import ServiceStatus, VersionStatus
+from weir.cli.statusview import as_json, view
+from weir.model import Duration, Fault, load, traffic
+from weir.model.instants import Instant
+from weir.traffic.observed import Counts, Observation
+
+SEEN = Observation(
+    2.04,
+    3,
+    {
+        "v1": Counts(7900, 0, Counter({1.0: 3950, 5.0: 7900, float("inf"): 7900})),
+        "v2": Counts(2000, 50, Counter({1000.0: 1000, 2500.0: 2000, float("inf"): 2000})),
+        "": Counts(100, 0),
+    },
+)
+VERSIONS = (VersionStatus("v1", Fraction(80), Fraction(100), 3, 3), VersionStatus("v2", Fraction(20), None, 0, 1))
+
+
+def fault(until: datetime | None) -> Fault:
+    """Half of the requests are delayed 3 s."""
+    service = {"image": "app:1", "versions": {"v1": {}}, "stable": "v1", "fault": {"delay": {"percentage": 50, "fixedDelay": "3s"}}}
+    if until:
+        service["fault"]["until"] = Instant.at(until).text  # type: ignore[index]
+    found = traffic(load({"namespace": "demo", "services": {"backend": service}}).services["backend"], "demo").routes[-1].fault
+    assert found is not None
+    assert found.delay is not None
+    assert found.delay.fixed_delay == Duration.parse("3s")
+    return found
+
+
+def shown(status: ServiceStatus, *, bars: bool = False, columns: int = 80) -> list[str]:
+    """The lines on a terminal."""
+    out = io.StringIO()
+    Console(file=out, width=columns, no_color=True).print(view([status], ["observed by 20 of 25 sidecars"], bars=bars))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_service_fits_the_terminal(columns: int) -> None:
+    """Everything known of a version stands in its row, whole, and nothing is wider than the terminal."""
+    lines = shown(ServiceStatus("backend", VERSIONS, {}, (), SEEN), columns=columns)
+    assert max(map(len, lines)) <= columns
+    assert [line.split() for line in lines[:4]] == [
+        ["backend"],
+        ["version", "config", "live", "observed", "errors", "p50", "p99", "pods", "ready"],
+        ["v1", "80", "%", "100", "%", "79.0", "%", "0.0", "%", "1", "ms", "5", "ms", "3", "of", "3"],
+        ["v2", "20", "%", "–", "20.0", "%", "2.5", "%", "1.00", "s", "2.47", "s", "0", "of", "1"],
+    ]
+    assert "10,000 requests seen by 3 sidecars in 2.0 s" in lines
+    assert "100 of them went past all versions" in lines
+    assert lines[-1] == "observed by 20 of 25 sidecars"
+
+
+def test_bars_fit_too() -> None:
+    """What --watch draws on 80 columns is not cut."""
+    lines = shown(ServiceStatus("backend", VERSIONS, {}, (), SEEN), bars=True)
+    assert "━" in lines[2]
+    assert "3 of 3" in lines[2]
+    assert "…" not in "\n".join(lines)
+
+
+def test_faults_say_how_long_they_last() -> None:
+    """One with an end says how much is left, one that is over says what to do, one without an end says that."""
+    now = datetime.now(UTC)
+    faults = {
+        "a": fault(now + timedelta(minutes=10, seconds=30)),
+        "b": fault(now - timedelta(minutes=5, seconds=1)),
+        "c": fault(None),
+    }
+    lines = " ".join(shown(ServiceStatus("backend", VERSIONS, faults, ())))
+    assert "(10 min left)" in lines
+    assert "that was 5 min ago, and it still stands: weir drill --clean" in lines
+    assert "fault in force, c: 50 % of requests delayed 3 s; no end" in lines
+
+
+def test_what_differs_is_said() -> None:
+    """Each difference is a line, with what to type; a service that is not in the cluster says so."""
+    lines = shown(ServiceStatus("backend", VERSIONS, {}, ("v2 20 % → 0 % (v1 80 % → 100 %)",)))
+    assert "  v2 20 % → 0 % (v1 80 % → 100 %)" in lines
+    assert "not in the cluster yet: pulumi up" in shown(ServiceStatus("backend", VERSIONS, {}, None))
+
+
+def test_programs_get_the_same() -> None:
+    """Numbers as they are, null for what is not known."""
+    document = as_json(ServiceStatus("backend", VERSIONS, {"default": fault(None)}, (), SEEN))
+    assert document["versions"][1] == {
+        "name": "v2",
+        "configuredPercent": 20.0,
+        "livePercent": None,
+        "observedPercent": 20.0,
+        "requests": 2000,
+        "errorPercent": 2.5,
+        "p50Seconds": 1.0,
+        "p99Seconds": pytest.approx(2.47),
+        "readyPods": 0,
+        "desiredPods": 1,
+    }
+    assert document["observed"] == {"seconds": 2.04, "requests": 10000, "callers": 3, "pastVersions": 100}
+    assert document["faults"] == [{"route": "default", "fault": "50 % of requests delayed 3 s", "until": None}]
+    unseen = as_json(ServiceStatus("backend", VERSIONS, {}, None))
+    assert (unseen["observed"], unseen["inCluster"], unseen["versions"][0]["observedPercent"]) == (None, False, None)
