@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from weir.model.usage import used
 from weir.model.workloads import OWNER, RESTORED, digest, edited
 
 Answer = TypeVar("Answer")
+_QUESTIONS_AT_A_TIME = 8
 _FORCE = "weir:force: true goes on all the same"
 
 
@@ -43,6 +45,8 @@ class Safeguards:
         self._idle: set[tuple[str, str]] = set()
         self._remade: set[tuple[str, str]] = set()
         self._unasked: set[str] = set()
+        # Not the event loop's own threads: those may all be waiting for the engine, which waits for these answers.
+        self._asking = ThreadPoolExecutor(_QUESTIONS_AT_A_TIME, thread_name_prefix="weir-asks")
         seen = pulumi.ResourceHookOptions(on_dry_run=True)
         adopt = pulumi.ResourceHook("not-somebody-elses", self._refuse_others, seen)
         known = pulumi.ResourceHook("proxies-know-the-versions", self._versions_are_known, seen)
@@ -216,7 +220,7 @@ class Safeguards:
         settings = self._config.propagation
         try:
             kubectl = self._kubectl(settings.istiod_namespace)
-            obeyed = await asyncio.to_thread(wait_for, kubectl, want, settings.timeout.seconds)
+            obeyed = await self._aside(lambda: wait_for(kubectl, want, settings.timeout.seconds))
         except UnaskedError as error:
             pulumi.log.warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
             await asyncio.sleep(settings.grace.seconds)
@@ -230,7 +234,7 @@ class Safeguards:
     async def _ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may have no cluster."""
         try:
-            return await asyncio.to_thread(question)
+            return await self._aside(question)
         except ClusterError as error:
             if not pulumi.runtime.is_dry_run() and not isinstance(error, UnaskedError):
                 raise pulumi.RunError(str(error)) from None
@@ -238,6 +242,10 @@ class Safeguards:
                 self._unasked.add(str(error))
                 pulumi.log.warn(f"the cluster cannot be asked, so nothing is refused on its account: {error}")
             return otherwise
+
+    async def _aside(self, work: Callable[[], Answer]) -> Answer:
+        """Do in a thread what would hold up all other resources."""
+        return await asyncio.get_running_loop().run_in_executor(self._asking, work)
 
     def _of(self, namespace: str) -> Live:
         if namespace not in self._live:

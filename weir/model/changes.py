@@ -60,7 +60,9 @@ def _drilled(name: str) -> str:
 
 def _drill(route: RouteTraffic) -> str:
     assert route.fault is not None
-    return f"requests with {_matches(route)}: {fault(route.fault)}"
+    headers = route.match[0].headers.items() if all(match.model_fields_set == {"headers"} for match in route.match[:1]) else ()
+    told = " and ".join(f"{name}: {condition.exact}" if condition.exact else name for name, condition in headers)
+    return f"requests with {told or _matches(route)}: {fault(route.fault)}"
 
 
 def _route(before: RouteTraffic, after: RouteTraffic) -> Iterator[str]:

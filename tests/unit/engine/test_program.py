@@ -27,7 +27,7 @@ def test_the_engine_is_answered_in_the_projects_directory(tmp_path: Path) -> Non
     before, path = Path.cwd(), list(sys.path)
     (tmp_path / "beside.py").write_text("")
     with serving(project(tmp_path, "import beside\n")) as served, grpc.insecure_channel(served.address) as channel:
-        stub = LanguageRuntimeStub(channel)  # type: ignore[no-untyped-call]
+        stub = LanguageRuntimeStub(channel)
         stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=30)
         assert Path.cwd() == tmp_path
         assert "beside" in sys.modules
@@ -39,7 +39,7 @@ def test_the_engine_is_answered_in_the_projects_directory(tmp_path: Path) -> Non
 def test_what_keeps_a_program_from_loading_is_said(tmp_path: Path) -> None:
     """A program whose imports fail does not keep the engine waiting: the answer names the file and the reason."""
     with serving(project(tmp_path, "import nowhere_to_be_found\n")) as served, grpc.insecure_channel(served.address) as channel:
-        stub = LanguageRuntimeStub(channel)  # type: ignore[no-untyped-call]
+        stub = LanguageRuntimeStub(channel)
         with pytest.raises(grpc.RpcError) as failed:
             stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=30)
     assert "__main__.py: ModuleNotFoundError: No module named 'nowhere_to_be_found'" in str(failed.value)
