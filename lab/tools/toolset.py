@@ -1,4 +1,4 @@
-"""All the tools of the lab as paths, built, installed or named by the user."""
+"""All the tools of the lab, and those of the tests, as paths: built, installed or named by the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.progress import Progress
 from lab.tools import pypi
 from lab.tools.build import build_all
 from lab.tools.cache import content_key
-from lab.tools.catalog import MODULES
+from lab.tools.catalog import CHECKERS, MODULES
 from lab.tools.override import override
 
 # Tools a person types in a shell after `weir env`. The Pulumi providers stay out: found on PATH, they warn at every run.
@@ -59,3 +59,8 @@ def find_tools(progress: Progress) -> Toolset:
     for place in built.values():
         paths.update({name: place.path(name) for name in (*(binary.name for binary in place.module.binaries), *place.module.beside)})
     return Toolset({**paths, **named})
+
+
+def find_checker(name: str, progress: Progress) -> Path:
+    """The tool ``name`` of the tests, built first where it is missing."""
+    return override(name) or build_all(progress, CHECKERS)[name].path(name)

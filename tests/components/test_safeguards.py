@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pulumi
 import pytest
@@ -37,5 +38,5 @@ class _Nothing(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, object]]:
         return args.name, {}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, object]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         return {}
