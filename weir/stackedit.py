@@ -81,10 +81,7 @@ class StackEdit:
         """Write the file, whole or not at all. Raises UsageError when somebody has changed it since it was read."""
         if self.path.read_text(encoding="utf-8") != self._read:
             raise UsageError(f"{self.path} has been changed by somebody else meanwhile; nothing was written: run the same command again")
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        partial.write_text(self.text, encoding="utf-8")
-        partial.chmod(self.path.stat().st_mode)
-        partial.replace(self.path)
+        overwrite(self.path, self.text)
         self._read = self.text
 
     def _service(self, service: str) -> yaml.MappingNode:
@@ -141,6 +138,17 @@ class StackEdit:
         end = self.text.find("\n", last)
         end = len(self.text) if end < 0 else end
         self.text = f"{self.text[:end]}\n{' ' * key.start_mark.column}{text}{self.text[end:]}"
+
+
+def overwrite(path: Path, text: str) -> None:
+    """Make this the text of the file, whole or not at all, whatever ends the process; its mode stays."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.chmod(path.stat().st_mode)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _end(node: Any) -> int:

@@ -106,7 +106,7 @@ def main() -> int:
         if standing is not None:
             scene.pulumi("destroy --yes")
     scene.remove()
-    (scene.project.directory / f"Pulumi.{scene.name}.yaml").unlink()
+    (scene.project.directory / f"Pulumi.{scene.name}.yaml").unlink(missing_ok=True)
     return 0
 
 

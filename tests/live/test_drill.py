@@ -145,22 +145,33 @@ def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(rehearsal: Rehears
     rehearsal.assert_gone(before)
 
 
-def test_a_set_that_was_killed_while_it_applied_is_carried_through(rehearsal: Rehearsal) -> None:
-    """kill -9 of weir and pulumi in the middle: status says what state things are in, and the next set goes on from there."""
-    running = rehearsal.start("set backend v2=30 --yes")
+def killed_while_it_applies(rehearsal: Rehearsal, arguments: str) -> str:
+    """What the command said until it, and all that it started, was killed with its own update under way."""
+    running = rehearsal.start(arguments)
     assert running.stdout is not None
+    said = ""
     for line in running.stdout:
-        if "VirtualService backend updating" in line:
+        said += line
+        if "VirtualService backend updating" in line and "what changes for traffic" in said:
             break
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
+    return said
+
+
+def test_a_change_that_was_killed_while_it_applied_is_carried_through(rehearsal: Rehearsal) -> None:
+    """kill -9 in the middle of set and of promote: status says what state things are in, and the next command goes on from there."""
+    killed_while_it_applies(rehearsal, "set backend v2=30 --yes")
     assert "canary: {v2: 30}" in rehearsal.file.read_text()
     said = rehearsal.weir("status --window 0")
     assert "`weir set backend v2=30`, begun" in said
     assert "was killed while it applied: the cluster may not have all of Pulumi.drill.yaml; pulumi up goes on" in said
-    said = rehearsal.weir("set backend v2=40 --yes")
+    said = killed_while_it_applies(rehearsal, "promote backend v2 --yes")
     assert "was killed while it applied its change: going on from there" in said
-    assert "backend: v2 30 % → 40 % (v1 70 % → 60 %)" in said
+    assert "backend: v2 30 % → 100 % (v1 70 % → 0 %)" in said
+    said = rehearsal.weir("set backend v1=60 --yes")
+    assert "`weir promote backend v2`, begun" in said
+    assert "backend: v1 0 % → 60 % (v2 100 % → 40 %)" in said
     assert "applied: all of" in said
     rehearsal.call(f"pulumi preview --expect-no-changes --stack {STACK}")
     assert "was killed" not in rehearsal.weir("status --window 0")
@@ -169,13 +180,13 @@ def test_a_set_that_was_killed_while_it_applied_is_carried_through(rehearsal: Re
 def test_a_set_that_is_interrupted_says_how_things_stand(rehearsal: Rehearsal) -> None:
     """Ctrl-C before the yes leaves the file as it was; in the middle of the update the message says what differs and what to type."""
     before = rehearsal.file.read_text()
-    terminal = Terminal(f"weir set backend v2=45 --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
+    terminal = Terminal(f"weir set backend v1=45 --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
     terminal.until("apply it? [y/N]:")
     terminal.interrupt()
     assert terminal.end() == 130
     assert f"Pulumi.{STACK}.yaml is as it was; nothing was applied" in terminal.text()
     assert rehearsal.file.read_text() == before
-    terminal = Terminal(f"weir set backend v2=45 --yes --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
+    terminal = Terminal(f"weir set backend v1=45 --yes --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
     terminal.until(f"Updating ({STACK}):")
     terminal.interrupt()
     code, shown = terminal.end(), terminal.text()

@@ -1,6 +1,6 @@
 """A release by command: what changes is said, applied, and followed by real proxies; the stack file keeps its comments.
 
-False alarms: each `weir verify` fails by chance once in a million runs; with four of them that is under 1 in 100,000.
+False alarms: each `weir verify` fails by chance once in a million runs; with six of them that is under 1 in 100,000.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.harness import Project
+from tests.live.harness import Project, shell_environment
+from tests.live.terminal import Terminal
 
 STACK = "release"
 FILE = f"Pulumi.{STACK}.yaml"
@@ -83,6 +84,30 @@ def test_a_pull_request_only_edits(stack: Project) -> None:
     assert shares == {"v1": (25.0, 0.0, 1), "v2": (75.0, 100.0, 1)}
     weir(stack, "abort backend --no-apply")
     assert json.loads(stack.run(f"weir status --json --stack {STACK}").stdout)["services"][0]["drift"] == []
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_every_screen_fits_its_terminal(stack: Project, columns: int) -> None:
+    """What a person looks at is whole on 80 columns and on 120: no column is cut, and what matters stands there."""
+    environment = shell_environment(stack)
+    for command, texts in {
+        "status --window 1": ["version  config  live  observed  errors", "pods ready"],
+        "history": ["when (UTC)", "weir promote backend v2 by"],
+        "verify": ["traffic is what the config says", "split v2"],
+        "diff": ["nothing changes"],
+        "check": ["sound; 1 services, 2 versions, 1 clients"],
+        "drill --help": ["--match HEADER=VALUE", "--clean"],
+    }.items():
+        terminal = Terminal(f"weir {command}{'' if 'help' in command else f' --stack {STACK}'}", columns, stack.directory, environment)
+        assert terminal.end() == 0, terminal.text()
+        shown = terminal.text()
+        assert all(text in shown for text in texts), shown
+        assert "…" not in shown, shown
+    terminal = Terminal(f"weir status --watch --window 0.2 --stack {STACK}", columns, stack.directory, environment)
+    terminal.until("seen by")
+    terminal.until("seen by")
+    terminal.interrupt()
+    assert terminal.end() == 130
 
 
 def test_an_edit_by_hand_is_shown_refused_and_undone(stack: Project) -> None:

@@ -19,7 +19,7 @@ from weir.engine.history import message
 from weir.engine.journal import Entry, drills, forget, held, left_behind, operation, path_of
 from weir.model import StackConfig
 from weir.model.endings import ago, endings
-from weir.stackedit import StackEdit
+from weir.stackedit import StackEdit, overwrite
 
 
 def say(text: str) -> None:
@@ -52,7 +52,7 @@ def _finish(stack: str, project: Path, repair: bool) -> None:
         if text != entry.after or entry.after == entry.before:
             say(f"{what} before it changed anything")
         elif repair:
-            file.write_text(entry.before, encoding="utf-8")
+            overwrite(file, entry.before)
             say(f"{what} before it applied anything: {file.name} is as it was before")
         else:
             say(

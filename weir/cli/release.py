@@ -26,7 +26,7 @@ from weir.errors import UsageError
 from weir.model import Service, StackConfig, traffic
 from weir.model.changes import changes
 from weir.model.routing import host
-from weir.stackedit import StackEdit
+from weir.stackedit import StackEdit, overwrite
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -151,7 +151,7 @@ def undo(file: StackEdit) -> None:
     """Make the file what it was when it was read, unless somebody else has changed it meanwhile, and say so."""
     found = file.path.read_text(encoding="utf-8")
     if found == file.text:
-        file.path.write_text(file.original, encoding="utf-8")
+        overwrite(file.path, file.original)
     if found in (file.original, file.text):
         say(f"{file.path.name} is as it was; nothing was applied")
     else:
