@@ -65,7 +65,7 @@ class Stack:
     def up(self, message: str = "", *, shielded: bool = False, preview: bool = False) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
-        `message` goes into the stack's history. `shielded`: Ctrl-C does not reach it, because it is what Ctrl-C itself asks for. `preview`:
+        `message` goes into the stack's history; with one, the output goes to stderr. `shielded`: Ctrl-C does not reach it, because it is what Ctrl-C itself asks for. `preview`:
         preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
@@ -75,10 +75,10 @@ class Stack:
         updated = True
         if message and can_serve(self.project):
             with serving(self.project) as served:
-                code, interrupted = self._wait([*command, f"--client={served.address}"], shielded)
+                code, interrupted = self._wait([*command, f"--client={served.address}"], shielded, aside=True)
                 updated = served.updated
         else:
-            code, interrupted = self._wait(command, shielded)
+            code, interrupted = self._wait(command, shielded, aside=bool(message))
         if code and not updated:
             raise (InterruptedPreviewError if interrupted else RefusedError)(
                 f"the preview of stack {self.name} {'was interrupted' if interrupted else f'ended with exit code {code}'}"
@@ -92,10 +92,10 @@ class Stack:
                 f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
             )
 
-    def _wait(self, command: list[str], shielded: bool) -> tuple[int, bool]:
-        """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile."""
+    def _wait(self, command: list[str], shielded: bool, aside: bool) -> tuple[int, bool]:
+        """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile. `aside`: its output on stderr, stdout is for a report."""
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
-        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded)
+        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None)
         interrupted = False
         while True:
             try:
