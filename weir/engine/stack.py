@@ -65,8 +65,8 @@ class Stack:
     def up(self, message: str = "", *, shielded: bool = False, preview: bool = False) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
-        `message` goes into the stack's history; with one, the output goes to stderr. `shielded`: Ctrl-C does not reach it, because it is what Ctrl-C itself asks for. `preview`:
-        preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
+        `message` goes into the stack's history; with one, the output goes to stderr. `shielded`: Ctrl-C does not reach it, because it is what
+        Ctrl-C itself asks for. `preview`: preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
         command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
