@@ -31,8 +31,8 @@ TARGET_SET, TARGET_TENTH = 0.7, 4.0
 _FILE = f"Pulumi.{STACK}.yaml"
 # In the caller's own pod: each look is a few milliseconds, and says what time it is when the weight is there.
 _OBEYS = (
-    "until curl -s localhost:15000/config_dump?resource=dynamic_route_configs | tr -d ' \\n' |"
-    ' grep -q \'"outbound|80|v2|backend.{stack}.svc.cluster.local","weight":{weight},\'; do :; done; date +%s.%N'
+    "echo looking; for look in $(seq 2000); do curl -s 'localhost:15000/config_dump?resource=dynamic_route_configs' | tr -d ' \\n' |"
+    ' grep -q \'"outbound|80|v2|backend.{stack}.svc.cluster.local","weight":{weight}[,}}]\' && date +%s.%N && exit; done; exit 1'
 )
 
 
@@ -85,11 +85,15 @@ def _patched(shell: _Shell, weight: int) -> float:
     watch = _OBEYS.format(stack=STACK, weight=weight)
     command = ["kubectl", "exec", "-n", STACK, "deploy/frontend", "-c", "istio-proxy", "--", "sh", "-c", watch]
     with subprocess.Popen(command, env=shell.environment, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        watching.stdout.readline()
         path = "/spec/http/0/route/{}/weight"
         patch = [{"op": "replace", "path": path.format(index), "value": value} for index, value in enumerate((100 - weight, weight))]
         began = time.time()
         shell.run(f"kubectl patch virtualservice backend -n {STACK} --type=json -p '{json.dumps(patch)}'")
-        said, _ = watching.communicate(timeout=60)
+        said, _ = watching.communicate(timeout=120)
+    if watching.returncode:
+        raise BenchError(f"the caller's Envoy never had the weight {weight} of kubectl patch")
     return float(said) - began
 
 
