@@ -28,7 +28,7 @@ bench:
 	@$(MAKE) --no-print-directory $(VENV)/installed-dev >&2
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-# The life of a service under load, 20 rounds on a lab of its own (two hours); JSON on stdout. ROUNDS=3 for fewer.
+# The life of a service under load, 20 rounds on a lab of its own (an hour); JSON on stdout. ROUNDS=3 for fewer.
 ROUNDS ?= 20
 soak: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS)
