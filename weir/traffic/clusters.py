@@ -9,7 +9,7 @@ one more attempt. Format: https://www.envoyproxy.io/docs/envoy/latest/operations
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from weir.traffic.errors import DisturbedError
@@ -49,17 +49,20 @@ def read_clusters(text: str, host: str) -> Reading:
 
     `text` is Envoy's answer to GET /clusters: lines `cluster::endpoint::counter::value` among many of other forms, which are passed over.
     """
-    reading: dict[Endpoint, int] = {}
+    return {endpoint: count for endpoint, _, count in counters(text, host, "rq_total")}
+
+
+def counters(text: str, host: str, *names: str) -> Iterator[tuple[Endpoint, str, int]]:
+    """The counters of these names of every endpoint of `host`, with their values."""
     for line in text.splitlines():
         # An IPv6 endpoint contains the separator, a cluster name and a counter do not: cut once from the left and twice from the right.
         name, _, rest = line.strip().partition("::")
         address, *tail = rest.rsplit("::", 2)
-        if len(tail) != 2 or tail[0] != "rq_total" or not tail[1].isdigit():
+        if len(tail) != 2 or tail[0] not in names or not tail[1].isdigit():
             continue
         cluster = ClusterName.parse(name)
         if cluster is not None and cluster.host == host:
-            reading[Endpoint(cluster, address)] = int(tail[1])
-    return reading
+            yield Endpoint(cluster, address), tail[0], int(tail[1])
 
 
 def attempts(before: Reading, after: Reading, port: int) -> dict[str, int]:

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from weir.cluster.errors import ClusterError
 from weir.traffic.caller import Caller
-from weir.traffic.clusters import ClusterName
+from weir.traffic.clusters import ClusterName, counters
 
 MAX_CALLERS = 20
 """Of more callers the first by name are asked: a look must not be a load."""
@@ -147,16 +147,10 @@ def _grown(old: Mapping[_Key, int], new: Mapping[_Key, int]) -> Iterator[tuple[_
 
 def _counters(text: str, host: str) -> dict[_Key, int]:
     """By version, endpoint and name: rq_total and rq_error."""
-    found: dict[_Key, int] = {}
-    for line in text.splitlines():
-        name, _, rest = line.strip().partition("::")
-        address, *tail = rest.rsplit("::", 2)  # an IPv6 endpoint contains the separator
-        if len(tail) != 2 or tail[0] not in ("rq_total", "rq_error") or not tail[1].isdigit():
-            continue
-        cluster = ClusterName.parse(name)
-        if cluster is not None and cluster.host == host:
-            found[cluster.subset, address, tail[0]] = int(tail[1])
-    return found
+    return {
+        (endpoint.cluster.subset, f"{endpoint.cluster.port} {endpoint.address}", name): count
+        for endpoint, name, count in counters(text, host, "rq_total", "rq_error")
+    }
 
 
 def _buckets(text: str, host: str) -> dict[_Key, int]:
