@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -143,22 +143,31 @@ def test_a_drill_that_was_killed_as_it_began(project: Path, phase: str, in_file:
     assert list((project / ".weir" / "operations").iterdir()) == []
 
 
-@pytest.mark.parametrize("alive", [True, False])
-def test_the_lock_of_an_update_that_is_gone_is_removed(project: Path, monkeypatch: pytest.MonkeyPatch, alive: bool) -> None:
-    """A file backend keeps the lock of a pulumi that was killed; that of one which still runs is waited for by the person."""
+@pytest.mark.parametrize("holder", ["alive", "zombie", "gone"])
+def test_the_lock_of_an_update_that_is_gone_is_removed(project: Path, monkeypatch: pytest.MonkeyPatch, holder: str) -> None:
+    """A file backend keeps the lock of a pulumi that was killed, whether or not anybody has asked for its end yet; one which still runs is waited for."""
     state = project / "state"
     lock = state / ".pulumi/locks/organization/weir/dev/1.json"
     lock.parent.mkdir(parents=True)
-    pid = os.getpid() if alive else 2**22 + 1
-    lock.write_text(json.dumps({"pid": pid, "hostname": os.uname().nodename}))
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{state}")
     killed(project, Entry("weir set backend v2=50", "applying", before="old", after=STACK))
-    act: Callable[[], object] = lambda: recovered("dev", repair=True)  # noqa: E731
-    if alive:
-        with pytest.raises(EngineError, match=f"an update of stack dev still runs \\(process {pid}\\); wait for its end"):
-            act()
-        assert path_of(project, "dev").exists()
-    else:
-        act()
-        calls = [json.loads(line)[0] for line in (project / "calls.jsonl").read_text().splitlines()]
-        assert calls == ["stack", "cancel", "up"]
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{state}")
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        if holder != "alive":
+            process.kill()
+            # Ended, and not asked for: that is what a zombie is.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        if holder == "gone":
+            process.wait()
+        lock.write_text(json.dumps({"pid": process.pid, "hostname": os.uname().nodename}))
+        if holder == "alive":
+            with pytest.raises(EngineError, match=f"an update of stack dev still runs \\(process {process.pid}\\); wait for its end"):
+                recovered("dev", repair=True)
+            assert path_of(project, "dev").exists()
+        else:
+            recovered("dev", repair=True)
+            calls = [json.loads(line)[0] for line in (project / "calls.jsonl").read_text().splitlines()]
+            assert calls == ["stack", "cancel", "up"]
+    finally:
+        process.kill()
+        process.wait()
