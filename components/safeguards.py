@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import pulumi
@@ -41,6 +42,7 @@ class Safeguards:
         """Register the hooks; nothing is asked yet."""
         self._config = config
         self._live: dict[str, Live] = {}
+        self._finding = Lock()
         self._changing: set[str] = set()
         self._idle: set[tuple[str, str]] = set()
         self._remade: set[tuple[str, str]] = set()
@@ -248,9 +250,11 @@ class Safeguards:
         return await asyncio.get_running_loop().run_in_executor(self._asking, work)
 
     def _of(self, namespace: str) -> Live:
-        if namespace not in self._live:
-            self._live[namespace] = Live(self._kubectl(namespace))
-        return self._live[namespace]
+        # Several threads may be the first to ask, and each would have the cluster answer for itself.
+        with self._finding:
+            if namespace not in self._live:
+                self._live[namespace] = Live(self._kubectl(namespace))
+            return self._live[namespace]
 
     def _kubectl(self, namespace: str) -> Kubectl:
         # The provider, too, reads the path from the project's directory, which is where the program runs.

@@ -18,7 +18,7 @@ from weir.model import load, mesh, warnings
 from weir.model.workloads import namespace
 
 TAKEN = 2000
-ANALYZED = 1500
+ANALYZED = 2000
 NAMESPACE = "accepted"
 _BATCH = 250
 _FORETOLD = {
