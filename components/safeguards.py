@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -49,6 +50,9 @@ class Safeguards:
         self._unasked: set[str] = set()
         # Not the event loop's own threads: those may all be waiting for the engine, which waits for these answers.
         self._asking = ThreadPoolExecutor(_QUESTIONS_AT_A_TIME, thread_name_prefix="weir-asks")
+        if not config.ephemeral:
+            # Every rule asks what stands there. The answer comes while the engine still sees to the namespace.
+            self._asking.submit(self._look_ahead)
         seen = pulumi.ResourceHookOptions(on_dry_run=True)
         adopt = pulumi.ResourceHook("not-somebody-elses", self._refuse_others, seen)
         known = pulumi.ResourceHook("proxies-know-the-versions", self._versions_are_known, seen)
@@ -248,6 +252,11 @@ class Safeguards:
     async def _aside(self, work: Callable[[], Answer]) -> Answer:
         """Do in a thread what would hold up all other resources."""
         return await asyncio.get_running_loop().run_in_executor(self._asking, work)
+
+    def _look_ahead(self) -> None:
+        # Whoever asks hears of an error, if there is one.
+        with suppress(ClusterError):
+            self._of(self._config.namespace).objects  # noqa: B018 - reading it is asking
 
     def _of(self, namespace: str) -> Live:
         # Several threads may be the first to ask, and each would have the cluster answer for itself.

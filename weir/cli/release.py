@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
 
 import click
 
@@ -23,10 +27,15 @@ from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.engine.preview import parse
 from weir.errors import UsageError
-from weir.model import Service, StackConfig, traffic
-from weir.model.changes import changes
+from weir.model import RouteTraffic, Service, ServiceTraffic, StackConfig, traffic
+from weir.model.changes import changes, percents
 from weir.model.routing import host
 from weir.stackedit import StackEdit, overwrite
+
+_LOOK_EVERY = 0.1
+"""Seconds between two looks at istiod while an update runs: it waits so long itself before it sends out a change."""
+
+_LONG = 3600.0
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -73,20 +82,44 @@ def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: s
         with put_back(changed):
             changed.write()
             config = load_stack(stack, None)
+            both = [traffic(each.services[service], each.namespace) for each in (was, config)]
             say(f"what changes for traffic in {stack}:")
             if yes:
                 # The update previews by itself. Were there more to change than this, its own lines say so.
-                told = changes(*(traffic(each.services[service], each.namespace) for each in (was, config)))
-                click.echo("\n".join(f"{service}: {line}" for line in told))
+                click.echo("\n".join(f"{service}: {line}" for line in changes(*both)))
             else:
                 click.echo(text_of(parse(json.loads(target.preview()))))
                 if not agreed():
                     raise click.Abort()
         try:
-            apply(entry, target, config, service, message(what, reason), divided(config, stack, service), preview=yes)
+            apply(
+                entry,
+                target,
+                config,
+                service,
+                message(what, reason),
+                divided(config, stack, service),
+                preview=yes and not weights_alone(*both),
+            )
         except RefusedError:
             undo(changed)
             raise
+        except EngineError as error:
+            if _split(target, was, service) != percents(both[0].routes[-1].weights):
+                raise
+            undo(changed)
+            raise type(error)(f"{str(error).splitlines()[0]}\nthe cluster divides requests as before") from None
+
+
+def weights_alone(before: ServiceTraffic, after: ServiceTraffic) -> bool:
+    """Whether only shares change between versions that got requests before: then there is nothing that a preview could refuse."""
+    same = replace(before, routes=after.routes) == after
+    kept = [(replace(route, weights={}), _receiving(route)) for route in before.routes]
+    return same and kept == [(replace(route, weights={}), _receiving(route)) for route in after.routes]
+
+
+def _receiving(route: RouteTraffic) -> frozenset[str]:
+    return frozenset(version for version, weight in route.weights.items() if weight > 0)
 
 
 def apply(entry: Operation, target: Stack, config: StackConfig, service: str, why: str, want: Want, *, preview: bool) -> None:
@@ -96,8 +129,7 @@ def apply(entry: Operation, target: Stack, config: StackConfig, service: str, wh
     """
     entry.note("applying")
     start = time.monotonic()
-    # istiod is asked in the end; the way to it is made while the update runs.
-    with ahead(kubectl_for(config, None, config.propagation.istiod_namespace)) as istiod:
+    with _following(config, want) as following:
         try:
             target.up(why, preview=preview)
         except RefusedError:
@@ -106,11 +138,50 @@ def apply(entry: Operation, target: Stack, config: StackConfig, service: str, wh
             told = f"{error}\n{_what_stands(config, target, service)}"
             raise (InterruptedUpdateError if isinstance(error, InterruptedUpdateError) else EngineError)(told) from None
         try:
-            found = follow(config, want, istiod())
+            found = following()
         except KeyboardInterrupt:
             say("the update is done: the cluster has what the stack file says; whether all callers follow by now is not known")
             raise
     say(f"applied: all of {found.proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
+
+
+@contextmanager
+def _following(config: StackConfig, want: Want) -> Iterator[Callable[[], Obeyed]]:
+    """See callers follow while the block brings it about. What is given waits for the last of them."""
+    kubectl = kubectl_for(config, None, config.propagation.istiod_namespace)
+    over = threading.Event()
+
+    def pause(seconds: float) -> None:
+        if over.wait(max(seconds, _LOOK_EVERY)):
+            raise _OverError
+
+    def early() -> Obeyed | None:
+        there = istiod()
+        try:
+            return None if there is None else wait_for(kubectl, want, _LONG, there=there, pause=pause)
+        except (ClusterError, _OverError):
+            return None
+
+    # The thread ends before the connections do.
+    with ahead(kubectl) as istiod, ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(early)
+
+        def waited() -> Obeyed:
+            try:
+                found = looking.result(_LOOK_EVERY * 5)
+            except TimeoutError:
+                found = None
+            over.set()
+            return found or follow(config, want, istiod())
+
+        try:
+            yield waited
+        finally:
+            over.set()
+
+
+class _OverError(Exception):
+    """Nobody waits any more."""
 
 
 def divided(config: StackConfig, stack: str, service: str) -> Want:
@@ -156,6 +227,16 @@ def undo(file: StackEdit) -> None:
         say(f"{file.path.name} is as it was; nothing was applied")
     else:
         say(f"{file.path.name} was changed by somebody else meanwhile and is left; nothing was applied")
+
+
+def _split(target: Stack, config: StackConfig, service: str) -> Mapping[str, Fraction] | None:
+    """How the cluster divides the requests of the default route; None where that cannot be seen."""
+    try:
+        namespace = real_namespace(config, target.name, None)
+        there = Live(kubectl_for(config, None, namespace)).traffic(service, host(service, namespace))
+    except (ClusterError, EngineError):
+        return None
+    return None if there is None else percents(there.routes[-1].weights)
 
 
 def _what_stands(config: StackConfig, target: Stack, service: str) -> str:

@@ -66,7 +66,7 @@ class Match(Part):
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> Match:
-        if not self.model_fields_set - {"name", "stat_prefix", "ignore_uri_case"}:
+        if not self._conditions:
             raise ValueError("must have a condition such as uri or headers; a route without match takes every request")
         if self.ignore_uri_case and self.uri is not None and self.uri.regex is not None:
             raise ValueError("ignoreUriCase has no effect on a regex; write (?i) at its beginning")
@@ -75,5 +75,10 @@ class Match(Part):
     @property
     def takes_all(self) -> bool:
         """Whether every request meets it: its one condition is the path's prefix /."""
-        conditions = self.model_fields_set - {"name", "stat_prefix", "ignore_uri_case"}
-        return conditions == {"uri"} and self.uri is not None and self.uri.prefix == "/"
+        return self._conditions == {"uri"} and self.uri is not None and self.uri.prefix == "/"
+
+    @property
+    def _conditions(self) -> set[str]:
+        """What it asks for; an empty list or mapping asks for nothing."""
+        asked = self.model_fields_set - {"name", "stat_prefix", "ignore_uri_case"}
+        return {name for name in asked if getattr(self, name) not in ((), {})}

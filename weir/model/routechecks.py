@@ -54,8 +54,9 @@ def _drill(path: Path, service: Service) -> Iterator[Problem]:
                 (*path, "routes", index, "name"),
                 f"must be at most {MAX_LABEL - len(SUFFIX)} characters beside a drill with a match, was {len(route.name)}",
             )
-        for header, wanted in service.drill.match.headers.items():
-            if any(header in match.without_headers or match.headers.get(header, wanted) != wanted for match in route.match):
+        taken = {name.lower() for match in route.match for name in (*match.headers, *match.without_headers)}
+        for header in service.drill.match.headers:
+            if header.lower() in taken:
                 yield Problem(
                     (*here, "match", "headers", header), f"route {route.name} matches on this header too; choose another one for the drill"
                 )

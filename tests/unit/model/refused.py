@@ -146,7 +146,10 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
     ],
     matching.PresenceMatch: [{"exact": "a", "prefix": "b"}, {"prefix": "a", "regex": "b"}],
     matching.StringMatch: [{"exact": "a", "prefix": "b"}, {"exact": None, "prefix": None, "regex": None}],
-    matching.Match: [{"uri": {"regex": "a"}, "ignoreUriCase": True}],
+    matching.Match: [
+        {"uri": {"regex": "a"}, "ignoreUriCase": True},
+        {**dict.fromkeys(fields(matching.Match)), "gateways": [], "headers": {}, "name": "empty"},
+    ],
     policy.ClientTls: [
         {"mode": "SIMPLE", "credentialName": "a", "caCertificates": "b"},
         {"mode": "SIMPLE", "insecureSkipVerify": True, "caCertificates": "b"},

@@ -64,8 +64,11 @@ def matches(gateways: tuple[str, ...], by_prefix: bool) -> Values:
     optional = {**_conditions, **_marks, "gateways": entrances}
     with_path = mapping({"uri": path}, {**optional, "ignoreUriCase": flags})
     by_regex = mapping({"uri": _regex_match}, {**optional, "ignoreUriCase": st.sampled_from([False, "false"])})
-    without_path = st.sampled_from(sorted({**_conditions, "gateways": entrances})).flatmap(
-        lambda name: mapping({name: optional[name]}, {**_marks, "ignoreUriCase": flags})
+    asking = {**_conditions, "gateways": entrances}
+    without_path = st.sampled_from(sorted(asking)).flatmap(lambda name: mapping({name: optional[name]}, {**_marks, "ignoreUriCase": flags}))
+    # An empty list or mapping asks for nothing, and a match has to ask for something.
+    without_path = without_path.map(
+        lambda match: match if any(match[name] not in ({}, []) for name in match if name in asking) else {**match, "port": 80}
     )
     return with_path | without_path if by_prefix else with_path | without_path | by_regex
 
