@@ -105,6 +105,17 @@ class Running:
                 os.kill(pid, signal.SIGKILL)
         return bool(pids)
 
+    def kill_once_there(self, name: str) -> bool:
+        """The same, as soon as there is one: at the start of an update some are still to come. False where it ends without."""
+        found = [False]
+
+        def killed() -> bool:
+            found[0] = self.kill(name)
+            return found[0] or self.process.poll() is not None
+
+        until(killed, 60, f"a process {name}")
+        return found[0]
+
     def wait(self) -> Update:
         code = self.process.wait(timeout=240)
         return Update(code, self.said, time.monotonic() - self._start)
@@ -174,7 +185,7 @@ def test_killed_in_the_middle_of_an_update(failures: Scene, load: Load, victim: 
         failures.write(SWAPPED)
         running = Running(failures)
         running.until_said(MOMENTS[moment])
-        killed = running.kill(victim)
+        killed = running.kill_once_there(victim)
         update = running.wait()
         assert killed, f"no {victim} at {moment!r}:\n{update.said}"
         print(f"{victim} killed at {moment}: exit code {update.code} after {update.seconds:.1f} s")
