@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.cli.options import kubectl_for, real_namespace
+from weir.cli.statusview import latency
 from weir.cluster.errors import ClusterError
 from weir.errors import WeirError
 from weir.model import StackConfig
@@ -103,7 +104,7 @@ class Watched:
             table.add_column(column, justify="left" if not column else "right")
         for name, found in self.rows:
             share = f"{100 * found.errors / found.requests:.1f} %" if found.requests else "–"
-            table.add_row(name, f"{found.requests:,}", share, *(_seconds(found.quantile(each)) for each in (0.5, 0.99, 1)))
+            table.add_row(name, f"{found.requests:,}", share, *(latency(found.quantile(each)) for each in (0.5, 0.99, 1)))
         return table
 
 
@@ -147,12 +148,6 @@ def _view(watched: Watched, whole: float, left: float) -> RenderableType:
 
 def _in_a_line(watched: Watched) -> str:
     return "; ".join(
-        f"{name} p50 {_seconds(found.quantile(0.5))} p99 {_seconds(found.quantile(0.99))} errors {found.errors} of {found.requests}"
+        f"{name} p50 {latency(found.quantile(0.5))} p99 {latency(found.quantile(0.99))} errors {found.errors} of {found.requests}"
         for name, found in watched.rows
     )
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.0f} ms"

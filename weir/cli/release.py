@@ -82,6 +82,8 @@ def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: s
         with put_back(changed):
             changed.write()
             config = load_stack(stack, None)
+            # Without kubectl nobody could see callers follow: said before anything is applied, while the file can still be put back.
+            kubectl_for(config, None, config.propagation.istiod_namespace)
             both = [traffic(each.services[service], each.namespace) for each in (was, config)]
             say(f"what changes for traffic in {stack}:")
             if yes:

@@ -57,7 +57,7 @@ def _seen(version: str, seen: Observation | None) -> list[str]:
     return [
         _rounded(share or 0),
         _rounded(counts.errors / counts.requests),
-        *(_seconds(counts.quantile(each)) for each in (0.5, 0.99)),
+        *(latency(counts.quantile(each)) for each in (0.5, 0.99)),
     ]
 
 
@@ -97,7 +97,8 @@ def _rounded(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _seconds(value: float | None) -> str:
+def latency(value: float | None) -> str:
+    """Seconds as people read them: 12 ms, 1.34 s; a dash where nothing is known."""
     if value is None:
         return "–"
     return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.0f} ms"
