@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,13 +71,14 @@ def test_nothing_happens_without_a_yes(stack: Project) -> None:
     assert (stack.directory / FILE).read_text() == before
 
 
-def test_a_pull_request_only_edits(stack: Project) -> None:
+def test_a_pull_request_only_edits(stack: Project, tmp_path: Path) -> None:
     """--no-apply changes the file; diff says what an update would do, also of a saved preview; status shows both sides."""
     weir(stack, "set backend v1=25 --no-apply")
     line = "backend: v1 0 % → 25 % (v2 100 % → 75 %)"
     assert line in weir(stack, "diff")
-    stack.run(f"pulumi preview --json --stack {STACK} > preview.json")
-    assert line in weir(stack, "diff --preview preview.json --format markdown")
+    preview = tmp_path / "preview.json"
+    stack.run(f"pulumi preview --json --stack {STACK} > {preview}")
+    assert line in weir(stack, f"diff --preview {preview} --format markdown")
     status = json.loads(stack.run(f"weir status --json --stack {STACK}").stdout)["services"][0]
     shares = {
         version["name"]: (version["configuredPercent"], version["livePercent"], version["readyPods"]) for version in status["versions"]

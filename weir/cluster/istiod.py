@@ -8,10 +8,9 @@ Format: pilot/pkg/xds/debug.go in Istio's source (`syncz`, `config_dump`, `edsz`
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import re
-import signal
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -147,14 +146,13 @@ def _forwarded(kubectl: Kubectl, found: dict[str, Any]) -> Iterator[Istiod]:
     pod = str(found["metadata"]["name"])
     since = datetime.fromisoformat(_ready(found)["lastTransitionTime"])
     process = subprocess.Popen(
-        kubectl.command(["port-forward", "--address", "127.0.0.1", f"pod/{pod}", f":{_PORT}"]),
+        [*_until_killed(), *kubectl.command(["port-forward", "--address", "127.0.0.1", f"pod/{pod}", f":{_PORT}"])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # It must not outlive whoever asks, not even one that is killed; nor get a Ctrl-C that is meant for that one.
+        # Ctrl-C is meant for whoever asks, who ends this in good order.
         start_new_session=True,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
     try:
         assert process.stdout is not None
@@ -171,5 +169,10 @@ def _forwarded(kubectl: Kubectl, found: dict[str, Any]) -> Iterator[Istiod]:
         process.communicate()
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def _until_killed() -> list[str]:
+    """What to put before a command that must not outlive whoever asks, not even one that is killed: util-linux has it, and so has every Debian.
+
+    Not a function for the child, which would make it a real fork: gRPC, whose threads that copies, remarks on each.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

@@ -209,6 +209,12 @@ def _notes(expected: Expectation, answers: Sequence[Answer], attempts: Mapping[s
     surplus = sum(attempts.values()) - (len(answers) - aborted)
     if surplus > 0:
         notes.append(f"{surplus} attempts more than requests: retries, or other requests of the same pod; both count in the split")
+    abort = expected.abort.status if expected.abort is not None else None
+    declined = [answer for answer in answers if answer.exit_code == 0 and 400 <= answer.status < 500 and answer.status != abort]
+    if declined:
+        # Not judged: many a service answers GET / so, and the config does not say what it should answer.
+        kinds = ", ".join(f"{count:,} × {kind}" for kind, count in summary(declined).items())
+        notes.append(f"{kinds} of {len(answers):,} answers: the service's own, or Istio's (an AuthorizationPolicy answers 403)")
     slow = timing.slowest_undelayed
     if expected.delay is not None and slow is not None and slow > expected.delay.seconds * 0.75:
         notes.append(f"requests without delay took up to {slow:.2f} s: too near the delay to tell all of them from delayed ones")

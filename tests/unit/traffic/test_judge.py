@@ -209,3 +209,12 @@ def test_copies_are_judged_apart_from_the_split() -> None:
     for copies in (0, 150, 1000):
         refused = judge(expected, sent, {"v1": 1000, "v2": copies}, versions=("v1", "v2"))
         assert [check.name for check in refused.checks if not check.ok] == ["mirror v2"], copies
+
+
+def test_answers_that_nobody_promised_are_remarked_on() -> None:
+    """A split is what it is whatever is answered, but a service that declines every request is not passed over in silence; an abort is expected."""
+    judged = verdict(PLAIN, [Answer(403, 0.004)] * 990 + [FINE] * 10, {"v1": 803, "v2": 197})
+    assert failed(judged) == set()
+    assert judged.notes[0].startswith("990 × 403 of 1,000 answers")
+    aborted = Expectation(SPLIT, None, AbortExpectation(Fraction(1, 10), 403))
+    assert verdict(aborted, [Answer(403, 0.001)] * 100 + [FINE] * 900, {"v1": 720, "v2": 180}).notes == ()
