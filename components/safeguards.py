@@ -7,6 +7,7 @@ where nothing that matters changes.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,6 +29,8 @@ from weir.model.workloads import OWNER, RESTORED, digest, edited
 
 Answer = TypeVar("Answer")
 _QUESTIONS_AT_A_TIME = 8
+_CONFLICT = re.compile(r'conflicts? with "([^"]+)"')
+"""What the API server says of a field that somebody else manages (server-side apply), with the name of the field manager."""
 _FORCE = "weir:force: true goes on all the same"
 
 
@@ -213,7 +216,14 @@ class Safeguards:
         inputs: Any = args.new_inputs or args.old_inputs
         labels = inputs["metadata"].get("labels", {})
         namespace, service, version = inputs["metadata"].get("namespace"), labels.get("app"), labels.get("version")
-        if version and isinstance(namespace, str):
+        held = sorted({name for error in args.errors for name in _CONFLICT.findall(error)})
+        if held:
+            what = f"version {version} of {service}" if version else str(service)
+            pulumi.log.error(
+                f"{what} was not changed: {', '.join(held)} set a field of it that this update sets. If the stack is to have it, take it over:"
+                " PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up\nTraffic stays where it was."
+            )
+        elif version and isinstance(namespace, str):
             ailment = await self._ask(lambda: self._of(namespace).ailments(service, version), "")
             told = f":\n{ailment}" if ailment else "; its pods give no reason"
             pulumi.log.error(

@@ -32,3 +32,18 @@ def test_a_question_is_asked_though_every_thread_waits_for_the_engine(monkeypatc
             await asyncio.gather(*registering)
 
     assert asyncio.run(asked()) == "answered"
+
+
+def test_a_field_of_somebody_else_is_not_called_a_fault_of_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who holds it is named, and how to take it over; the pods are not at fault and are not asked."""
+    for name in ("ResourceHook", "ErrorHook"):
+        monkeypatch.setattr(pulumi, name, lambda *_: None)
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", said.append)
+    guard = Safeguards(load({"namespace": "demo"}))
+    metadata = {"name": "backend-v2", "namespace": "demo", "labels": {"app": "backend", "version": "v2"}}
+    error = 'Apply failed with 1 conflict: conflict with "kubectl-set" using apps/v1: .spec.template.spec.containers[name="backend"].image'
+    args = pulumi.ErrorHookArgs("urn", "id", "backend-v2", "kubernetes:apps/v1:Deployment", {"metadata": metadata}, errors=[error])
+    assert asyncio.run(guard._tell_what_ails(args)) is False
+    assert said[0].startswith("version v2 of backend was not changed: kubectl-set set a field of it that this update sets.")
+    assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up" in said[0]

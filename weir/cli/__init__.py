@@ -9,6 +9,7 @@ import errno
 import importlib
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -37,6 +38,11 @@ COMMANDS = {
     "rbac": "Print the account and roles that a stack needs.",
     "verify": "Send requests inside the mesh and judge the traffic.",
 }
+
+
+# What ends in an update. The rest of these need no engine.
+_UPDATING = ("set", "promote", "abort", "drill")
+_WITHOUT_UPDATE = {"--help", "--no-apply", "--clean"}
 
 
 class _Commands(click.Group):
@@ -68,6 +74,7 @@ def main() -> NoReturn:
     # A terminated command cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        _look_ahead(sys.argv[1:])
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:
         _end("interrupted", INTERRUPTED)
@@ -80,6 +87,15 @@ def main() -> NoReturn:
         if error.errno != errno.ENOSPC:
             raise
         _end(f"the disk is full: {error}. Free some space, then run the same command again.", WeirError.exit_code)
+
+
+def _look_ahead(arguments: Sequence[str]) -> None:
+    """Start what takes longest of a command that updates, before that is even imported: it goes on beside it."""
+    if arguments[:1] and arguments[0] in _UPDATING and not _WITHOUT_UPDATE & set(arguments):
+        from weir.engine.program import server
+        from weir.stackfile import project_dir
+
+        server(project_dir())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from weir import yamlfile
-from weir.engine.program import can_serve, serving
+from weir.engine.program import can_serve, server
 from weir.errors import WeirError
 
 TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
@@ -73,13 +73,19 @@ class Stack:
         command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
         if message:
             command += ["--message", message, "--suppress-outputs"]
-        updated = True
-        if message and can_serve(self.project):
-            with serving(self.project) as served:
-                code, interrupted = self._wait([*command, f"--client={served.address}"], shielded, aside=True)
-                updated = served.updated
+        program = server(self.project) if message and can_serve(self.project) else None
+        if program is not None and program.address:
+            before = program.updates()
+            code, interrupted = self._wait([*command, f"--client={program.address}"], shielded, aside=True)
+            after = program.updates()
+            updated = before is None or after is None or after > before
+            if code:
+                # Its program may still be at work on what the engine has given up.
+                program.close()
+                server.cache_clear()
         else:
             code, interrupted = self._wait(command, shielded, aside=bool(message))
+            updated = True
         if code and not updated:
             raise (InterruptedPreviewError if interrupted else RefusedError)(
                 f"the preview of stack {self.name} {'was interrupted' if interrupted else f'ended with exit code {code}'}"

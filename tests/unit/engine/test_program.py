@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2
 from pulumi.runtime.proto.language_pb2_grpc import LanguageRuntimeStub
 
-from weir.engine.program import can_serve, imported, serving
+from tests.live.harness import until
+from weir.engine.program import ProgramServer, can_serve
+from weir.engine.server import imported
 
 
 def project(directory: Path, program: str, environment: str = ".venv") -> Path:
@@ -22,27 +29,74 @@ def project(directory: Path, program: str, environment: str = ".venv") -> Path:
     return directory
 
 
-def test_the_engine_is_answered_in_the_projects_directory(tmp_path: Path) -> None:
-    """While the block runs the project is the working directory and first on the path; afterwards all is as before."""
-    before, path = Path.cwd(), list(sys.path)
-    (tmp_path / "beside.py").write_text("")
-    with serving(project(tmp_path, "import beside\n")) as served, grpc.insecure_channel(served.address) as channel:
-        stub = LanguageRuntimeStub(channel)
-        stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=30)
-        assert Path.cwd() == tmp_path
-        assert "beside" in sys.modules
-        assert not served.updated
-    assert (Path.cwd(), sys.path) == (before, path)
-    del sys.modules["beside"]
+@contextmanager
+def served(directory: Path, program: str) -> Iterator[tuple[ProgramServer, LanguageRuntimeStub]]:
+    """The program, served, and who asks about it."""
+    server = ProgramServer(project(directory, program))
+    try:
+        with grpc.insecure_channel(server.address) as channel:
+            yield server, LanguageRuntimeStub(channel)
+    finally:
+        server.close()
+
+
+def asked(stub: LanguageRuntimeStub) -> None:
+    """A question of the engine that waits for the program to be loaded."""
+    stub.GetPluginInfo(empty_pb2.Empty(), timeout=30)
+
+
+def test_the_program_is_loaded_as_a_script_of_its_project(tmp_path: Path) -> None:
+    """The project is the working directory and first on the path; what the program prints does not get between the answers."""
+    (tmp_path / "beside.py").write_text("from pathlib import Path\nprint('loaded')\nPath('here').touch()\n")
+    with served(tmp_path, "import beside\n") as (server, stub):
+        asked(stub)
+        assert (tmp_path / "here").exists()
+        assert server.updates() == 0
+
+
+def test_what_needs_no_program_is_answered_at_once(tmp_path: Path) -> None:
+    """The engine asks about the program before it reads the state: it need not wait for imports meanwhile."""
+    with served(tmp_path, "import beside\n") as (_, stub):
+        (tmp_path / "beside.py").write_text("import time\ntime.sleep(60)\n")
+        assert stub.About(language_pb2.AboutRequest(), timeout=30).version == ""
+        assert not stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=30).packages
 
 
 def test_what_keeps_a_program_from_loading_is_said(tmp_path: Path) -> None:
     """A program whose imports fail does not keep the engine waiting: the answer names the file and the reason."""
-    with serving(project(tmp_path, "import nowhere_to_be_found\n")) as served, grpc.insecure_channel(served.address) as channel:
-        stub = LanguageRuntimeStub(channel)
-        with pytest.raises(grpc.RpcError) as failed:
-            stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=30)
+    with served(tmp_path, "import nowhere_to_be_found\n") as (_, stub), pytest.raises(grpc.RpcError) as failed:
+        asked(stub)
     assert "__main__.py: ModuleNotFoundError: No module named 'nowhere_to_be_found'" in str(failed.value)
+
+
+def test_a_server_that_is_gone_knows_nothing(tmp_path: Path) -> None:
+    """Nobody takes its silence for the answer that nothing was updated; and no address is given that nobody listens at."""
+    with served(tmp_path, "") as (server, _):
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: not server.address, 10, "the server is gone")
+        assert server.updates() is None
+
+
+def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    """Killed, that one cannot tell it to: it hears that nobody is there any more."""
+    project(tmp_path, "")
+    starting = (
+        "import sys, time; from pathlib import Path; from weir.engine.program import ProgramServer;"
+        " server = ProgramServer(Path(sys.argv[1])); print(server.pid, server.address, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", starting, str(tmp_path)], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline().split()[0])
+        starter.kill()
+    until(lambda: not alive(pid), 10, "the server ended")
+
+
+def alive(pid: int) -> bool:
+    """Whether the process is there and has not ended; one that has may wait for a parent that asks."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_only_this_python_serves(tmp_path: Path) -> None:
@@ -60,4 +114,3 @@ def test_what_a_program_imports_is_read_from_its_top(tmp_path: Path) -> None:
         "from __future__ import annotations\nimport os, json as j\nfrom weir.model import load\ndef f():\n    import re\n"
     )
     assert imported(tmp_path / "__main__.py") == ["os", "json", "weir.model"]
-    assert os.environ.get("GRPC_VERBOSITY")

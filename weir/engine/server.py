@@ -1,0 +1,146 @@
+"""The process that serves a project's program to the engine: `python -m weir.engine.server PROJECT`.
+
+It runs the project's own `__main__.py`, as a language host would, and imports what that imports before anybody asks. On stdout stands the
+address first; then, for every line on stdin, how many updates (not previews) the program has been run for. It ends when stdin does, which is
+when whoever started it ends, however that comes about.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import importlib
+import os
+import runpy
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+_LOAD_SECONDS = 60.0
+_NOTHING_TO_SAY = ("About", "GetRequiredPackages", "GetRequiredPlugins")
+"""Questions to which an empty answer is right (the state names the plugins). The engine waits for it before it does anything else."""
+
+
+class Program:
+    """What the engine asks about a program, answered. `updates`: for how many updates it was run."""
+
+    def __init__(self, file: Path) -> None:
+        self.updates = 0
+        self._file = file
+        self._loaded = threading.Event()
+        self._methods: Any = None
+        self._failure = f"{file}: was not loaded within {_LOAD_SECONDS:.0f} s"
+
+    def load(self) -> None:
+        """Import what answers, and what the program imports. The engine waits for it when it has the program run."""
+        # Nearly all that is made meanwhile stays: to look for garbage in it is a tenth of the time.
+        gc.disable()
+        try:
+            # Private to the SDK, and pinned with it: what the Automation API offers starts the CLI four times for one update.
+            from pulumi.automation._server import LanguageServer
+            from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
+
+            program = self
+
+            class Servicer(LanguageServer):
+                def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
+                    program.updates += not request.dryRun
+                    return super().Run(request, context)  # type: ignore[no-untyped-call]
+
+            add_LanguageRuntimeServicer_to_server(Servicer(self._run), _Registry(self))
+            for name in imported(self._file):
+                importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - whatever the program's imports raise is for the engine to say
+            self._failure = f"{self._file}: {type(error).__name__}: {error}"
+            self._methods = None
+        finally:
+            gc.freeze()
+            gc.enable()
+            self._loaded.set()
+
+    def take(self, methods: Any) -> None:
+        """Keep how each question of the engine is answered."""
+        self._methods = methods
+
+    def answer(self, details: Any, request: bytes, context: Any) -> bytes:
+        """Answer one question of the engine, given and returned as it is on the wire."""
+        if details.method.rpartition("/")[2] in _NOTHING_TO_SAY:
+            return b""
+        self._loaded.wait(_LOAD_SECONDS)
+        if self._methods is None:
+            import grpc
+
+            context.abort(grpc.StatusCode.INTERNAL, self._failure)
+        method = self._methods.service(details)
+        answer: bytes = method.response_serializer(method.unary_unary(method.request_deserializer(request), context))
+        return answer
+
+    def _run(self) -> None:
+        runpy.run_path(str(self._file), run_name="__main__")
+
+
+class _Registry:
+    """What the generated code takes for a server: it only hands over the methods."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def add_generic_rpc_handlers(self, handlers: tuple[Any, ...]) -> None:
+        self._program.take(handlers[0])
+
+    def add_registered_method_handlers(self, service: str, methods: Any) -> None:
+        """Of no use here: the handlers above know the same methods."""
+
+
+def imported(file: Path) -> list[str]:
+    """The modules that a program imports at its top."""
+    found: list[str] = []
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module)
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    return [name for name in found if name != "__future__"]
+
+
+def listen(program: Program) -> tuple[Any, str]:
+    """Serve the program at an address of this machine alone; it can be asked at once. Returns the server, which ends when nobody holds it, and the address."""
+    import grpc
+
+    class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, details: Any) -> Any:
+            def answer(request: bytes, context: Any) -> bytes:
+                return program.answer(details, request, context)
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
+    server.add_generic_rpc_handlers((Handler(),))
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    return server, address
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    project = Path(sys.argv[1])
+    # What Python does for a script: its directory comes first on the path; a language host makes it the working directory too.
+    os.chdir(project)
+    sys.path.insert(0, str(project))
+    # What the program prints is for people, and stdout has its own use here.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    program = Program(project / "__main__.py")
+    _server, address = listen(program)
+    print(address, file=answers)
+    threading.Thread(target=program.load, daemon=True).start()
+    for _ in sys.stdin:
+        print(program.updates, file=answers)
+    # At once: there is nobody left to whom the threads of an unfinished update could be of use.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
