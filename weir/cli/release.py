@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -31,11 +29,6 @@ from weir.model import RouteTraffic, Service, ServiceTraffic, StackConfig, traff
 from weir.model.changes import changes, percents
 from weir.model.routing import host
 from weir.stackedit import StackEdit, overwrite
-
-_LOOK_EVERY = 0.1
-"""Seconds between two looks at istiod while an update runs: it waits so long itself before it sends out a change."""
-
-_LONG = 3600.0
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -131,7 +124,7 @@ def apply(entry: Operation, target: Stack, config: StackConfig, service: str, wh
     """
     entry.note("applying")
     start = time.monotonic()
-    with _following(config, want) as following:
+    with ahead(kubectl_for(config, None, config.propagation.istiod_namespace)) as istiod:
         try:
             target.up(why, preview=preview)
         except RefusedError:
@@ -140,50 +133,11 @@ def apply(entry: Operation, target: Stack, config: StackConfig, service: str, wh
             told = f"{error}\n{_what_stands(config, target, service)}"
             raise (InterruptedUpdateError if isinstance(error, InterruptedUpdateError) else EngineError)(told) from None
         try:
-            found = following()
+            found = follow(config, want, istiod())
         except KeyboardInterrupt:
             say("the update is done: the cluster has what the stack file says; whether all callers follow by now is not known")
             raise
     say(f"applied: all of {found.proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
-
-
-@contextmanager
-def _following(config: StackConfig, want: Want) -> Iterator[Callable[[], Obeyed]]:
-    """See callers follow while the block brings it about. What is given waits for the last of them."""
-    kubectl = kubectl_for(config, None, config.propagation.istiod_namespace)
-    over = threading.Event()
-
-    def pause(seconds: float) -> None:
-        if over.wait(max(seconds, _LOOK_EVERY)):
-            raise _OverError
-
-    def early() -> Obeyed | None:
-        there = istiod()
-        try:
-            return None if there is None else wait_for(kubectl, want, _LONG, there=there, pause=pause)
-        except (ClusterError, _OverError):
-            return None
-
-    # The thread ends before the connections do.
-    with ahead(kubectl) as istiod, ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(early)
-
-        def waited() -> Obeyed:
-            try:
-                found = looking.result(_LOOK_EVERY * 5)
-            except TimeoutError:
-                found = None
-            over.set()
-            return found or follow(config, want, istiod())
-
-        try:
-            yield waited
-        finally:
-            over.set()
-
-
-class _OverError(Exception):
-    """Nobody waits any more."""
 
 
 def divided(config: StackConfig, stack: str, service: str) -> Want:

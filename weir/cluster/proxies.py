@@ -160,6 +160,8 @@ def _lagging(istiod: Istiod, proxies: list[Proxy], want: Want, watch: _Watch, no
                 break
         elif watch.push is None:
             watch.push = _push(dump)
+            if _accepted(proxy, want, watch.push):
+                watch.settled.add(proxy.name)
         elif waited >= 2 * _PASSED_OVER and _accepted(proxy, want, 0):
             # A later push, of another type, has moved the number on; this one's own was accepted long ago.
             watch.settled.add(proxy.name)

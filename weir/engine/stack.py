@@ -8,12 +8,15 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from weir import yamlfile
 from weir.engine.program import can_serve, server
+from weir.engine.provider import provider, setting
 from weir.errors import WeirError
 
 TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
@@ -74,15 +77,18 @@ class Stack:
         if message:
             command += ["--message", message, "--suppress-outputs"]
         program = server(self.project) if message and can_serve(self.project) else None
-        if program is not None and program.address:
+        if program is not None and program.place:
             before = program.updates()
-            code, interrupted = self._wait([*command, f"--client={program.address}"], shielded, aside=True)
+            code, interrupted = self._wait([*command, f"--client={program.place}"], shielded, aside=True, environment=setting())
             after = program.updates()
             updated = before is None or after is None or after > before
             if code:
-                # Its program may still be at work on what the engine has given up.
-                program.close()
+                # They may still be at work on what the engine has given up.
+                for kept in (program, provider()):
+                    if kept is not None:
+                        kept.close()
                 server.cache_clear()
+                provider.cache_clear()
         else:
             code, interrupted = self._wait(command, shielded, aside=bool(message))
             updated = True
@@ -99,10 +105,14 @@ class Stack:
                 f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
             )
 
-    def _wait(self, command: list[str], shielded: bool, aside: bool) -> tuple[int, bool]:
+    def _wait(
+        self, command: list[str], shielded: bool, aside: bool, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, bool]:
         """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile. `aside`: its output on stderr, stdout is for a report."""
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
-        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None)
+        process = subprocess.Popen(
+            command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None, env={**os.environ, **environment}
+        )
         interrupted = False
         while True:
             try:
