@@ -41,9 +41,9 @@ COMMANDS = {
 }
 
 
-# What ends in an update. The rest of these need no engine.
-_UPDATING = ("set", "promote", "abort", "drill")
-_WITHOUT_UPDATE = {"--help", "--no-apply", "--clean"}
+# What runs the program, and what has it not run all the same.
+_RUNNING = ("set", "promote", "abort", "drill", "diff")
+_NOT_RUNNING = ("--help", "--no-apply", "--clean", "--preview")
 
 
 class _Commands(click.Group):
@@ -95,8 +95,8 @@ def main() -> NoReturn:
 
 
 def _look_ahead(arguments: Sequence[str]) -> None:
-    """Start what takes longest of a command that updates, before that is even imported: it goes on beside it."""
-    if arguments[:1] and arguments[0] in _UPDATING and not _WITHOUT_UPDATE & set(arguments):
+    """Start what takes longest of a command that runs the program, before that is even imported: it goes on beside it."""
+    if arguments and arguments[0] in _RUNNING and not any(each.startswith(_NOT_RUNNING) for each in arguments):
         from weir.engine.program import server
         from weir.stackfile import project_dir
 

@@ -8,6 +8,16 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 _END_SECONDS = 5.0
+_kept: list[Kept] = []
+
+
+def let_go() -> None:
+    """End all of them: after an update that failed they may still be at work on what the engine has given up."""
+    while _kept:
+        _kept.pop().close()
+
+
+atexit.register(let_go)
 
 
 class Kept:
@@ -24,7 +34,12 @@ class Kept:
             start_new_session=True,
             env=environment,
         )
-        atexit.register(self.close)
+        _kept.append(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
 
     @property
     def pid(self) -> int:
@@ -34,7 +49,7 @@ class Kept:
     @property
     def place(self) -> str:
         """Where it can be reached, in its own words; empty where it has ended. Waits for it to say so."""
-        return self._place if self._process.poll() is None else ""
+        return "" if self.ended else self._place
 
     @cached_property
     def _place(self) -> str:
@@ -57,7 +72,6 @@ class Kept:
 
     def close(self) -> None:
         """End it."""
-        atexit.unregister(self.close)
         self._process.kill()
         self._process.wait(_END_SECONDS)
         for stream in (self._process.stdin, self._process.stdout):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
 from pathlib import Path
 
 from weir import yamlfile
@@ -30,10 +29,15 @@ class ProgramServer(Kept):
         return int(line) if line else None
 
 
-@cache
+_servers: dict[Path, ProgramServer] = {}
+
+
 def server(project: Path) -> ProgramServer:
-    """The server of a project's program: started the first time it is asked for."""
-    return ProgramServer(project)
+    """The server of a project's program: started the first time it is asked for, and again where it has ended."""
+    found = _servers.get(project)
+    if found is None or found.ended:
+        found = _servers[project] = ProgramServer(project)
+    return found
 
 
 def can_serve(project: Path) -> bool:

@@ -7,7 +7,6 @@ is the file that the engine itself would start.
 from __future__ import annotations
 
 import os
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,9 +16,11 @@ from weir.processes import until_killed
 VARIABLE = "PULUMI_DEBUG_PROVIDERS"
 
 
-@cache
+_providers: dict[Path, Kept] = {}
+
+
 def provider() -> Kept | None:
-    """The provider's process, whose `place` is its port: started the first time it is asked for.
+    """The provider's process, whose `place` is its port: started the first time it is asked for, and again where it has ended.
 
     None where the engine has it from elsewhere, where the user names one, and where it could outlive this process.
     """
@@ -32,10 +33,14 @@ def provider() -> Kept | None:
     bound = until_killed()
     if not bound or VARIABLE in os.environ or not os.access(file, os.X_OK):
         return None
-    return Kept([*bound, str(file)], os.environ)
+    found = _providers.get(file)
+    if found is None or found.ended:
+        found = _providers[file] = Kept([*bound, str(file)], os.environ)
+    return found
 
 
 def setting() -> dict[str, str]:
     """What has the engine use it, as environment variables; empty where there is none."""
     kept = provider()
-    return {VARIABLE: f"kubernetes:{kept.place}"} if kept and kept.place.isdigit() else {}
+    place = kept.place if kept else ""
+    return {VARIABLE: f"kubernetes:{place}"} if place.isdigit() else {}

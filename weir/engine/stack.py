@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 from weir import yamlfile
+from weir.engine.kept import let_go
 from weir.engine.program import can_serve, server
-from weir.engine.provider import provider, setting
+from weir.engine.provider import setting
 from weir.errors import WeirError
 
 TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
@@ -76,22 +77,14 @@ class Stack:
         command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
         if message:
             command += ["--message", message, "--suppress-outputs"]
-        program = server(self.project) if message and can_serve(self.project) else None
-        if program is not None and program.place:
-            before = program.updates()
-            code, interrupted = self._wait([*command, f"--client={program.place}"], shielded, aside=True, environment=setting())
-            after = program.updates()
-            updated = before is None or after is None or after > before
-            if code:
-                # They may still be at work on what the engine has given up.
-                for kept in (program, provider()):
-                    if kept is not None:
-                        kept.close()
-                server.cache_clear()
-                provider.cache_clear()
-        else:
-            code, interrupted = self._wait(command, shielded, aside=bool(message))
-            updated = True
+        options, environment = self._served() if message else ([], {})
+        program = server(self.project) if options else None
+        before = program.updates() if program else None
+        code, interrupted = self._wait([*command, *options], shielded, bool(message), environment)
+        after = program.updates() if program else None
+        updated = before is None or after is None or after > before
+        if code:
+            let_go()
         if code and not updated:
             raise (InterruptedPreviewError if interrupted else RefusedError)(
                 f"the preview of stack {self.name} {'was interrupted' if interrupted else f'ended with exit code {code}'}"
@@ -105,9 +98,12 @@ class Stack:
                 f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
             )
 
-    def _wait(
-        self, command: list[str], shielded: bool, aside: bool, environment: Mapping[str, str] = MappingProxyType({})
-    ) -> tuple[int, bool]:
+    def _served(self) -> tuple[list[str], dict[str, str]]:
+        """Options and variables with which pulumi uses processes that weir keeps, for the program and the provider; none where it cannot."""
+        program = server(self.project) if can_serve(self.project) else None
+        return ([f"--client={program.place}"], setting()) if program is not None and program.place else ([], {})
+
+    def _wait(self, command: list[str], shielded: bool, aside: bool, environment: Mapping[str, str]) -> tuple[int, bool]:
         """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile. `aside`: its output on stderr, stdout is for a report."""
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
         process = subprocess.Popen(
@@ -148,8 +144,10 @@ class Stack:
 
     def preview(self) -> str:
         """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's stands there."""
-        asked = self._ask("preview", "--json", "--stack", self.name, seconds=_PREVIEW_SECONDS)
+        options, environment = self._served()
+        asked = self._ask("preview", "--json", "--stack", self.name, *options, seconds=_PREVIEW_SECONDS, environment=environment)
         if asked.returncode:
+            let_go()
             raise EngineError(f"the preview of stack {self.name} failed: {_diagnostics(asked)}")
         return asked.stdout
 
@@ -182,7 +180,9 @@ class Stack:
                 found.append(int(lock["pid"]))
         return found
 
-    def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
+    def _ask(
+        self, *arguments: str, seconds: float = _ASK_SECONDS, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
                 [self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
@@ -192,6 +192,7 @@ class Stack:
                 text=True,
                 timeout=seconds,
                 check=False,
+                env={**os.environ, **environment},
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.harness import until
+from weir.engine.kept import let_go
 from weir.engine.provider import VARIABLE, provider, setting
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing would end it with this process")
@@ -25,21 +25,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     file.chmod(0o755)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
     monkeypatch.delenv(VARIABLE, raising=False)
-    provider.cache_clear()
     yield tmp_path
-    if kept := provider():
-        kept.close()
-    provider.cache_clear()
+    let_go()
 
 
 def test_the_engine_is_told_where_it_is(home: Path) -> None:
-    """By its port, and that of the same process each time; by nothing once it has ended."""
-    assert setting() == {VARIABLE: "kubernetes:12345"} == setting()
-    kept = provider()
-    assert kept is not None
-    kept.close()
-    assert setting() == {}
-    until(lambda: not Path(f"/proc/{kept.pid}").exists(), 10, "it is gone")
+    """By its port, and that of the same process each time; another is started once it has ended."""
+    first = provider()
+    assert first is not None
+    assert setting() == {VARIABLE: "kubernetes:12345"}
+    assert provider() is first
+    let_go()
+    assert not Path(f"/proc/{first.pid}").exists()
+    assert first.place == ""
+    assert setting() == {VARIABLE: "kubernetes:12345"}
+    assert provider() is not first
 
 
 def test_what_the_user_says_goes(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
