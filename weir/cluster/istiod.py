@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +23,6 @@ from typing import Any
 
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
-from weir.processes import until_killed
 
 _PORT = 15014
 _SELECTOR = "app=istiod"
@@ -145,7 +146,7 @@ def _forwarded(kubectl: Kubectl, found: dict[str, Any]) -> Iterator[Istiod]:
     pod = str(found["metadata"]["name"])
     since = datetime.fromisoformat(_ready(found)["lastTransitionTime"])
     process = subprocess.Popen(
-        [*until_killed(), *kubectl.command(["port-forward", "--address", "127.0.0.1", f"pod/{pod}", f":{_PORT}"])],
+        [*_until_killed(), *kubectl.command(["port-forward", "--address", "127.0.0.1", f"pod/{pod}", f":{_PORT}"])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -166,3 +167,12 @@ def _forwarded(kubectl: Kubectl, found: dict[str, Any]) -> Iterator[Istiod]:
     finally:
         process.kill()
         process.communicate()
+
+
+def _until_killed() -> list[str]:
+    """What to put before a command that must not outlive whoever asks, not even one that is killed: util-linux has it, and so has every Debian.
+
+    Not a function for the child, which would make it a real fork: gRPC, whose threads that copies, remarks on each.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

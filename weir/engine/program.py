@@ -7,26 +7,75 @@ several changes keeps it.
 
 from __future__ import annotations
 
+import atexit
 import os
+import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 
 from weir import yamlfile
-from weir.engine.kept import Kept
+
+_END_SECONDS = 5.0
 
 
-class ProgramServer(Kept):
-    """The process that serves the program of a project; its `place` is what `--client` takes."""
+class ProgramServer:
+    """The process that serves the program of a project, from now until this process ends."""
 
     def __init__(self, project: Path) -> None:
         """Start it. Nothing is waited for."""
-        # What the program asks the cluster it asks through kubectl, and gRPC would remark on every new process.
-        super().__init__([sys.executable, "-m", "weir.engine.server", str(project)], {"GRPC_VERBOSITY": "ERROR", **os.environ})
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "weir.engine.server", str(project)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            # Ctrl-C is for the engine, which ends the update in good order and needs the program for that.
+            start_new_session=True,
+            # What the program asks the cluster it asks through kubectl, and gRPC would remark on every new process.
+            env={"GRPC_VERBOSITY": "ERROR", **os.environ},
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
+    def address(self) -> str:
+        """What to give the engine as `--client`; empty where the process has ended."""
+        return "" if self.ended else self._address
+
+    @cached_property
+    def _address(self) -> str:
+        return self._line()
 
     def updates(self) -> int | None:
         """For how many updates, previews not counted, the program was run; None where the process has ended and nobody knows."""
-        line = self.line() if self.place and self.tell("") else ""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(b"\n")
+        except OSError:
+            return None
+        line = self._line()
         return int(line) if line else None
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait(_END_SECONDS)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line: bytes = self._process.stdout.readline()
+        return line.decode().strip()
 
 
 _servers: dict[Path, ProgramServer] = {}
@@ -38,6 +87,15 @@ def server(project: Path) -> ProgramServer:
     if found is None or found.ended:
         found = _servers[project] = ProgramServer(project)
     return found
+
+
+def let_go() -> None:
+    """End every server: after an update that failed its program may still be at work on what the engine has given up."""
+    while _servers:
+        _servers.popitem()[1].close()
+
+
+atexit.register(let_go)
 
 
 def can_serve(project: Path) -> bool:

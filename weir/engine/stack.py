@@ -8,16 +8,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from weir import yamlfile
-from weir.engine.kept import let_go
-from weir.engine.program import can_serve, server
-from weir.engine.provider import setting
+from weir.engine.program import can_serve, let_go, server
 from weir.errors import WeirError
 
 TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
@@ -77,10 +73,10 @@ class Stack:
         command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
         if message:
             command += ["--message", message, "--suppress-outputs"]
-        options, environment = self._served() if message else ([], {})
+        options = self._served() if message else []
         program = server(self.project) if options else None
         before = program.updates() if program else None
-        code, interrupted = self._wait([*command, *options], shielded, bool(message), environment)
+        code, interrupted = self._wait([*command, *options], shielded, aside=bool(message))
         after = program.updates() if program else None
         updated = before is None or after is None or after > before
         if code:
@@ -98,17 +94,15 @@ class Stack:
                 f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
             )
 
-    def _served(self) -> tuple[list[str], dict[str, str]]:
-        """Options and variables with which pulumi uses processes that weir keeps, for the program and the provider; none where it cannot."""
-        program = server(self.project) if can_serve(self.project) else None
-        return ([f"--client={program.place}"], setting()) if program is not None and program.place else ([], {})
+    def _served(self) -> list[str]:
+        """Options with which pulumi has the program run by the process that weir keeps; none where it cannot."""
+        address = server(self.project).address if can_serve(self.project) else ""
+        return [f"--client={address}"] if address else []
 
-    def _wait(self, command: list[str], shielded: bool, aside: bool, environment: Mapping[str, str]) -> tuple[int, bool]:
+    def _wait(self, command: list[str], shielded: bool, aside: bool) -> tuple[int, bool]:
         """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile. `aside`: its output on stderr, stdout is for a report."""
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
-        process = subprocess.Popen(
-            command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None, env={**os.environ, **environment}
-        )
+        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None)
         interrupted = False
         while True:
             try:
@@ -144,8 +138,7 @@ class Stack:
 
     def preview(self) -> str:
         """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's stands there."""
-        options, environment = self._served()
-        asked = self._ask("preview", "--json", "--stack", self.name, *options, seconds=_PREVIEW_SECONDS, environment=environment)
+        asked = self._ask("preview", "--json", "--stack", self.name, *self._served(), seconds=_PREVIEW_SECONDS)
         if asked.returncode:
             let_go()
             raise EngineError(f"the preview of stack {self.name} failed: {_diagnostics(asked)}")
@@ -180,9 +173,7 @@ class Stack:
                 found.append(int(lock["pid"]))
         return found
 
-    def _ask(
-        self, *arguments: str, seconds: float = _ASK_SECONDS, environment: Mapping[str, str] = MappingProxyType({})
-    ) -> subprocess.CompletedProcess[str]:
+    def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
                 [self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
@@ -192,7 +183,6 @@ class Stack:
                 text=True,
                 timeout=seconds,
                 check=False,
-                env={**os.environ, **environment},
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None

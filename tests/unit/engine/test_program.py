@@ -34,7 +34,7 @@ def served(directory: Path, program: str) -> Iterator[tuple[ProgramServer, Langu
     """The program, served, and who asks about it."""
     server = ProgramServer(project(directory, program))
     try:
-        with grpc.insecure_channel(server.place) as channel:
+        with grpc.insecure_channel(server.address) as channel:
             yield server, LanguageRuntimeStub(channel)
     finally:
         server.close()
@@ -73,7 +73,7 @@ def test_a_server_that_is_gone_knows_nothing(tmp_path: Path) -> None:
     """Nobody takes its silence for the answer that nothing was updated; and no address is given that nobody listens at."""
     with served(tmp_path, "") as (server, _):
         os.kill(server.pid, signal.SIGKILL)
-        until(lambda: not server.place, 10, "the server is gone")
+        until(lambda: not server.address, 10, "the server is gone")
         assert server.updates() is None
 
 
@@ -82,7 +82,7 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     project(tmp_path, "")
     starting = (
         "import sys, time; from pathlib import Path; from weir.engine.program import ProgramServer;"
-        " server = ProgramServer(Path(sys.argv[1])); print(server.pid, server.place, flush=True); time.sleep(60)"
+        " server = ProgramServer(Path(sys.argv[1])); print(server.pid, server.address, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", starting, str(tmp_path)], stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
