@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ import pulumi
 from components.placement import owner
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
-from weir.cluster.live import Live
+from weir.cluster.live import Live, live
 from weir.cluster.proxies import Want, wait_for
 from weir.model import StackConfig
 from weir.model.routing import host
@@ -55,7 +54,7 @@ class Safeguards:
         self._asking = ThreadPoolExecutor(_QUESTIONS_AT_A_TIME, thread_name_prefix="weir-asks")
         if not config.ephemeral:
             # Every rule asks what stands there. The answer comes while the engine still sees to the namespace.
-            self._asking.submit(self._look_ahead)
+            self._asking.submit(lambda: self._of(config.namespace).read())
         seen = pulumi.ResourceHookOptions(on_dry_run=True)
         adopt = pulumi.ResourceHook("not-somebody-elses", self._refuse_others, seen)
         known = pulumi.ResourceHook("proxies-know-the-versions", self._versions_are_known, seen)
@@ -263,16 +262,11 @@ class Safeguards:
         """Do in a thread what would hold up all other resources."""
         return await asyncio.get_running_loop().run_in_executor(self._asking, work)
 
-    def _look_ahead(self) -> None:
-        # Whoever asks hears of an error, if there is one.
-        with suppress(ClusterError):
-            self._of(self._config.namespace).objects  # noqa: B018 - reading it is asking
-
     def _of(self, namespace: str) -> Live:
         # Several threads may be the first to ask, and each would have the cluster answer for itself.
         with self._finding:
             if namespace not in self._live:
-                self._live[namespace] = Live(self._kubectl(namespace))
+                self._live[namespace] = live(self._kubectl(namespace))
             return self._live[namespace]
 
     def _kubectl(self, namespace: str) -> Kubectl:

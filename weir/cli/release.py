@@ -126,7 +126,8 @@ def apply(entry: Operation, target: Stack, config: StackConfig, service: str, wh
     start = time.monotonic()
     with ahead(kubectl_for(config, None, config.propagation.istiod_namespace)) as istiod:
         try:
-            target.up(why, preview=preview)
+            asking = None if config.ephemeral else kubectl_for(config, None, config.namespace)
+            target.up(why, preview=preview, asking=asking)
         except RefusedError:
             raise
         except EngineError as error:

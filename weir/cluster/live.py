@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from weir.cluster.errors import ClusterError
@@ -22,6 +24,7 @@ _KINDS = (
     "poddisruptionbudgets.policy",
 )
 _LOG_LINES = 5
+_FRESH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ class Live:
         if isinstance(found, ClusterError):
             raise found
         return found
+
+    def read(self) -> None:
+        """Read it now. Whoever asks hears of an error, if there is one."""
+        with suppress(ClusterError):
+            self.objects  # noqa: B018 - reading it is asking
 
     @cached_property
     def _found(self) -> Mapping[tuple[str, str], dict[str, Any]] | ClusterError:
@@ -133,3 +141,19 @@ class Live:
             ),
             "",
         )
+
+
+_ahead: dict[Kubectl, tuple[float, Live]] = {}
+
+
+def look_ahead(kubectl: Kubectl) -> None:
+    """Begin to read what stands there, for whoever asks `live` for it in a moment."""
+    found = Live(kubectl)
+    _ahead[kubectl] = (time.monotonic(), found)
+    Thread(target=found.read, daemon=True).start()
+
+
+def live(kubectl: Kubectl) -> Live:
+    """What stands there: what `look_ahead` has begun to read a moment ago, for the first who asks, else what is read with the first question."""
+    begun, found = _ahead.pop(kubectl, (0.0, None))
+    return found if found is not None and time.monotonic() - begun < _FRESH_SECONDS else Live(kubectl)

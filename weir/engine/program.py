@@ -8,13 +8,19 @@ several changes keeps it.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from weir import yamlfile
+
+if TYPE_CHECKING:
+    from weir.cluster.kubectl import Kubectl
 
 _END_SECONDS = 5.0
 
@@ -56,13 +62,12 @@ class ProgramServer:
 
     def updates(self) -> int | None:
         """For how many updates, previews not counted, the program was run; None where the process has ended and nobody knows."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(b"\n")
-        except OSError:
-            return None
-        line = self._line()
+        line = self._line() if self._tell("") else ""
         return int(line) if line else None
+
+    def look_ahead(self, kubectl: Kubectl) -> None:
+        """Have it read what the next run will ask the cluster, while the engine starts."""
+        self._tell(json.dumps(asdict(kubectl)))
 
     def close(self) -> None:
         """End it."""
@@ -71,6 +76,14 @@ class ProgramServer:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
+
+    def _tell(self, text: str) -> bool:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{text}\n".encode())
+        except OSError:
+            return False
+        return True
 
     def _line(self) -> str:
         assert self._process.stdout is not None

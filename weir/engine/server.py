@@ -1,8 +1,9 @@
 """The process that serves a project's program to the engine: `python -m weir.engine.server PROJECT`.
 
 It runs the project's own `__main__.py`, as a language host would, and imports what that imports before anybody asks. On stdout stands the
-address first; then, for every line on stdin, how many updates (not previews) the program has been run for. It ends when stdin does, which is
-when whoever started it ends, however that comes about.
+address first. A line on stdin is a question, how many updates (not previews) the program has been run for; or, as JSON, the cluster and
+namespace that the next run will ask about, which are read at once. It ends when stdin does, which is when whoever started it ends, however
+that comes about.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ast
 import gc
 import importlib
+import json
 import os
 import runpy
 import sys
@@ -17,6 +19,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.live import look_ahead
 
 _LOAD_SECONDS = 60.0
 _NOTHING_TO_SAY = ("About", "GetRequiredPackages", "GetRequiredPlugins")
@@ -136,8 +141,11 @@ def main() -> None:
     _server, address = listen(program)
     print(address, file=answers)
     threading.Thread(target=program.load, daemon=True).start()
-    for _ in sys.stdin:
-        print(program.updates, file=answers)
+    for line in sys.stdin:
+        if line.strip():
+            look_ahead(Kubectl(**json.loads(line)))
+        else:
+            print(program.updates, file=answers)
     # At once: there is nobody left to whom the threads of an unfinished update could be of use.
     os._exit(0)
 

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weir import yamlfile
 from weir.engine.program import can_serve, let_go, server
 from weir.errors import WeirError
+
+if TYPE_CHECKING:
+    from weir.cluster.kubectl import Kubectl
 
 TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
 """Environment variable that names the pulumi to use; without it, the first one on PATH."""
@@ -63,11 +66,12 @@ class Stack:
         if created.returncode:
             raise EngineError(f"stack {self.name} cannot be created: {_words(created)}")
 
-    def up(self, message: str = "", *, shielded: bool = False, preview: bool = False) -> None:
+    def up(self, message: str = "", *, shielded: bool = False, preview: bool = False, asking: Kubectl | None = None) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
         `message` goes into the stack's history; with one, the output goes to stderr. `shielded`: Ctrl-C does not reach it, because it is what
         Ctrl-C itself asks for. `preview`: preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
+        `asking`: how the program is going to ask the cluster; what it asks is read while pulumi starts.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
         command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
@@ -76,6 +80,8 @@ class Stack:
         options = self._served() if message else []
         program = server(self.project) if options else None
         before = program.updates() if program else None
+        if program and asking:
+            program.look_ahead(asking)
         code, interrupted = self._wait([*command, *options], shielded, aside=bool(message))
         after = program.updates() if program else None
         updated = before is None or after is None or after > before
