@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.processes import BenchError
+from tests.bench.spans import phases
 from tests.live.harness import Project, shell_environment
 
 STACK = "bench"
@@ -51,7 +52,9 @@ def measure() -> dict[str, Any]:
             patches.append(_patched(shell, next(shares)))
         shell.run(f"pulumi up --yes --skip-preview --refresh --non-interactive --stack {STACK}")
         print("release: ten changes in one process", file=sys.stderr)
-        steps = json.loads(shell.run(f"python -m tests.bench.steps {STACK} {STEPS}", PYTHONPATH=str(Path(__file__).parents[2])))
+        steps = shell.steps()
+        print("release: ten changes once more, traced", file=sys.stderr)
+        traced, where = shell.traced()
     ratio_set = statistics.median(sets) / statistics.median(ups)
     ratio_tenth = steps[-1] / statistics.median(patches)
     return {
@@ -65,6 +68,11 @@ def measure() -> dict[str, Any]:
             "command": f"the last of {STEPS} changes in one weir process, until every caller's proxy follows",
             "baseline": "kubectl patch of the weights, until the caller's Envoy obeys",
             "steps": [round(step, 3) for step in steps],
+            "where": {
+                "what": "seconds of the tenth change by phase, of another ten with Pulumi's trace on; around: weir itself, the CLI's own start and end, callers",
+                **where,
+                "around": round(traced[-1] - sum(where.values()), 3),
+            },
             **_beside([steps[-1]], patches, ratio_tenth, TARGET_TENTH),
         },
     }
@@ -116,6 +124,22 @@ class _Shell:
         start = time.perf_counter()
         self.run(command)
         return time.perf_counter() - start
+
+    def steps(self, **more: str) -> list[float]:
+        """Seconds of each of ten changes in one weir process."""
+        found: list[float] = json.loads(
+            self.run(f"python -m tests.bench.steps {STACK} {STEPS}", PYTHONPATH=str(Path(__file__).parents[2]), **more)
+        )
+        return found
+
+    def traced(self) -> tuple[list[float], dict[str, float]]:
+        """The same, with a pulumi that traces itself; and where the seconds of the last change went in it."""
+        with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
+            trace, wrapper = Path(directory, "trace.json"), Path(directory, "pulumi")
+            pulumi = shutil.which("pulumi", path=self.environment["PATH"])
+            wrapper.write_text(f'#!/bin/sh\nexec {pulumi} "$@" --otel-traces=file://{trace}\n')
+            wrapper.chmod(0o755)
+            return self.steps(WEIR_TOOL_PULUMI=str(wrapper)), phases(trace)
 
     def edit(self, share: int) -> None:
         """Another canary in the stack file, as an editor writes it."""
