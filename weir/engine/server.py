@@ -44,9 +44,12 @@ class Program:
         gc.disable()
         try:
             # Private to the SDK, and pinned with it: what the Automation API offers starts the CLI four times for one update.
+            import pulumi
             from pulumi.automation._server import LanguageServer
             from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
 
+            # A question and an answer each, some 130 of them for a small stack, which the engine throws away: nobody asks it for --debug here.
+            pulumi.log.debug = _nobody_listens
             program = self
 
             class Servicer(LanguageServer):
@@ -97,6 +100,10 @@ class _Registry:
 
     def add_registered_method_handlers(self, service: str, methods: Any) -> None:
         """Of no use here: the handlers above know the same methods."""
+
+
+def _nobody_listens(*_message: Any, **_about: Any) -> None:
+    """In the place of the SDK's `log.debug`."""
 
 
 def imported(file: Path) -> list[str]:
