@@ -16,8 +16,8 @@ from weir import stackfile
 from weir.cli.diff import text_of
 from weir.cli.options import kubectl_for, load_stack, real_namespace
 from weir.cli.recovery import recovered, say
+from weir.cluster.connections import connect_ahead
 from weir.cluster.errors import ClusterError
-from weir.cluster.istiod import Istiod, ahead
 from weir.cluster.live import Live
 from weir.cluster.proxies import Obeyed, Want, wait_for
 from weir.engine import EngineError, InterruptedUpdateError, RefusedError, Stack
@@ -124,20 +124,20 @@ def apply(entry: Operation, target: Stack, config: StackConfig, service: str, wh
     """
     entry.note("applying")
     start = time.monotonic()
-    with ahead(kubectl_for(config, None, config.propagation.istiod_namespace)) as istiod:
-        try:
-            asking = None if config.ephemeral else kubectl_for(config, None, config.namespace)
-            target.up(why, preview=preview, asking=asking)
-        except RefusedError:
-            raise
-        except EngineError as error:
-            told = f"{error}\n{_what_stands(config, target, service)}"
-            raise (InterruptedUpdateError if isinstance(error, InterruptedUpdateError) else EngineError)(told) from None
-        try:
-            found = follow(config, want, istiod())
-        except KeyboardInterrupt:
-            say("the update is done: the cluster has what the stack file says; whether all callers follow by now is not known")
-            raise
+    connect_ahead(kubectl_for(config, None, config.propagation.istiod_namespace))
+    try:
+        asking = None if config.ephemeral else kubectl_for(config, None, config.namespace)
+        target.up(why, preview=preview, asking=asking)
+    except RefusedError:
+        raise
+    except EngineError as error:
+        told = f"{error}\n{_what_stands(config, target, service)}"
+        raise (InterruptedUpdateError if isinstance(error, InterruptedUpdateError) else EngineError)(told) from None
+    try:
+        found = follow(config, want)
+    except KeyboardInterrupt:
+        say("the update is done: the cluster has what the stack file says; whether all callers follow by now is not known")
+        raise
     say(f"applied: all of {found.proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
 
 
@@ -149,11 +149,11 @@ def divided(config: StackConfig, stack: str, service: str) -> Want:
     return Want(host(service, namespace), shares=shares)
 
 
-def follow(config: StackConfig, want: Want, there: list[Istiod] | None = None) -> Obeyed:
-    """Return when every caller's proxy does as wanted; `there` are connections that are open already. Raises ClusterError where that is not known in time."""
+def follow(config: StackConfig, want: Want) -> Obeyed:
+    """Return when every caller's proxy does as wanted. Raises ClusterError where that is not known in time."""
     settings = config.propagation
     try:
-        return wait_for(kubectl_for(config, None, settings.istiod_namespace), want, settings.timeout.seconds, there=there)
+        return wait_for(kubectl_for(config, None, settings.istiod_namespace), want, settings.timeout.seconds)
     except ClusterError as error:
         raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None
 

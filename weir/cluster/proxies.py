@@ -7,7 +7,6 @@ proxy that was passed over by that push is asked about one by one: it may have n
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -15,8 +14,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from weir.cluster.connections import disconnect, istiods
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Istiod, Proxy, istiods
+from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Istiod, Proxy
 from weir.cluster.kubectl import Kubectl
 
 _INTERVAL = 0.05
@@ -93,30 +93,29 @@ def wait_for(
     want: Want,
     timeout: float,
     *,
-    there: list[Istiod] | None = None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Obeyed:
     """Return when every proxy that knows the service does what is wanted; `kubectl` is set to istiod's namespace.
 
-    `timeout` in seconds. `there`: connections that are open already, for a start. An istiod that is away is asked again until then. Raises
+    `timeout` in seconds. An istiod that is away is asked again until then. Raises
     DisobeyedError with the proxies that lag, or ClusterError when istiod does not answer by then; UnaskedError at once where istiod
     cannot be asked at all.
     """
     start = clock()
     while True:
         try:
-            with istiods(kubectl) if there is None else contextlib.nullcontext(there) as connected:
-                young = RECONNECTING - min(istiod.ready_for for istiod in connected)
-                if not want.gone or young <= 0:
-                    return _wait(connected, want, start, timeout, clock, pause)
+            there = istiods(kubectl)
+            young = RECONNECTING - min(istiod.ready_for for istiod in there)
+            if not want.gone or young <= 0:
+                return _wait(there, want, start, timeout, clock, pause)
             # This wait is not the proxies' fault, and does not count as their delay.
             start += young
             pause(young)
         except (UnaskedError, DisobeyedError):
             raise
         except ClusterError as error:
-            there = None
+            disconnect(kubectl)
             if clock() - start >= timeout:
                 raise ClusterError(f"istiod could not be asked for {timeout:g} s whether proxies {want}: {error}") from None
             pause(0.5)

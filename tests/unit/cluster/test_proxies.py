@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -86,9 +84,8 @@ def wait(monkeypatch: pytest.MonkeyPatch, want: Want, *there: FakeIstiod, timeou
     """Wait on a clock of its own; returns the seconds that passed on it."""
     time = [0.0]
 
-    @contextmanager
-    def opened(_: Kubectl) -> Iterator[list[FakeIstiod]]:
-        yield list(there)
+    def opened(_: Kubectl) -> list[FakeIstiod]:
+        return list(there)
 
     def pause(seconds: float) -> None:
         time[0] += seconds
@@ -193,12 +190,11 @@ def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest
     time = [0.0]
     tries: list[float] = []
 
-    @contextmanager
-    def away(_: Kubectl) -> Iterator[list[FakeIstiod]]:
+    def away(_: Kubectl) -> list[FakeIstiod]:
         tries.append(time[0])
         if error is not None and time[0] < 3:
             raise error
-        yield [FakeIstiod({"a": proxy(9, "v1 v2")})]
+        return [FakeIstiod({"a": proxy(9, "v1 v2")})]
 
     def pause(seconds: float) -> None:
         time[0] += seconds

@@ -1,0 +1,131 @@
+"""Connections to istiod are kept, as long as the pods they lead to are the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.harness import until
+from weir.cluster.connections import connect_ahead, disconnect, istiods
+from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.kubectl import Kubectl
+
+# A port-forward that says its own process as the port.
+_KUBECTL = """#!/bin/sh
+case "$*" in
+*port-forward*pod/mute*) echo "error: forbidden" >&2; exit 1 ;;
+*port-forward*) echo "Forwarding from 127.0.0.1:$$ -> 15014"; exec sleep 60 ;;
+*) echo asked >> "$(dirname "$0")/asked"; cat "$(dirname "$0")/pods" ;;
+esac
+"""
+
+
+def pod(name: str, *, ready: str = "True", restarts: int = 0) -> dict[str, Any]:
+    """A pod of istiod."""
+    condition = {"type": "Ready", "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    return {
+        "metadata": {"name": name, "uid": f"uid-of-{name}"},
+        "status": {"conditions": [condition], "containerStatuses": [{"restartCount": restarts}]},
+    }
+
+
+class Cluster:
+    """One whose pods are what was last `set`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        script = directory / "kubectl"
+        script.write_text(_KUBECTL)
+        script.chmod(0o755)
+        self.kubectl = Kubectl(str(script), "istio-system")
+
+    def set(self, *pods: dict[str, Any]) -> None:
+        """Have these, from now on."""
+        (self.directory / "pods").write_text(json.dumps({"items": pods}))
+
+    def ports(self) -> dict[str, int]:
+        """The ports, which are the processes, by pod."""
+        return {istiod.pod: istiod.port for istiod in istiods(self.kubectl)}
+
+    def asked(self) -> int:
+        """How often the pods were asked for."""
+        return len((self.directory / "asked").read_text().splitlines())
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster with one istiod."""
+    there = Cluster(tmp_path)
+    there.set(pod("one"))
+    yield there
+    disconnect(there.kubectl)
+
+
+def running(pid: int) -> bool:
+    """Whether the process is there."""
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_a_connection_is_kept_while_its_pod_is_the_same(cluster: Cluster) -> None:
+    """Another pod gets one of its own; one that is gone, or whose container was started again, loses it."""
+    first = cluster.ports()
+    assert cluster.ports() == first
+    cluster.set(pod("one"), pod("two"))
+    both = cluster.ports()
+    assert both["one"] == first["one"]
+    assert both["two"] != both["one"]
+    cluster.set(pod("one", restarts=1))
+    again = cluster.ports()
+    assert again.keys() == {"one"}
+    assert again["one"] != first["one"]
+    assert not running(first["one"])
+    assert not running(both["two"])
+
+
+def test_a_connection_that_has_ended_is_opened_again(cluster: Cluster) -> None:
+    """kubectl ends a forwarding that has lost its pod; `disconnect` ends all, for whoever has found one to be of no use."""
+    first = cluster.ports()["one"]
+    disconnect(cluster.kubectl)
+    assert not running(first)
+    second = cluster.ports()["one"]
+    os.kill(second, signal.SIGKILL)
+    until(lambda: Path(f"/proc/{second}/stat").read_text().rpartition(")")[2].split()[0] == "Z", 10, "it has ended")
+    assert cluster.ports()["one"] not in (first, second)
+
+
+def test_what_was_begun_is_for_the_next_who_asks(cluster: Cluster) -> None:
+    """The pods are asked for once for both, and anew for whoever comes later."""
+    connect_ahead(cluster.kubectl)
+    assert cluster.ports().keys() == {"one"}
+    assert cluster.asked() == 1
+    cluster.ports()
+    assert cluster.asked() == 2
+
+
+def test_what_was_begun_long_ago_is_begun_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another istiod may have come meanwhile."""
+    connect_ahead(cluster.kubectl)
+    monkeypatch.setattr("weir.cluster.connections._FRESH_SECONDS", -1.0)
+    cluster.set(pod("one"), pod("two"))
+    assert cluster.ports().keys() == {"one", "two"}
+
+
+@pytest.mark.parametrize(
+    ("pods", "error", "message"),
+    [
+        ([], UnaskedError, "there is no istiod in namespace istio-system"),
+        ([pod("one", ready="False")], ClusterError, "no istiod in namespace istio-system is ready; see kubectl -n istio-system get pods"),
+        ([pod("mute")], UnaskedError, "mute cannot be asked: kubectl port-forward ended with: error: forbidden"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(cluster: Cluster, pods: list[dict[str, Any]], error: type[ClusterError], message: str) -> None:
+    """Whether it may yet be answered is told apart from where nobody can answer."""
+    cluster.set(*pods)
+    with pytest.raises(error, match=message):
+        cluster.ports()
