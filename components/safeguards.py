@@ -20,7 +20,8 @@ from components.placement import owner
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live, live
-from weir.cluster.proxies import Want, wait_for
+from weir.cluster.proxies import wait_for
+from weir.cluster.want import Want
 from weir.model import StackConfig
 from weir.model.routing import host
 from weir.model.usage import used

@@ -17,7 +17,7 @@ from weir.cli.drillview import Watched, watch
 from weir.cli.options import find_service, json_option, load_stack, real_namespace, stack_option
 from weir.cli.recovery import recovered, remove_drills, say
 from weir.cli.release import agreed, apply, follow, put_back, ready, undo
-from weir.cluster.proxies import Want
+from weir.cluster.want import Want
 from weir.engine import RefusedError, Stack
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, held, operation, path_of

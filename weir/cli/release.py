@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import click
 
@@ -19,7 +20,8 @@ from weir.cli.recovery import recovered, say
 from weir.cluster.connections import connect_ahead
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
-from weir.cluster.proxies import Obeyed, Want, wait_for
+from weir.cluster.proxies import Obeyed, wait_for
+from weir.cluster.want import Want
 from weir.engine import EngineError, InterruptedUpdateError, RefusedError, Stack
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
@@ -86,16 +88,12 @@ def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: s
                 click.echo(text_of(parse(json.loads(target.preview()))))
                 if not agreed():
                     raise click.Abort()
+        alone = weights_alone(*both)
+        only = _rules(service) if alone and _brought_about.pop(path, None) == before else ()
+        want = divided(config, stack, service)
         try:
-            apply(
-                entry,
-                target,
-                config,
-                service,
-                message(what, reason),
-                divided(config, stack, service),
-                preview=yes and not weights_alone(*both),
-            )
+            apply(entry, target, config, service, message(what, reason), want, preview=yes and not alone, only=only)
+            _brought_about[path] = changed.text
         except RefusedError:
             undo(changed)
             raise
@@ -104,6 +102,15 @@ def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: s
                 raise
             undo(changed)
             raise type(error)(f"{str(error).splitlines()[0]}\nthe cluster divides requests as before") from None
+
+
+_brought_about: dict[Path, str] = {}
+"""Stack files with which this process has brought about the whole stack: where only shares have changed since, nothing but the rules can differ."""
+
+
+def _rules(service: str) -> tuple[str, ...]:
+    """Patterns of the URNs of a service's rules: its VirtualService, its DestinationRules of a version each, and that of its host."""
+    return f"**VirtualService::{service}", f"**DestinationRule::{service}-*", f"**DestinationRule::{service}"
 
 
 def weights_alone(before: ServiceTraffic, after: ServiceTraffic) -> bool:
@@ -117,17 +124,20 @@ def _receiving(route: RouteTraffic) -> frozenset[str]:
     return frozenset(version for version, weight in route.weights.items() if weight > 0)
 
 
-def apply(entry: Operation, target: Stack, config: StackConfig, service: str, why: str, want: Want, *, preview: bool) -> None:
+def apply(
+    entry: Operation, target: Stack, config: StackConfig, service: str, why: str, want: Want, *, preview: bool, only: Sequence[str] = ()
+) -> None:
     """Bring the stack to its file, and return when callers do as wanted. Whatever keeps it from that says what stands where, and what to type.
 
-    `why` goes into the history. `preview`: nobody has previewed it yet. Raises RefusedError where that refuses: then nothing was applied.
+    `why` goes into the history. `preview`: nobody has previewed it yet. `only`: patterns of the resources that can have changed. Raises
+    RefusedError where the preview refuses: then nothing was applied.
     """
     entry.note("applying")
     start = time.monotonic()
     connect_ahead(kubectl_for(config, None, config.propagation.istiod_namespace))
     try:
         asking = None if config.ephemeral else kubectl_for(config, None, config.namespace)
-        target.up(why, preview=preview, asking=asking)
+        target.up(why, preview=preview, asking=asking, only=only)
     except RefusedError:
         raise
     except EngineError as error:

@@ -12,12 +12,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import Istiod
+from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, newest
 from weir.cluster.kubectl import Kubectl
 
 _PORT = 15014
@@ -35,7 +35,7 @@ def istiods(kubectl: Kubectl) -> list[Istiod]:
 
 
 def connect_ahead(kubectl: Kubectl) -> None:
-    """Begin to connect, for whoever asks for `istiods` in a moment."""
+    """Begin to connect, and note how far istiod has come, for whoever changes something and asks for `istiods` after that."""
     _connections(kubectl).begin()
 
 
@@ -55,7 +55,7 @@ class _Connections:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="weir-istiod")
 
     def begin(self) -> None:
-        self._begun = time.monotonic(), self._pool.submit(self._refresh)
+        self._begun = time.monotonic(), self._pool.submit(self._before)
 
     def get(self) -> list[Istiod]:
         begun, self._begun = self._begun, None
@@ -65,6 +65,13 @@ class _Connections:
 
     def close(self) -> None:
         self._pool.submit(self._close, []).result()
+
+    def _before(self) -> list[Istiod]:
+        found = []
+        for istiod in self._refresh():
+            proxies = istiod.proxies()
+            found.append(replace(istiod, before={kind: newest(proxies, kind) for kind in (CLUSTERS, ROUTES)}))
+        return found
 
     def _refresh(self) -> list[Istiod]:
         pods = self._pods()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +44,15 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Istiod:
-    """One istiod, reached at a local port while the connection is open; `ready_for`: seconds since it became ready."""
+    """One istiod, reached at a local port while the connection is open; `ready_for`: seconds since it became ready.
+
+    `before`: the newest push of each type when somebody who was about to change something connected; None where nobody was.
+    """
 
     pod: str
     port: int
     ready_for: float
+    before: Mapping[str, int] | None = None
 
     def proxies(self) -> list[Proxy]:
         """All proxies connected to this istiod. Raises ClusterError when it does not answer."""
@@ -58,21 +63,42 @@ class Istiod:
         ]
 
     def configuration(self, proxy: str) -> dict[str, Any]:
-        """The configuration istiod makes for a proxy, in the form of Envoy's configuration dump. Raises ClusterError."""
+        """The configuration istiod makes for a proxy, in the form of Envoy's configuration dump. Raises ClusterError.
+
+        Not to be asked while a push begins: istiod makes it from what the proxy had before, may keep it in its cache as if it were new, and
+        then send that to every proxy (docs/decisions/0012-not-to-ask-while-a-push-begins.md).
+        """
         found: dict[str, Any] = self._get(f"config_dump?proxyID={proxy}")
         return found
 
     def endpoints(self, proxy: str) -> list[dict[str, Any]]:
-        """The endpoints istiod makes for a proxy, one ClusterLoadAssignment for each of its clusters. Raises ClusterError."""
+        """The endpoints istiod makes for a proxy, one ClusterLoadAssignment for each of its clusters. Raises ClusterError; as `configuration`."""
         found: list[dict[str, Any]] = self._get(f"edsz?proxyID={proxy}").get("configs", [])
         return found
 
+    def push_anew(self) -> None:
+        """Have istiod throw away what it keeps, and send every proxy its configuration, made anew. Raises ClusterError."""
+        self._read("cachez?clear=true")
+        self._read("adsz?push=true")
+
     def _get(self, path: str) -> Any:
         try:
+            return json.loads(self._read(path))
+        except ValueError as broken:
+            raise ClusterError(f"{self.pod} does not answer /debug/{path.partition('?')[0]} in JSON: {broken}") from None
+
+    def _read(self, path: str) -> bytes:
+        try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/debug/{path}", timeout=_SECONDS) as answer:
-                return json.load(answer)
-        except (OSError, urllib.error.URLError, ValueError) as broken:
+                said: bytes = answer.read()
+                return said
+        except (OSError, urllib.error.URLError) as broken:
             raise ClusterError(f"{self.pod} does not answer /debug/{path.partition('?')[0]}: {broken}") from None
+
+
+def newest(proxies: Iterable[Proxy], kind: str) -> int:
+    """The newest push of a type that any of the proxies was sent; 0 where none was."""
+    return max((sent.push for proxy in proxies if (sent := proxy.sent.get(kind))), default=0)
 
 
 def _sent(status: dict[str, Any]) -> Sent:

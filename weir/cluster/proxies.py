@@ -3,24 +3,35 @@
 For one proxy, the configuration that istiod makes for it shows whether a change has reached istiod and is on its way, and the number of the
 push it came with; from then on istiod's own books tell which proxies have accepted a push of that number or a later one. Only a
 proxy that was passed over by that push is asked about one by one: it may have no use for the service at all.
+
+The books can be looked at as often as one likes. The configuration cannot: asked for while a push begins, it may spoil that push
+(docs/decisions/0012-not-to-ask-while-a-push-begins.md). So it is asked for once the push has gone out, or when none is about to.
 """
 
 from __future__ import annotations
 
-import re
+import itertools
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any
 
 from weir.cluster.connections import disconnect, istiods
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Istiod, Proxy
+from weir.cluster.istiod import Istiod, Proxy, newest
 from weir.cluster.kubectl import Kubectl
+from weir.cluster.want import Want, concerned, declared, push_of, serving
 
-_INTERVAL = 0.05
-"""Seconds between looks. istiod waits 100 ms at the least between two pushes, so that no push is missed."""
+_INTERVALS = (0.02, 0.02, 0.05)
+"""Seconds between looks, the last again and again. istiod waits 100 ms at the least between two pushes, so that no push is missed."""
+
+_CALM = 0.25
+"""Seconds without a push after which none is about to begin: istiod sends out a change 0.1 s after it has heard of it, if no other follows. Where
+the change does not come, it is twice as long each time, _CALM_AT_MOST in the end."""
+_CALM_AT_MOST = 2.0
+
+_STALE = 5.0
+"""Seconds after which istiod, should it still make what it made before the change, is told to make everything anew."""
 
 _PASSED_OVER = 0.5
 """Seconds after which a proxy that the push did not reach is asked about by itself."""
@@ -29,46 +40,9 @@ RECONNECTING = 35.0
 """Seconds an istiod must have been ready before its books count for what proxies have let go of: one that has just come back does not know the
 proxies that have yet to come back to it, and Envoy tries again after 30 s at the latest."""
 
-_CLUSTER = re.compile(r"outbound\|\d+\|([a-zA-Z0-9-]*)\|([a-zA-Z0-9.*-]+)")
-
-
-_FAULT = "envoy.filters.http.fault"
-
 
 class DisobeyedError(ClusterError):
     """Proxies did not follow in time; the text names them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no route to those in `gone`.
-
-    Of the route named `route`, `shares`: the versions and their weights above 0, as the VirtualService has them; `fault`: whether it has
-    one (a route that is not there has none). None for no matter what.
-    """
-
-    host: str
-    known: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
-    shares: tuple[tuple[str, int], ...] | None = None
-    fault: bool | None = None
-    route: str = "default"
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        """The types of configuration that tell."""
-        return (
-            *((CLUSTERS, ENDPOINTS) if self.known else ()),
-            *((ROUTES,) if self.gone or self.shares is not None or self.fault is not None else ()),
-        )
-
-    def __str__(self) -> str:
-        name = self.host.split(".")[0]
-        parts = [f"know {name} {', '.join(sorted(self.known))}"] if self.known else []
-        parts += [f"let go of {name} {', '.join(sorted(self.gone))}"] if self.gone else []
-        parts += [f"follow the new split of {name}"] if self.shares is not None else []
-        parts += [f"{'have' if self.fault else 'are rid of'} the fault of {name}"] if self.fault is not None else []
-        return " and ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +55,24 @@ class Obeyed:
 
 @dataclass(slots=True)
 class _Watch:
-    """What is known of the proxies of one istiod."""
+    """What is known of the proxies of one istiod: the newest push of the type that tells, and since when nothing newer has come."""
 
+    newest: int
+    calm: float
+    patience: float = _CALM
     push: int | None = None
+    stale: bool = False
     settled: set[str] = field(default_factory=set)
     since: dict[str, float] = field(default_factory=dict)
+    again: dict[str, float] = field(default_factory=dict)
+
+    def may_ask(self, newest: int, now: float) -> bool:
+        """Whether istiod may be asked for a configuration: a push has just gone out, or none has for so long that none is about to."""
+        if newest <= self.newest and now - self.calm < self.patience:
+            return False
+        self.patience = _CALM if newest > self.newest else min(2 * self.patience, _CALM_AT_MOST)
+        self.newest, self.calm = newest, now
+        return True
 
 
 def wait_for(
@@ -124,47 +111,67 @@ def wait_for(
 def _wait(
     there: list[Istiod], want: Want, start: float, timeout: float, clock: Callable[[], float], pause: Callable[[float], None]
 ) -> Obeyed:
-    watches = {istiod.pod: _Watch() for istiod in there}
-    while True:
+    watches: dict[str, _Watch] = {}
+    anew = start + _STALE
+    for interval in itertools.chain(_INTERVALS, itertools.repeat(_INTERVALS[-1])):
         lagging: dict[str, Proxy] = {}
         total = 0
         for istiod in there:
             proxies = istiod.proxies()
             total += len(proxies)
+            if istiod.pod not in watches:
+                known = newest(proxies, want.types[0]) if istiod.before is None else istiod.before.get(want.types[0], 0)
+                watches[istiod.pod] = _Watch(known, clock())
             lagging |= {proxy.name: proxy for proxy in _lagging(istiod, proxies, want, watches[istiod.pod], clock())}
         if not lagging:
             return Obeyed(total, clock() - start)
         if clock() - start >= timeout:
             raise DisobeyedError(f"after {timeout:g} s {len(lagging)} of {total} proxies do not {want}: {_names(lagging.values(), want)}")
-        pause(_INTERVAL)
+        if clock() >= anew and any(watch.stale for watch in watches.values()):
+            for istiod in there:
+                istiod.push_anew()
+                watches[istiod.pod].calm, watches[istiod.pod].patience = clock(), _CALM
+            anew = math.inf
+        pause(interval)
+    raise AssertionError("it looks for ever")
 
 
 def _lagging(istiod: Istiod, proxies: list[Proxy], want: Want, watch: _Watch, now: float) -> list[Proxy]:
     """The proxies of this istiod that are not known to obey; what is found out is noted in `watch`."""
+    kind = want.types[0]
+    latest = newest(proxies, kind)
     watch.settled &= {proxy.name for proxy in proxies}
     behind = [proxy for proxy in proxies if proxy.name not in watch.settled]
-    for proxy in behind:
-        if watch.push is not None and _accepted(proxy, want, watch.push):
-            watch.settled.add(proxy.name)
-            continue
-        waited = now - watch.since.setdefault(proxy.name, now)
-        if watch.push is not None and waited < _PASSED_OVER:
-            continue
-        dump = istiod.configuration(proxy.name)
-        if not _concerned(dump, want):
-            watch.settled.add(proxy.name)
-        elif not _done(dump, istiod.endpoints(proxy.name) if want.known else [], want):
-            # Where one waits for the change, all do: no need to ask about the others yet.
-            if watch.push is None:
-                break
-        elif watch.push is None:
-            watch.push = _push(dump)
-            if _accepted(proxy, want, watch.push):
+    if watch.push is None and behind and watch.may_ask(latest, now):
+        # First one that has been sent the latest: what istiod makes for it is what it made for that push.
+        for proxy in sorted(behind, key=lambda proxy: (sent := proxy.sent.get(kind)) is None or sent.push < latest):
+            dump = istiod.configuration(proxy.name)
+            if not concerned(dump, want):
                 watch.settled.add(proxy.name)
-        elif waited >= 2 * _PASSED_OVER and _accepted(proxy, want, 0):
-            # A later push, of another type, has moved the number on; this one's own was accepted long ago.
-            watch.settled.add(proxy.name)
+                continue
+            watch.stale = not declared(dump, want)
+            if not watch.stale and _served(istiod, proxy, want):
+                watch.push = push_of(dump)
+            # Where one waits for the change, all do: no need to ask about the others yet.
+            break
+    if watch.push is not None:
+        for proxy in behind:
+            if _accepted(proxy, want, watch.push) or _passed_over(istiod, proxy, want, watch, now):
+                watch.settled.add(proxy.name)
     return [proxy for proxy in behind if proxy.name not in watch.settled]
+
+
+def _passed_over(istiod: Istiod, proxy: Proxy, want: Want, watch: _Watch, now: float) -> bool:
+    """Whether a proxy that the push did not reach has no use for it, asked now and then."""
+    since = watch.since.setdefault(proxy.name, now)
+    if now < watch.again.setdefault(proxy.name, since + _PASSED_OVER):
+        return False
+    watch.again[proxy.name] = now + _PASSED_OVER
+    dump = istiod.configuration(proxy.name)
+    if not concerned(dump, want):
+        return True
+    # Or a later push, of another type, has moved the number on; this one's own was accepted long ago.
+    return now - since >= 2 * _PASSED_OVER and declared(dump, want) and _served(istiod, proxy, want) and _accepted(proxy, want, 0)
 
 
 def _accepted(proxy: Proxy, want: Want, push: int) -> bool:
@@ -174,78 +181,9 @@ def _accepted(proxy: Proxy, want: Want, push: int) -> bool:
     return all(status is None or status.accepted for status in sent) and first is not None and first.push >= push
 
 
-def _concerned(dump: dict[str, Any], want: Want) -> bool:
-    """Whether the proxy has the service at all: Istio may hide it from some (exportTo, Sidecar)."""
-    return any(host == want.host for _, host in _CLUSTER.findall(_section(dump, "ClustersConfigDump")))
-
-
-def _done(dump: dict[str, Any], endpoints: list[dict[str, Any]], want: Want) -> bool:
-    clusters = {subset for subset, host in _CLUSTER.findall(_section(dump, "ClustersConfigDump")) if host == want.host}
-    routed = {subset for subset, host in _CLUSTER.findall(_section(dump, "RoutesConfigDump")) if host == want.host}
-    if want.shares is not None and not _follows(dump, want):
-        return False
-    if want.fault is not None and not _faulty(dump, want):
-        return False
-    return want.known <= clusters & _serving(endpoints, want.host) and not want.gone & routed
-
-
-def _follows(dump: dict[str, Any], want: Want) -> bool:
-    """Whether the route divides requests as wanted, wherever the proxy has it. One version alone may have any weight in Envoy, or none."""
-    wanted = _proportions(dict(want.shares or ()))
-    found = [route for part in dump.get("configs", []) for route in _routes(part, want)]
-    return bool(found) and all(_proportions(_weights(route, want.host)) == wanted for route in found)
-
-
-def _faulty(dump: dict[str, Any], want: Want) -> bool:
-    found = [route for part in dump.get("configs", []) for route in _routes(part, want)]
-    faults = [_FAULT in route.get("typedPerFilterConfig", {}) for route in found]
-    return all(faults) and bool(faults) if want.fault else not any(faults)
-
-
-def _proportions(weights: dict[str, int]) -> dict[str, Fraction]:
-    total = sum(weights.values())
-    return {version: Fraction(weight, total) for version, weight in weights.items()}
-
-
-def _routes(part: dict[str, Any], want: Want) -> list[dict[str, Any]]:
-    configs = [entry.get("routeConfig", {}) for entry in part.get("dynamicRouteConfigs", [])]
-    hosts = [host for config in configs for host in config.get("virtualHosts", [])]
-    own = [host for host in hosts if want.host in host.get("domains", []) or host.get("name", "").startswith(f"{want.host}:")]
-    return [route for host in own for route in host.get("routes", []) if route.get("name") == want.route]
-
-
-def _weights(route: dict[str, Any], host: str) -> dict[str, int]:
-    action = route.get("route", {})
-    entries = action.get("weightedClusters", {}).get("clusters", []) or [{"name": action.get("cluster", ""), "weight": 1}]
-    found = {}
-    for entry in entries:
-        match = _CLUSTER.fullmatch(entry.get("name", ""))
-        if match and match[2] == host and int(entry.get("weight", 0)) > 0:
-            found[match[1]] = int(entry["weight"])
-    return found
-
-
-def _serving(endpoints: list[dict[str, Any]], host: str) -> set[str]:
-    """The versions with at least one pod that takes requests."""
-    found = set()
-    for assignment in endpoints:
-        match = _CLUSTER.fullmatch(assignment.get("clusterName", ""))
-        pods = [pod for group in assignment.get("endpoints", []) for pod in group.get("lbEndpoints", [])]
-        if match and match[2] == host and any(pod.get("healthStatus", "HEALTHY") in ("HEALTHY", "UNKNOWN") for pod in pods):
-            found.add(match[1])
-    return found
-
-
-def _section(dump: dict[str, Any], name: str) -> str:
-    return str([part for part in dump.get("configs", []) if part.get("@type", "").endswith(name)])
-
-
-def _push(dump: dict[str, Any]) -> int:
-    for part in dump.get("configs", []):
-        number = str(part.get("versionInfo", "")).rpartition("/")[2]
-        if number.isdigit():
-            return int(number)
-    return 0
+def _served(istiod: Istiod, proxy: Proxy, want: Want) -> bool:
+    """Whether each version that is to be known has a pod that takes requests."""
+    return not want.known or want.known <= serving(istiod.endpoints(proxy.name), want.host)
 
 
 def _names(proxies: Iterable[Proxy], want: Want) -> str:

@@ -14,6 +14,7 @@ import pytest
 from tests.live.harness import until
 from weir.cluster.connections import connect_ahead, disconnect, istiods
 from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
 
 # A port-forward that says its own process as the port.
@@ -99,17 +100,22 @@ def test_a_connection_that_has_ended_is_opened_again(cluster: Cluster) -> None:
     assert cluster.ports()["one"] not in (first, second)
 
 
-def test_what_was_begun_is_for_the_next_who_asks(cluster: Cluster) -> None:
-    """The pods are asked for once for both, and anew for whoever comes later."""
+def test_what_was_begun_is_for_the_next_who_asks(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how far istiod had come by then; the pods are asked for once for both, and anew for whoever comes later."""
+    pushed = Proxy("a.demo", {CLUSTERS: Sent(7, True, ""), ROUTES: Sent(9, True, "")})
+    monkeypatch.setattr(Istiod, "proxies", lambda _: [pushed])
     connect_ahead(cluster.kubectl)
-    assert cluster.ports().keys() == {"one"}
+    (begun,) = istiods(cluster.kubectl)
+    assert begun.before == {CLUSTERS: 7, ROUTES: 9}
     assert cluster.asked() == 1
-    cluster.ports()
+    (later,) = istiods(cluster.kubectl)
+    assert later.before is None
     assert cluster.asked() == 2
 
 
 def test_what_was_begun_long_ago_is_begun_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another istiod may have come meanwhile."""
+    monkeypatch.setattr(Istiod, "proxies", lambda _: [])
     connect_ahead(cluster.kubectl)
     monkeypatch.setattr("weir.cluster.connections._FRESH_SECONDS", -1.0)
     cluster.set(pod("one"), pod("two"))

@@ -10,7 +10,8 @@ from weir.cluster import proxies
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
-from weir.cluster.proxies import DisobeyedError, Want, wait_for
+from weir.cluster.proxies import DisobeyedError, wait_for
+from weir.cluster.want import Want
 
 HOST = "backend.demo.svc.cluster.local"
 KUBECTL = Kubectl("/bin/true", "istio-system")
@@ -21,8 +22,10 @@ class FakeIstiod:
 
     def __init__(self, *looks: dict[str, Any], pod: str = "istiod-1", ready_for: float = 3600) -> None:
         self.pod, self.ready_for = pod, ready_for
+        self.before: dict[str, int] | None = None
         self.looks = list(looks)
         self.asked: list[str] = []
+        self.pushed_anew = 0
 
     @property
     def now(self) -> dict[str, Any]:
@@ -32,6 +35,10 @@ class FakeIstiod:
         if len(self.looks) > 1:
             self.looks.pop(0)
         return [Proxy(name, {kind: Sent(sent[0], sent[1], "") for kind, sent in state["sent"].items()}) for name, state in self.now.items()]
+
+    def push_anew(self) -> None:
+        """As if all that comes next were of this push."""
+        self.pushed_anew += 1
 
     def configuration(self, proxy: str) -> dict[str, Any]:
         self.asked.append(proxy)
@@ -100,9 +107,43 @@ def wait(monkeypatch: pytest.MonkeyPatch, want: Want, *there: FakeIstiod, timeou
 V2 = Want(HOST, known=frozenset({"v2"}))
 
 
-def test_a_proxy_that_has_accepted_the_push_obeys_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two looks are enough where everything is there: one finds the push, the next who has accepted it."""
-    assert wait(monkeypatch, V2, FakeIstiod({"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})) < 0.1
+def test_a_push_that_has_come_since_is_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connected before the change knows that a push has come since: one look is enough."""
+    istiod = FakeIstiod({"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})
+    istiod.before = {CLUSTERS: 8, ROUTES: 8}
+    assert wait(monkeypatch, V2, istiod) == 0
+
+
+def test_istiod_is_not_asked_while_a_push_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its books are looked at, until nothing has come for so long that nothing is about to; then once, and ever more rarely."""
+    istiod = FakeIstiod({"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})
+    assert 0.25 <= wait(monkeypatch, V2, istiod) < 0.35
+    assert istiod.asked == ["a"]
+    istiod = FakeIstiod({"a": proxy(9, "v1")})
+    with pytest.raises(DisobeyedError):
+        wait(monkeypatch, V2, istiod)
+    assert len(istiod.asked) == 4  # after 0.25, 0.75, 1.75 and 3.75 s
+
+
+def test_one_that_was_sent_the_push_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What istiod makes for one that has yet to be sent it would be of before."""
+    half = {"a": proxy(8, "v1"), "b": proxy(9, "v1 v2")}
+    istiod = FakeIstiod(half, half, {"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})
+    istiod.before = {CLUSTERS: 8}
+    wait(monkeypatch, V2, istiod)
+    assert istiod.asked == ["b"]
+
+
+def test_an_istiod_that_keeps_what_was_before_is_told_to_make_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, after 5 s: somebody else may have asked for a configuration while the push began. Not where only pods are missing."""
+    istiod = FakeIstiod({"a": proxy(9, "v1")})
+    with pytest.raises(DisobeyedError):
+        wait(monkeypatch, V2, istiod, timeout=30)
+    assert istiod.pushed_anew == 1
+    istiod = FakeIstiod({"a": proxy(9, "v1 v2", pods="v1")})
+    with pytest.raises(DisobeyedError):
+        wait(monkeypatch, V2, istiod, timeout=30)
+    assert istiod.pushed_anew == 0
 
 
 def test_one_proxy_tells_which_push_all_must_accept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +159,10 @@ def test_a_push_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch
     made = {"a": proxy(9, "v1 v2", sent=8)}
     sent = {"a": proxy(9, "v1 v2", accepted=False)}
     done = {"a": proxy(9, "v1 v2")}
-    assert wait(monkeypatch, V2, FakeIstiod(unknown, unknown, made, sent, done)) == pytest.approx(0.15)
+    istiod = FakeIstiod(unknown, unknown, made, sent, done)
+    # The first look takes one, each pause brings the next: 0.02, 0.02, and 0.05 from then on.
+    assert wait(monkeypatch, V2, istiod) == pytest.approx(0.09)
+    assert istiod.asked == ["a"]
 
 
 def test_a_version_without_a_ready_pod_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +175,7 @@ def test_a_route_is_let_go_of_by_every_proxy(monkeypatch: pytest.MonkeyPatch) ->
     """The one that lags is named, and how many there are."""
     gone = Want(HOST, gone=frozenset({"v2"}))
     free, bound = proxy(9, "v1 v2", {"v1": 100}), proxy(8, "v1 v2", {"v1": 80, "v2": 20})
-    assert wait(monkeypatch, gone, FakeIstiod({"a": free, "b": free})) < 0.1
+    assert wait(monkeypatch, gone, FakeIstiod({"a": free, "b": free})) < 0.35
     with pytest.raises(DisobeyedError, match="1 of 2 proxies do not let go of backend v2: b"):
         wait(monkeypatch, gone, FakeIstiod({"a": free, "b": bound}))
 
@@ -174,7 +218,7 @@ def test_a_split_is_followed_when_the_proportions_are_the_same(
     istiod = FakeIstiod({"a": proxy(9, "v1 v2", routes)})
     want = Want(HOST, shares=shares)
     if follows:
-        assert wait(monkeypatch, want, istiod) < 0.1
+        assert wait(monkeypatch, want, istiod) < 0.35
     else:
         with pytest.raises(DisobeyedError, match="follow the new split of backend"):
             wait(monkeypatch, want, istiod)
