@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, newest
+from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Line, newest
 from weir.cluster.kubectl import Kubectl
 
 _PORT = 15014
@@ -79,7 +79,7 @@ class _Connections:
         for pod in pods:
             if _identity(pod) not in self._open:
                 self._open[_identity(pod)] = _Forwarding.start(self._kubectl, pod["metadata"]["name"])
-        return [Istiod(pod["metadata"]["name"], self._open[_identity(pod)].port, _ready_for(pod)) for pod in pods]
+        return [Istiod(pod["metadata"]["name"], self._open[_identity(pod)].line, _ready_for(pod)) for pod in pods]
 
     def _pods(self) -> list[dict[str, Any]]:
         try:
@@ -116,10 +116,10 @@ def _close_all() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Forwarding:
-    """A local port that leads to a pod, while its process runs."""
+    """A line to a pod, while its process runs."""
 
     process: subprocess.Popen[str]
-    port: int
+    line: Line
 
     @classmethod
     def start(cls, kubectl: Kubectl, pod: str) -> _Forwarding:
@@ -140,7 +140,7 @@ class _Forwarding:
             said = (process.communicate()[1] or line).strip()[-300:]
             kind = UnaskedError if "forbidden" in said.lower() else ClusterError
             raise kind(f"{pod} cannot be asked: kubectl port-forward ended with: {said or 'nothing said'}")
-        return cls(process, int(match[1]))
+        return cls(process, Line(int(match[1])))
 
     @property
     def ended(self) -> bool:

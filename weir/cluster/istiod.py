@@ -7,11 +7,11 @@ Format: pilot/pkg/xds/debug.go in Istio's source (`syncz`, `config_dump`, `edsz`
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from weir.cluster.errors import ClusterError
@@ -42,15 +42,46 @@ class Proxy:
     sent: dict[str, Sent]
 
 
+class Line:
+    """A local port that leads to an istiod, and the one connection through it: kubectl forwards some 2,000 connections, and then none."""
+
+    def __init__(self, port: int) -> None:
+        """Nothing is connected yet."""
+        self.port = port
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+        self._asking = Lock()
+
+    def get(self, path: str) -> bytes:
+        """The answer to GET `path`. Raises OSError or HTTPException."""
+        with self._asking:
+            try:
+                return self._get(path)
+            except (http.client.RemoteDisconnected, ConnectionError):
+                # It was closed while nobody had anything to ask.
+                self._http.close()
+                return self._get(path)
+            except BaseException:
+                self._http.close()
+                raise
+
+    def _get(self, path: str) -> bytes:
+        self._http.request("GET", path)
+        answer = self._http.getresponse()
+        said = answer.read()
+        if answer.status != http.HTTPStatus.OK:
+            raise http.client.HTTPException(f"{answer.status} {answer.reason}")
+        return said
+
+
 @dataclass(frozen=True, slots=True)
 class Istiod:
-    """One istiod, reached at a local port while the connection is open; `ready_for`: seconds since it became ready.
+    """One istiod, reached by a line while that is open; `ready_for`: seconds since it became ready.
 
     `before`: the newest push of each type when somebody who was about to change something connected; None where nobody was.
     """
 
     pod: str
-    port: int
+    line: Line
     ready_for: float
     before: Mapping[str, int] | None = None
 
@@ -89,10 +120,8 @@ class Istiod:
 
     def _read(self, path: str) -> bytes:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/debug/{path}", timeout=_SECONDS) as answer:
-                said: bytes = answer.read()
-                return said
-        except (OSError, urllib.error.URLError) as broken:
+            return self.line.get(f"/debug/{path}")
+        except (OSError, http.client.HTTPException) as broken:
             raise ClusterError(f"{self.pod} does not answer /debug/{path.partition('?')[0]}: {broken}") from None
 
 

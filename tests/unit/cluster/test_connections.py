@@ -6,15 +6,18 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.live.harness import until
 from weir.cluster.connections import connect_ahead, disconnect, istiods
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Proxy, Sent
+from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Line, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
 
 # A port-forward that says its own process as the port.
@@ -52,7 +55,7 @@ class Cluster:
 
     def ports(self) -> dict[str, int]:
         """The ports, which are the processes, by pod."""
-        return {istiod.pod: istiod.port for istiod in istiods(self.kubectl)}
+        return {istiod.pod: istiod.line.port for istiod in istiods(self.kubectl)}
 
     def asked(self) -> int:
         """How often the pods were asked for."""
@@ -135,3 +138,39 @@ def test_what_cannot_be_asked_is_said(cluster: Cluster, pods: list[dict[str, Any
     cluster.set(*pods)
     with pytest.raises(error, match=message):
         cluster.ports()
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers the path; `/close` ends the connection after that, `/none` is not there."""
+
+    protocol_version = "HTTP/1.1"
+    connections: ClassVar[set[int]] = set()
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.connections.add(self.client_address[1])
+        said = self.path.encode()
+        self.send_response(404 if self.path == "/none" else 200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+        self.close_connection = self.path == "/close"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def test_a_line_asks_over_one_connection() -> None:
+    """kubectl does not forward any number of them; one that was closed meanwhile is opened again, and an error is one."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        line = Line(server.server_port)
+        assert [line.get(f"/{number}") for number in range(5)] == [f"/{number}".encode() for number in range(5)]
+        assert len(Answering.connections) == 1
+        line.get("/close")
+        assert line.get("/after") == b"/after"
+        assert len(Answering.connections) == 2
+        with pytest.raises(HTTPException, match="404"):
+            line.get("/none")
+        assert line.get("/again") == b"/again"
+        server.shutdown()
