@@ -26,7 +26,7 @@ from tests.live.harness import Project, shell_environment
 
 STACK = "bench"
 RUNS = 5
-STEPS = 10
+STEPS, PROCESSES = 10, 3
 TARGET_SET, TARGET_TENTH = 0.7, 4.0
 
 _FILE = f"Pulumi.{STACK}.yaml"
@@ -48,15 +48,18 @@ def measure() -> dict[str, Any]:
             shell.edit(next(shares))
             ups.append(shell.timed(f"pulumi up --yes --skip-preview --non-interactive --stack {STACK}"))
             sets.append(shell.timed(f"weir set backend v2={next(shares)} --yes --stack {STACK}"))
-        for _ in range(RUNS):
+        for _ in range(2 * RUNS):
             patches.append(_patched(shell, next(shares)))
         shell.run(f"pulumi up --yes --skip-preview --refresh --non-interactive --stack {STACK}")
-        print("release: ten changes in one process", file=sys.stderr)
-        steps = shell.steps()
+        tens = []
+        for run in range(PROCESSES):
+            print(f"release: ten changes in one process, {run + 1} of {PROCESSES}", file=sys.stderr)
+            tens.append(shell.steps())
         print("release: ten changes once more, traced", file=sys.stderr)
         traced, where = shell.traced()
     ratio_set = statistics.median(sets) / statistics.median(ups)
-    ratio_tenth = steps[-1] / statistics.median(patches)
+    tenths = [steps[-1] for steps in tens]
+    ratio_tenth = statistics.median(tenths) / statistics.median(patches)
     return {
         "method": f"real commands on a lab of their own, in turn, median of {RUNS}; seconds",
         "set": {
@@ -65,15 +68,15 @@ def measure() -> dict[str, Any]:
             **_beside(sets, ups, ratio_set, TARGET_SET),
         },
         "tenth": {
-            "command": f"the last of {STEPS} changes in one weir process, until every caller's proxy follows",
+            "command": f"the last of {STEPS} changes in one weir process, until every caller's proxy follows; median of {PROCESSES} processes",
             "baseline": "kubectl patch of the weights, until the caller's Envoy obeys",
-            "steps": [round(step, 3) for step in steps],
+            "steps": [[round(step, 3) for step in steps] for steps in tens],
             "where": {
                 "what": "seconds of the tenth change by phase, of another ten with Pulumi's trace on; around: weir itself, the CLI's own start and end, callers",
                 **where,
                 "around": round(traced[-1] - sum(where.values()), 3),
             },
-            **_beside([steps[-1]], patches, ratio_tenth, TARGET_TENTH),
+            **_beside(tenths, patches, ratio_tenth, TARGET_TENTH),
         },
     }
 
