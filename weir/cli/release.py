@@ -89,7 +89,9 @@ def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: s
                 if not agreed():
                     raise click.Abort()
         alone = weights_alone(*both)
-        only = _rules(service) if alone and _brought_about.pop(path, None) == before else ()
+        # Until it is known how this one ends, nothing is.
+        stands = _brought_about.pop(path, None) == before
+        only = _rules(service) if alone and stands else ()
         want = divided(config, stack, service)
         try:
             apply(entry, target, config, service, message(what, reason), want, preview=yes and not alone, only=only)
