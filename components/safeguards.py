@@ -220,7 +220,7 @@ class Safeguards:
         if held:
             what = f"version {version} of {service}" if version else str(service)
             pulumi.log.error(
-                f"{what} was not changed: {', '.join(held)} set a field of it that this update sets. If the stack is to have it, take it over:"
+                f"{what} was not changed: field manager {', '.join(held)} holds a field of it that this update sets. If the stack is to have it, take it over:"
                 " PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up\nTraffic stays where it was."
             )
         elif version and isinstance(namespace, str):
