@@ -37,8 +37,9 @@ _PASSED_OVER = 0.5
 """Seconds after which a proxy that the push did not reach is asked about by itself."""
 
 RECONNECTING = 35.0
-"""Seconds an istiod must have been ready before its books count for what proxies have let go of: one that has just come back does not know the
-proxies that have yet to come back to it, and Envoy tries again after 30 s at the latest."""
+"""Seconds an istiod must have been ready before its books count for what proxies have let go of, and for anything where it has been away while
+it was asked: one that has just come back does not know the proxies that have yet to come back to it, and Envoy tries again after 30 s at the
+latest. One that comes back asks for everything at once, and may have a new route some milliseconds before the pods of the version in it."""
 
 
 class DisobeyedError(ClusterError):
@@ -90,11 +91,12 @@ def wait_for(
     cannot be asked at all.
     """
     start = clock()
+    away = False
     while True:
         try:
             there = istiods(kubectl)
             young = RECONNECTING - min(istiod.ready_for for istiod in there)
-            if not want.gone or young <= 0:
+            if young <= 0 or not (want.gone or away):
                 return _wait(there, want, start, timeout, clock, pause)
             # This wait is not the proxies' fault, and does not count as their delay.
             start += young
@@ -103,6 +105,7 @@ def wait_for(
             raise
         except ClusterError as error:
             disconnect(kubectl)
+            away = True
             if clock() - start >= timeout:
                 raise ClusterError(f"istiod could not be asked for {timeout:g} s whether proxies {want}: {error}") from None
             pause(0.5)
@@ -142,6 +145,7 @@ def _lagging(istiod: Istiod, proxies: list[Proxy], want: Want, watch: _Watch, no
     latest = newest(proxies, kind)
     watch.settled &= {proxy.name for proxy in proxies}
     behind = [proxy for proxy in proxies if proxy.name not in watch.settled]
+    told = watch.push is None
     if watch.push is None and behind and watch.may_ask(latest, now):
         # First one that has been sent the latest: what istiod makes for it is what it made for that push.
         for proxy in sorted(behind, key=lambda proxy: (sent := proxy.sent.get(kind)) is None or sent.push < latest):
@@ -154,7 +158,8 @@ def _lagging(istiod: Istiod, proxies: list[Proxy], want: Want, watch: _Watch, no
                 watch.push = push_of(dump)
             # Where one waits for the change, all do: no need to ask about the others yet.
             break
-    if watch.push is not None:
+    # A version that a proxy has just been told of has pods only once it has asked for those: that is for the next look to see.
+    if watch.push is not None and not (told and want.known):
         for proxy in behind:
             if _accepted(proxy, want, watch.push) or _passed_over(istiod, proxy, want, watch, now):
                 watch.settled.add(proxy.name)

@@ -108,10 +108,12 @@ V2 = Want(HOST, known=frozenset({"v2"}))
 
 
 def test_a_push_that_has_come_since_is_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever connected before the change knows that a push has come since: one look is enough."""
-    istiod = FakeIstiod({"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})
+    """Whoever connected before the change knows that a push has come since: one look is enough, and one more for the pods of a version."""
+    routes = {"v1": 80, "v2": 20}
+    istiod = FakeIstiod({"a": proxy(9, "v1 v2", routes), "b": proxy(9, "v1 v2", routes)})
     istiod.before = {CLUSTERS: 8, ROUTES: 8}
-    assert wait(monkeypatch, V2, istiod) == 0
+    assert wait(monkeypatch, Want(HOST, shares=tuple(routes.items())), istiod) == 0
+    assert wait(monkeypatch, V2, istiod) == pytest.approx(0.02)
 
 
 def test_istiod_is_not_asked_while_a_push_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,5 +265,24 @@ def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(monkeypatch
     gone = Want(HOST, gone=frozenset({"v2"}))
     assert wait(monkeypatch, gone, FakeIstiod(nobody, ready_for=5)) == pytest.approx(30)
     assert wait(monkeypatch, gone, FakeIstiod(nobody, ready_for=40)) == 0
-    # One that comes back gets clusters before routes: adding is safe.
+    # One that is new, as in a new mesh, has nobody to wait for where something is added.
     assert wait(monkeypatch, V2, FakeIstiod(nobody, ready_for=5)) == 0
+
+
+def test_an_istiod_that_was_away_meanwhile_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor then for what is added: a proxy that comes back to it may have the route before the pods of the version in it."""
+    time = [0.0]
+    there = FakeIstiod({}, ready_for=-2.0)
+
+    def opened(_: Kubectl) -> list[FakeIstiod]:
+        if there.ready_for < 0:
+            raise ClusterError("no istiod in namespace istio-system is ready")
+        return [there]
+
+    def pause(seconds: float) -> None:
+        time[0] += seconds
+        there.ready_for += seconds
+
+    monkeypatch.setattr(proxies, "istiods", opened)
+    wait_for(KUBECTL, V2, 30, clock=lambda: time[0], pause=pause)
+    assert time[0] == pytest.approx(37)
