@@ -19,6 +19,7 @@ from pulumi.runtime.proto.language_pb2_grpc import LanguageRuntimeStub
 from tests.live.harness import until
 from weir.engine.program import ProgramServer, can_serve
 from weir.engine.server import imported
+from weir.engine.stack import _alive
 
 
 def project(directory: Path, program: str, environment: str = ".venv") -> Path:
@@ -56,8 +57,8 @@ def test_the_program_is_loaded_as_a_script_of_its_project(tmp_path: Path) -> Non
 
 def test_what_needs_no_program_is_answered_at_once(tmp_path: Path) -> None:
     """The engine asks about the program before it reads the state: it need not wait for imports meanwhile."""
+    (tmp_path / "beside.py").write_text("import threading\nthreading.Event().wait()\n")
     with served(tmp_path, "import beside\n") as (_, stub):
-        (tmp_path / "beside.py").write_text("import time\ntime.sleep(60)\n")
         assert stub.About(language_pb2.AboutRequest(), timeout=30).version == ""
         assert not stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=30).packages
 
@@ -81,22 +82,14 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     """Killed, that one cannot tell it to: it hears that nobody is there any more."""
     project(tmp_path, "")
     starting = (
-        "import sys, time; from pathlib import Path; from weir.engine.program import ProgramServer;"
-        " server = ProgramServer(Path(sys.argv[1])); print(server.pid, server.address, flush=True); time.sleep(60)"
+        "import signal, sys; from pathlib import Path; from weir.engine.program import ProgramServer;"
+        " server = ProgramServer(Path(sys.argv[1])); print(server.pid, server.address, flush=True); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", starting, str(tmp_path)], stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
         pid = int(starter.stdout.readline().split()[0])
         starter.kill()
-    until(lambda: not alive(pid), 10, "the server ended")
-
-
-def alive(pid: int) -> bool:
-    """Whether the process is there and has not ended; one that has may wait for a parent that asks."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    until(lambda: not _alive(pid), 10, "the server ended")
 
 
 def test_only_this_python_serves(tmp_path: Path) -> None:
