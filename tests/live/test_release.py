@@ -6,13 +6,17 @@ False alarms: each `weir verify` fails by chance once in a million runs; with se
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live.harness import CHECKOUT, Project, shell_environment
+from tests.live.changes import Changes
+from tests.live.harness import Project, shell_environment, until
 from tests.live.terminal import Terminal
+from weir.processes import alive
 
 STACK = "release"
 FILE = f"Pulumi.{STACK}.yaml"
@@ -53,15 +57,59 @@ def test_a_canary_moves(stack: Project) -> None:
     assert "stable: v1 # gets what is left" in text
 
 
-def test_a_process_that_makes_several_changes(stack: Project) -> None:
-    """From the second change on only the rules of the service are compared with what stands; nothing is left to do for a whole update."""
-    stack.run(f"PYTHONPATH={CHECKOUT} python -m tests.bench.steps {STACK} 3")
-    done, first = json.loads(stack.run(f"pulumi stack history --json --stack {STACK} --page-size 3").stdout)[::2]
-    assert ("pulumi.flag.target" in done["environment"], "pulumi.flag.target" in first["environment"]) == (True, False)
+@pytest.fixture
+def changes(stack: Project) -> Iterator[Changes]:
+    """A process that makes several changes, in the middle of which v2 stands at 50 % again."""
+    made = Changes(stack.directory, shell_environment(stack), STACK)
+    yield made
+    made.kill()
+    weir(stack, "set backend v2=50 --yes")
+
+
+def test_a_process_that_makes_several_changes(stack: Project, changes: Changes) -> None:
+    """From the second change on only the rules of the service are compared with what stands, through one provider; nothing is left to do for a whole update."""
+    providers = []
+    for share in (5, 8, 11):
+        assert changes.make(share), changes.said
+        providers.append(changes.providers())
+    none, first, second = providers
+    assert (none, len(first), second) == ([], 1, first)
+    changes.close()
+    until(lambda: not alive(first[0]), 30, "the provider has ended with weir")
+    done, begun = json.loads(stack.run(f"pulumi stack history --json --stack {STACK} --page-size 3").stdout)[::2]
+    assert ("pulumi.flag.target" in done["environment"], "pulumi.flag.target" in begun["environment"]) == (True, False)
     assert "canary: {v2: 11}" in (stack.directory / FILE).read_text()
     stack.run(f"pulumi preview --expect-no-changes --stack {STACK}")
     verified(stack)
-    weir(stack, "set backend v2=50 --yes")
+
+
+@pytest.mark.parametrize("what", ["the provider is killed", "Ctrl-C", "weir is killed"])
+def test_what_ends_a_change_of_several_leaves_nothing_half_done(stack: Project, changes: Changes, what: str) -> None:
+    """In the middle of an update through the provider that is kept: what is said is so, and the next change is whole."""
+    assert changes.make(21), changes.said
+    assert changes.make(24), changes.said
+    (provider,) = changes.providers()
+    changes.begin(27, until="VirtualService backend updating")
+    if what == "weir is killed":
+        changes.kill()
+        until(lambda: not alive(provider), 30, "the provider has ended with weir")
+        said = weir(stack, "status --window 0")
+        assert "`weir set backend v2=27`, begun" in said
+        assert "was killed while it applied" in said
+        assert "v2 27 % → 30 %" in weir(stack, "set backend v2=30 --yes")
+    else:
+        if what == "Ctrl-C":
+            changes.interrupt()
+        else:
+            os.kill(provider, signal.SIGKILL)
+        made, said = changes.end(), changes.said
+        print(what, "the change was made" if made else said)
+        stands = "27" if made or "the cluster divides requests as before" not in said else "24"
+        assert f"canary: {{v2: {stands}}}" in (stack.directory / FILE).read_text(), said
+        assert changes.make(30), changes.said
+        assert not alive(provider) or (made and changes.providers() == [provider])
+    stack.run(f"pulumi preview --expect-no-changes --stack {STACK}")
+    assert "differs" not in weir(stack, "status --window 0")
 
 
 def test_a_canary_becomes_stable_and_another_is_taken_back(stack: Project) -> None:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import atexit
 import re
-import shutil
 import subprocess
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from typing import Any
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Line, newest
 from weir.cluster.kubectl import Kubectl
+from weir.processes import until_killed
 
 _PORT = 15014
 _SELECTOR = "app=istiod"
@@ -124,7 +123,7 @@ class _Forwarding:
     @classmethod
     def start(cls, kubectl: Kubectl, pod: str) -> _Forwarding:
         process = subprocess.Popen(
-            [*_until_killed(), *kubectl.command(["port-forward", "--address", "127.0.0.1", f"pod/{pod}", f":{_PORT}"])],
+            [*until_killed(), *kubectl.command(["port-forward", "--address", "127.0.0.1", f"pod/{pod}", f":{_PORT}"])],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -163,12 +162,3 @@ def _ready(pod: dict[str, Any]) -> dict[str, str]:
 
 def _ready_for(pod: dict[str, Any]) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(_ready(pod)["lastTransitionTime"])).total_seconds()
-
-
-def _until_killed() -> list[str]:
-    """What to put before a command that must not outlive whoever asks, not even one that is killed: util-linux has it, and so has every Debian.
-
-    Not a function for the child, which would make it a real fork: gRPC, whose threads that copies, remarks on each.
-    """
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

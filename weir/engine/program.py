@@ -10,18 +10,28 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from weir import yamlfile
+from weir.processes import until_killed
 
 if TYPE_CHECKING:
     from weir.cluster.kubectl import Kubectl
 
+ATTACHED = "PULUMI_DEBUG_PROVIDERS"
+"""Environment variable of Pulumi's that names providers which run already, and their ports."""
+
+GO = {"GOGC": "400"}
+"""Environment for Pulumi's processes: for as long as they run, collecting garbage as often as Go does by itself is a tenth of it."""
+
+_PLUGIN = "pulumi-resource-kubernetes"
 _END_SECONDS = 5.0
 
 
@@ -38,7 +48,7 @@ class ProgramServer:
             # Ctrl-C is for the engine, which ends the update in good order and needs the program for that.
             start_new_session=True,
             # What the program asks the cluster it asks through kubectl, and gRPC would remark on every new process.
-            env={"GRPC_VERBOSITY": "ERROR", **os.environ},
+            env={"GRPC_VERBOSITY": "ERROR", **GO, **os.environ},
         )
 
     @property
@@ -62,12 +72,16 @@ class ProgramServer:
 
     def updates(self) -> int | None:
         """For how many updates, previews not counted, the program was run; None where the process has ended and nobody knows."""
-        line = self._line() if self._tell("") else ""
-        return int(line) if line else None
+        found: int | None = self._asked("")
+        return found
 
     def look_ahead(self, kubectl: Kubectl) -> None:
         """Have it read what the next run will ask the cluster, while the engine starts."""
-        self._tell(json.dumps(asdict(kubectl)))
+        self._tell(json.dumps({"ask": asdict(kubectl)}))
+
+    def keep(self, plugin: Path) -> bool:
+        """Have it run a provider, and answer for it at its own address: this time, and as long as it lives. Whether it does."""
+        return self._asked(json.dumps({"keep": str(plugin)})) is True
 
     def close(self) -> None:
         """End it."""
@@ -76,6 +90,12 @@ class ProgramServer:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
+
+    def _asked(self, text: str) -> Any:
+        """Its answer; None where it has ended."""
+        # What it says first is where it listens.
+        line = self._line() if self._address and self._tell(text) else ""
+        return json.loads(line) if line else None
 
     def _tell(self, text: str) -> bool:
         assert self._process.stdin is not None
@@ -113,7 +133,24 @@ atexit.register(let_go)
 
 def can_serve(project: Path) -> bool:
     """Whether this Python is the one that Pulumi.yaml names for the program: another may lack what the program imports."""
-    settings = yamlfile.load((project / "Pulumi.yaml").read_text(encoding="utf-8"))
+    settings = _settings(project)
     options = settings.get("runtime", {}).get("options", {}) if isinstance(settings.get("runtime"), dict) else {}
     environment = options.get("virtualenv")
     return environment is not None and Path(sys.prefix).resolve() == (project / environment).resolve()
+
+
+def plugin_to_keep(project: Path) -> Path | None:
+    """The Kubernetes provider that the engine would start by itself; None where this is not certain, or where it could outlive this process."""
+    settings = _settings(project)
+    # Whoever says which provider is to run, in any of the ways that Pulumi knows, has it.
+    named = ATTACHED in os.environ or "plugins" in settings or "packages" in settings or shutil.which(_PLUGIN)
+    if named or not until_killed():
+        return None
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    found = home / "plugins" / f"resource-kubernetes-v{metadata.version('pulumi-kubernetes')}" / _PLUGIN
+    return found if found.is_file() else None
+
+
+def _settings(project: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yamlfile.load((project / "Pulumi.yaml").read_text(encoding="utf-8"))
+    return found

@@ -1,9 +1,9 @@
 """The process that serves a project's program to the engine: `python -m weir.engine.server PROJECT`.
 
 It runs the project's own `__main__.py`, as a language host would, and imports what that imports before anybody asks. On stdout stands the
-address first. A line on stdin is a question, how many updates (not previews) the program has been run for; or, as JSON, the cluster and
-namespace that the next run will ask about, which are read at once. It ends when stdin does, which is when whoever started it ends, however
-that comes about.
+address first. An empty line on stdin is a question, how many updates (not previews) the program has been run for; any other is an order, as
+JSON: `ask`, the cluster and namespace that the next run will ask about, to read them at once; `keep`, the provider's plugin to have run and to
+answer for at the same address, answered by whether it runs. It ends when stdin does, which is when whoever started it ends, however that comes about.
 """
 
 from __future__ import annotations
@@ -22,19 +22,23 @@ from typing import Any
 
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import look_ahead
+from weir.engine.provider import SERVICE, KeptProvider
 
 _LOAD_SECONDS = 60.0
+_FINISH_SECONDS = 5.0
+# One is the program's for as long as it runs, and one has to be left for a provider to be told to cancel.
+_WORKERS = 16
 _NOTHING_TO_SAY = ("About", "GetRequiredPackages", "GetRequiredPlugins")
 """Questions to which an empty answer is right (the state names the plugins). The engine waits for it before it does anything else."""
 
 
 class Program:
-    """What the engine asks about a program, answered. `updates`: for how many updates it was run."""
+    """What the engine asks about a program, answered. `updates`: for how many updates it was run; `loaded`: once its imports are done, or have failed."""
 
     def __init__(self, file: Path) -> None:
         self.updates = 0
         self._file = file
-        self._loaded = threading.Event()
+        self.loaded = threading.Event()
         self._methods: Any = None
         self._failure = f"{file}: was not loaded within {_LOAD_SECONDS:.0f} s"
 
@@ -66,7 +70,7 @@ class Program:
         finally:
             gc.freeze()
             gc.enable()
-            self._loaded.set()
+            self.loaded.set()
 
     def take(self, methods: Any) -> None:
         """Keep how each question of the engine is answered."""
@@ -76,7 +80,7 @@ class Program:
         """Answer one question of the engine, given and returned as it is on the wire."""
         if details.method.rpartition("/")[2] in _NOTHING_TO_SAY:
             return b""
-        self._loaded.wait(_LOAD_SECONDS)
+        self.loaded.wait(_LOAD_SECONDS)
         if self._methods is None:
             import grpc
 
@@ -117,18 +121,22 @@ def imported(file: Path) -> list[str]:
     return [name for name in found if name != "__future__"]
 
 
-def listen(program: Program) -> tuple[Any, str]:
-    """Serve the program at an address of this machine alone; it can be asked at once. Returns the server, which ends when nobody holds it, and the address."""
+def listen(program: Program, provider: KeptProvider) -> tuple[Any, str]:
+    """Serve both at an address of this machine alone; they can be asked at once. Returns the server, which ends when nobody holds it, and the address."""
     import grpc
 
     class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, details: Any) -> Any:
             def answer(request: bytes, context: Any) -> bytes:
+                if details.method.startswith(SERVICE):
+                    # What it imports for that is imported there as well: two threads that do so at once get in each other's way.
+                    program.loaded.wait(_LOAD_SECONDS)
+                    return provider.answer(details.method, request, context)
                 return program.answer(details, request, context)
 
             return grpc.unary_unary_rpc_method_handler(answer)
 
-    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
+    server = grpc.server(ThreadPoolExecutor(_WORKERS), options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
     server.add_generic_rpc_handlers((Handler(),))
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
@@ -145,14 +153,19 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     program = Program(project / "__main__.py")
-    _server, address = listen(program)
+    provider = KeptProvider()
+    _server, address = listen(program, provider)
     print(address, file=answers)
     threading.Thread(target=program.load, daemon=True).start()
     for line in sys.stdin:
-        if line.strip():
-            look_ahead(Kubectl(**json.loads(line)))
+        order = json.loads(line) if line.strip() else {}
+        if "ask" in order:
+            look_ahead(Kubectl(**order["ask"]))
+        elif "keep" in order:
+            print(json.dumps(provider.start(order["keep"])), file=answers)
         else:
             print(program.updates, file=answers)
+    provider.finish(_FINISH_SECONDS)
     # At once: there is nobody left to whom the threads of an unfinished update could be of use.
     os._exit(0)
 

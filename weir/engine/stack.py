@@ -7,15 +7,15 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weir import yamlfile
-from weir.engine.program import can_serve, let_go, server
+from weir.engine.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.errors import WeirError
+from weir.processes import alive
 
 if TYPE_CHECKING:
     from weir.cluster.kubectl import Kubectl
@@ -87,7 +87,12 @@ class Stack:
         before = program.updates() if program else None
         if program and asking:
             program.look_ahead(asking)
-        code, interrupted = self._wait([*command, *options], shielded, aside=bool(message))
+        # With --target all else is as it was, the provider's settings too: it can be the same process for one update after the other.
+        plugin = plugin_to_keep(self.project) if program and only else None
+        more: dict[str, str] = {}
+        if program and plugin and program.keep(plugin):
+            more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
+        code, interrupted = self._wait([*command, *options], shielded, aside=bool(message), more=more)
         after = program.updates() if program else None
         updated = before is None or after is None or after > before
         if code:
@@ -110,10 +115,15 @@ class Stack:
         address = server(self.project).address if can_serve(self.project) else ""
         return [f"--client={address}"] if address else []
 
-    def _wait(self, command: list[str], shielded: bool, aside: bool) -> tuple[int, bool]:
-        """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile. `aside`: its output on stderr, stdout is for a report."""
+    def _wait(self, command: list[str], shielded: bool, aside: bool, more: Mapping[str, str]) -> tuple[int, bool]:
+        """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile.
+
+        `aside`: its output on stderr, stdout is for a report. `more`: of its environment.
+        """
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
-        process = subprocess.Popen(command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None, env=_environment())
+        process = subprocess.Popen(
+            command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None, env={**GO, **os.environ, **more}
+        )
         interrupted = False
         while True:
             try:
@@ -131,9 +141,8 @@ class Stack:
             raise EngineError(f"the state of stack {self.name} cannot be read: {_words(asked)}")
         if not (locks := self._locks()):
             return ""
-        alive = [pid for pid in locks if _alive(pid)]
-        if alive:
-            raise EngineError(f"an update of stack {self.name} still runs (process {alive[0]}); wait for its end, then try again")
+        if running := [pid for pid in locks if alive(pid)]:
+            raise EngineError(f"an update of stack {self.name} still runs (process {running[0]}); wait for its end, then try again")
         cancelled = self._ask("cancel", "--yes", "--stack", self.name)
         if cancelled.returncode:
             raise EngineError(f"the lock of stack {self.name} cannot be removed: {_words(cancelled)}; see pulumi cancel")
@@ -194,7 +203,7 @@ class Stack:
                 text=True,
                 timeout=seconds,
                 check=False,
-                env=_environment(),
+                env={**GO, **os.environ},
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None
@@ -207,25 +216,6 @@ class Stack:
                 raise EngineError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
             raise EngineError(f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
         return found
-
-
-def _environment() -> dict[str, str]:
-    """For pulumi, and the providers it starts: for as long as they run, collecting garbage as often as Go does by itself is a tenth of it."""
-    return {"GOGC": "400", **os.environ}
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        # One that was killed stays, as a zombie, until its parent asks for it; where that was killed as well, this may take a while.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return sys.platform != "linux"
 
 
 def _words(result: subprocess.CompletedProcess[str]) -> str:

@@ -19,7 +19,7 @@ from weir.cluster.connections import connect_ahead, disconnect, istiods
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Line, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
-from weir.engine.stack import _alive
+from weir.processes import alive
 
 # A port-forward that says its own process as the port.
 _KUBECTL = """#!/bin/sh
@@ -100,7 +100,7 @@ def test_a_connection_that_has_ended_is_opened_again(cluster: Cluster) -> None:
     assert not running(first)
     second = cluster.ports()["one"]
     os.kill(second, signal.SIGKILL)
-    until(lambda: not _alive(second), 10, "it has ended")
+    until(lambda: not alive(second), 10, "it has ended")
     assert cluster.ports()["one"] not in (first, second)
 
 

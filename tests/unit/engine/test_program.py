@@ -19,7 +19,7 @@ from pulumi.runtime.proto.language_pb2_grpc import LanguageRuntimeStub
 from tests.live.harness import until
 from weir.engine.program import ProgramServer, can_serve
 from weir.engine.server import imported
-from weir.engine.stack import _alive
+from weir.processes import alive
 
 
 def project(directory: Path, program: str, environment: str = ".venv") -> Path:
@@ -89,7 +89,7 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
         assert starter.stdout is not None
         pid = int(starter.stdout.readline().split()[0])
         starter.kill()
-    until(lambda: not _alive(pid), 10, "the server ended")
+    until(lambda: not alive(pid), 10, "the server ended")
 
 
 def test_only_this_python_serves(tmp_path: Path) -> None:

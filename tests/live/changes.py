@@ -1,0 +1,110 @@
+"""A weir process that makes one change after the other, as a release does: `python -m tests.live.changes STACK` moves v2 of backend to each share on stdin."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from tests.live.harness import CHECKOUT
+from weir.cli.release import release
+from weir.errors import WeirError
+from weir.stackedit import StackEdit
+
+_MADE, _FAILED = "change: made", "change: failed"
+
+
+class Changes:
+    """Such a process, driven."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str], stack: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.live.changes", stack], cwd=directory, env={**environment, "PYTHONPATH": str(CHECKOUT)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+        self.said = ""
+
+    def make(self, share: int) -> bool:
+        """Make a change; whether it was made."""
+        self.begin(share)
+        return self.end()
+
+    def begin(self, share: int, until: str = "") -> None:
+        """Begin a change; return once it, or what it runs, prints the text."""
+        assert self._process.stdin is not None
+        self.said = ""
+        self._process.stdin.write(f"{share}\n")
+        self._process.stdin.flush()
+        while until not in self.said:
+            self._read()
+
+    def end(self) -> bool:
+        """Whether the change that was begun was made."""
+        while not (done := _MADE in self.said) and _FAILED not in self.said:
+            self._read()
+        return done
+
+    def interrupt(self) -> None:
+        """Ctrl-C, which reaches weir and the pulumi that it runs."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """kill -9 of both, unless it has ended."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+
+    def close(self) -> None:
+        """Let it end by itself."""
+        self._process.communicate(timeout=60)
+        assert self._process.returncode == 0
+
+    def providers(self) -> list[int]:
+        """The Kubernetes providers that it has running."""
+        parents: dict[int, int] = {}
+        found = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            try:
+                name, _, rest = (directory / "stat").read_text().rpartition(")")
+            except OSError:
+                continue  # ended meanwhile
+            parents[int(directory.name)] = int(rest.split()[1])
+            # The kernel keeps 15 characters of a name.
+            if name.endswith("(pulumi-resource"):
+                found.append(int(directory.name))
+        return [pid for pid in found if self._began(pid, parents)]
+
+    def _began(self, pid: int, parents: Mapping[int, int]) -> bool:
+        while pid and pid != self._process.pid:
+            pid = parents.get(pid, 0)
+        return pid != 0
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"it ended in the middle of a change:\n{self.said}"
+        self.said += line
+
+
+def main() -> None:
+    """Until stdin ends."""
+    stack = sys.argv[1]
+    for line in sys.stdin:
+        share = Decimal(line)
+
+        def edit(file: StackEdit, share: Decimal = share) -> None:
+            file.set_canary("backend", "v2", share)
+
+        try:
+            release(stack, "backend", edit, f"weir set backend v2={share}", yes=True, no_apply=False, reason="")
+            print(_MADE, flush=True)
+        except WeirError as error:
+            print(f"{error}\n{_FAILED}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
