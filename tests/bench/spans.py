@@ -19,7 +19,8 @@ def phases(trace: Path) -> dict[str, float]:
 
     `start`: until the CLI asks about the program; `passphrase`: until it has read the state, nearly all of it the key made from the passphrase
     (PBKDF2, a million rounds); `plan`: until the program runs; `program`: until it registers its first resource; `provider`: until the
-    Kubernetes provider has started and read the API; `resources`: until the one that changed is written; `write`: that; `end`: the rest.
+    Kubernetes provider is configured, for which it is started unless it is kept; `resources`: until the one that changed is written;
+    `write`: that; `end`: the rest.
     """
     spans = sorted(_spans(trace), key=lambda span: span[1])
     roots = [start for name, start, _ in spans if name == _ROOT]
