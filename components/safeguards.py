@@ -7,6 +7,7 @@ where nothing that matters changes.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -234,9 +235,14 @@ class Safeguards:
     async def _wait(self, want: Want) -> None:
         """Until proxies have followed; where they cannot be asked, for the configured grace."""
         settings = self._config.propagation
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+
+        def tell(text: str) -> None:
+            loop.call_soon_threadsafe(lambda: pulumi.log.info(text, ephemeral=True), context=context)
+
         try:
             kubectl = self._kubectl(settings.istiod_namespace)
-            obeyed = await self._aside(lambda: wait_for(kubectl, want, settings.timeout.seconds))
+            obeyed = await self._aside(lambda: wait_for(kubectl, want, settings.timeout.seconds, tell=tell))
         except UnaskedError as error:
             pulumi.log.warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
             await asyncio.sleep(settings.grace.seconds)

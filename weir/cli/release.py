@@ -165,7 +165,7 @@ def follow(config: StackConfig, want: Want) -> Obeyed:
     """Return when every caller's proxy does as wanted. Raises ClusterError where that is not known in time."""
     settings = config.propagation
     try:
-        return wait_for(kubectl_for(config, None, settings.istiod_namespace), want, settings.timeout.seconds)
+        return wait_for(kubectl_for(config, None, settings.istiod_namespace), want, settings.timeout.seconds, tell=say)
     except ClusterError as error:
         raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None
 

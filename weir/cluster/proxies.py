@@ -33,6 +33,9 @@ _CALM_AT_MOST = 2.0
 _STALE = 5.0
 """Seconds after which istiod, should it still make what it made before the change, is told to make everything anew."""
 
+_LONG = 2.0
+"""Seconds after which a wait is spoken of."""
+
 _PASSED_OVER = 0.5
 """Seconds after which a proxy that the push did not reach is asked about by itself."""
 
@@ -81,12 +84,13 @@ def wait_for(
     want: Want,
     timeout: float,
     *,
+    tell: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Obeyed:
     """Return when every proxy that knows the service does what is wanted; `kubectl` is set to istiod's namespace.
 
-    `timeout` in seconds. An istiod that is away is asked again until then. Raises
+    `timeout` in seconds. An istiod that is away is asked again until then. `tell` is given a line about whatever takes long. Raises
     DisobeyedError with the proxies that lag, or ClusterError when istiod does not answer by then; UnaskedError at once where istiod
     cannot be asked at all.
     """
@@ -97,7 +101,8 @@ def wait_for(
             there = istiods(kubectl)
             young = RECONNECTING - min(istiod.ready_for for istiod in there)
             if young <= 0 or not (want.gone or away):
-                return _wait(there, want, start, timeout, clock, pause)
+                return _wait(there, want, start, timeout, tell, clock, pause)
+            tell(f"istiod has just come back: waiting {young:.0f} s, in which every proxy comes back to it")
             # This wait is not the proxies' fault, and does not count as their delay.
             start += young
             pause(young)
@@ -105,6 +110,8 @@ def wait_for(
             raise
         except ClusterError as error:
             disconnect(kubectl)
+            if not away:
+                tell(f"istiod cannot be asked, trying again for {timeout:g} s: {error}")
             away = True
             if clock() - start >= timeout:
                 raise ClusterError(f"istiod could not be asked for {timeout:g} s whether proxies {want}: {error}") from None
@@ -112,9 +119,16 @@ def wait_for(
 
 
 def _wait(
-    there: list[Istiod], want: Want, start: float, timeout: float, clock: Callable[[], float], pause: Callable[[float], None]
+    there: list[Istiod],
+    want: Want,
+    start: float,
+    timeout: float,
+    tell: Callable[[str], None],
+    clock: Callable[[], float],
+    pause: Callable[[float], None],
 ) -> Obeyed:
     watches: dict[str, _Watch] = {}
+    told, long = 0, clock() + _LONG
     anew = start + _STALE
     for interval in itertools.chain(_INTERVALS, itertools.repeat(_INTERVALS[-1])):
         lagging: dict[str, Proxy] = {}
@@ -130,6 +144,9 @@ def _wait(
             return Obeyed(total, clock() - start)
         if clock() - start >= timeout:
             raise DisobeyedError(f"after {timeout:g} s {len(lagging)} of {total} proxies do not {want}: {_names(lagging.values(), want)}")
+        if clock() >= long and len(lagging) != told:
+            told = len(lagging)
+            tell(f"{told} of {total} proxies do not {want} yet: {_names(lagging.values(), want)}")
         if clock() >= anew and any(watch.stale for watch in watches.values()):
             for istiod in there:
                 istiod.push_anew()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -87,7 +88,9 @@ def proxy(
     }
 
 
-def wait(monkeypatch: pytest.MonkeyPatch, want: Want, *there: FakeIstiod, timeout: float = 5.0) -> float:
+def wait(
+    monkeypatch: pytest.MonkeyPatch, want: Want, *there: FakeIstiod, timeout: float = 5.0, tell: Callable[[str], None] = lambda _: None
+) -> float:
     """Wait on a clock of its own; returns the seconds that passed on it."""
     time = [0.0]
 
@@ -100,7 +103,7 @@ def wait(monkeypatch: pytest.MonkeyPatch, want: Want, *there: FakeIstiod, timeou
             istiod.ready_for += seconds
 
     monkeypatch.setattr(proxies, "istiods", opened)
-    wait_for(KUBECTL, want, timeout, clock=lambda: time[0], pause=pause)
+    wait_for(KUBECTL, want, timeout, tell=tell, clock=lambda: time[0], pause=pause)
     return time[0]
 
 
@@ -171,6 +174,24 @@ def test_a_version_without_a_ready_pod_is_not_known(monkeypatch: pytest.MonkeyPa
     """A cluster without endpoints answers 503."""
     with pytest.raises(DisobeyedError, match="1 of 1 proxies do not know backend v2: a"):
         wait(monkeypatch, V2, FakeIstiod({"a": proxy(9, "v1 v2", pods="v1")}))
+
+
+def test_a_wait_that_takes_long_is_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two seconds, and again only when fewer are left; of a short one nothing is said."""
+    told: list[str] = []
+    knows, lags = proxy(9, "v1 v2"), proxy(8, "v1", sent=8)
+    two, one = {"a": knows, "b": lags, "c": lags}, {"a": knows, "b": knows, "c": lags}
+    with pytest.raises(DisobeyedError):
+        wait(monkeypatch, V2, FakeIstiod(*[two] * 60, one), tell=told.append)
+    assert told == [
+        "2 of 3 proxies do not know backend v2 yet: b, c",
+        "1 of 3 proxies do not know backend v2 yet: c",
+    ]
+    told.clear()
+    wait(monkeypatch, V2, FakeIstiod({"a": knows}), tell=told.append)
+    assert told == []
+    wait(monkeypatch, Want(HOST, gone=frozenset({"v2"})), FakeIstiod({}, ready_for=5), tell=told.append)
+    assert told == ["istiod has just come back: waiting 30 s, in which every proxy comes back to it"]
 
 
 def test_a_route_is_let_go_of_by_every_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,8 +268,10 @@ def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest
 
     monkeypatch.setattr(proxies, "istiods", away)
     error: ClusterError | None = ClusterError("no istiod in namespace istio-system is ready")
-    wait_for(KUBECTL, V2, 5, clock=lambda: time[0], pause=pause)
+    told: list[str] = []
+    wait_for(KUBECTL, V2, 5, tell=told.append, clock=lambda: time[0], pause=pause)
     assert len(tries) == 7
+    assert told == ["istiod cannot be asked, trying again for 5 s: no istiod in namespace istio-system is ready"]
     time[0] = 0.0
     with pytest.raises(ClusterError, match="could not be asked for 2 s whether proxies know backend v2: no istiod"):
         wait_for(KUBECTL, V2, 2, clock=lambda: time[0], pause=pause)
