@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock, Thread
 from typing import Any
@@ -52,11 +53,23 @@ class Live:
     @cached_property
     def _found(self) -> Mapping[tuple[str, str], dict[str, Any]] | ClusterError:
         """The answer, be it that there is none: a cluster that did not answer is not asked once more for every object."""
+        self._since  # noqa: B018 - from now on
         try:
             items = self.kubectl.get([",".join(_KINDS), "--show-managed-fields"])["items"]
         except ClusterError as error:
             return error
         return {(item["kind"], item["metadata"]["name"]): item for item in items}
+
+    @cached_property
+    def _since(self) -> float:
+        return time.monotonic()
+
+    def age(self, service: str) -> float:
+        """For how many seconds, at the most, the Service has been there: what was not there when this was read has come since."""
+        found = self.find("Service", service)
+        if found is None:
+            return time.monotonic() - self._since
+        return (datetime.now(UTC) - datetime.fromisoformat(found["metadata"]["creationTimestamp"])).total_seconds()
 
     @cached_property
     def namespace(self) -> dict[str, Any] | None:

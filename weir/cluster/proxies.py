@@ -40,9 +40,9 @@ _PASSED_OVER = 0.5
 """Seconds after which a proxy that the push did not reach is asked about by itself."""
 
 RECONNECTING = 35.0
-"""Seconds an istiod must have been ready before its books count for what proxies have let go of, and for anything where it has been away while
-it was asked: one that has just come back does not know the proxies that have yet to come back to it, and Envoy tries again after 30 s at the
-latest. One that comes back asks for everything at once, and may have a new route some milliseconds before the pods of the version in it."""
+"""Seconds an istiod must have been ready before its books count, where there was a service before it: one that has just come back does not know the
+proxies that have yet to come back to it, and Envoy tries again after 30 s at the latest. Such a one still follows the route it had; and it asks for
+everything at once when it comes, so that it may have a new route some milliseconds before the version that is in it."""
 
 
 class DisobeyedError(ClusterError):
@@ -84,13 +84,15 @@ def wait_for(
     want: Want,
     timeout: float,
     *,
+    age: Callable[[], float],
     tell: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Obeyed:
     """Return when every proxy that knows the service does what is wanted; `kubectl` is set to istiod's namespace.
 
-    `timeout` in seconds. An istiod that is away is asked again until then. `tell` is given a line about whatever takes long. Raises
+    `timeout` in seconds. An istiod that is away is asked again until then. `age`: for how many seconds, at the most, the service has been
+    there; asked where istiod has come back a short time ago. `tell` is given a line about whatever takes long. Raises
     DisobeyedError with the proxies that lag, or ClusterError when istiod does not answer by then; UnaskedError at once where istiod
     cannot be asked at all.
     """
@@ -99,8 +101,10 @@ def wait_for(
     while True:
         try:
             there = istiods(kubectl)
-            young = RECONNECTING - min(istiod.ready_for for istiod in there)
-            if young <= 0 or not (want.gone or away):
+            ready = min(istiod.ready_for for istiod in there)
+            young = RECONNECTING - ready
+            # A service that came after istiod did no proxy knows from elsewhere. Kubernetes has both instants in whole seconds.
+            if young <= 0 or age() <= ready - 1:
                 return _wait(there, want, start, timeout, tell, clock, pause)
             tell(f"istiod has just come back: waiting {young:.0f} s, in which every proxy comes back to it")
             # This wait is not the proxies' fault, and does not count as their delay.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,14 +16,16 @@ from weir.cluster.live import live, look_ahead
 
 @dataclass(frozen=True)
 class Counting(Kubectl):
-    """A cluster with one Deployment, which counts how often it is read."""
+    """A cluster with one Deployment, and a Service that was made an hour ago, which counts how often it is read."""
 
     readings: list[Sequence[str]] = field(default_factory=list, compare=False)
 
     def get(self, args: Sequence[str], *, timeout: float = 20.0, missing: Any = None) -> Any:
-        """A list of one."""
+        """Both."""
         self.readings.append(args)
-        return {"items": [{"kind": "Deployment", "metadata": {"name": "backend-v1"}}]}
+        made = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds").replace("+00:00", "Z")
+        service = {"kind": "Service", "metadata": {"name": "backend", "creationTimestamp": made}}
+        return {"items": [{"kind": "Deployment", "metadata": {"name": "backend-v1"}}, service]}
 
 
 def test_what_was_read_ahead_is_for_one_who_asks() -> None:
@@ -42,6 +45,14 @@ def test_what_was_read_long_ago_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("weir.cluster.live._FRESH_SECONDS", -1.0)
     assert live(kubectl).find("Deployment", "backend-v1") is not None
     until(lambda: len(kubectl.readings) == 2, 10, "both have read")
+
+
+def test_a_service_is_as_old_as_it_can_be() -> None:
+    """One that was not there when it was looked for has come since; when it is asked about, that may be a while ago."""
+    found = live(Counting("kubectl", "demo"))
+    assert 3600 <= found.age("backend") < 3610
+    first = found.age("other")
+    assert 0 <= first < found.age("other") < 10
 
 
 def test_another_cluster_or_namespace_is_another_question() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -88,8 +89,18 @@ def proxy(
     }
 
 
+def for_ever() -> float:
+    """For how long the service has been there."""
+    return math.inf
+
+
 def wait(
-    monkeypatch: pytest.MonkeyPatch, want: Want, *there: FakeIstiod, timeout: float = 5.0, tell: Callable[[str], None] = lambda _: None
+    monkeypatch: pytest.MonkeyPatch,
+    want: Want,
+    *there: FakeIstiod,
+    timeout: float = 5.0,
+    age: Callable[[], float] = for_ever,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> float:
     """Wait on a clock of its own; returns the seconds that passed on it."""
     time = [0.0]
@@ -103,7 +114,7 @@ def wait(
             istiod.ready_for += seconds
 
     monkeypatch.setattr(proxies, "istiods", opened)
-    wait_for(KUBECTL, want, timeout, tell=tell, clock=lambda: time[0], pause=pause)
+    wait_for(KUBECTL, want, timeout, age=age, tell=tell, clock=lambda: time[0], pause=pause)
     return time[0]
 
 
@@ -269,27 +280,32 @@ def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest
     monkeypatch.setattr(proxies, "istiods", away)
     error: ClusterError | None = ClusterError("no istiod in namespace istio-system is ready")
     told: list[str] = []
-    wait_for(KUBECTL, V2, 5, tell=told.append, clock=lambda: time[0], pause=pause)
+    wait_for(KUBECTL, V2, 5, age=for_ever, tell=told.append, clock=lambda: time[0], pause=pause)
     assert len(tries) == 7
     assert told == ["istiod cannot be asked, trying again for 5 s: no istiod in namespace istio-system is ready"]
     time[0] = 0.0
     with pytest.raises(ClusterError, match="could not be asked for 2 s whether proxies know backend v2: no istiod"):
-        wait_for(KUBECTL, V2, 2, clock=lambda: time[0], pause=pause)
+        wait_for(KUBECTL, V2, 2, age=for_ever, clock=lambda: time[0], pause=pause)
     time[0] = 0.0
     error = UnaskedError("there is no istiod in namespace istio-system")
     with pytest.raises(UnaskedError):
-        wait_for(KUBECTL, V2, 5, clock=lambda: time[0], pause=pause)
+        wait_for(KUBECTL, V2, 5, age=for_ever, clock=lambda: time[0], pause=pause)
     assert time[0] == 0
 
 
-def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it knows of proxies that let go is believed only once those that follow an old route have had the time to come back to it."""
+@pytest.mark.parametrize("want", [Want(HOST, gone=frozenset({"v2"})), V2, Want(HOST, shares=(("v1", 100),))])
+def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch, want: Want) -> None:
+    """Nobody it knows of lags, but of those that have yet to come back to it, one still follows the old route, or would have the new one too early."""
     nobody: dict[str, Any] = {}
-    gone = Want(HOST, gone=frozenset({"v2"}))
-    assert wait(monkeypatch, gone, FakeIstiod(nobody, ready_for=5)) == pytest.approx(30)
-    assert wait(monkeypatch, gone, FakeIstiod(nobody, ready_for=40)) == 0
-    # One that is new, as in a new mesh, has nobody to wait for where something is added.
-    assert wait(monkeypatch, V2, FakeIstiod(nobody, ready_for=5)) == 0
+    assert wait(monkeypatch, want, FakeIstiod(nobody, ready_for=5)) == pytest.approx(30)
+    assert wait(monkeypatch, want, FakeIstiod(nobody, ready_for=40), FakeIstiod(nobody, ready_for=5, pod="istiod-2")) == pytest.approx(30)
+    assert wait(monkeypatch, want, FakeIstiod(nobody, ready_for=40)) == 0
+
+
+@pytest.mark.parametrize(("age", "waits"), [(3.9, False), (4.1, True), (20, True)])
+def test_in_a_new_mesh_nobody_has_yet_to_come_back(monkeypatch: pytest.MonkeyPatch, age: float, waits: bool) -> None:
+    """A service that is younger than istiod is known by nobody from before; a second is what Kubernetes's clock leaves in doubt."""
+    assert (wait(monkeypatch, V2, FakeIstiod({}, ready_for=5), age=lambda: age) > 0) is waits
 
 
 def test_an_istiod_that_was_away_meanwhile_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,5 +323,5 @@ def test_an_istiod_that_was_away_meanwhile_does_not_know_all_proxies(monkeypatch
         there.ready_for += seconds
 
     monkeypatch.setattr(proxies, "istiods", opened)
-    wait_for(KUBECTL, V2, 30, clock=lambda: time[0], pause=pause)
+    wait_for(KUBECTL, V2, 30, age=for_ever, clock=lambda: time[0], pause=pause)
     assert time[0] == pytest.approx(37)
