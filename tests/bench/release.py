@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.bench.processes import BenchError
 from tests.bench.spans import phases
-from tests.live.harness import Project, shell_environment
+from tests.live.harness import Project, shell_environment, stack_like_dev
 
 STACK = "bench"
 RUNS = 5
@@ -161,15 +161,9 @@ def _stack() -> Iterator[tuple[Project, dict[str, str]]]:
         if not given and os.system(f"cd {project.directory} && .venv/bin/weir lab up >&2"):
             raise BenchError("the lab does not start")
         environment = shell_environment(project)
-        text = (project.directory / "Pulumi.dev.yaml").read_text().replace("weir:namespace: demo", f"weir:namespace: {STACK}")
-        (project.directory / _FILE).write_text(text)
-        shell = _Shell(project.directory, environment)
-        shell.run(f"pulumi stack init {STACK} --no-select; pulumi up --yes --skip-preview --non-interactive --stack {STACK}")
-        try:
+        with stack_like_dev(project, STACK):
+            _Shell(project.directory, environment).run(f"pulumi up --yes --skip-preview --non-interactive --stack {STACK}")
             yield project, environment
-        finally:
-            shell.run(f"pulumi destroy --yes --skip-preview --non-interactive --stack {STACK}; pulumi stack rm --yes {STACK}")
-            (project.directory / _FILE).unlink(missing_ok=True)
     finally:
         end()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.harness import Project, shell_environment, until
+from tests.live.harness import Project, shell_environment, stack_like_dev, until
 from tests.live.terminal import Terminal
 
 STACK = "drill"
@@ -71,11 +71,10 @@ class Rehearsal:
 def rehearsal(lab: Project) -> Iterator[Rehearsal]:
     """The stack, up, with v2 at 20 %."""
     made = Rehearsal(lab, {**shell_environment(lab), "PULUMI_STACK": "dev"})
-    made.file.write_text((lab.directory / "Pulumi.dev.yaml").read_text().replace("weir:namespace: demo", f"weir:namespace: {STACK}"))
-    made.call(f"pulumi stack init {STACK} --no-select && pulumi up --yes --skip-preview --stack {STACK}")
-    yield made
-    made.call(f"pulumi cancel --yes --stack {STACK}; pulumi destroy --yes --skip-preview --stack {STACK} && pulumi stack rm --yes {STACK}")
-    made.file.unlink(missing_ok=True)
+    with stack_like_dev(lab, STACK):
+        made.call(f"pulumi up --yes --skip-preview --stack {STACK}")
+        yield made
+        made.call(f"pulumi cancel --yes --stack {STACK} || true")
 
 
 def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.harness import CHECKOUT, Project
+from tests.live.harness import CHECKOUT, Project, discard
 
 PACK = "--policy-pack policy"
 PASSED = "✅ weir@v"
@@ -41,9 +41,7 @@ def project(lab: Project) -> Iterator[Project]:
         lab.run(f"pulumi stack init {stack} --no-select")
     yield lab
     for stack in ("staging", "prod"):
-        written(lab, stack)
-        lab.run(f"pulumi destroy --yes --skip-preview --stack {stack} && pulumi stack rm --yes {stack} && pulumi stack select dev")
-        (lab.directory / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+        discard(lab, stack, f"demo-{stack}")
     (lab.directory / "policy").unlink()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.changes import Changes
-from tests.live.harness import Project, shell_environment, until
+from tests.live.harness import Project, shell_environment, stack_like_dev, until
 from tests.live.terminal import Terminal
 from weir.processes import alive
 
@@ -25,12 +25,9 @@ FILE = f"Pulumi.{STACK}.yaml"
 @pytest.fixture(scope="module")
 def stack(lab: Project) -> Iterator[Project]:
     """A stack of its own, up, with v2 at 20 %."""
-    text = (lab.directory / "Pulumi.dev.yaml").read_text()
-    (lab.directory / FILE).write_text(text.replace("weir:namespace: demo", f"weir:namespace: {STACK}"))
-    lab.run(f"pulumi stack init {STACK} --no-select && pulumi up --yes --skip-preview --stack {STACK}")
-    yield lab
-    lab.run(f"pulumi destroy --yes --skip-preview --stack {STACK} && pulumi stack rm --yes {STACK} && pulumi stack select dev")
-    (lab.directory / FILE).unlink(missing_ok=True)
+    with stack_like_dev(lab, STACK):
+        lab.run(f"pulumi up --yes --skip-preview --stack {STACK}")
+        yield lab
 
 
 def weir(stack: Project, arguments: str, code: int = 0) -> str:

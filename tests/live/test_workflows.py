@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.github import GitHub
-from tests.live.harness import CHECKOUT, Project, Shell, shell_environment, until
+from tests.live.harness import CHECKOUT, Project, Shell, shell_environment, stack_like_dev, until
 
 STACK = "ci"
 FILE = f"Pulumi.{STACK}.yaml"
@@ -69,19 +69,12 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> GitHub:
 @pytest.fixture(scope="module")
 def runner(lab: Project, github: GitHub) -> Iterator[Runner]:
     """A stack of its own, which no update has seen."""
-    text = (CHECKOUT / "Pulumi.dev.yaml").read_text()
-    (lab.directory / FILE).write_text(text.replace("weir:namespace: demo", f"weir:namespace: {STACK}"))
-    lab.run(f"pulumi stack init {STACK} --no-select")
     environment = shell_environment(lab)
     summary = github.directory / "summary"
     summary.touch()
     given = {**github.environment, "GITHUB_STEP_SUMMARY": str(summary), "PATH": f"{github.directory}:{environment['PATH']}"}
-    made = Runner(lab, {**environment, **given})
-    sound = made.file.read_text()
-    yield made
-    made.file.write_text(sound)
-    lab.run(f"pulumi destroy --yes --skip-preview --stack {STACK} && pulumi stack rm --yes {STACK} && pulumi stack select dev")
-    made.file.unlink(missing_ok=True)
+    with stack_like_dev(lab, STACK):
+        yield Runner(lab, {**environment, **given})
 
 
 @pytest.fixture(scope="module")
