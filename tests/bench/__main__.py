@@ -42,6 +42,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--no-lab", action="store_true", help="only what needs no cluster")
     options = parser.parse_args()
+    # Bytecode is kept, as on a user's machine: to compile weir at each start would be a tenth of a second.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
             report = {"configs": measure(Path(directory)), "startup": startup.measure(Path(directory))}

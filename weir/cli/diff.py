@@ -57,7 +57,7 @@ def _saved(path: Path) -> str:
 
 
 def _previewed(stack: str) -> str:
-    from weir.engine import Stack
+    from weir.engine.stack import Stack
     from weir.stackfile import project_dir
 
     return Stack(stack, project_dir()).preview()

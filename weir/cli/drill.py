@@ -18,9 +18,9 @@ from weir.cli.options import find_service, json_option, load_stack, real_namespa
 from weir.cli.recovery import recovered, remove_drills, say
 from weir.cli.release import agreed, apply, follow, put_back, ready, undo
 from weir.cluster.want import Want
-from weir.engine import RefusedError, Stack
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, held, operation, path_of
+from weir.engine.stack import RefusedError, Stack
 from weir.errors import UsageError, WeirError
 from weir.model import Duration, StackConfig, traffic
 from weir.model.changes import changes

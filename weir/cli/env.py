@@ -13,7 +13,7 @@ import click
 from lab import environment
 from lab.paths import LabPaths
 from weir.cli.options import load_stack, stack_option
-from weir.engine import EngineError, Stack
+from weir.engine.stack import EngineError, Stack
 from weir.model import ConfigError
 from weir.stackfile import project_dir
 

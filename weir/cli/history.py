@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.cli.options import json_option, stack_option
-from weir.engine import Stack
 from weir.engine.history import Change, read_history
 from weir.engine.history import as_json as document
+from weir.engine.stack import Stack
 from weir.stackfile import project_dir
 
 

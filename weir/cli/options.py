@@ -77,7 +77,7 @@ def find_service(config: StackConfig, service: str) -> Service:
 
 def real_namespace(config: StackConfig, stack: str, file: Path | None) -> str:
     """The namespace of the config, or that which an ephemeral stack was given: only the state of the stack knows its random part."""
-    from weir.engine import EngineError, Stack
+    from weir.engine.stack import EngineError, Stack
 
     if not config.ephemeral:
         return config.namespace

@@ -15,7 +15,7 @@ from lab.progress import Progress
 from weir.cli import verify
 from weir.cli.env import shell_settings
 from weir.cli.options import load_stack, stack_option
-from weir.engine import Stack
+from weir.engine.stack import Stack
 from weir.model import StackConfig
 from weir.stackfile import project_dir
 

@@ -14,9 +14,9 @@ import click
 
 from weir import stackfile
 from weir.cli.options import load_stack
-from weir.engine import Stack
 from weir.engine.history import message
 from weir.engine.journal import Entry, drills, forget, held, left_behind, operation, path_of
+from weir.engine.stack import Stack
 from weir.model import StackConfig
 from weir.model.endings import ago, endings
 from weir.stackedit import StackEdit, overwrite

@@ -22,10 +22,10 @@ from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.cluster.proxies import Obeyed, wait_for
 from weir.cluster.want import Want
-from weir.engine import EngineError, InterruptedUpdateError, RefusedError, Stack
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.engine.preview import parse
+from weir.engine.stack import EngineError, InterruptedUpdateError, RefusedError, Stack
 from weir.errors import UsageError
 from weir.model import RouteTraffic, Service, ServiceTraffic, StackConfig, traffic
 from weir.model.changes import changes, percents

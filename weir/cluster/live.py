@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
-from weir.model import ServiceTraffic, read
+
+if TYPE_CHECKING:
+    from weir.model import ServiceTraffic
 
 _KINDS = (
     "virtualservices.networking.istio.io",
@@ -89,6 +91,9 @@ class Live:
 
     def traffic(self, service: str, host: str) -> ServiceTraffic | None:
         """The traffic of a service (and its full name) as the objects in the cluster make it; None where its VirtualService is not there."""
+        # Not above: whoever looks ahead has no time to wait for the model, which is a fifth of a second.
+        from weir.model import read
+
         route = self.find("VirtualService", service)
         if route is None:
             return None

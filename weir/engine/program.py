@@ -15,7 +15,6 @@ import subprocess
 import sys
 from dataclasses import asdict
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +140,9 @@ def can_serve(project: Path) -> bool:
 
 def plugin_to_keep(project: Path) -> Path | None:
     """The Kubernetes provider that the engine would start by itself; None where this is not certain, or where it could outlive this process."""
+    # Not above: of the first change of a process, which keeps none, it would be a hundredth.
+    from importlib import metadata
+
     settings = _settings(project)
     # Whoever says which provider is to run, in any of the ways that Pulumi knows, has it.
     named = ATTACHED in os.environ or "plugins" in settings or "packages" in settings or shutil.which(_PLUGIN)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from weir.cli.recovery import recovered
-from weir.engine import EngineError
 from weir.engine.journal import Entry, operation, path_of
+from weir.engine.stack import EngineError
 from weir.model.instants import Instant
 
 PULUMI = f"""#!{sys.executable} -IS

@@ -204,7 +204,7 @@ def test_only_the_provider_that_the_engine_would_start_is_kept(tmp_path: Path, m
     """By its version in Pulumi's own place; whoever names another one, by any of Pulumi's ways, has that."""
     project(tmp_path, "")
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
-    monkeypatch.setattr("weir.engine.program.metadata.version", {"pulumi-kubernetes": "4.5.6"}.__getitem__)
+    monkeypatch.setattr("importlib.metadata.version", {"pulumi-kubernetes": "4.5.6"}.__getitem__)
     assert plugin_to_keep(tmp_path) is None
     place = tmp_path / "pulumi" / "plugins" / "resource-kubernetes-v4.5.6"
     place.mkdir(parents=True)
