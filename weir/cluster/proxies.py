@@ -22,8 +22,11 @@ from weir.cluster.istiod import Istiod, Proxy, newest
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.want import Want, concerned, declared, push_of, serving
 
-_INTERVALS = (*[0.02] * 10, 0.05)
+_INTERVALS = (*[0.01] * 20, 0.05)
 """Seconds between looks, the last again and again. A push begins 0.1 s after the change; 0.1 s is the least between two, so that none is missed."""
+
+_SOON = 0.005
+"""Seconds until the next look where a push has just been found: proxies need as little to accept it."""
 
 _CALM = 0.25
 """Seconds without a push after which none is about to begin: istiod sends out a change 0.1 s after it has heard of it, if no other follows. Where
@@ -59,13 +62,17 @@ class Obeyed:
 
 @dataclass(slots=True)
 class _Watch:
-    """What is known of the proxies of one istiod: the newest push of the type that tells, and since when nothing newer has come."""
+    """What is known of the proxies of one istiod: the newest push of the type that tells, and since when nothing newer has come.
+
+    `push`: the one that brought the change; `found`: whether that was found in this look; `stale`: whether what istiod makes is of before.
+    """
 
     newest: int
     calm: float
     patience: float = _CALM
     push: int | None = None
     stale: bool = False
+    found: bool = False
     settled: set[str] = field(default_factory=set)
     since: dict[str, float] = field(default_factory=dict)
     again: dict[str, float] = field(default_factory=dict)
@@ -156,7 +163,7 @@ def _wait(
                 istiod.push_anew()
                 watches[istiod.pod].calm, watches[istiod.pod].patience = clock(), _CALM
             anew = math.inf
-        pause(interval)
+        pause(_SOON if any(watch.found for watch in watches.values()) else interval)
     raise AssertionError("it looks for ever")
 
 
@@ -166,7 +173,7 @@ def _lagging(istiod: Istiod, proxies: list[Proxy], want: Want, watch: _Watch, no
     latest = newest(proxies, kind)
     watch.settled &= {proxy.name for proxy in proxies}
     behind = [proxy for proxy in proxies if proxy.name not in watch.settled]
-    told = watch.push is None
+    watch.found = False
     if watch.push is None and behind and watch.may_ask(latest, now):
         # First one that has been sent the latest: what istiod makes for it is what it made for that push.
         for proxy in sorted(behind, key=lambda proxy: (sent := proxy.sent.get(kind)) is None or sent.push < latest):
@@ -176,11 +183,11 @@ def _lagging(istiod: Istiod, proxies: list[Proxy], want: Want, watch: _Watch, no
                 continue
             watch.stale = not declared(dump, want)
             if not watch.stale and _served(istiod, proxy, want):
-                watch.push = push_of(dump)
+                watch.push, watch.found = push_of(dump), True
             # Where one waits for the change, all do: no need to ask about the others yet.
             break
     # A version that a proxy has just been told of has pods only once it has asked for those: that is for the next look to see.
-    if watch.push is not None and not (told and want.known):
+    if watch.push is not None and not (watch.found and want.known):
         for proxy in behind:
             if _accepted(proxy, want, watch.push) or _passed_over(istiod, proxy, want, watch, now):
                 watch.settled.add(proxy.name)

@@ -59,7 +59,12 @@ class Program:
             class Servicer(LanguageServer):
                 def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
                     program.updates += not request.dryRun
-                    return super().Run(request, context)  # type: ignore[no-untyped-call]
+                    # Nearly all that a run makes it needs until its end.
+                    gc.disable()
+                    try:
+                        return super().Run(request, context)  # type: ignore[no-untyped-call]
+                    finally:
+                        gc.enable()
 
             add_LanguageRuntimeServicer_to_server(Servicer(self._run), _Registry(self))
             for name in imported(self._file):
