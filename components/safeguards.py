@@ -236,7 +236,6 @@ class Safeguards:
         """Until proxies have followed; where they cannot be asked, for the configured grace."""
         settings = self._config.propagation
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-        service, namespace = want.host.split(".")[:2]
 
         def tell(text: str) -> None:
             loop.call_soon_threadsafe(lambda: pulumi.log.info(text, ephemeral=True), context=context)
@@ -244,7 +243,7 @@ class Safeguards:
         try:
             kubectl = self._kubectl(settings.istiod_namespace)
             obeyed = await self._aside(
-                lambda: wait_for(kubectl, want, settings.timeout.seconds, age=lambda: self._of(namespace).age(service), tell=tell)
+                lambda: wait_for(kubectl, want, settings.timeout.seconds, age=lambda: self._of(want.namespace).age(want.service), tell=tell)
             )
         except UnaskedError as error:
             pulumi.log.warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")

@@ -13,21 +13,25 @@ from weir.cli.release import release
 from weir.stackedit import StackEdit
 
 
+def change(stack: str, share: Decimal) -> None:
+    """What `weir set backend v2=SHARE --yes` does once it runs."""
+
+    def edit(file: StackEdit) -> None:
+        file.set_canary("backend", "v2", share)
+
+    release(stack, "backend", edit, f"weir set backend v2={share}", yes=True, no_apply=False, reason="")
+
+
 def main() -> int:
-    """Each step is what `weir set backend v2=N --yes` does once it runs; what it and pulumi print goes to stderr."""
+    """What the changes and pulumi print goes to stderr."""
     stack, steps = sys.argv[1], int(sys.argv[2])
     stdout = os.dup(1)
     os.dup2(2, 1)
     seconds = []
     for number in range(steps):
-        share = Decimal(5 + 3 * number)
-
-        def edit(file: StackEdit, share: Decimal = share) -> None:
-            file.set_canary("backend", "v2", share)
-
         start = time.perf_counter()
         with redirect_stdout(sys.stderr):
-            release(stack, "backend", edit, f"weir set backend v2={share}", yes=True, no_apply=False, reason="")
+            change(stack, Decimal(5 + 3 * number))
         seconds.append(time.perf_counter() - start)
     os.write(stdout, json.dumps(seconds).encode())
     return 0

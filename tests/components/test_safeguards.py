@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pulumi
 import pytest
 
 from components.safeguards import Safeguards
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.live import Live
+from weir.cluster.proxies import Obeyed
+from weir.cluster.want import Want
 from weir.model import load
 
 
@@ -47,3 +52,40 @@ def test_a_field_of_somebody_else_is_not_called_a_fault_of_the_version(monkeypat
     assert asyncio.run(guard._tell_what_ails(args)) is False
     assert said[0].startswith("version v2 of backend was not changed: field manager kubectl-set holds a field of it that this update sets.")
     assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up" in said[0]
+
+
+def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an outage of istiod that decides whether proxies are waited for; the lines about it reach Pulumi, whose log only the event loop may use."""
+    for name in ("ResourceHook", "ErrorHook"):
+        monkeypatch.setattr(pulumi, name, lambda *_: None)
+    guard = Safeguards(load({"namespace": "demo"}))
+    said: list[tuple[str, bool, bool]] = []
+    loop_thread = threading.get_ident()
+
+    def info(text: str, *, ephemeral: bool) -> None:
+        said.append((text, ephemeral, threading.get_ident() == loop_thread))
+
+    def waited(_: object, want: Want, timeout: float, *, age: Callable[[], float], tell: Callable[[str], None]) -> Obeyed:
+        tell(f"{want}: {age():g} of {timeout:g} s")
+        return Obeyed(1, 0.0)
+
+    class Standing(Live):
+        def age(self, service: str) -> float:
+            return {"backend": 7.0}[service]
+
+    def kubectl(namespace: str) -> Kubectl:
+        return Kubectl("kubectl", namespace)
+
+    standing = {"demo": Standing(kubectl("demo"))}
+    monkeypatch.setattr(guard, "_kubectl", kubectl)
+    monkeypatch.setattr(guard, "_of", standing.__getitem__)
+    monkeypatch.setattr("components.safeguards.wait_for", waited)
+    monkeypatch.setattr(pulumi.log, "info", info)
+    monkeypatch.setattr(pulumi.log, "debug", lambda _: None)
+
+    async def wait() -> None:
+        await guard._wait(Want("backend.demo.svc.cluster.local", known=frozenset({"v2"})))
+        await asyncio.sleep(0)
+
+    asyncio.run(wait())
+    assert said == [("know backend v2: 7 of 30 s", True, True)]

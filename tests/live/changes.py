@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from tests.bench.steps import change
 from tests.live.harness import CHECKOUT
-from weir.cli.release import release
 from weir.errors import WeirError
-from weir.stackedit import StackEdit
 
 _MADE, _FAILED = "change: made", "change: failed"
 
@@ -94,13 +93,8 @@ def main() -> None:
     """Until stdin ends."""
     stack = sys.argv[1]
     for line in sys.stdin:
-        share = Decimal(line)
-
-        def edit(file: StackEdit, share: Decimal = share) -> None:
-            file.set_canary("backend", "v2", share)
-
         try:
-            release(stack, "backend", edit, f"weir set backend v2={share}", yes=True, no_apply=False, reason="")
+            change(stack, Decimal(line))
             print(_MADE, flush=True)
         except WeirError as error:
             print(f"{error}\n{_FAILED}", flush=True)

@@ -164,11 +164,10 @@ def divided(config: StackConfig, stack: str, service: str) -> Want:
 def follow(config: StackConfig, want: Want) -> Obeyed:
     """Return when every caller's proxy does as wanted. Raises ClusterError where that is not known in time."""
     settings = config.propagation
-    service, namespace = want.host.split(".")[:2]
     try:
         istiod = kubectl_for(config, None, settings.istiod_namespace)
         return wait_for(
-            istiod, want, settings.timeout.seconds, age=lambda: Live(kubectl_for(config, None, namespace)).age(service), tell=say
+            istiod, want, settings.timeout.seconds, age=lambda: Live(kubectl_for(config, None, want.namespace)).age(want.service), tell=say
         )
     except ClusterError as error:
         raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None

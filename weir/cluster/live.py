@@ -32,9 +32,10 @@ _FRESH_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Live:
-    """The objects of one namespace. Raises ClusterError when the cluster cannot be asked."""
+    """The objects of one namespace, not older than `begun`. Raises ClusterError when the cluster cannot be asked."""
 
     kubectl: Kubectl
+    begun: float = field(default_factory=time.monotonic, repr=False, compare=False)
     _asking: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @property
@@ -55,22 +56,17 @@ class Live:
     @cached_property
     def _found(self) -> Mapping[tuple[str, str], dict[str, Any]] | ClusterError:
         """The answer, be it that there is none: a cluster that did not answer is not asked once more for every object."""
-        self._since  # noqa: B018 - from now on
         try:
             items = self.kubectl.get([",".join(_KINDS), "--show-managed-fields"])["items"]
         except ClusterError as error:
             return error
         return {(item["kind"], item["metadata"]["name"]): item for item in items}
 
-    @cached_property
-    def _since(self) -> float:
-        return time.monotonic()
-
     def age(self, service: str) -> float:
         """For how many seconds, at the most, the Service has been there: what was not there when this was read has come since."""
         found = self.find("Service", service)
         if found is None:
-            return time.monotonic() - self._since
+            return time.monotonic() - self.begun
         return (datetime.now(UTC) - datetime.fromisoformat(found["metadata"]["creationTimestamp"])).total_seconds()
 
     @cached_property
@@ -161,17 +157,16 @@ class Live:
         )
 
 
-_ahead: dict[Kubectl, tuple[float, Live]] = {}
+_ahead: dict[Kubectl, Live] = {}
 
 
 def look_ahead(kubectl: Kubectl) -> None:
     """Begin to read what stands there, for whoever asks `live` for it in a moment."""
-    found = Live(kubectl)
-    _ahead[kubectl] = (time.monotonic(), found)
+    found = _ahead[kubectl] = Live(kubectl)
     Thread(target=found.read, daemon=True).start()
 
 
 def live(kubectl: Kubectl) -> Live:
     """What stands there: what `look_ahead` has begun to read a moment ago, for the first who asks, else what is read with the first question."""
-    begun, found = _ahead.pop(kubectl, (0.0, None))
-    return found if found is not None and time.monotonic() - begun < _FRESH_SECONDS else Live(kubectl)
+    found = _ahead.pop(kubectl, None)
+    return found if found is not None and time.monotonic() - found.begun < _FRESH_SECONDS else Live(kubectl)

@@ -29,6 +29,16 @@ class Want:
     route: str = "default"
 
     @property
+    def service(self) -> str:
+        """The name of the service."""
+        return self.host.split(".")[0]
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the service."""
+        return self.host.split(".")[1]
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The types of configuration that tell."""
         return (
@@ -37,7 +47,7 @@ class Want:
         )
 
     def __str__(self) -> str:
-        name = self.host.split(".")[0]
+        name = self.service
         parts = [f"know {name} {', '.join(sorted(self.known))}"] if self.known else []
         parts += [f"let go of {name} {', '.join(sorted(self.gone))}"] if self.gone else []
         parts += [f"follow the new split of {name}"] if self.shares is not None else []

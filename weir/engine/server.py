@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
+
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import look_ahead
 from weir.engine.provider import SERVICE, KeptProvider
@@ -87,8 +89,6 @@ class Program:
             return b""
         self.loaded.wait(_LOAD_SECONDS)
         if self._methods is None:
-            import grpc
-
             context.abort(grpc.StatusCode.INTERNAL, self._failure)
         method = self._methods.service(details)
         answer: bytes = method.response_serializer(method.unary_unary(method.request_deserializer(request), context))
@@ -128,7 +128,6 @@ def imported(file: Path) -> list[str]:
 
 def listen(program: Program, provider: KeptProvider) -> tuple[Any, str]:
     """Serve both at an address of this machine alone; they can be asked at once. Returns the server, which ends when nobody holds it, and the address."""
-    import grpc
 
     class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, details: Any) -> Any:
