@@ -60,7 +60,7 @@ class _Common:
     def misspelt(self, given: Mapping[str, Any]) -> list[str]:
         """A message for each key of the given config that the rule does not have; the engine lets them pass, and the default would hold unseen."""
         options = self.all_options()
-        return [f"config of {self.name}: {name}: {unknown_key(name, list(options))}" for name in given if name not in options]
+        return [f"config of {self.name}: {name}: {unknown_key(name, tuple(options))}" for name in given if name not in options]
 
     def settings(self, given: Mapping[str, Any]) -> Settings:
         """The config given, with the default of every key that it leaves out."""

@@ -17,10 +17,9 @@ from typing import Any, NoReturn
 import yaml
 from yaml import events
 
-Path = tuple[str | int, ...]
+from weir.jsontext import MAX_DEPTH
 
-MAX_DEPTH = 100
-"""Mappings and lists inside each other; what is deeper is no config, and would exhaust the stack of whoever walks it."""
+Path = tuple[str | int, ...]
 
 MAX_COPIES = 1_000_000
 """Values that aliases (`*name`) may stand for, all together: ten lines of aliases of aliases would make billions."""
@@ -36,7 +35,7 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
 _MAYBE_NUMBER = frozenset("+-.0123456789")
-_WHOLE = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[oO]?([0-7]+)|0[bB]([01]+)|(0|[1-9][0-9]*))")
+_WHOLE = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[oO]?([0-7]+)|0[bB]([01]+)|(0|[1-9][0-9]{0,19}))")
 _BASES = (16, 8, 2, 10)
 _FRACTION = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")

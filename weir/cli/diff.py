@@ -32,11 +32,12 @@ MAX_CHARACTERS = 60_000
 def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
     """Say what an update of the stack would change for traffic and pods; other objects are counted. Ends with 0 whether or not something changes."""
     from weir.engine.preview import PreviewError, parse
+    from weir.jsontext import NotJsonError, loads
 
     text = _saved(saved) if saved is not None else _previewed(stack)
     try:
-        found = parse(json.loads(text))
-    except json.JSONDecodeError as broken:
+        found = parse(loads(text))
+    except NotJsonError as broken:
         raise PreviewError(
             f"{saved or 'the preview'}: is no JSON ({broken}); make one with: pulumi preview --json > preview.json"
         ) from None
@@ -54,6 +55,8 @@ def _saved(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; make one with: pulumi preview --json > {path}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not text in UTF-8 (byte {error.start}); make one with: pulumi preview --json > {path}") from None
 
 
 def _previewed(stack: str) -> str:

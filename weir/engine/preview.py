@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,28 +50,52 @@ class Preview:
 
 def parse(document: Any) -> Preview:
     """The changes in a preview's JSON. Raises PreviewError for anything else."""
-    if not isinstance(document, dict) or not isinstance(document.get("steps", []), list) or "changeSummary" not in document:
+    steps = document.get("steps", []) if isinstance(document, dict) and "changeSummary" in document else None
+    if not isinstance(steps, list) or not all(map(_is_step, steps)):
         raise PreviewError("this is no preview in JSON; make one with: pulumi preview --json > preview.json")
     before: list[tuple[str, Manifest]] = []
     after: list[tuple[str, Manifest]] = []
     others: dict[str, Counter[str]] = {}
-    for step in document.get("steps", []):
+    for step in steps:
         op = _OPS.get(step["op"], "")
         old, new = (_masked((step.get(state) or {}).get("inputs") or {}) for state in ("oldState", "newState"))
         token = str((step.get("newState") or step.get("oldState") or {}).get("type", ""))
         if not op or not token.startswith(_KUBERNETES):
             continue
         kind = token.rpartition(":")[2]
-        if service_of(kind, new or old) is None:
+        with _foreign(kind):
+            service = service_of(kind, new or old)
+        if service is None:
             others.setdefault(kind, Counter())[_DONE[op]] += 1
             continue
         before += [(kind, old)] if old else []
         after += [(kind, new)] if new else []
-    try:
+    with _foreign("of a service"):
         told = differences(before, after)
-    except (KeyError, TypeError, ValidationError) as broken:
-        raise PreviewError(f"this preview has an object that weir did not write: {broken}") from None
     return Preview(told, {kind: dict(ops) for kind, ops in sorted(others.items())})
+
+
+def _is_step(step: Any) -> bool:
+    """Whether it is an operation, and its states are mappings with mappings in them, where they are there."""
+    if not isinstance(step, dict) or not isinstance(step.get("op"), str):
+        return False
+    states = [step.get(state) or {} for state in ("oldState", "newState")]
+    return all(isinstance(state, dict) and isinstance(state.get("inputs") or {}, dict) for state in states)
+
+
+@contextmanager
+def _foreign(what: str) -> Iterator[None]:
+    """Whoever writes objects of these kinds by hand may write anything: what cannot be read is no object of weir's."""
+    try:
+        yield
+    except ValidationError as broken:
+        first = broken.errors(include_url=False)[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as broken:
+        reason = f"{type(broken).__name__} {broken}"
+    else:
+        return
+    raise PreviewError(f"this preview has an object {what} that weir did not write: {' '.join(reason.split())[:200]}")
 
 
 def _masked(value: Any) -> Any:

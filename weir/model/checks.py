@@ -6,7 +6,8 @@ of routes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from weir.model.config import Service, StackConfig
 from weir.model.hosts import covers
@@ -19,19 +20,25 @@ from weir.model.routing import host
 _OF_THE_SIDECAR = ("istio-proxy", "istio-init", "istio-validation")
 """Istio takes a container of such a name, which weir's containers have from their service, for changes to its own."""
 
+_OF_A_VERSION = len(("services", "NAME", "versions", "NAME"))
+
 
 def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     """Every problem between fields. `reported` are the paths refused before, which count as left out in this config."""
     yield from _namespace(config)
     yield from _names(config)
+    refused: defaultdict[str, list[str]] = defaultdict(list)
+    for where in sorted(reported, key=str):
+        if len(where) == _OF_A_VERSION and where[0] == "services" and where[2] == "versions":
+            refused[str(where[1])].append(str(where[3]))
     for name, service in config.services.items():
         path: Path = ("services", name)
-        yield from _versions(path, name, service, reported)
+        yield from _versions(path, name, service, reported, refused[name])
         yield from _exposure(path, name, service, config)
         yield from _policies(path, service)
         if service.versions:
             # A version that was refused is there all the same: who names it is not to blame.
-            yield from check_routes(path, service, [*service.versions, *_refused_versions(path, reported)])
+            yield from check_routes(path, service, [*service.versions, *refused[name]])
 
 
 def _namespace(config: StackConfig) -> Iterator[Problem]:
@@ -69,8 +76,8 @@ def _names(config: StackConfig) -> Iterator[Problem]:
             taken[name] = what
 
 
-def _versions(path: Path, name: str, service: Service, reported: frozenset[Path]) -> Iterator[Problem]:
-    if not service.versions and not _refused_versions(path, reported):
+def _versions(path: Path, name: str, service: Service, reported: frozenset[Path], refused: Sequence[str]) -> Iterator[Problem]:
+    if not service.versions and not refused:
         yield Problem((*path, "versions"), "missing: at least one version, such as v1: {}")
     for version in service.versions:
         full = f"{name}-{version}"
@@ -83,10 +90,6 @@ def _versions(path: Path, name: str, service: Service, reported: frozenset[Path]
         for version in without:
             message = f"missing: {others} of this service has an image, so this version needs one too (or none at all: routing only)"
             yield Problem((*path, "versions", version, "image"), message)
-
-
-def _refused_versions(path: Path, reported: frozenset[Path]) -> list[str]:
-    return sorted(str(refused[-1]) for refused in reported if refused[:-1] == (*path, "versions"))
 
 
 def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> Iterator[Problem]:

@@ -37,21 +37,21 @@ class Duration:
         """Read Go's syntax. At least 1ms and in whole milliseconds, as Istio's validation demands; ValueError says which."""
         if not isinstance(value, str) or not value:
             raise ValueError(f"must be a duration such as 3s or 500ms, was {shown(value)}")
-        rest, total = value.removeprefix("+"), Decimal(0)
-        if rest.startswith("-"):
+        position, total = int(value.startswith("+")), Decimal(0)
+        if value.startswith("-", position):
             raise ValueError(f"must be at least 1ms, was {shown(value)}")
-        while rest:
-            term = _TERM.match(rest)
+        while position < len(value):
+            term = _TERM.match(value, position)
             if term is None:
                 raise ValueError(f"must be a number with a unit (ms, s, m or h) such as 3s or 500ms, was {shown(value)}")
             total += Decimal(term[1]) * _NANOSECONDS[term[2]]
-            rest = rest[term.end() :]
+            position = term.end()
+        if total > _MAX_NANOSECONDS:
+            raise ValueError(f"must be at most 2562047h, was {shown(value)}")
         if total < 10**6:
             raise ValueError(f"must be at least 1ms, was {shown(value)}")
         if total % 10**6:
             raise ValueError(f"must be whole milliseconds, was {shown(value)}")
-        if total > _MAX_NANOSECONDS:
-            raise ValueError(f"must be at most 2562047h, was {shown(value)}")
         return cls(value, int(total))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from weir.jsontext import NotJsonError, TooDeepError, loads
 from weir.model.checks import check
 from weir.model.config import StackConfig
 from weir.model.problems import ConfigError, Path, Problem
@@ -21,22 +21,25 @@ def load(raw: Mapping[str, Any]) -> StackConfig:
     Raises ConfigError with all problems, in the order of the config.
     """
     # Pulumi.yaml can say that a key may be left out only by a default, and an empty one is the only one to give.
-    written = {key: _decoded(value) for key, value in raw.items() if value != ""}
+    written = {key: _decoded(key, value) for key, value in raw.items() if value != ""}
     config, problems = _typed(written)
     reported = frozenset(problem.path for problem in problems)
     # A value that was refused counts as left out below, so a rule may stumble over its absence: it was reported, once is enough.
     problems += [problem for problem in check(config, reported) if problem.path not in reported]
     if problems:
-        raise ConfigError(sorted(problems, key=lambda problem: _position(written, problem.path)))
+        position = _positions(written)
+        raise ConfigError(sorted(problems, key=lambda problem: position(problem.path)))
     return config
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(key: str, value: Any) -> Any:
     """Objects arrive as JSON text in a program, and in a stack file that was written by `pulumi config set` without `--path`."""
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         try:
-            return json.loads(value)
-        except json.JSONDecodeError:
+            return loads(value)
+        except TooDeepError as error:
+            raise ConfigError([Problem((key,), f"{error}; no key of weir's needs them")]) from None
+        except NotJsonError:
             return value
     return value
 
@@ -77,14 +80,24 @@ def _leave_out(tree: dict[str, Any], path: Path) -> bool:
     return True
 
 
-def _position(tree: Any, path: Path) -> list[int]:
-    """Where in the config the path is, for sorting: the place of each key in its mapping; keys that are not there come last."""
-    places = []
-    for key in path:
-        keys = list(tree) if isinstance(tree, dict) else []
-        places.append(key if isinstance(key, int) else keys.index(key) if key in keys else len(keys))
-        tree = _inside(tree, key)
-    return places
+def _positions(tree: Any) -> Callable[[Path], list[int]]:
+    """What tells where in the config a path is, for sorting: the place of each key in its mapping; keys that are not there come last."""
+    ranks: dict[int, dict[str, int]] = {}  # by mapping: a search in each for each path would be quadratic
+
+    def position(path: Path) -> list[int]:
+        places, here = [], tree
+        for key in path:
+            if isinstance(key, int):
+                places.append(key)
+            else:
+                if isinstance(here, dict) and id(here) not in ranks:
+                    ranks[id(here)] = {name: rank for rank, name in enumerate(here)}
+                known = ranks.get(id(here), {})
+                places.append(known.get(key, len(known)))
+            here = _inside(here, key)
+        return places
+
+    return position
 
 
 def _inside(tree: Any, key: str | int) -> Any:

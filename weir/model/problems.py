@@ -14,7 +14,8 @@ from weir.errors import UsageError
 Path = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves a terminal's cursor, breaks a line, turns the direction of text, or is half a character."""
 
 
 def dotted(path: Path) -> str:
@@ -59,7 +60,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def _in_one_line(text: str) -> str:
-    """A line break in a value must not break the line of the message."""
+    """A line break in a value must not break the line of the message, nor may a value write over it."""
     return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -58,14 +59,15 @@ def _message(details: ErrorDetails, path: Path) -> str:
             return f"{details['msg'].lower()}, was {shown(details['input'])}"
 
 
-def unknown_key(key: str, known: list[str]) -> str:
+@lru_cache(maxsize=1024)
+def unknown_key(key: str, known: tuple[str, ...]) -> str:
     """What to say of a key that does not exist: the one that was probably meant, else all there are."""
     near = nearest(key, known)
     return f"unknown key, did you mean {near}?" if near else f"unknown key (known keys: {', '.join(known)})"
 
 
-def _keys(model: type[Part]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _keys(model: type[Part]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 def _model_at(path: Path) -> type[Part]:
