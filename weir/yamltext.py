@@ -13,6 +13,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from weir.visible import UNSEEN
+
 _MAX_SIMPLE_KEY = 128
 """Readers look only so far ahead for the colon behind a key; a longer one is written `? key`, as all writers do."""
 
@@ -23,7 +25,8 @@ _PLAIN = re.compile(
     r"(?:[A-Za-z0-9_./=%+,@()\[\]{}*&|!<>?~^$;-]| (?=[^ #:])|:(?=[^ :]))*"
 )
 _FLOW = re.compile(r"[,\[\]{}?]")
-_CONTROL = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# What some readers refuse, and what no screen shows.
+_CONTROL = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|" + UNSEEN.pattern)
 
 
 def dump(documents: Iterable[Any]) -> str:
@@ -94,4 +97,6 @@ def _text(text: str) -> str:
 
 
 def _escape(character: str) -> str:
-    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character) or f"\\u{ord(character):04x}"
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character) or (
+        f"\\u{ord(character):04x}" if character <= "\uffff" else f"\\U{ord(character):08x}"
+    )

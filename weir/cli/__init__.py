@@ -18,6 +18,7 @@ import click
 
 from lab.errors import LabError
 from weir.errors import WeirError
+from weir.visible import guard
 
 INTERRUPTED = 130
 
@@ -76,6 +77,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; every error ends as a line or more on stderr that says what to do, and the exit code of its kind."""
+    guard()
     # A terminated command cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:

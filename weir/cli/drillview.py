@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from weir.cli.options import kubectl_for, real_namespace
 from weir.cli.statusview import latency
 from weir.cluster.errors import ClusterError
+from weir.console import Console, Text
 from weir.errors import WeirError
 from weir.model import StackConfig
 from weir.traffic.caller import Caller

@@ -6,11 +6,10 @@ import json
 from dataclasses import replace
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from weir.cli.options import json_option, stack_option
+from weir.console import Console, Text
 from weir.engine.history import Change, read_history
 from weir.engine.history import as_json as document
 from weir.engine.stack import Stack

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
@@ -15,6 +14,7 @@ from lab.progress import Progress
 from weir.cli import verify
 from weir.cli.env import shell_settings
 from weir.cli.options import load_stack, stack_option
+from weir.console import Console, Text
 from weir.engine.stack import Stack
 from weir.model import StackConfig
 from weir.stackfile import project_dir
@@ -36,7 +36,7 @@ def command(context: click.Context, stack: str) -> None:
     # Again: an ephemeral namespace is known only now.
     os.environ.update(shell_settings(project, stack))
     context.invoke(verify.command, service=None, stack=stack, file=None, client=None, requests=None, namespace=None, as_json=False)
-    Console().print(Panel(_next(config, stack), title="the lab is up", title_align="left", padding=(1, 2)))
+    Console().print(Panel(Text.from_markup(_next(config, stack)), title="the lab is up", title_align="left", padding=(1, 2)))
 
 
 def _next(config: StackConfig, stack: str) -> str:

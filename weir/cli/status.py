@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.live import Live as LiveView
 
 from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, stack_options
@@ -19,6 +18,7 @@ from weir.cli.recovery import recovered
 from weir.cli.statusview import as_json, view
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
+from weir.console import Console
 from weir.model import ServiceTraffic, StackConfig, traffic, without_ended
 from weir.model.actions import Fault
 from weir.model.changes import changes, percents

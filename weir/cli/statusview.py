@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
+from weir.console import Text
 from weir.model.actions import Fault
 from weir.model.changes import fault, percent
 from weir.model.endings import ago

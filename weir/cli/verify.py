@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from weir.cli.options import json_option, kubectl_for, load_stack, real_namespace, stack_options
 from weir.cli.recovery import recovered
+from weir.console import Console
 from weir.errors import UsageError, VerdictError
 from weir.model import StackConfig, expectation, mesh, plain_route, traffic, without_ended
 from weir.traffic.caller import Caller

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weir.errors import UsageError
+from weir.visible import in_one_line
 
 Path = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What moves a terminal's cursor, breaks a line, turns the direction of text, or is half a character."""
 
 
 def dotted(path: Path) -> str:
@@ -30,7 +29,7 @@ def dotted(path: Path) -> str:
             text += f".{key}"
         else:
             text += f"[{json.dumps(key, ensure_ascii=False)}]"
-    return _in_one_line(text)
+    return in_one_line(text)
 
 
 def shown(value: Any) -> str:
@@ -47,7 +46,7 @@ def shown(value: Any) -> str:
         text = f"a list of {len(value)}"
     else:
         text = str(value)
-    text = _in_one_line(text)
+    text = in_one_line(text)
     return text if len(text) <= 80 else f"{text[:76]}…{text[-1] if isinstance(value, str) else ''}"
 
 
@@ -57,11 +56,6 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     bare = {name.replace("_", "").replace("-", "").lower(): name for name in known}
     near = difflib.get_close_matches(word, known, n=1)
     return bare.get(word.replace("_", "").replace("-", "").lower()) or (near[0] if near else None)
-
-
-def _in_one_line(text: str) -> str:
-    """A line break in a value must not break the line of the message, nor may a value write over it."""
-    return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True, slots=True)

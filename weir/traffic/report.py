@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
+from weir.console import Console, Text
 from weir.traffic.caller import Caller
 from weir.traffic.judge import POWER, Check, percent
 from weir.traffic.measure import Measurement
