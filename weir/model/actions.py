@@ -211,7 +211,7 @@ class Redirect(Part):
     port: Port | None = key("the new port", example=8080)
     derive_port: Literal["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"] | None = key("the new port, by rule", example="FROM_REQUEST_PORT")
     scheme: Literal["http", "https"] | None = key("the new scheme", example="https")
-    redirect_code: RedirectCode | None = key("the status, 300 to 399; 301 when left out", example=308)
+    redirect_code: RedirectCode | None = key("the status: 301, 302, 303, 307 or 308; 301 when left out", example=308)
 
     @model_validator(mode="after")
     def _says_where(self) -> Redirect:

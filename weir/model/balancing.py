@@ -10,7 +10,7 @@ from pydantic import PlainValidator, model_validator
 from weir.model.described import described
 from weir.model.durations import Length, LengthOrZero
 from weir.model.http import MatchHeader
-from weir.model.numbers import LocalityWeight, Percent, Positive, Prime, Unsigned, UnsignedFromOne
+from weir.model.numbers import LocalityWeight, Percent, Positive, Prime, RingSize, UnsignedFromOne
 from weir.model.part import Part, at_most_one, exactly_one, key, required
 from weir.model.problems import shown
 from weir.model.values import Flag, SomeText
@@ -67,7 +67,7 @@ class RingHash(Part):
 
     message = "LoadBalancerSettings.ConsistentHashLB.RingHash"
 
-    minimum_ring_size: Unsigned | None = key("the least number of points on the ring; 1024 in Istio", example=2048)
+    minimum_ring_size: RingSize | None = key("the least number of points on the ring; 1024 in Istio", example=2048)
 
 
 class MagLev(Part):

@@ -14,7 +14,8 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 from weir.model.described import described
 from weir.model.numbers import AS_ISTIO_WRITES
 from weir.model.problems import nearest, shown
-from weir.model.values import some_text, text, without_control
+from weir.model.values import some_text, text, within, without_control
+from weir.model.variables import check_variables
 
 RETRY_CONDITIONS = (
     "5xx",
@@ -60,7 +61,13 @@ GRPC_STATUSES = (
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*")
 
 MAX_REGEX_BYTES = 1024
-"""Istio's bound: Envoy limits the size of a compiled expression, which nobody outside Envoy can compute."""
+"""Istio's bound."""
+
+MAX_PROGRAM_SIZE = 32768
+"""What Istio lets a compiled expression have in Envoy (`re2.max_program_size.error_level` in pkg/bootstrap/config.go)."""
+
+MAX_HEADER_BYTES = 16384
+"""Envoy's bound for names and values of headers to set or add (`config.core.v3.HeaderValue`)."""
 
 _HTTP_STATUSES = frozenset(str(status.value) for status in HTTPStatus)
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token of RFC 9110
@@ -68,10 +75,6 @@ _PSEUDO_HEADERS = (":method", ":scheme", ":authority", ":path", ":status")
 _CLAIM = "@request.auth.claims"
 # What C++'s RE2 takes and Go's refuses: a single byte, and names of groups that are not ASCII.
 _UNKNOWN_TO_GO = re.compile(r"(?<!\\)(?:\\\\)*(?P<it>\\C|\(\?P?<\w*[^\x00-\x7f]\w*>)")
-# A literal, an escaped percent sign, or a variable of Envoy's with or without arguments.
-# Arguments are plain text, or a list of texts in JSON; after quotes, backslashes and brackets elsewhere Istio expects more to come.
-_ARGUMENTS = r'\( *(?:\[ *"[^"\\()]*"(?: *, *"[^"\\()]*")* *\] *|[^ \["\\()][^"\\()]*)\)'
-_HEADER_VALUE = re.compile(rf"(?:[^%]|%%|%[^%()]+(?:{_ARGUMENTS})?%)*")
 
 
 def match_header(value: Any) -> str:
@@ -115,16 +118,13 @@ def _name(value: Any) -> str:
 def _header_token(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name.removeprefix(":")):
         raise ValueError(f"must be the name of a header (letters, digits and !#$%&'*+-.^_`|~), was {shown(name)}")
-    return name
+    return within(name, MAX_HEADER_BYTES)
 
 
 def header_value(value: Any) -> str:
     """The value of a header to set or add: text with Envoy's variables (`%HOSTNAME%`); a percent sign of its own is written `%%`."""
-    written = without_control(text(value))
-    if not _HEADER_VALUE.fullmatch(written):
-        raise ValueError(
-            f"has a percent sign that begins no variable such as %HOSTNAME%; write %% for the sign itself, was {shown(written)}"
-        )
+    written = within(without_control(text(value)), MAX_HEADER_BYTES)
+    check_variables(written)
     return written
 
 
@@ -153,10 +153,12 @@ def regex(value: Any) -> str:
     import re2
 
     try:
-        re2.compile(pattern, _re2_options())
+        size = re2.compile(pattern, _re2_options()).programsize
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error.args[0])
         raise ValueError(f"must be a regular expression in RE2's syntax, was {shown(pattern)}: {reason}") from None
+    if size > MAX_PROGRAM_SIZE:
+        raise ValueError(f"must compile to at most {MAX_PROGRAM_SIZE} instructions, was {size}; repeat less, or fewer characters at a time")
     unknown = _UNKNOWN_TO_GO.search(pattern)
     if unknown:
         raise ValueError(

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import model_validator
 
+from weir.model.described import described
 from weir.model.hosts import LabelKey, LabelValue, MatchGateway
 from weir.model.http import MatchHeader, Regex
 from weir.model.names import Label
 from weir.model.numbers import Port
 from weir.model.part import Part, at_most_one, exactly_one, key
-from weir.model.values import Flag, SomeText
+from weir.model.values import Flag, SomeText, bounded_text
+
+MAX_PARAMETER_BYTES = 1024
+"""Envoy's bound (`config.route.v3.QueryParameterMatcher`)."""
+
+QueryParameter = Annotated[str, bounded_text(MAX_PARAMETER_BYTES), described("name of a parameter")]
 
 _KINDS = ("exact", "prefix", "regex")
 
@@ -55,7 +62,7 @@ class Match(Part):
         "headers that the request has; `{}` takes any value", {}, example={"x-user": {"exact": "beta"}}
     )
     without_headers: Mapping[MatchHeader, PresenceMatch] = key("headers that the request does not have", {}, example={"x-bot": {}})
-    query_params: Mapping[SomeText, PresenceMatch] = key("parameters of the query", {}, example={"version": {"exact": "2"}})
+    query_params: Mapping[QueryParameter, PresenceMatch] = key("parameters of the query", {}, example={"version": {"exact": "2"}})
     port: Port | None = key("the port that was asked for", example=80)
     source_labels: Mapping[LabelKey, LabelValue] = key("labels of the calling pod", {}, example={"app": "frontend"})
     source_namespace: Label | None = key("the namespace of the calling pod", example="demo")

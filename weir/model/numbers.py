@@ -1,7 +1,8 @@
 """The numbers of the config: each parser takes what YAML or Pulumi gives and says in plain words what is wrong with it.
 
 Parsers raise ValueError whose text stands behind a path: `must be …, was …`. Rules come from Istio's validation (percentages, status
-codes), from the types of its API (int32, uint32), and from Kubernetes (ports, counts).
+codes), from the types of its API (int32, uint32), from Kubernetes (ports, counts), and from Envoy's API: what is out of the bounds there
+makes proxies reject all routes of a port, or the cluster.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ from weir.model.problems import shown
 
 MAX_PERCENT_DECIMALS = 4
 """Envoy counts the share of a fault in millionths: a hundredth of a percent has two more digits, finer ones would be cut off unseen."""
+
+REDIRECT_CODES = (301, 302, 303, 307, 308)
+"""What Envoy can answer with (`config.route.v3.RedirectAction.RedirectResponseCode`). For any other code Istio makes a route that does
+nothing (`ApplyRedirect` in pilot/pkg/networking/core/route), which Envoy rejects, with all others of its port."""
+
+MAX_RING_SIZE = 8 * 2**20
+"""Envoy's bound (`config.cluster.v3.Cluster.RingHashLbConfig`)."""
 
 AS_ISTIO_WRITES = "as Istio writes"
 """The validation context for reading objects back: there a percentage is `{value: 50}`."""
@@ -63,6 +71,14 @@ def whole(value: Any, low: int, high: int = _MAX_INT32) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"must be a whole number {limits}, was {shown(value)}")
     return value
+
+
+def redirect_code(value: Any) -> int:
+    """The status of a redirect, one that Envoy has."""
+    code = whole(value, 0)
+    if code not in REDIRECT_CODES:
+        raise ValueError(f"must be one of {', '.join(map(str, REDIRECT_CODES))}, was {code}; Envoy has no other redirects")
+    return code
 
 
 def prime(value: Any) -> int:
@@ -121,7 +137,10 @@ Positive = Annotated[
     described("number above 0", type="number", exclusiveMinimum=0),
 ]
 Prime = Annotated[int, PlainValidator(prime), described("prime below 5000011", type="integer", minimum=2, maximum=5_000_010)]
-RedirectCode = Annotated[int, _bounded(300, 399), _integer(300, 399)]
+RedirectCode = Annotated[
+    int, PlainValidator(redirect_code), described("status of a redirect", enum=[*REDIRECT_CODES, *map(str, REDIRECT_CODES)])
+]
+RingSize = Annotated[int, _bounded(0, MAX_RING_SIZE), _integer(0, MAX_RING_SIZE)]
 Share = Annotated[Decimal, PlainValidator(_share), PlainSerializer(lambda share: {"value": plain(share)}), WithJsonSchema(_NUMBER)]
 Status = Annotated[int, _bounded(200, 599), _integer(200, 599)]
 Unsigned = Annotated[int, _bounded(0, _MAX_UINT32), _integer(0, _MAX_UINT32)]

@@ -13,7 +13,12 @@ from weir.model.durations import Length, LengthOrZero
 from weir.model.names import label
 from weir.model.numbers import Count, ErrorCode, Percent, Port, Unsigned, WholePercent
 from weir.model.part import Part, given, key, required
-from weir.model.values import Flag, SomeText
+from weir.model.values import Flag, SomeText, bounded_text
+
+MAX_SERVER_NAME_BYTES = 255
+"""Envoy's bound (`UpstreamTlsContext.sni`)."""
+
+ServerName = Annotated[str, bounded_text(MAX_SERVER_NAME_BYTES), described("name of a server")]
 
 
 class TcpKeepalive(Part):
@@ -127,7 +132,7 @@ class ClientTls(Part):
         "Secret with certificate and key", example="client-cert"
     )
     subject_alt_names: tuple[SomeText, ...] = key("names the server's certificate may have", (), example=["backend.example.com"])
-    sni: SomeText | None = key("the name to ask for", example="backend.example.com")
+    sni: ServerName | None = key("the name to ask for", example="backend.example.com")
     insecure_skip_verify: Flag | None = key("whether the server's certificate is believed unseen", example=False)
 
     @model_validator(mode="after")

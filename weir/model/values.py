@@ -41,6 +41,22 @@ def some_text(value: Any) -> str:
     return without_control(value)
 
 
+def bounded_text(most: int) -> PlainValidator:
+    """Text of at most so many bytes."""
+
+    def bounded(value: Any) -> str:
+        return within(some_text(value), most)
+
+    return PlainValidator(bounded)
+
+
+def within(value: str, most: int) -> str:
+    """The text, if it has at most so many bytes."""
+    if len(value.encode()) > most:
+        raise ValueError(f"must be at most {most} bytes, was {len(value.encode())}")
+    return value
+
+
 def without_control(value: str) -> str:
     """The text, if it has none of the characters that HTTP allows in no header."""
     if _CONTROL.search(value):

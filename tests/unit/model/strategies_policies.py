@@ -23,6 +23,8 @@ from tests.unit.model.strategies_values import (
     percents,
     ports,
     positives,
+    ring_sizes,
+    server_names,
     several,
     some_of,
     some_text,
@@ -66,7 +68,7 @@ _attributes = st.lists(
     unique_by=lambda attribute: attribute["name"],
 )
 _cookie = mapping({"name": some_text}, {"path": some_text, "ttl": lengths_or_zero, "attributes": _attributes}, least=1)
-_algorithm = mapping({}, {"ringHash": mapping({}, {"minimumRingSize": unsigned})}) | st.sampled_from(
+_algorithm = mapping({}, {"ringHash": mapping({}, {"minimumRingSize": ring_sizes})}) | st.sampled_from(
     [{"maglev": {"tableSize": size}} for size in (2, 3, 65537, "4999999", 4999999)]
 )
 _hash = st.one_of(
@@ -130,17 +132,19 @@ outlier_detection = mapping(
 # TLS
 _files = {"clientCertificate": some_text, "privateKey": some_text}
 _authorities = {"caCertificates": some_text, "caCrl": some_text, "subjectAltNames": several(some_text)}
-_names = {"subjectAltNames": several(some_text), "sni": some_text}
-_verified = {"sni": some_text, "insecureSkipVerify": st.sampled_from([False, "false"])}
+_names = {"subjectAltNames": several(some_text), "sni": server_names}
+_verified = {"sni": server_names, "insecureSkipVerify": st.sampled_from([False, "false"])}
 _unverified = st.sampled_from([True, "true"])
 tls = st.one_of(
-    mapping({"mode": st.sampled_from(["DISABLE", "ISTIO_MUTUAL"])}, {**_files, **_authorities, "sni": some_text, "credentialName": labels}),
+    mapping(
+        {"mode": st.sampled_from(["DISABLE", "ISTIO_MUTUAL"])}, {**_files, **_authorities, "sni": server_names, "credentialName": labels}
+    ),
     mapping({"mode": st.just("SIMPLE")}, {**_files, **_authorities, **_verified}),
     mapping({"mode": st.just("SIMPLE"), "credentialName": labels}, {**_names, **_verified}),
-    mapping({"mode": st.just("SIMPLE"), "insecureSkipVerify": _unverified}, {**_files, "caCrl": some_text, "sni": some_text}),
+    mapping({"mode": st.just("SIMPLE"), "insecureSkipVerify": _unverified}, {**_files, "caCrl": some_text, "sni": server_names}),
     mapping({"mode": st.just("MUTUAL"), **_files}, {**_authorities, **_verified}),
     mapping({"mode": st.just("MUTUAL"), "credentialName": labels}, {**_names, **_verified}),
-    mapping({"mode": st.just("MUTUAL"), "insecureSkipVerify": _unverified, "credentialName": labels}, {"sni": some_text}),
+    mapping({"mode": st.just("MUTUAL"), "insecureSkipVerify": _unverified, "credentialName": labels}, {"sni": server_names}),
 )
 
 # Policies

@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.unit.model.strategies_values import (
+    CORS_METHODS,
+    GRPC_STATUSES,
     Values,
     cors_header_names,
     domains,
@@ -27,15 +29,14 @@ from tests.unit.model.strategies_values import (
     moments,
     percents,
     ports,
+    redirect_codes,
     regexes,
     retry_conditions,
     several,
     some_text,
     statuses,
-    whole,
     whole_seconds,
 )
-from weir.model.http import CORS_METHODS, GRPC_STATUSES
 
 # Conditions
 prefix_match = mapping({"prefix": some_text})
@@ -153,12 +154,12 @@ def redirects(prefix: bool) -> Values:
     where = {"uri": some_text, "authority": domains | some_text, "scheme": st.sampled_from(["http", "https"])}
     ports_to = {"port": ports, "derivePort": st.sampled_from(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"])}
     kinds = [
-        mapping({name: values}, {other: where[other] for other in where if other != name} | {"redirectCode": whole(300, 399)})
+        mapping({name: values}, {other: where[other] for other in where if other != name} | {"redirectCode": redirect_codes})
         for name, values in where.items()
     ]
-    kinds += [mapping({name: values}, {**where, "redirectCode": whole(300, 399)}) for name, values in ports_to.items()]
+    kinds += [mapping({name: values}, {**where, "redirectCode": redirect_codes}) for name, values in ports_to.items()]
     if prefix:
-        kinds += [mapping({"prefixRewrite": some_text}, {"authority": domains, "scheme": where["scheme"], "redirectCode": whole(300, 399)})]
+        kinds += [mapping({"prefixRewrite": some_text}, {"authority": domains, "scheme": where["scheme"], "redirectCode": redirect_codes})]
     return st.one_of(kinds)
 
 

@@ -1,6 +1,8 @@
 """Strategies for the scalars of the config: every form that YAML or Pulumi may give them in, and the values at their edges.
 
-Everything drawn here is valid by itself. Strategies are built once, as constants: building them costs more than drawing from them.
+Everything drawn here is valid by itself. What is valid, the documentation of Istio and Envoy says, and not the model that is tested with it:
+words and bounds are written out here, with their source. Strategies are built once, as constants: building them costs more than drawing
+from them.
 """
 
 from __future__ import annotations
@@ -12,8 +14,6 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
-
-from weir.model.http import RETRY_CONDITIONS
 
 Values = st.SearchStrategy[Any]
 MAX_INT32 = 2**31 - 1
@@ -93,6 +93,10 @@ from_one = whole(1, MAX_INT32)
 unsigned = whole(0, MAX_UINT32)
 ports = whole(1, 65535)
 statuses = whole(200, 599)
+# Envoy's API, config.route.v3.RedirectAction.RedirectResponseCode; Istio's makes the numbers of it.
+redirect_codes = st.sampled_from([301, 302, 303, 307, 308, "302", 307.0])
+# Envoy's API, config.cluster.v3.Cluster.RingHashLbConfig: at most 8M.
+ring_sizes = st.sampled_from([1024, 8388608, "0"]) | whole(0, 8388608)
 positives = st.sampled_from([1, 1.5, "0.1", 0.0001, 999999999, "2"]) | st.floats(0.001, 1000).map(lambda number: round(number, 3))
 
 # Durations
@@ -147,11 +151,27 @@ domains = st.sampled_from(
 )
 server_hosts = st.sampled_from(["*", "./*", "*/*", "*/*.example.com", "./shop.example.com", "other/a.b"]) | domains
 
-# Words of HTTP
+# Words of HTTP; the variables in values are those of Envoy's "Substitution Formatter"
 _TOKENS = ("x-user", "X-Canary", "!#$%&'*+-.^_`|~", "0", "h" * 100)
 header_names = st.sampled_from(_TOKENS)
 match_header_names = st.sampled_from([*_TOKENS, ":method", ":scheme", ":authority", ":path", ":status", "cookie", "Host"])
 host_headers = st.sampled_from(["Host", "host", ":authority", ":AUTHORITY"])
+# Envoy's API, UpstreamTlsContext.sni: at most 255 bytes.
+server_names = st.sampled_from(["backend.example.com", "a", "x" * 255, "日" * 85])
+# The methods of HTTP (RFC 9110, RFC 5789); Istio also takes *.
+CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*")
+# grpc.github.io/grpc/core/md_doc_statuscodes.html
+GRPC_STATUSES = (
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+    "UNAUTHENTICATED",
+)  # fmt: skip
+# Envoy's documentation of its router filter, x-envoy-retry-on and x-envoy-retry-grpc-on, of which Istio's HTTPRetry.retryOn speaks.
+RETRY_CONDITIONS = (
+    "5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited", "retriable-4xx", "refused-stream",
+    "retriable-status-codes", "retriable-headers", "http3-post-connect-failure", "cancelled", "deadline-exceeded", "internal",
+    "resource-exhausted", "unavailable",
+)  # fmt: skip
 cors_header_names = st.sampled_from(["*", *_TOKENS])
 header_values = st.sampled_from(
     [
@@ -159,7 +179,11 @@ header_values = st.sampled_from(
         "yes",
         "100%%",
         "%HOSTNAME%",
-        "%REQ(x-user:x-other?)% and %START_TIME(%s)%",
+        "%REQ(x-user?x-other)% and %START_TIME(%s)%",
+        "%UPSTREAM_HOST%%PROTOCOL%",
+        "%FILTER_STATE(a:PLAIN)%",
+        "%GRPC_STATUS(NUMBER)%",
+        "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
         "ä\tö",
         "😀",
         '%DYNAMIC_METADATA(["a", "b"])%',
@@ -179,12 +203,13 @@ retry_conditions = st.builds(
     several(st.sampled_from([*RETRY_CONDITIONS, *(status.value for status in HTTPStatus), "503"]), 1, 3),
 )
 
-# Regular expressions in what Go and C++ both call RE2's syntax: istiod reads them with the one, Envoy with the other
+# Regular expressions in what Go and C++ both call RE2's syntax: istiod reads them with the one, Envoy with the other, which refuses
+# those of more than 32768 instructions (a letter of any script is some 1200)
 _ATOMS = (
     "a", "é", ".", r"\.", r"\d", r"\pL", r"\p{Greek}", r"\PN", r"\x{10FFFF}", r"\x41", r"\Qa.b\E", r"\bx", "[a-z0-9_]", "[^/]",
     "[[:alpha:]]", "(a|b)", "(?:x)", "(?i)x", "(?P<name>x)", "(?i:x)", "()", "^", "$", r"\A", r"\z", r"\t", r"\n", "/api/", " a",
 )  # fmt: skip
-_REPEATED = tuple(f"(?:{atom}){times}" for atom in _ATOMS for times in ("*", "+?", "?", "{2}", "{0,3}", "{1,}", "{0,100}"))
+_REPEATED = tuple(f"(?:{atom}){times}" for atom in _ATOMS for times in ("*", "+?", "?", "{2}", "{0,3}", "{1,}", "{0,20}"))
 regexes = (
     st.sampled_from(["v[12]", "(?s).*", "x" * 1024, "ü" * 512, "[" + "a-c" * 300 + "]", "a{1000}"])
     | several(st.sampled_from(_ATOMS), 1, 3).map("".join)
