@@ -16,7 +16,7 @@ from weir.cli.options import json_option, kubectl_for, load_stack, real_namespac
 from weir.cli.recovery import recovered
 from weir.console import Console
 from weir.errors import UsageError, VerdictError
-from weir.model import StackConfig, expectation, mesh, plain_route, traffic, without_ended
+from weir.model import Sender, StackConfig, expectation, mesh, plain_route, traffic, without_ended
 from weir.traffic.caller import Caller
 from weir.traffic.judge import ERROR_RATE
 from weir.traffic.measure import Measurement, Target, measure
@@ -54,7 +54,7 @@ def command(
     namespace = namespace or real_namespace(config, stack, file)
     kubectl = kubectl_for(config, file, namespace)
     caller = Caller.find(kubectl, sender)
-    measurements = _measure(caller, _targets(config, namespace, names), requests)
+    measurements = _measure(caller, _targets(config, namespace, names, Sender(namespace, caller.labels)), requests)
     if as_json:
         click.echo(json.dumps(report(stack, caller, measurements, ERROR_RATE), indent=2))
     else:
@@ -84,13 +84,13 @@ def _client(config: StackConfig, client: str | None) -> str:
     return next(iter(config.clients))
 
 
-def _targets(config: StackConfig, namespace: str, names: list[str]) -> list[Target]:
+def _targets(config: StackConfig, namespace: str, names: list[str], sender: Sender) -> list[Target]:
     objects = mesh(config, namespace).services
     targets = []
     for name in names:
         service, host = config.services[name], objects[name].host
         authority = name if service.port == 80 else f"{name}:{service.port}"
-        route = plain_route(traffic(service, namespace), authority, service.port)
+        route = plain_route(traffic(service, namespace), authority, service.port, sender)
         if not route.weights:
             raise UsageError(f"route {route.name} of {name} answers GET / by itself; there is no split to verify")
         twice = [version for version in expectation(route).mirrors if route.weights.get(version)]

@@ -10,7 +10,7 @@ from weir.model.load import load
 from weir.model.mesh import ClientObjects, Mesh, ServiceObjects, VersionObjects, mesh
 from weir.model.outputs import outputs
 from weir.model.problems import ConfigError, Problem
-from weir.model.reach import plain_route
+from weir.model.reach import Sender, plain_route
 from weir.model.reading import read
 from weir.model.routes import Route
 from weir.model.traffic import RouteTraffic, ServiceTraffic, traffic
@@ -37,6 +37,7 @@ __all__ = [
     "Retries",
     "Route",
     "RouteTraffic",
+    "Sender",
     "Service",
     "ServiceObjects",
     "ServiceTraffic",

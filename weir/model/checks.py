@@ -20,12 +20,15 @@ from weir.model.routing import host
 _OF_THE_SIDECAR = ("istio-proxy", "istio-init", "istio-validation")
 """Istio takes a container of such a name, which weir's containers have from their service, for changes to its own."""
 
+_SHARED = ("default", "istio-system")
+"""Namespaces that are not weir's to create and delete, beside those of Kubernetes, which begin with kube-."""
+
 _OF_A_VERSION = len(("services", "NAME", "versions", "NAME"))
 
 
 def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     """Every problem between fields. `reported` are the paths refused before, which count as left out in this config."""
-    yield from _namespace(config)
+    yield from _namespace(config, reported)
     yield from _names(config)
     refused: defaultdict[str, list[str]] = defaultdict(list)
     for where in sorted(reported, key=str):
@@ -41,10 +44,16 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
             yield from check_routes(path, service, [*service.versions, *refused[name]])
 
 
-def _namespace(config: StackConfig) -> Iterator[Problem]:
+def _namespace(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     path: Path = ("namespace",)
     if not config.namespace:
         yield Problem(path, "missing: the namespace weir creates for the services and clients of this stack")
+    shared = config.namespace in _SHARED or config.namespace.startswith("kube-")
+    if shared and config.create_namespace and ("createNamespace",) not in reported:
+        yield Problem(
+            path,
+            f'must be a namespace of its own, was "{config.namespace}"; weir creates it and deletes it (not with createNamespace: false)',
+        )
     limit = MAX_LABEL - MAX_PET
     if config.ephemeral and len(config.namespace) > limit:
         yield Problem(path, f"must be at most {limit} characters with ephemeral, which adds a suffix, was {len(config.namespace)}")

@@ -18,7 +18,7 @@ from weir.model.drills import Drill
 from weir.model.durations import Duration, ReadyTimeout
 from weir.model.gateways import Expose, Gateway
 from weir.model.hosts import ExportTo
-from weir.model.names import EnvName, Image, Label, Namespace, ServiceName
+from weir.model.names import EnvName, Image, Label, ServiceName
 from weir.model.numbers import Count, Port
 from weir.model.part import Part, key, required
 from weir.model.policy import TrafficPolicy
@@ -192,7 +192,7 @@ class Client(Part):
 class StackConfig(Part):
     """The whole config of a stack: the keys in the namespace `weir`."""
 
-    namespace: Namespace = key("the namespace everything of the stack lives in", "", example="demo", becomes="Namespace.metadata.name")
+    namespace: Label = key("the namespace everything of the stack lives in", "", example="demo", becomes="Namespace.metadata.name")
     create_namespace: Flag = key(
         "whether weir creates the namespace, with sidecar injection on, and deletes it; false: it is somebody else's",
         True,

@@ -78,9 +78,19 @@ def length_or_zero(value: Any) -> Duration:
     return Duration.parse(value)
 
 
+def length_or_none(value: Any) -> Duration:
+    """A Duration, or `none` for no limit, whose length is zero. Istio knows no such word: there a limit is left out."""
+    if value == "none":
+        return Duration("none", 0)
+    if value in ("0s", "0", 0) and value is not False:
+        raise ValueError(f"must be at least 1ms, was {shown(value)}; write none for no limit")
+    return Duration.parse(value)
+
+
 _SCHEMA = described("duration")
 
 Length = Annotated[Duration, PlainValidator(Duration.parse), PlainSerializer(str), _SCHEMA]
+LengthOrNone = Annotated[Duration, PlainValidator(length_or_none), PlainSerializer(str), described("duration, or none")]
 LengthOrZero = Annotated[Duration, PlainValidator(length_or_zero), PlainSerializer(str), _SCHEMA]
 ReadyTimeout = Annotated[Duration, PlainValidator(ready_timeout), PlainSerializer(str), _SCHEMA]
 WholeSeconds = Annotated[Duration, PlainValidator(whole_seconds), PlainSerializer(str), _SCHEMA]

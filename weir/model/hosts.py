@@ -17,6 +17,9 @@ MESH = "mesh"
 
 MAX_DOMAIN = 255
 
+_OLD_GATEWAY = re.compile(r"(?P<name>[-a-z0-9]+)\.(?P<namespace>[-a-z0-9]+)(?:\.svc(?:\..+)?)?")
+"""How guides of Istio 1.0 name a gateway, and what istiod still makes of it (resolveGatewayName in pilot/pkg/model/config.go)."""
+
 _DOMAIN_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
@@ -64,6 +67,9 @@ def server_host(value: Any) -> str:
 
 def gateway_reference(value: Any) -> str:
     """A Gateway: `namespace/name`, or the name of one of this stack."""
+    old = _OLD_GATEWAY.fullmatch(value) if isinstance(value, str) else None
+    if old is not None:
+        raise ValueError(f"must be written namespace/name, was {shown(value)}; write {old['namespace']}/{old['name']}")
     parts = value.split("/") if isinstance(value, str) else []
     if not 1 <= len(parts) <= 2 or not all(parts):
         raise ValueError(f"must be a gateway such as istio-ingress/public, or the name of one of weir:gateways, was {shown(value)}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from weir.model.described import described
 from weir.model.hosts import LabelKey, LabelValue, MatchGateway
 from weir.model.http import MatchHeader, Regex
 from weir.model.names import Label
-from weir.model.numbers import Port
-from weir.model.part import Part, at_most_one, exactly_one, key
+from weir.model.numbers import AS_ISTIO_WRITES, Port
+from weir.model.part import ConflictError, Part, at_most_one, exactly_one, key
 from weir.model.values import Flag, SomeText, bounded_text
 
 MAX_PARAMETER_BYTES = 1024
@@ -64,12 +64,24 @@ class Match(Part):
     without_headers: Mapping[MatchHeader, PresenceMatch] = key("headers that the request does not have", {}, example={"x-bot": {}})
     query_params: Mapping[QueryParameter, PresenceMatch] = key("parameters of the query", {}, example={"version": {"exact": "2"}})
     port: Port | None = key("the port that was asked for", example=80)
-    source_labels: Mapping[LabelKey, LabelValue] = key("labels of the calling pod", {}, example={"app": "frontend"})
-    source_namespace: Label | None = key("the namespace of the calling pod", example="demo")
+    source_labels: Mapping[LabelKey, LabelValue] = key("labels of the calling pod; not beside gateways", {}, example={"app": "frontend"})
+    source_namespace: Label | None = key("the namespace of the calling pod; not beside gateways", example="demo")
     gateways: tuple[MatchGateway, ...] = key(
         "where the request enters: gateways the service is exposed at, or mesh for the sidecars", (), example=["mesh"]
     )
     stat_prefix: SomeText | None = key("prefix of the statistics of these requests", example="beta")
+
+    @model_validator(mode="after")
+    def _asks_who_calls(self, info: ValidationInfo) -> Match:
+        # Where gateways are named, istiod asks for nothing else of the caller (sourceMatchHTTP in pilot/pkg/networking/core/route):
+        # whoever has written both would have everybody there take the route.
+        asked = [*(["sourceLabels"] if self.source_labels else []), *(["sourceNamespace"] if self.source_namespace else [])]
+        if self.gateways and asked and info.context != AS_ISTIO_WRITES:
+            raise ConflictError(
+                f"{asked[0]} has no effect beside gateways, where Istio asks for the gateway alone; take gateways out of this match,"
+                " and give those other than mesh a match of their own"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> Match:

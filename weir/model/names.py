@@ -53,14 +53,6 @@ def service_name(value: Any) -> str:
     return name
 
 
-def namespace(value: Any) -> str:
-    """A namespace weir may create and delete: a DNS label, and none that belongs to Kubernetes or Istio."""
-    name = label(value)
-    if name in ("default", "istio-system") or name.startswith("kube-"):
-        raise ValueError(f"must be a namespace of its own, was {shown(value)}; weir creates it and deletes it")
-    return name
-
-
 def env_name(value: Any) -> str:
     """The name of an environment variable, as Kubernetes takes it in every version."""
     if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
@@ -85,5 +77,4 @@ _NAME = described("name (DNS label)", type="string", pattern=f"^{_LABEL.pattern}
 EnvName = Annotated[str, PlainValidator(env_name), described("name of a variable")]
 Image = Annotated[str, PlainValidator(image), described("image reference")]
 Label = Annotated[str, PlainValidator(label), _NAME]
-Namespace = Annotated[str, PlainValidator(namespace), _NAME]
 ServiceName = Annotated[str, PlainValidator(service_name), _NAME]

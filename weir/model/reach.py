@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from weir.model.hosts import MESH
 from weir.model.http import full_match
 from weir.model.matching import Match, PresenceMatch
 from weir.model.traffic import RouteTraffic, ServiceTraffic
 
-# What decides by the calling pod: a caller that it leaves out does not even have the route.
-_CALLER = ("source_labels", "source_namespace", "gateways")
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends the request: a pod with a sidecar."""
+
+    namespace: str
+    labels: Mapping[str, str]
 
 
-def plain_route(traffic: ServiceTraffic, authority: str, port: int) -> RouteTraffic:
-    """The first route that takes a GET / to `authority` (host and, unless it is 80, port) from the mesh.
+def plain_route(traffic: ServiceTraffic, authority: str, port: int, sender: Sender) -> RouteTraffic:
+    """The first route that takes the sender's GET / to `authority` (host and, unless it is 80, port)."""
+    return next(
+        route for route in traffic.routes if not route.match or any(_takes(match, authority, port, sender) for match in route.match)
+    )
 
-    A match on the calling pod counts as not met: only the caller's proxy knows.
-    """
-    return next(route for route in traffic.routes if not route.match or any(_takes(match, authority, port) for match in route.match))
 
-
-def _takes(match: Match, authority: str, port: int) -> bool:
+def _takes(match: Match, authority: str, port: int, sender: Sender) -> bool:
     pseudo = {":path": "/", ":method": "GET", ":scheme": "http", ":authority": authority}
     direct = ((match.uri, "/"), (match.method, "GET"), (match.scheme, "http"), (match.authority, authority))
     return (
-        not any(getattr(match, name) for name in _CALLER)
+        _has(match, sender)
         and not match.query_params
         and match.port in (None, port)
         and all(condition is None or _meets(condition, value) for condition, value in direct)
         and all(name in pseudo and _meets(condition, pseudo[name]) for name, condition in match.headers.items())
         and not any(name in pseudo and _meets(condition, pseudo[name]) for name, condition in match.without_headers.items())
     )
+
+
+def _has(match: Match, sender: Sender) -> bool:
+    """Whether the sender's sidecar has the route: istiod leaves it out of all others (sourceMatchHTTP in pilot/pkg/networking/core/route)."""
+    if match.gateways:
+        return MESH in match.gateways
+    return match.source_labels.items() <= sender.labels.items() and match.source_namespace in (None, sender.namespace)
 
 
 def _meets(condition: PresenceMatch, value: str) -> bool:

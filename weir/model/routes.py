@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import model_validator
 
 from weir.model.actions import CorsPolicy, DirectResponse, Fault, Headers, Mirror, Redirect, Retries, Rewrite
-from weir.model.durations import Length
+from weir.model.durations import LengthOrNone
 from weir.model.matching import Match
 from weir.model.names import Label
 from weir.model.numbers import Percent
@@ -50,8 +50,11 @@ class Traffic(Part):
         example={"delay": {"percentage": 50, "fixedDelay": "3s"}},
         becomes="HTTPRoute.fault",
     )
-    timeout: Length | None = key(
-        "how long a request may take, retries included; no limit when left out", example="10s", unit="duration", becomes="HTTPRoute.timeout"
+    timeout: LengthOrNone | None = key(
+        "how long a request may take, retries included; none: no limit, also where the service has one; no limit when left out",
+        example="10s",
+        unit="duration",
+        becomes="HTTPRoute.timeout",
     )
     retries: Retries | None = key(
         "retries by the caller's proxy; 2 in Istio when left out",

@@ -88,12 +88,14 @@ def _route(service: Service, own: Traffic, name: str, match: tuple[Match, ...]) 
             name, match, headers=own.headers, cors_policy=own.cors_policy, redirect=own.redirect, direct_response=own.direct_response
         )
     divided = weights(*service.split(own))
+    timeout = service.timeout if own.timeout is None else own.timeout
     return RouteTraffic(
         name,
         match,
         weights=divided,
         fault=own.fault,
-        timeout=own.timeout or service.timeout,
+        # Istio refuses a limit of zero; one that is left out is none, whatever the mesh has.
+        timeout=timeout if timeout is not None and timeout.nanoseconds else None,
         retries=own.retries or service.retries,
         mirrors=own.mirrors,
         headers=own.headers,

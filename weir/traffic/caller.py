@@ -6,8 +6,8 @@ without a sidecar is refused: it would bypass every rule and prove nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from weir.cluster.kubectl import Kubectl, Result
@@ -21,12 +21,13 @@ _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A ready client pod with a sidecar: `container` is where its own program lives, `name` the value of its label app."""
+    """A ready client pod with a sidecar: `container` is where its own program lives, `name` the value of its label app, `labels` has all of them."""
 
     kubectl: Kubectl
     name: str
     pod: str
     container: str
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def find(cls, kubectl: Kubectl, name: str) -> Caller:
@@ -51,7 +52,7 @@ class Caller:
             )
         for pod in ready:
             if _has_sidecar(pod):
-                return cls(kubectl, name, _name(pod), _app_container(pod))
+                return cls(kubectl, name, _name(pod), _app_container(pod), _labels(pod))
         raise MeasurementError(
             f"pod {_name(ready[0])} in {where} has no {SIDECAR} container: without a sidecar its requests bypass every route, split and "
             f"fault. Label the namespace istio-injection=enabled and restart the pod: "
@@ -63,7 +64,7 @@ class Caller:
         """Every ready pod of kubectl's namespace that has a sidecar, by name, whatever it is: each may be a caller. Raises ClusterError."""
         pods: list[dict[str, Any]] = kubectl.get(["pods"]).get("items", [])
         ready = sorted((pod for pod in pods if _obstacle(pod) is None and _has_sidecar(pod)), key=_name)
-        return [cls(kubectl, pod["metadata"].get("labels", {}).get("app", ""), _name(pod), _app_container(pod)) for pod in ready]
+        return [cls(kubectl, _labels(pod).get("app", ""), _name(pod), _app_container(pod), _labels(pod)) for pod in ready]
 
     def run(self, command: Sequence[str], *, timeout: float) -> Result:
         """Run a command, no shell, in the pod's own container; `timeout` in seconds. Raises MeasurementError when it cannot be started."""
@@ -94,6 +95,10 @@ class Caller:
 
 def _name(pod: dict[str, Any]) -> str:
     return str(pod["metadata"]["name"])
+
+
+def _labels(pod: dict[str, Any]) -> dict[str, str]:
+    return dict(pod["metadata"].get("labels", {}))
 
 
 def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:

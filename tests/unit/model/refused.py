@@ -9,7 +9,7 @@ from tests.unit.model.walking import fields
 from weir.model import StackConfig, actions, balancing, containers, gateways, hosts, http, matching, names, numbers, policy, values
 from weir.model.config import Service
 from weir.model.drills import DrillMatch
-from weir.model.durations import Length, LengthOrZero, ReadyTimeout, WholeSeconds
+from weir.model.durations import Length, LengthOrNone, LengthOrZero, ReadyTimeout, WholeSeconds
 from weir.model.instants import Moment
 from weir.model.routes import Route
 
@@ -84,13 +84,13 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
         ],
     ),
     (Length, [*_LENGTHS, "0s"]),
+    (LengthOrNone, [*_LENGTHS, "0s", 0, "None", False]),
     (LengthOrZero, [*_LENGTHS, False]),
     (ReadyTimeout, [*_LENGTHS, "999ms"]),
     (WholeSeconds, [*_LENGTHS, "1500ms"]),
     (names.EnvName, ["1A", "", "A=B", "Ä", "a b", ".", "..", "..a"]),
     (names.Image, ["", "App:1", "a b", "a:" + "t" * 129, "a@sha256:abc", "n" * 256, 5]),
     (names.Label, _NAMES),
-    (names.Namespace, [*_NAMES, "default", "kube-system", "istio-system"]),
     (names.ServiceName, [*_NAMES, "1st"]),
     (fields(policy.ClientTls)["credentialName"], _NAMES),
     (policy.ServerName, [*_TEXTS, "x" * 256, "日" * 86]),
@@ -171,6 +171,8 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
     matching.PresenceMatch: [{"exact": "a", "prefix": "b"}, {"prefix": "a", "regex": "b"}],
     matching.StringMatch: [{"exact": "a", "prefix": "b"}, {"exact": None, "prefix": None, "regex": None}],
     matching.Match: [
+        {"gateways": ["mesh"], "sourceLabels": {"app": "tester"}},
+        {"gateways": ["mesh"], "sourceNamespace": "qa"},
         {"uri": {"regex": "a"}, "ignoreUriCase": True},
         {**dict.fromkeys(fields(matching.Match)), "gateways": [], "headers": {}, "name": "empty"},
     ],

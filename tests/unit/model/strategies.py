@@ -54,7 +54,7 @@ _kinds = st.sampled_from(["forward", "forward", "forward", "redirect", "directRe
 _owners = st.sampled_from(["the service's", "the service's", "each its own", "nobody's"])
 _nothing: Values = st.sampled_from([{}, None])
 _versions = st.lists(st.sampled_from(["v1", "v2", "v3", "0", "a-b"]) | labels, min_size=1, max_size=3, unique=True)
-_timing = {"timeout": lengths, "retries": retries}
+_timing = {"timeout": lengths | st.just("none"), "retries": retries}
 _any_traffic = {"headers": headers | headers_with_host, "corsPolicy": cors_policy}
 _answer = mapping({}, _any_traffic)
 _forwarding = mapping({}, {**_any_traffic, **_timing, "fault": faults})
@@ -185,7 +185,7 @@ def _cut(name: str, limit: int) -> str:
 
 
 _names = st.sampled_from(["backend", "web", "a", "a-b", "s" * 50, "x" * 61]) | labels.map(lambda name: _cut(f"s{name}", 61))
-_namespaces = st.sampled_from(["demo", "n" * 39, "0"]) | labels
+_namespaces = st.sampled_from(["demo", "n" * 39, "0", "default", "kube-system"]) | labels
 _command = several(free_text)
 _client = mapping({"image": images}, {"replicas": counts, "command": _command})
 _top = mapping(
@@ -209,6 +209,8 @@ def configs(draw: st.DrawFn, namespace: str = "", least: int = 0, most: int = 3)
     """A valid config of a stack in the namespace, or in any, with so many services."""
     top: dict[str, Any] = draw(_top | _ephemeral_top)
     top["namespace"] = namespace or _cut(draw(_namespaces), 39 if top.get("ephemeral") in (True, "true") else _MAX_NAME)
+    if top["namespace"] in ("default", "istio-system") or top["namespace"].startswith("kube-"):
+        top |= {"createNamespace": False, "ephemeral": False}
     if draw(st.booleans()):
         top["gateways"] = draw(keyed(labels, gateways))
     taken = {"default"}

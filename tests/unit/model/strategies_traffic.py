@@ -71,7 +71,17 @@ def matches(gateways: tuple[str, ...], by_prefix: bool) -> Values:
     without_path = without_path.map(
         lambda match: match if any(match[name] not in ({}, []) for name in match if name in asking) else {**match, "port": 80}
     )
-    return with_path | without_path if by_prefix else with_path | without_path | by_regex
+    drawn = with_path | without_path if by_prefix else with_path | without_path | by_regex
+    return drawn.map(_by_gateway_or_caller)
+
+
+def _by_gateway_or_caller(match: dict[str, Any]) -> dict[str, Any]:
+    """Beside gateways the caller is not asked for, and to name it is refused."""
+    return {
+        name: value
+        for name, value in match.items()
+        if not (match.get("gateways") and value and name in ("sourceLabels", "sourceNamespace"))
+    }
 
 
 # Faults, retries, mirrors

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.model.test_rules import backend, lines
-from weir.model import ended, load, mesh, outputs, plain_route, read, traffic, without_ended
+from weir.model import Sender, ended, load, mesh, outputs, plain_route, read, traffic, without_ended
 from weir.model.changes import changes
 from weir.model.endings import ago, endings
 
@@ -52,7 +52,7 @@ def test_a_drill_of_some_requests_stands_before_each_route() -> None:
         assert "fault" in drilled
         assert "fault" not in plain
     config = load(backend(drill={**DRILL, "match": SOME}))
-    assert plain_route(traffic(config.services["backend"], "demo"), "backend", 80).name == "default"
+    assert plain_route(traffic(config.services["backend"], "demo"), "backend", 80, Sender("demo", {})).name == "default"
 
 
 @pytest.mark.parametrize("keys", ENDING, ids=str)

@@ -53,6 +53,16 @@ def test_a_route_takes_stable_timeout_and_retries() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("own", "services", "written"),
+    [("10s", "none", "10s"), ("none", "10s", None), ("none", "none", None), (None, "none", None), (None, "10s", "10s")],
+)
+def test_no_limit_is_no_limit(own: str | None, services: str, written: str | None) -> None:
+    """`timeout: none` takes over nothing. Istio's validation refuses a timeout of 0s, and without one Envoy waits without end."""
+    keys = "match: [{uri: {prefix: /ws/}}]" + (f", timeout: {own}" if own else "")
+    assert route(keys, f"timeout: {services}").get("timeout") == written
+
+
 def test_a_route_replaces_them_whole() -> None:
     """Its own retries are not mixed with its service's, key by key."""
     service = "timeout: 10s, retries: {attempts: 2, perTryTimeout: 1s, retryOn: [5xx]}"

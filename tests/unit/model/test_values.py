@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from weir.model import Duration
-from weir.model.durations import ready_timeout
+from weir.model.durations import length_or_none, ready_timeout
+from weir.model.hosts import gateway_reference
 from weir.model.http import retry_conditions
-from weir.model.names import env_name, image, label, namespace, service_name
+from weir.model.names import env_name, image, label, service_name
 from weir.model.numbers import percent, whole
 from weir.model.values import text, yes_or_no
 
@@ -95,8 +96,13 @@ REFUSED: list[tuple[Callable[[Any], Any], Any, str]] = [
     (retry_conditions, [], "must be a list of conditions such as gateway-error, connect-failure or 503, was a list of 0"),
     (label, "a" * 64, "must be at most 63 characters, was 64"),
     (service_name, "1st", 'must start with a letter, as the name of a Kubernetes Service does, was "1st"'),
-    (namespace, "kube-system", 'must be a namespace of its own, was "kube-system"; weir creates it and deletes it'),
-    (namespace, "default", 'must be a namespace of its own, was "default"; weir creates it and deletes it'),
+    (
+        gateway_reference,
+        "public.edge.svc.cluster.local",
+        'must be written namespace/name, was "public.edge.svc.cluster.local"; write edge/public',
+    ),
+    (gateway_reference, "public.edge", 'must be written namespace/name, was "public.edge"; write edge/public'),
+    (length_or_none, "0s", 'must be at least 1ms, was "0s"; write none for no limit'),
     (env_name, "1A", "no name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit"),
     (image, "App:1", 'must be an image reference such as registry.example.com/team/app:1.0, was "App:1"'),
     (image, "app@sha256:abc", 'must be an image reference such as registry.example.com/team/app:1.0, was "app@sha256:abc"'),
