@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from policy.known import Props
-from policy.rule import DEPLOYMENT, PRODUCTION, Rule
-from policy.workload import containers, who
+from policy.rule import ANY, PRODUCTION, Rule
+from policy.workload import pods, who
 
 
 def unpinned(props: Props) -> list[str]:
     """A message for each container whose image has neither digest nor tag, or the tag `latest`; no tag means `latest` to Kubernetes."""
     found = []
-    for container in containers(props):
+    for container in (container for each in pods(props) for container in each.containers):
         image = container.get("image", "")
         if not isinstance(image, str) or "@" in image:
             continue
@@ -25,7 +25,7 @@ def unpinned(props: Props) -> list[str]:
 PINNED = Rule(
     name="image-pinned",
     description="An image in production has a tag other than latest, or a digest.",
-    kinds=(DEPLOYMENT,),
+    kinds=(ANY,),
     stacks=PRODUCTION,
     judge=lambda props, _settings, _stack: unpinned(props),
 )

@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from policy.known import listed, mapping
-from policy.routes import routes, service
-from policy.rule import VIRTUAL_SERVICE
+from policy.routes import host, routes
+from policy.rule import VIRTUAL_SERVICE, kind_of
 from weir.model import RouteTraffic
+from weir.model.traffic import DEFAULT_ROUTE
 
 _SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The default route of each service as it was last written; none for a stack that was never up. Where the state cannot be read, why."""
+    """The routes of each service, by its host, as they were last written; none for a stack that was never up. Where the state cannot be read, why."""
 
-    routes: Mapping[str, RouteTraffic] = field(default_factory=dict)
+    routes: Mapping[str, tuple[RouteTraffic, ...]] = field(default_factory=dict)
     unreadable: str = ""
 
 
@@ -53,8 +54,8 @@ def parse(text: str) -> Last:
     found = {}
     for resource in map(mapping, listed(mapping(deployment).get("resources"))):
         # What is to be deleted still stands in the state when its deletion failed.
-        if resource.get("type") == VIRTUAL_SERVICE and not resource.get("delete"):
+        if kind_of(str(resource.get("type"))) == VIRTUAL_SERVICE and not resource.get("delete"):
             props = mapping(resource.get("inputs"))
-            if there := routes(props):
-                found[service(props)] = there[-1]
+            # Of what nobody can read, no version is known to have got anything.
+            found[host(props)] = routes(props) or (RouteTraffic(DEFAULT_ROUTE),)
     return Last(found)

@@ -1,6 +1,6 @@
 """Pods as the Pod Security Standards have them, profile restricted, where the mesh allows it.
 
-Istio's init container is root and redirects traffic, so a namespace with sidecars cannot enforce the profile; it stands in no Deployment,
+Istio's init container is root and redirects traffic, so a namespace with sidecars cannot enforce the profile; it stands in no object of a stack,
 and what does stand there can keep to it. https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.known import UNKNOWN, Props, listed, mapping
-from policy.rule import DEPLOYMENT, EVERY_STACK, Rule
-from policy.workload import containers, pod, who
+from policy.rule import ANY, EVERY_STACK, Rule
+from policy.workload import pods, who
 from weir.model.problems import shown
 
 _PROFILES = ("RuntimeDefault", "Localhost")
@@ -19,9 +19,11 @@ _PROFILES = ("RuntimeDefault", "Localhost")
 
 def unrestricted(props: Props) -> list[str]:
     """A message for each setting of the pods, or of a container, that the profile forbids or misses."""
-    found = list(_of_pod(pod(props)))
-    for container in containers(props):
-        found += _of_container(container, mapping(pod(props).get("securityContext")))
+    found: list[str] = []
+    for each in pods(props):
+        found += _of_pod(each.spec)
+        for container in each.containers:
+            found += _of_container(container, mapping(each.spec.get("securityContext")))
     return [f"{who(props)}: {message}" for message in found]
 
 
@@ -78,7 +80,7 @@ def _said(value: Any) -> str:
 RESTRICTED = Rule(
     name="restricted-pods",
     description="Pods keep to the Pod Security Standards, profile restricted.",
-    kinds=(DEPLOYMENT,),
+    kinds=(ANY,),
     stacks=EVERY_STACK,
     judge=lambda props, _settings, _stack: unrestricted(props),
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from pydantic import ValidationError
 
-from policy.known import UNKNOWN, Props, complete, mapping
+from policy.known import UNKNOWN, Props, complete, listed, mapping
+from policy.requests import wide
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic, read
 from weir.model.changes import percents
+from weir.model.routing import virtual_service
 
 
 def service(props: Props) -> str:
@@ -32,14 +34,29 @@ def routes(props: Props) -> tuple[RouteTraffic, ...]:
     """
     try:
         return _read(props)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return ()
 
 
-def default_shares(props: Props) -> dict[str, Fraction]:
-    """Percent of each version on the default route; empty where the proxy answers by itself, or nothing is known."""
-    there = routes(props)
-    return percents(there[-1].weights) if there else {}
+def hosts(props: Props) -> tuple[str, ...]:
+    """The hosts whose requests the routes take, that of the service first; none where they are not known yet."""
+    return tuple(name for name in listed(mapping(props.get("spec")).get("hosts")) if isinstance(name, str))
+
+
+def host(props: Props) -> str:
+    """The host of the service: by what it is called in the mesh, whatever the object is called."""
+    return next(iter(hosts(props)), "")
+
+
+def wide_shares(props: Props, headers: Sequence[str]) -> dict[str, tuple[Fraction, RouteTraffic]]:
+    """The largest percent that each version gets of a route that may take many requests, and which that is."""
+    found: dict[str, tuple[Fraction, RouteTraffic]] = {}
+    # Of two that are alike the default route is named.
+    for route in reversed(routes(props)):
+        for version, share in percents(route.weights).items() if wide(route, headers) else ():
+            if version not in found or found[version][0] < share:
+                found[version] = (share, route)
+    return found
 
 
 def unreadable(props: Props) -> list[str]:
@@ -53,10 +70,11 @@ def unreadable(props: Props) -> list[str]:
         reason = f"there is no {error.args[0]}"
     except ValueError as error:
         reason = str(error)
-    except TypeError:
+    except (AttributeError, TypeError):
         reason = "the spec has another shape"
     else:
-        return []
+        if not (reason := _unread(props)):
+            return []
     return [
         f"{service(props)}: is nothing that weir writes, so that no rule can judge its routes ({reason}); write it as a service of weir:services"
     ]
@@ -66,6 +84,37 @@ def _read(props: Props) -> tuple[RouteTraffic, ...]:
     spec = props["spec"]
     # The spec of an ephemeral stack has the namespace in its hosts, and is unknown as a whole in the first preview.
     return read({"spec": spec}, []).routes if complete(spec) else ()
+
+
+def _unread(props: Props) -> str:
+    """What stands in the spec and is in none of the routes: written again, they have to be the same spec."""
+    spec, own = props["spec"], host(props)
+    if not complete(spec):
+        return ""
+    name, *rest = own.split(".")
+    if name != service(props):
+        return f"it is about the host {own}"
+    again = virtual_service(name, read({"spec": spec}, []), next(iter(rest), ""))["spec"]
+    return _differs(spec, _with_host(again, again["hosts"][0], own), "spec")
+
+
+def _with_host(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_host(inner, old, new) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_host(inner, old, new) for inner in value]
+    return new if value == old else value
+
+
+def _differs(given: Any, wanted: Any, where: str) -> str:
+    """The first place in which the two differ, in words; empty when they are the same."""
+    if isinstance(given, Mapping) and isinstance(wanted, Mapping):
+        pairs = [(f"{where}.{key}", given.get(key), wanted.get(key)) for key in (*given, *wanted)]
+    elif isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted):
+        pairs = [(f"{where}[{index}]", *both) for index, both in enumerate(zip(given, wanted, strict=True))]
+    else:
+        return "" if given == wanted else f"{where} is not what weir makes of it"
+    return next(filter(None, (_differs(one, other, place) for place, one, other in pairs)), "")
 
 
 READABLE = Rule(

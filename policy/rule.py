@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -13,9 +14,22 @@ from weir.model.translate import unknown_key
 Settings = Mapping[str, Any]
 """A rule's config, every key there: what was given, else the default."""
 
-DEPLOYMENT = "kubernetes:apps/v1:Deployment"
-GATEWAY = "kubernetes:networking.istio.io/v1:Gateway"
-VIRTUAL_SERVICE = "kubernetes:networking.istio.io/v1:VirtualService"
+GATEWAY = "networking.istio.io/Gateway"
+VIRTUAL_SERVICE = "networking.istio.io/VirtualService"
+ANY = "*"
+"""Every kind of object."""
+
+_TOKEN = re.compile(r"kubernetes:([^:/]+)(?:/[^:]+)?:(\w+?)(?:Patch)?")
+
+
+def kind_of(token: str) -> str:
+    """Group and kind of a Pulumi type, whichever version of the API it names: `kubernetes:networking.istio.io/v1beta1:VirtualService`.
+
+    A patch is held to what the whole object is. Empty for what is no object of Kubernetes.
+    """
+    found = _TOKEN.fullmatch(token)
+    return f"{found[1]}/{found[2]}" if found else ""
+
 
 EVERY_STACK = ("*",)
 PRODUCTION = ("prod",)
@@ -32,7 +46,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource of the stack as it will be, or has become."""
+    """An object of the stack as it will be, or has become, with its group and kind."""
 
     kind: str
     props: Props
@@ -73,13 +87,18 @@ class _Common:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(_Common):
-    """A rule about single resources of the types `kinds`; `judge` has a message for each thing that is wrong with one.
+    """A rule about single objects of the `kinds`, or of ANY; `judge` has a message for each thing that is wrong with one.
 
     It gets the properties, the settings, and the name of the stack without organization and project.
     """
 
     kinds: tuple[str, ...]
     judge: Callable[[Props, Settings, str], Sequence[str]]
+
+    def is_about(self, token: str) -> bool:
+        """Whether objects of this Pulumi type are judged."""
+        kind = kind_of(token)
+        return kind in self.kinds or (bool(kind) and ANY in self.kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Canaries rise in steps: how far at a time, measured against the route that the stack last wrote."""
+"""Canaries rise in steps: how far at a time, measured against the routes that the stack last wrote."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from fractions import Fraction
 
 from policy.known import Props
 from policy.last import Last, last
-from policy.routes import default_shares, notes, service
+from policy.requests import NARROW_HEADERS
+from policy.rises import Rise, rises
+from policy.routes import host, hosts, notes, routes, service
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Option, Resource, Rule, Settings, StackRule
-from weir.model.changes import percent, percents
+from weir.model.changes import percent
 from weir.model.numbers import plain
+from weir.model.traffic import DEFAULT_ROUTE
 from weir.model.workloads import OWNER
 
 MAX_POINTS = Option(
@@ -19,25 +22,37 @@ MAX_POINTS = Option(
 )
 
 
-def too_far(props: Props, before: Last, most: float, stack: str) -> list[str]:
-    """A message for each version that gets over `most` points more of the default route than it last had.
+def too_far(props: Props, before: Last, settings: Settings, stack: str) -> list[str]:
+    """A message for each version that gets over so many points more than it had of requests that are not few: as requests or as copies.
 
-    The version that was stable, which weir writes first in a route, may take back all of it: that is an abort, which nothing must stand in
-    the way of. After a route that the proxy answered by itself it is the version that is stable now. A service that the stack did not have
-    has nothing to compare with.
+    A service that the stack did not have has nothing to compare with.
     """
-    name = service(props)
-    if name not in before.routes:
+    old, new = before.routes.get(host(props), ()), routes(props)
+    if not old or not new:
         return []
-    old, new = percents(before.routes[name].weights), default_shares(props)
-    stable = next(iter(old or new), "")
-    limit = Fraction(str(most))
-    return [
-        f"{name}: {version} would go from {percent(was)} to {percent(share)}, which is {_points(share - was)} more; at most {_points(limit)} at a"
-        f" time: leave {stable} stable and go in steps, weir set {name} {version}={_plain(was + limit)} --stack {stack} first"
-        for version, share in new.items()
-        if version != stable and share - (was := old.get(version, Fraction(0))) > limit
-    ]
+    limit = Fraction(str(settings["maxPoints"]))
+    found = rises(old, new, hosts(props), settings["narrowHeaders"], limit)
+    stable = next(iter(old[-1].weights or new[-1].weights), "")
+    return [_message(service(props), rise, limit, stable, stack) for rise in found]
+
+
+def _message(name: str, rise: Rise, limit: Fraction, stable: str, stack: str) -> str:
+    version, first = rise.version, _plain(rise.was + limit)
+    what = f"{percent(rise.was)} to {percent(rise.share)}"
+    default = rise.after.name == DEFAULT_ROUTE
+    if not default or rise.before.name != DEFAULT_ROUTE:
+        others = "" if rise.before.name == rise.after.name else f" and route {rise.before.name} took before"
+        what += f" of the requests that route {rise.after.name} takes{others}"
+    much = f"which is {_points(rise.points)} more; at most {_points(limit)} at a time"
+    narrower = "" if default else ", or match the route on an exact value of a header that few requests have (narrowHeaders)"
+    if rise.copies:
+        return f"{name}: copies to {version} would go from {what}, {much}: give its mirror percentage: {first} first{narrower}"
+    if default:
+        return (
+            f"{name}: {version} would go from {what}, {much}: leave {stable} stable and go in steps, weir set {name} {version}={first}"
+            f" --stack {stack} first"
+        )
+    return f"{name}: {version} would go from {what}, {much}: leave {stable} stable in the route, canary: {{{version}: {first}}} first{narrower}"
 
 
 def not_compared(before: Last, stack: str) -> list[str]:
@@ -60,12 +75,16 @@ def _plain(number: Fraction) -> int | float:
 
 def _judge_step(props: Props, settings: Settings, stack: str) -> list[str]:
     # Pulumi is not asked for a service whose requests no version gets, nor while nothing is known.
-    return too_far(props, last(_full(props, stack)), settings["maxPoints"], stack) if default_shares(props) else []
+    return too_far(props, last(_full(props, stack)), settings, stack) if _routed(props) else []
 
 
 def _judge_state(resources: Sequence[Resource], _settings: Settings, stack: str) -> list[str]:
-    routed = [resource.props for resource in resources if resource.kind == VIRTUAL_SERVICE and default_shares(resource.props)]
+    routed = [resource.props for resource in resources if resource.kind == VIRTUAL_SERVICE and _routed(resource.props)]
     return not_compared(last(_full(routed[0], stack)), stack) if routed else []
+
+
+def _routed(props: Props) -> bool:
+    return any(route.weights for route in routes(props))
 
 
 def _full(props: Props, stack: str) -> str:
@@ -79,7 +98,7 @@ STEP = Rule(
     description="A version rises in steps; taking a canary back is always allowed.",
     kinds=(VIRTUAL_SERVICE,),
     stacks=EVERY_STACK,
-    options={"maxPoints": MAX_POINTS},
+    options={"maxPoints": MAX_POINTS, "narrowHeaders": NARROW_HEADERS},
     judge=_judge_step,
 )
 COMPARED = StackRule(

@@ -15,20 +15,21 @@ from pulumi_policy import (
 )
 
 from policy.known import known
-from policy.rule import Resource, Rule, StackRule
+from policy.rule import Resource, Rule, StackRule, kind_of
+from weir.visible import visible
 
 
 def resource_policy(rule: Rule) -> ResourceValidationPolicy:
     """The rule as a policy that Pulumi asks about each resource before it makes or changes it."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        if args.resource_type not in rule.kinds:
+        if not rule.is_about(args.resource_type):
             return
         given, stack = known(args.get_config()), _stack(args.urn)
         settings = rule.settings(given)
         found = rule.judge(known(args.props), settings, stack) if rule.holds_in(stack, settings) else []
         for message in (*rule.misspelt(given), *found):
-            report(message, None)
+            report(visible(message), None)
 
     return ResourceValidationPolicy(rule.name, rule.description, validate, _level(rule), _schema(rule))
 
@@ -41,10 +42,10 @@ def stack_policy(rule: StackRule) -> StackValidationPolicy:
             return
         given, stack = known(args.get_config()), _stack(args.resources[0].urn)
         settings = rule.settings(given)
-        resources = [Resource(resource.resource_type, known(resource.props)) for resource in args.resources]
+        resources = [Resource(kind_of(resource.resource_type), known(resource.props)) for resource in args.resources]
         found = rule.judge(resources, settings, stack) if rule.holds_in(stack, settings) else []
         for message in (*rule.misspelt(given), *found):
-            report(message, None)
+            report(visible(message), None)
 
     return StackValidationPolicy(rule.name, rule.description, validate, _level(rule), _schema(rule))
 

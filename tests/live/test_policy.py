@@ -126,6 +126,19 @@ def test_a_step_too_large_is_refused_and_reaches_nobody(up: Project) -> None:
     assert PASSED in pulumi(up, "preview", ("canary: {v2: 5}", "canary: {v2: 30}"))
 
 
+def test_a_route_around_the_canary_is_refused(up: Project) -> None:
+    """A new route of everybody before the default one is a step to 100 %, and reaches nobody; one of testers passes."""
+    before = "      timeout: 10s"
+    everybody = (before, f'      routes: [{{name: all, match: [{{uri: {{regex: ".*"}}}}], stable: v2}}]\n{before}')
+    message = (
+        "backend: v2 would go from 5 % to 100 % of the requests that route all takes and route default took before, which is 95 points more"
+    )
+    assert message in pulumi(up, "up --yes --skip-preview", everybody, code=1)
+    assert weights(up) == {"v1": 95, "v2": 5}
+    testers = (before, f"      routes: [{{name: beta, match: [{{headers: {{x-user: {{exact: beta}}}}}}], stable: v2}}]\n{before}")
+    assert PASSED in pulumi(up, "preview", testers)
+
+
 def test_promotion_is_a_step_and_an_abort_is_none(up: Project) -> None:
     """All to the new version at once is refused; all back to the one that was stable passes."""
     promoted = [("stable: v1", "stable: v2"), ("canary: {v2: 5}", "canary: {v1: 0}")]

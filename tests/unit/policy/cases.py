@@ -10,6 +10,9 @@ from typing import Any
 from tests.unit.model.test_config import SOUND
 from weir.model import Manifest, Mesh, load, mesh
 
+VIRTUAL_SERVICE_V1 = "kubernetes:networking.istio.io/v1:VirtualService"
+DEPLOYMENT_V1 = "kubernetes:apps/v1:Deployment"
+
 
 @dataclass(frozen=True)
 class Case:

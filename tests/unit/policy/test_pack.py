@@ -19,8 +19,8 @@ from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UNKNOWN_STRING_VALUE, unkn
 
 from policy.known import UNKNOWN, complete, known
 from policy.pack import RULES, STACK_RULES
-from policy.rule import DEPLOYMENT, VIRTUAL_SERVICE, Rule, StackRule
-from tests.unit.policy.cases import Case, pods, put, route
+from policy.rule import Rule, StackRule
+from tests.unit.policy.cases import DEPLOYMENT_V1, VIRTUAL_SERVICE_V1, Case, pods, put, route
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGE = (CHECKOUT / "docs" / "reference" / "policy.md").read_text()
@@ -129,23 +129,70 @@ def test_the_engine_learns_every_rule(pack: Pack) -> None:
 
 def test_a_resource_is_judged_by_the_rules_about_its_type(pack: Pack) -> None:
     """In production a fault without an end is refused, in another stack it is not; what is sound passes."""
-    assert pack.analyze(VIRTUAL_SERVICE, route()) == {}
-    assert pack.analyze(DEPLOYMENT, pods()) == {}
+    assert pack.analyze(VIRTUAL_SERVICE_V1, route()) == {}
+    assert pack.analyze(DEPLOYMENT_V1, pods()) == {}
     faulty = route(fault={"abort": {"percentage": 1, "httpStatus": 503}})
-    said = pack.analyze(VIRTUAL_SERVICE, faulty)
+    said = pack.analyze(VIRTUAL_SERVICE_V1, faulty)
     assert said.keys() == {"fault-has-end"}
     assert said["fault-has-end"].startswith(
         "A fault in production says when it ends.\nbackend: the fault of route default has no end (1 % of requests aborted with 503)"
     )
-    assert pack.analyze(VIRTUAL_SERVICE, faulty, stack="staging") == {}
+    assert pack.analyze(VIRTUAL_SERVICE_V1, faulty, stack="staging") == {}
     assert pack.analyze("kubernetes:core/v1:ConfigMap", faulty) == {}
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
+def test_every_version_of_istios_api_is_judged(pack: Pack, version: str) -> None:
+    """Istio serves three; what one of them may not say, the others may not say either, nor may a patch."""
+    wild = put(route(fault={"abort": {"percentage": 1, "httpStatus": 503}}), "spec.hosts", ["backend.demo.svc.cluster.local", "*"])
+    group = f"kubernetes:networking.istio.io/{version}"
+    assert pack.analyze(f"{group}:VirtualService", wild).keys() == {"fault-has-end", "no-wildcard-host"}
+    assert pack.analyze(f"{group}:VirtualServicePatch", wild).keys() == {"fault-has-end", "no-wildcard-host"}
+    gateway = {"metadata": {"name": "public"}, "spec": {"servers": [{"hosts": ["*"]}]}}
+    assert pack.analyze(f"{group}:Gateway", gateway).keys() == {"no-wildcard-host"}
+
+
+POD = {"containers": [{"name": "app", "image": "shop/app"}]}
+TEMPLATE = {"metadata": {"labels": {"app": "store"}}, "spec": POD}
+WORKLOADS: dict[str, dict[str, Any]] = {
+    "core/v1:Pod": POD,
+    "core/v1:ReplicationController": {"template": TEMPLATE},
+    "apps/v1:Deployment": {"template": TEMPLATE},
+    "apps/v1beta1:Deployment": {"template": TEMPLATE},
+    "extensions/v1beta1:DaemonSet": {"template": TEMPLATE},
+    "apps/v1:StatefulSet": {"template": TEMPLATE},
+    "apps/v1:DaemonSet": {"template": TEMPLATE},
+    "apps/v1:ReplicaSet": {"template": TEMPLATE},
+    "batch/v1:Job": {"template": TEMPLATE},
+    "batch/v1:CronJob": {"jobTemplate": {"spec": {"template": TEMPLATE}}},
+    "batch/v1beta1:CronJob": {"jobTemplate": {"spec": {"template": TEMPLATE}}},
+    "argoproj.io/v1alpha1:Rollout": {"template": TEMPLATE},
+    "serving.knative.dev/v1:Service": {"template": TEMPLATE},
+}
+
+
+@pytest.mark.parametrize("token", WORKLOADS)
+def test_pods_are_judged_whatever_makes_them(pack: Pack, token: str) -> None:
+    """Of every kind of workload, and of those that no rule knows by name, image and settings are what they have to be."""
+    kind = token.rpartition(":")[2]
+    said = pack.analyze(f"kubernetes:{token}", {"kind": kind, "metadata": {"name": "store"}, "spec": WORKLOADS[token]})
+    assert said.keys() == {"image-pinned", "restricted-pods"}
+    who = "client store" if kind == "Deployment" else f"{kind} store"
+    assert f'{who}: image "shop/app" has no tag' in said["image-pinned"]
+    assert f"{who}: securityContext.seccompProfile.type must be RuntimeDefault or Localhost, was left out" in said["restricted-pods"]
+
+
+def test_what_messages_quote_is_visible(pack: Pack) -> None:
+    """A value of an object does not reach the terminal of whoever runs pulumi as it is."""
+    props = put(pods(), "spec.template.spec.containers.0.image", "shop/\x1b[2J\u202eapp")
+    assert 'image "shop/\\u001b[2J\\u202eapp" has no tag' in pack.analyze(DEPLOYMENT_V1, props)["image-pinned"]
 
 
 @pytest.mark.parametrize("path", ["spec", "metadata.annotations", "metadata.namespace"])
 def test_what_a_preview_does_not_know_stops_no_rule(pack: Pack, path: str) -> None:
     """The first preview of an ephemeral stack passes, without a word of rules that could not run."""
-    assert pack.analyze(VIRTUAL_SERVICE, put(route(), path, UNKNOWN_OBJECT_VALUE)) == {}
-    assert pack.analyze(DEPLOYMENT, put(pods(), path, UNKNOWN_OBJECT_VALUE)) == {}
+    assert pack.analyze(VIRTUAL_SERVICE_V1, put(route(), path, UNKNOWN_OBJECT_VALUE)) == {}
+    assert pack.analyze(DEPLOYMENT_V1, put(pods(), path, UNKNOWN_OBJECT_VALUE)) == {}
 
 
 def test_rules_take_their_config(pack: Pack) -> None:
@@ -153,11 +200,11 @@ def test_rules_take_their_config(pack: Pack) -> None:
     and a key that is misspelt is refused."""
     try:
         pack.configure(retries_within_timeout={"maxAttempts": 2}, image_pinned={"stacks": ["prod", "stag*"]})
-        assert "retries.attempts is 3, at most 2 are allowed" in pack.analyze(VIRTUAL_SERVICE, route())["retries-within-timeout"]
-        assert "has no tag" in pack.analyze(DEPLOYMENT, pods(image="shop/backend"), stack="staging")["image-pinned"]
-        assert pack.analyze(DEPLOYMENT, pods(image="shop/backend"), stack="dev") == {}
+        assert "retries.attempts is 3, at most 2 are allowed" in pack.analyze(VIRTUAL_SERVICE_V1, route())["retries-within-timeout"]
+        assert "has no tag" in pack.analyze(DEPLOYMENT_V1, pods(image="shop/backend"), stack="staging")["image-pinned"]
+        assert pack.analyze(DEPLOYMENT_V1, pods(image="shop/backend"), stack="dev") == {}
         pack.configure(retries_within_timeout={"maxAttemps": 2})
-        said = pack.analyze(VIRTUAL_SERVICE, route(), stack="dev")["retries-within-timeout"]
+        said = pack.analyze(VIRTUAL_SERVICE_V1, route(), stack="dev")["retries-within-timeout"]
         assert said.endswith("config of retries-within-timeout: maxAttemps: unknown key, did you mean maxAttempts?")
     finally:
         pack.configure()
@@ -166,7 +213,7 @@ def test_rules_take_their_config(pack: Pack) -> None:
 def test_the_stack_as_a_whole_is_judged(pack: Pack) -> None:
     """Shares and pods are held together, and where the state cannot be read that is said once, as advice."""
     request = proto.AnalyzeStackRequest()
-    for kind, props in ((VIRTUAL_SERVICE, route()), (DEPLOYMENT, pods("v1")), (DEPLOYMENT, pods("v2"))):
+    for kind, props in ((VIRTUAL_SERVICE_V1, route()), (DEPLOYMENT_V1, pods("v1")), (DEPLOYMENT_V1, pods("v2"))):
         resource = request.resources.add(urn=f"urn:pulumi:prod::weir::{kind}::x", type=kind, name="x")
         resource.properties.update(props)
     said = {found.policyName: (found.enforcementLevel, found.message) for found in pack.stub.AnalyzeStack(request).diagnostics}

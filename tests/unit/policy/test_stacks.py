@@ -9,13 +9,12 @@ import pytest
 
 from policy.last import Last
 from policy.pack import RULES, STACK_RULES
+from policy.routes import host
 from policy.routes import routes as routed
-from policy.rule import DEPLOYMENT, GATEWAY, VIRTUAL_SERVICE, Resource
+from policy.rule import Resource, kind_of
 from tests.live.harness import CHECKOUT
 from weir.model import load, mesh, warnings
 from weir.stackfile import read
-
-KINDS = {"Deployment": DEPLOYMENT, "Gateway": GATEWAY, "VirtualService": VIRTUAL_SERVICE}
 
 
 def judged(stack: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None] | None = None) -> dict[str, list[str]]:
@@ -23,16 +22,17 @@ def judged(stack: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[s
     raw = read(CHECKOUT / f"Pulumi.{stack}.yaml").config
     before = load(raw)
     written = {name: service.virtual_service for name, service in mesh(before, before.namespace).services.items()}
-    monkeypatch.setattr("policy.steps.last", lambda _: Last({name: routed(props)[-1] for name, props in written.items()}))
+    monkeypatch.setattr("policy.steps.last", lambda _: Last({host(props): routed(props) for props in written.values()}))
     if change:
         change(raw)
     config = load(raw)
     assert change or not warnings(config)
-    resources = [Resource(KINDS[each["kind"]], each) for each in mesh(config, config.namespace).objects() if each["kind"] in KINDS]
+    tokens = [(f"kubernetes:{each['apiVersion']}:{each['kind']}", each) for each in mesh(config, config.namespace).objects()]
+    resources = [Resource(kind_of(token), each) for token, each in tokens]
     said: dict[str, list[str]] = {}
     for rule in RULES:
         if rule.holds_in(stack, rule.settings({})):
-            about = [each.props for each in resources if each.kind in rule.kinds]
+            about = [each for token, each in tokens if rule.is_about(token)]
             said[rule.name] = [message for props in about for message in rule.judge(props, rule.settings({}), stack)]
     for stack_rule in STACK_RULES:
         if stack_rule.holds_in(stack, stack_rule.settings({})):

@@ -11,9 +11,10 @@ import pytest
 
 from policy.known import UNKNOWN
 from policy.last import Last, last, parse
+from policy.requests import NARROW_HEADERS
 from policy.rule import VIRTUAL_SERVICE, Resource
 from policy.steps import COMPARED, STEP, not_compared, too_far
-from tests.unit.policy.cases import Case, put, route
+from tests.unit.policy.cases import VIRTUAL_SERVICE_V1, Case, put, route
 
 
 def state(*resources: Mapping[str, Any]) -> str:
@@ -23,11 +24,16 @@ def state(*resources: Mapping[str, Any]) -> str:
 
 def was(**service: Any) -> Last:
     """The last routes of a stack that was up with these keys of its service."""
-    return parse(state({"type": VIRTUAL_SERVICE, "inputs": route(**service), "outputs": route(canary={"v2": 99})}))
+    return parse(state({"type": VIRTUAL_SERVICE_V1, "inputs": route(**service), "outputs": route(canary={"v2": 99})}))
+
+
+def was_of(version: str, **service: Any) -> Last:
+    """The same, of an object in another version of Istio's API."""
+    return parse(state({"type": f"kubernetes:networking.istio.io/{version}:VirtualService", "inputs": route(**service)}))
 
 
 def step(before: Last, most: float = 25, **service: Any) -> list[str]:
-    return too_far(route(**service), before, most, "prod")
+    return too_far(route(**service), before, {"maxPoints": most, "narrowHeaders": NARROW_HEADERS.default}, "prod")
 
 
 def refused(what: str, points: str, first: str, most: str = "25 points", stable: str = "v1") -> list[str]:
@@ -36,6 +42,193 @@ def refused(what: str, points: str, first: str, most: str = "25 points", stable:
         f" weir set backend {first} --stack prod first"
     ]
 
+
+def on_route(name: str, what: str, points: str, first: str, version: str = "v2", before: str = "default") -> list[str]:
+    """The message about a version on a route that is not the default one, or was not before."""
+    others = "" if before == name else f" and route {before} took before"
+    how = f"leave v1 stable in the route, canary: {{{version}: {first}}} first, or match the route on an exact value of a header that few"
+    if name == "default":
+        how = f"leave v1 stable and go in steps, weir set backend {version}={first} --stack prod first"
+    else:
+        how += " requests have (narrowHeaders)"
+    return [
+        f"backend: {version} would go from {what} of the requests that route {name} takes{others}, which is {points} points more; at most 25 points"
+        f" at a time: {how}"
+    ]
+
+
+def taking(*match: dict[str, Any], name: str = "some", stable: str = "v2", **keys: Any) -> dict[str, Any]:
+    """A route of a service."""
+    return {"name": name, "match": list(match), "stable": stable, **keys}
+
+
+def new_route(*match: dict[str, Any], **settings: Any) -> list[str]:
+    """What is said of a route of v2 that comes before a default route with a canary of 5 %."""
+    after = route(canary={"v2": 5}, routes=[taking(*match)])
+    return too_far(after, was(canary={"v2": 5}), STEP.settings(settings), "prod")
+
+
+def headers(**conditions: dict[str, str]) -> dict[str, Any]:
+    return {"headers": {name.replace("_", "-"): condition for name, condition in conditions.items()}}
+
+
+REFUSED = on_route("some", "5 % to 100 %", "95", "30")
+A, B = {"uri": {"prefix": "/a"}}, {"uri": {"prefix": "/b"}}
+ALL = {"uri": {"prefix": "/"}}
+BETA = headers(x_user={"exact": "beta"})
+MIRRORED = "give its mirror percentage: {} first"
+ROUTES = [
+    Case("canary-step", "a route of every path, by expression", lambda: new_route({"uri": {"regex": ".*"}}), REFUSED),
+    Case("canary-step", "a route of every path, by prefix", lambda: new_route(ALL), REFUSED),
+    Case("canary-step", "a header that everybody has", lambda: new_route(headers(accept={"exact": "*/*"})), REFUSED),
+    Case("canary-step", "a pseudo-header", lambda: new_route({"headers": {":method": {"exact": "GET"}}}), REFUSED),
+    Case("canary-step", "who does not have a header", lambda: new_route({"withoutHeaders": {"x-user": {"exact": "beta"}}}), REFUSED),
+    Case("canary-step", "whoever has the header of testers", lambda: new_route(headers(x_user={})), REFUSED),
+    Case("canary-step", "many testers, by expression", lambda: new_route(headers(x_user={"regex": ".*"})), REFUSED),
+    Case(
+        "canary-step",
+        "whoever comes by a gateway",
+        lambda: too_far(
+            route(
+                expose={"gateways": ["edge/public"], "hosts": ["a.example.com"]},
+                canary={"v2": 5},
+                routes=[taking({"gateways": ["edge/public"]})],
+            ),
+            was(canary={"v2": 5}),
+            STEP.settings({}),
+            "prod",
+        ),
+        REFUSED,
+    ),
+    Case("canary-step", "testers beside everybody", lambda: new_route(BETA, {"method": {"exact": "GET"}}), REFUSED),
+    Case("canary-step", "testers", lambda: new_route(BETA)),
+    Case("canary-step", "testers on a path", lambda: new_route({**BETA, **A}, headers(x_beta={"exact": "on"}))),
+    Case("canary-step", "testers that the config does not know", lambda: new_route(BETA, narrowHeaders=["x-team-*"]), REFUSED),
+    Case("canary-step", "testers that the config knows", lambda: new_route(headers(x_team_a={"exact": "yes"}), narrowHeaders=["X-Team-*"])),
+    Case(
+        "canary-step",
+        "several routes together",
+        lambda: step(was(canary={}), canary={}, routes=[taking(A, name="a"), taking(B, name="b")]),
+        [*on_route("b", "0 % to 100 %", "100", "25"), *on_route("a", "0 % to 100 %", "100", "25")],
+    ),
+    Case(
+        "canary-step",
+        "a route that is small at first",
+        lambda: step(was(canary={}), canary={}, routes=[taking(A, stable="v1", canary={"v2": 25})]),
+    ),
+    Case(
+        "canary-step",
+        "a route with a match for testers becomes one for all",
+        lambda: step(was(canary={}, routes=[taking(BETA)]), canary={}, routes=[taking(ALL)]),
+        on_route("some", "0 % to 100 %", "100", "25", before="default"),
+    ),
+    Case(
+        "canary-step",
+        "a route that takes more paths than before",
+        lambda: step(was(canary={}, routes=[taking({"uri": {"prefix": "/a/b"}})]), canary={}, routes=[taking(A)]),
+        on_route("some", "0 % to 100 %", "100", "25", before="default"),
+    ),
+    Case(
+        "canary-step",
+        "a route that takes fewer",
+        lambda: step(was(canary={}, routes=[taking(A)]), canary={}, routes=[taking({"uri": {"prefix": "/a/b"}})]),
+    ),
+    Case("canary-step", "a route goes", lambda: step(was(canary={}, routes=[taking(ALL)]), canary={})),
+    Case(
+        "canary-step",
+        "a route goes, and the default one has another canary",
+        lambda: step(was(**V3, canary={"v3": 90}, routes=[taking(ALL)]), **V3, canary={"v3": 90}),
+        on_route("default", "0 % to 90 %", "90", "25", version="v3", before="some"),
+    ),
+    Case(
+        "canary-step",
+        "a step beside routes that stay",
+        lambda: step(
+            was(canary={}, routes=[taking(A), taking(B, name="b", stable="v1")]),
+            canary={"v2": 25},
+            routes=[taking(A), taking(B, name="b", stable="v1")],
+        ),
+    ),
+    Case(
+        "canary-step",
+        "routes of other paths in another order",
+        lambda: step(
+            was(canary={}, routes=[taking(A), taking(B, name="b", stable="v1")]),
+            canary={},
+            routes=[taking(B, name="b", stable="v1"), taking(A)],
+        ),
+    ),
+    Case(
+        "canary-step",
+        "routes of the same paths in another order",
+        lambda: step(
+            was(**V3, canary={}, routes=[taking(A), taking({"method": {"exact": "GET"}}, name="b", stable="v3")]),
+            **V3,
+            canary={},
+            routes=[taking({"method": {"exact": "GET"}}, name="b", stable="v3"), taking(A)],
+        ),
+        [line.replace("leave v1", "leave v1") for line in on_route("b", "0 % to 100 %", "100", "25", version="v3", before="some")],
+    ),
+    Case(
+        "canary-step",
+        "a drill of some requests",
+        lambda: step(
+            was(canary={"v2": 90}),
+            canary={"v2": 90},
+            drill={"delay": {"percentage": 50, "fixedDelay": "3s"}, "until": "2999-01-01T00:00:00Z", "match": headers(accept={})},
+        ),
+    ),
+    Case(
+        "canary-step",
+        "copies of every request",
+        lambda: step(was(canary={}), canary={}, mirrors=[{"version": "v2"}]),
+        ["backend: copies to v2 would go from 0 % to 100 %, which is 100 points more; at most 25 points at a time: " + MIRRORED.format(25)],
+    ),
+    Case("canary-step", "copies of a quarter", lambda: step(was(canary={}), canary={}, mirrors=[{"version": "v2", "percentage": 25}])),
+    Case(
+        "canary-step", "copies for the stable version", lambda: step(was(canary={"v2": 50}), canary={"v2": 50}, mirrors=[{"version": "v1"}])
+    ),
+    Case(
+        "canary-step",
+        "what got copies gets requests",
+        lambda: step(was(canary={}, mirrors=[{"version": "v2"}]), canary={"v2": 100}),
+        refused("v2 would go from 0 % to 100 %", "100 points", "v2=25"),
+    ),
+    Case(
+        "canary-step",
+        "a redirect to where another version is",
+        lambda: step(
+            was(canary={}, routes=[taking({"uri": {"exact": "/new"}})]),
+            canary={},
+            routes=[taking({"uri": {"exact": "/new"}}), {"name": "all", "match": [ALL], "redirect": {"uri": "/new"}}],
+        ),
+        on_route("all", "0 % to 100 %", "100", "25", before="default"),
+    ),
+    Case(
+        "canary-step",
+        "a redirect to another host",
+        lambda: step(
+            was(canary={}, routes=[taking({"uri": {"exact": "/new"}})]),
+            canary={},
+            routes=[
+                taking({"uri": {"exact": "/new"}}),
+                {"name": "all", "match": [ALL], "redirect": {"uri": "/new", "authority": "elsewhere.example.com"}},
+            ],
+        ),
+    ),
+    Case(
+        "canary-step",
+        "a state of an older API",
+        lambda: step(was_of("v1alpha3", canary={}), canary={"v2": 50}),
+        refused("v2 would go from 0 % to 50 %", "50 points", "v2=25"),
+    ),
+    Case(
+        "canary-step",
+        "a state that only another tool reads",
+        lambda: step(parse(state({"type": VIRTUAL_SERVICE_V1, "inputs": put(route(), "spec.http.0.route", 5)})), canary={"v2": 50}),
+        refused("v2 would go from 0 % to 50 %", "50 points", "v2=25"),
+    ),
+]
 
 V3: dict[str, Any] = {"versions": {"v1": {}, "v2": {}, "v3": {}}}
 ANSWERED: dict[str, Any] = {"directResponse": {"status": 503}, "canary": None, "retries": None}
@@ -85,9 +278,10 @@ CASES = [
     Case("canary-step", "a service that is new", lambda: step(parse(state()), canary={"v2": 90})),
     Case("canary-step", "a stack that is new", lambda: step(parse('{"deployment": {"manifest": {}}}'), canary={"v2": 90})),
     Case("canary-step", "a state that cannot be read", lambda: step(Last(unreadable="no such stack"), canary={"v2": 90})),
-    Case("canary-step", "a spec that is not known yet", lambda: too_far(put(route(), "spec", UNKNOWN), was(), 25, "prod")),
+    Case("canary-step", "a spec that is not known yet", lambda: too_far(put(route(), "spec", UNKNOWN), was(), STEP.settings({}), "prod")),
     Case("canary-step", "the stable version is back after the proxy answered by itself", lambda: step(was(**ANSWERED), canary={})),
     Case("canary-step", "the proxy answers by itself", lambda: step(was(), **ANSWERED)),
+    *ROUTES,
     Case("canary-step-compared", "a state", lambda: not_compared(was(), "prod")),
     Case("canary-step-compared", "a stack that is new", lambda: not_compared(parse('{"deployment": {"manifest": {}}}'), "prod")),
     Case(
@@ -116,10 +310,12 @@ def test_a_state_that_makes_no_sense_is_not_read(text: str) -> None:
 
 def test_what_is_to_be_deleted_is_no_route() -> None:
     """A VirtualService that was replaced, and not removed yet, stands in the state beside the one that is there; others do not matter."""
-    there = {"type": VIRTUAL_SERVICE, "inputs": route(canary={"v2": 10})}
-    gone = {"type": VIRTUAL_SERVICE, "inputs": route(canary={"v2": 90}), "delete": True}
+    there = {"type": VIRTUAL_SERVICE_V1, "inputs": route(canary={"v2": 10})}
+    gone = {"type": VIRTUAL_SERVICE_V1, "inputs": route(canary={"v2": 90}), "delete": True}
     found = parse(state({"type": "pulumi:pulumi:Stack"}, there, gone))
-    assert {name: dict(entry.weights) for name, entry in found.routes.items()} == {"backend": {"v1": 90, "v2": 10}}
+    assert {name: dict(entry[-1].weights) for name, entry in found.routes.items()} == {
+        "backend.demo.svc.cluster.local": {"v1": 90, "v2": 10}
+    }
 
 
 @pytest.fixture
