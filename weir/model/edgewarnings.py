@@ -34,7 +34,8 @@ def edge_warnings(config: StackConfig) -> Iterator[Found]:
 
 def _claims(config: StackConfig) -> Iterator[Found]:
     services = list(config.services.items())
-    exposed = [service.expose.hosts if service.expose else () for _, service in services]
+    # Envoy asks for hosts in lower case, however they are written.
+    exposed = [tuple(map(str.lower, service.expose.hosts)) if service.expose else () for _, service in services]
     wide = {mine for hosts in exposed for mine in hosts if mine.startswith("*.")}
     # Looked up and not compared each with each: a stack may have a thousand services. A claim is service, place in it, host.
     same: defaultdict[str, list[_Claim]] = defaultdict(list)

@@ -167,6 +167,13 @@ def regex(value: Any) -> str:
     return pattern
 
 
+def groups(pattern: str) -> int:
+    """How many groups a checked expression has."""
+    import re2
+
+    return int(re2.compile(pattern, _re2_options()).groups)
+
+
 def full_match(pattern: str, value: str) -> bool:
     """Whether a checked expression matches the whole value."""
     import re2

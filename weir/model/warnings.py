@@ -13,6 +13,7 @@ from weir.model.edgewarnings import edge_warnings
 from weir.model.hosts import covers
 from weir.model.matching import Match
 from weir.model.part import as_written, given
+from weir.model.pathwarnings import path_warnings
 from weir.model.policy import ClientTls, TrafficPolicy
 from weir.model.problems import Path, Problem
 from weir.model.routes import Traffic
@@ -35,7 +36,11 @@ WARNINGS: Mapping[str, str] = {
     "unverified-server": "The server's certificate is not checked, or only against the authorities in the proxy's image.",
     "tls-without-sidecar": "Sidecars leave TLS off where it is by credentialName, and send plain text: only gateways read it.",
     "large-body": "Every proxy of the mesh holds the body of a direct response.",
-    "port-without-service": "Settings are for a port that the Service does not have.",
+    "port-without-service": "Settings, or a match, are for a port that the Service does not have.",
+    "path-without-slash": "A path begins with no slash: nothing matches it, and nothing answers it.",
+    "query-in-path": "A match asks for a ? in the path, which ends before the query.",
+    "rewrite-slashes": "A prefix and what replaces it do not both end with a slash: /common/api becomes //api.",
+    "rewrite-group": "A rewrite names a group that its expression does not have: the path stays as it is, or ends there.",
     "gateway-without-host": "A gateway of this stack serves none of the hosts that the service is exposed under.",
     "workload-without-image": "Pods are described, and without an image weir leaves pods alone.",
     "fractional-bytes": "An amount of memory or storage is no whole number of bytes: 100m is a tenth of one, and 100Mi was meant.",
@@ -73,6 +78,7 @@ def warnings(config: StackConfig) -> tuple[Warned, ...]:
         found += _hosts(path, service, config)
         found += _workloads(path, service)
         found += _amounts(path, service)
+        found += (Warned(where, message, name=name) for where, message, name in path_warnings(path, service, config))
     return (*found, *(Warned(where, message, name=name) for where, message, name in edge_warnings(config)))
 
 
