@@ -35,7 +35,7 @@ soak: $(VENV)/installed-dev
 
 # The pitfalls one by one, and every process killed at every moment of an update: half an hour and more.
 soak-tests: $(VENV)/installed-dev
-	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless
+	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

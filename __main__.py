@@ -1,5 +1,6 @@
 """The Pulumi program of weir: the config of a stack, the components it describes, the outputs."""
 
+import os
 from datetime import UTC, datetime
 
 import pulumi
@@ -49,7 +50,8 @@ def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
     return placed.apply(lambda real: real.services[name])
 
 
-for warning in warnings(config):
+# A release has said them once, and has this run twice, for its preview and for the update.
+for warning in () if os.environ.get("WEIR_WARNED") else warnings(config):
     pulumi.log.warn(str(warning))
 
 gateways = [Gateway(name, manifest, manifest["spec"], namespace, guard, opts=opts) for name, manifest in plan.gateways.items()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,12 @@ _QUESTIONS_AT_A_TIME = 8
 _CONFLICT = re.compile(r'conflicts? with "([^"]+)"')
 """What the API server says of a field that somebody else manages (server-side apply), with the name of the field manager."""
 _FORCE = "weir:force: true goes on all the same"
+
+_CANCELLED = re.compile(r"cancell?ed", re.IGNORECASE)
+"""What the provider says of what it was waiting for when Ctrl-C came."""
+
+TAKE_BACK = "WEIR_TAKE_BACK"
+"""Environment variable that `weir abort` sets: the service whose VirtualService is written over what somebody has edited by hand."""
 
 
 class Safeguards:
@@ -135,7 +142,8 @@ class Safeguards:
         # Not the old inputs: a refresh puts into them only what they had before.
         left: Any = args.old_outputs
         kind, name, namespace = inputs["kind"], inputs["metadata"]["name"], inputs["metadata"].get("namespace")
-        if self._config.force or not isinstance(namespace, str):
+        taken_back = kind == "VirtualService" and name == os.environ.get(TAKE_BACK)
+        if self._config.force or taken_back or not isinstance(namespace, str):
             return
         found = await self._ask(lambda: self._of(namespace).find(kind, name), None)
         if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
@@ -223,6 +231,10 @@ class Safeguards:
             pulumi.log.error(
                 f"{what} was not changed: field manager {', '.join(held)} holds a field of it that this update sets. If the stack is to have it, take it over:"
                 " PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up\nTraffic stays where it was."
+            )
+        elif version and any(_CANCELLED.search(error) for error in args.errors):
+            pulumi.log.error(
+                f"the update was interrupted while pods of version {version} of {service} started; the next pulumi up goes on from here."
             )
         elif version and isinstance(namespace, str):
             ailment = await self._ask(lambda: self._of(namespace).ailments(service, version), "")

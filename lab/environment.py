@@ -34,6 +34,7 @@ def install(paths: LabPaths, tools: Toolset) -> None:
 
 def settings(paths: LabPaths) -> dict[str, str]:
     """The environment variables of a shell on the lab. Raises LabError when the lab was never started."""
+    paths.require_own()
     if not paths.kubeconfig.exists():
         raise LabError("there is no lab in this checkout yet: weir lab up")
     return {

@@ -40,7 +40,9 @@ def up(paths: LabPaths, progress: Progress) -> bool:
     Safe to run again at any point. A start that fails, or is interrupted, is taken down again: nothing half started is left.
     """
     require_root()
+    paths.require_own()
     with _locked(paths):
+        paths.settle()
         node = Launch.read(paths.launch)
         install_packages(progress)
         tools = find_tools(progress)
@@ -66,6 +68,7 @@ def up(paths: LabPaths, progress: Progress) -> bool:
 def down(paths: LabPaths) -> bool:
     """End and remove the lab, also what a crash left of it; tools and images stay. Returns False when there was none."""
     require_root()
+    paths.require_own()
     with _locked(paths):
         existed = paths.lab.exists() or paths.state.exists()
         end(paths)
@@ -97,6 +100,7 @@ class Status:
 
 def status(paths: LabPaths) -> Status:
     """Describe the lab; needs no root when the lab is down."""
+    paths.require_own()
     node = Launch.read(paths.launch)
     if node is None or not node.alive:
         return Status(False, "", {}, "the lab is down: weir lab up", 0)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from lab.errors import LabError
+
 
 @dataclass(frozen=True, slots=True)
 class LabPaths:
@@ -67,6 +69,25 @@ class LabPaths:
     def identity(self) -> str:
         """Eight hexadecimal digits that differ from checkout to checkout."""
         return sha256(str(self.project).encode()).hexdigest()[:8]
+
+    @property
+    def home(self) -> Path:
+        """In it stands the path of the project whose lab this is: a copied checkout has the data of another one's."""
+        return self.weir / "home"
+
+    def settle(self) -> None:
+        """Write down whose lab this is."""
+        self.weir.mkdir(parents=True, exist_ok=True)
+        self.home.write_text(str(self.project), encoding="utf-8")
+
+    def require_own(self) -> None:
+        """Raises LabError where the data is of a lab of another checkout, whose cluster and state it would be taken for."""
+        home = self.home.read_text(encoding="utf-8") if self.home.is_file() else str(self.project)
+        if home != str(self.project):
+            raise LabError(
+                f"{self.weir} was made by the lab of {home}, and came here as a copy: that cluster and the state of its stacks are not this checkout's."
+                f" For a lab here: rm -r {self.weir}, then weir lab up. (Moved? Move it back first and end the lab there: weir lab down.)"
+            )
 
     @property
     def cgroup(self) -> str:

@@ -67,10 +67,10 @@ def find(stack: str, file: Path | None = None) -> StackFile:
     return read(file if file is not None else stack_path(stack, project_dir()))
 
 
-def read(path: Path) -> StackFile:
-    """Read one stack file. Raises StackFileError; what is wrong with the config itself is for `weir.model.load` to say."""
+def read(path: Path, text: str | None = None) -> StackFile:
+    """Read one stack file, or the text that is to stand in it. Raises StackFileError; what is wrong with the config itself is for `weir.model.load` to say."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if text is None else text
     except FileNotFoundError:
         raise StackFileError(f"{path}: no such file; check the name") from None
     except UnicodeDecodeError as error:

@@ -9,17 +9,18 @@ import time
 from contextlib import redirect_stdout
 from decimal import Decimal
 
-from weir.cli.release import release
+from weir.cli.release import Release, release
+from weir.model import Service
 from weir.stackedit import StackEdit
 
 
 def change(stack: str, share: Decimal) -> None:
     """What `weir set backend v2=SHARE --yes` does once it runs."""
 
-    def edit(file: StackEdit) -> None:
-        file.set_canary("backend", "v2", share)
+    def edit(file: StackEdit, service: str, _: Service) -> None:
+        file.set_canary(service, "v2", share)
 
-    release(stack, "backend", edit, f"weir set backend v2={share}", yes=True, no_apply=False, reason="")
+    release(Release(stack, "backend", edit, f"weir set backend v2={share}", yes=True))
 
 
 def main() -> int:

@@ -105,7 +105,7 @@ def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
     before = rehearsal.file.read_text()
     command = f"weir drill backend --delay 300ms --percent 50 --for 5m --stack {STACK}"
     terminal = Terminal(command, 80, rehearsal.project.directory, rehearsal.environment)
-    terminal.until("apply it? [y/N]:")
+    terminal.until(f"apply it to stack {STACK}? [y/N]:")
     terminal.type("y")
     terminal.until("left; Ctrl-C ends it")
     assert rehearsal.standing()
@@ -117,8 +117,8 @@ def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
     rehearsal.assert_gone(before)
 
 
-def test_a_drill_that_was_killed_is_removed_by_the_next_command(rehearsal: Rehearsal) -> None:
-    """kill -9 of the process and all that it started: the fault stands, and `weir status` takes it away."""
+def test_a_drill_that_was_killed_is_removed_by_clean(rehearsal: Rehearsal) -> None:
+    """kill -9 of the process and all that it started: the fault stands, `weir status` says so and leaves it, `weir drill --clean` takes it away."""
     before = rehearsal.file.read_text()
     running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 5m --yes")
     until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
@@ -126,7 +126,9 @@ def test_a_drill_that_was_killed_is_removed_by_the_next_command(rehearsal: Rehea
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     assert rehearsal.standing()
-    assert "the drill of backend lost its process, which was killed: removing it" in rehearsal.weir("status --window 0")
+    assert "has lost its process, which was killed; it is removed by: weir drill backend --clean" in rehearsal.weir("status --window 0")
+    assert rehearsal.standing()
+    assert "backend has no drill any more" in rehearsal.weir("drill --clean")
     rehearsal.assert_gone(before)
 
 
@@ -139,7 +141,7 @@ def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(rehearsal: Rehears
     assert re.search(rf"Pulumi.{STACK}.yaml:\d+:\d+: weir:services.backend.drill.until: ended \d+ days ago; remove it", said), said
     assert "it is left out" in rehearsal.call(f"pulumi up --yes --skip-preview --stack {STACK}")
     assert not rehearsal.standing()
-    assert "was left standing: removing it" in rehearsal.weir("drill --clean")
+    assert "backend has no drill any more" in rehearsal.weir("drill --clean")
     assert "no drill to remove" in rehearsal.weir("drill --clean")
     rehearsal.assert_gone(before)
 
@@ -158,29 +160,29 @@ def killed_while_it_applies(rehearsal: Rehearsal, arguments: str) -> str:
     return said
 
 
-def test_a_change_that_was_killed_while_it_applied_is_carried_through(rehearsal: Rehearsal) -> None:
-    """kill -9 in the middle of set and of promote: status says what state things are in, and the next command goes on from there."""
+def test_a_change_that_was_killed_while_it_applied(rehearsal: Rehearsal) -> None:
+    """kill -9 in the middle of set and of promote: status says what state things are in, and the next command compares with the cluster."""
     killed_while_it_applies(rehearsal, "set backend v2=30 --yes")
     assert "canary: {v2: 30}" in rehearsal.file.read_text()
     said = rehearsal.weir("status --window 0")
     assert "`weir set backend v2=30`, begun" in said
-    assert "was killed while it applied: the cluster may not have all of Pulumi.drill.yaml; pulumi up goes on" in said
+    assert "was killed while it applied; Pulumi.drill.yaml has its change, the cluster may not have it" in said
     said = killed_while_it_applies(rehearsal, "promote backend v2 --yes")
-    assert "was killed while it applied its change: going on from there" in said
-    assert "backend: v2 30 % → 100 % (v1 70 % → 0 %)" in said
+    assert "was killed while it applied; Pulumi.drill.yaml has its change" in said
+    assert re.search("backend: v2 [23]0 % → 100 %", said), said
     said = rehearsal.weir("set backend v1=60 --yes")
     assert "`weir promote backend v2`, begun" in said
-    assert "backend: v1 0 % → 60 % (v2 100 % → 40 %)" in said
+    assert re.search(r"backend: v1 \d+ % → 60 % \(v2 \d+ % → 40 %\)", said), said
     assert "applied: all of" in said
     rehearsal.call(f"pulumi preview --expect-no-changes --stack {STACK}")
     assert "was killed" not in rehearsal.weir("status --window 0")
 
 
 def test_a_set_that_is_interrupted_says_how_things_stand(rehearsal: Rehearsal) -> None:
-    """Ctrl-C before the yes leaves the file as it was; in the middle of the update the message says what differs and what to type."""
+    """Ctrl-C before the yes leaves the file as it was; in the middle of the update the message says whether it was applied."""
     before = rehearsal.file.read_text()
     terminal = Terminal(f"weir set backend v1=45 --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
-    terminal.until("apply it? [y/N]:")
+    terminal.until(f"apply it to stack {STACK}? [y/N]:")
     terminal.interrupt()
     assert terminal.end() == 130
     assert f"Pulumi.{STACK}.yaml is as it was; nothing was applied" in terminal.text()
@@ -195,10 +197,7 @@ def test_a_set_that_is_interrupted_says_how_things_stand(rehearsal: Rehearsal) -
         assert code == 130, shown
         assert "nothing was applied" in shown
         assert status["drift"] == []
-    elif status["drift"]:
-        assert code == 130, shown
-        assert "has the change, and the cluster has not yet:" in shown
-        assert "pulumi up goes on" in shown
-        rehearsal.call(f"pulumi up --yes --skip-preview --stack {STACK}")
     else:
+        # One route is all that an update changes: it has it, or not.
         assert code in (0, 130), shown
+        assert status["drift"] == []

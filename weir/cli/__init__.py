@@ -11,6 +11,8 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
 from types import FrameType
 from typing import NoReturn
 
@@ -43,6 +45,7 @@ COMMANDS = {
 
 
 # What runs the program, and what has it not run all the same.
+_RELEASES = ("set", "promote", "abort")
 _RUNNING = ("set", "promote", "abort", "drill", "diff")
 _NOT_RUNNING = ("--help", "--no-apply", "--clean", "--preview")
 
@@ -103,6 +106,23 @@ def _look_ahead(arguments: Sequence[str]) -> None:
         from weir.stackfile import project_dir
 
         server(project_dir())
+        if arguments[0] in _RELEASES:
+            _read_cluster(arguments)
+
+
+def _read_cluster(arguments: Sequence[str]) -> None:
+    """Have kubectl read what a release compares with, while the model that it is compared in is imported. Whatever is wrong the command itself says."""
+    from weir import stackfile
+    from weir.cli.options import kubectl_of, selected_stack
+    from weir.cluster.live import look_ahead
+
+    named = [each.removeprefix("--stack=") for each in arguments if each.startswith("--stack=")]
+    named += [after for each, after in pairwise(arguments) if each == "--stack"]
+    with suppress(WeirError):
+        config = stackfile.find(named[-1] if named else selected_stack()).config
+        namespace, texts = config.get("namespace"), [config.get("kubeconfig"), config.get("kubeContext")]
+        if isinstance(namespace, str) and all(each is None or isinstance(each, str) for each in texts) and not config.get("ephemeral"):
+            look_ahead(kubectl_of(namespace, *texts))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

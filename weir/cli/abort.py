@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import click
 
-from weir.cli.options import find_service, stack_option
-from weir.cli.release import ready, release, release_options
+from weir.cli.options import stack_option
+from weir.cli.release import Release, only_edit, release, release_options, service_of
+from weir.model import Service
 from weir.stackedit import StackEdit
 
 
@@ -16,11 +17,16 @@ from weir.stackedit import StackEdit
 @stack_option
 @release_options
 def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) -> None:
-    """Set every canary of SERVICE to 0 %: the stable version gets all requests again. Pods stay."""
-    canaries = [version for version, share in find_service(ready(stack, no_apply=no_apply), service).canary.items() if share > 0]
+    """Set every canary of SERVICE to 0 %: the stable version gets all requests again. Pods stay, and need not be well.
 
-    def edit(file: StackEdit) -> None:
-        for version in canaries:
+    It compares with the cluster: whoever has edited the VirtualService by hand has that taken back.
+    """
+    service_of(stack, service)
+    change = Release(stack, service, _edit, f"weir abort {service}", yes, reason, take_back=True)
+    (only_edit if no_apply else release)(change)
+
+
+def _edit(file: StackEdit, service: str, settings: Service) -> None:
+    for version, share in settings.canary.items():
+        if share > 0:
             file.set_canary(service, version, Decimal(0))
-
-    release(stack, service, edit, f"weir abort {service}", yes=yes, no_apply=no_apply, reason=reason)

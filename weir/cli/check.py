@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from weir import stackfile
-from weir.cli.options import json_option, load_stack, stack_options
+from weir.cli.options import counted, json_option, load_stack, say_left_over, stack_options
 from weir.model import ConfigError, Problem, Warned, ended, warnings
 
 
@@ -27,6 +27,8 @@ def command(stack: str, file: Path | None, strict: bool, as_json: bool) -> None:
 
     What is valid and surely not meant is a warning, on stderr and with a name; docs/reference/config.md explains each.
     """
+    if file is None:
+        say_left_over(stack)
     try:
         config = load_stack(stack, file)
         over = ended(config, datetime.now(UTC))
@@ -48,10 +50,12 @@ def command(stack: str, file: Path | None, strict: bool, as_json: bool) -> None:
     else:
         for warning in found:
             click.echo(f"warning: {warning}", err=True)
-        said = f"sound; {', '.join(f'{count} {what}' for what, count in counts.items())}"
-        warned = f"; {len(found)} warnings" if found else ""
+        said = f"sound; {', '.join(counted(count, what.removesuffix('s')) for what, count in counts.items())}"
+        warned = f"; {counted(len(found), 'warning')}" if found else ""
         click.echo(
-            f"{file or f'Pulumi.{stack}.yaml'}: {said}{warned}" if not refused else f"{len(found)} warnings, refused by --strict",
+            f"{file or f'Pulumi.{stack}.yaml'}: {said}{warned}"
+            if not refused
+            else f"{counted(len(found), 'warning')}, refused by --strict",
             err=refused,
         )
     if refused:

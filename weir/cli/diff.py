@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from weir.cli.options import stack_option
+from weir.cli.options import say_left_over, stack_option
 
 if TYPE_CHECKING:
     from weir.engine.preview import Preview
@@ -34,6 +34,9 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
     from weir.engine.preview import PreviewError, parse
     from weir.jsontext import NotJsonError, loads
 
+    if saved is None:
+        say_left_over(stack)
+        click.echo(f"stack {stack}:", err=True)
     text = _saved(saved) if saved is not None else _previewed(stack)
     try:
         found = parse(loads(text))

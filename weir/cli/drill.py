@@ -14,16 +14,15 @@ import click
 
 from weir import stackfile
 from weir.cli.drillview import Watched, watch
-from weir.cli.options import find_service, json_option, load_stack, real_namespace, stack_option
-from weir.cli.recovery import recovered, remove_drills, say
-from weir.cli.release import agreed, apply, follow, put_back, ready, undo
+from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, stack_option
+from weir.cli.recovery import forget_drills, over, say, without_drill
+from weir.cli.release import Release, release
+from weir.cluster.live import Live
 from weir.cluster.want import Want
-from weir.engine.history import message
-from weir.engine.journal import Entry, Operation, held, operation, path_of
-from weir.engine.stack import RefusedError, Stack
+from weir.engine.journal import Entry, drills, held, left_behind, operation, path_of
+from weir.engine.stack import EngineError
 from weir.errors import UsageError, WeirError
-from weir.model import Duration, StackConfig, traffic
-from weir.model.changes import changes
+from weir.model import Duration, Service, StackConfig, traffic
 from weir.model.instants import Instant
 from weir.model.numbers import percent as read_percent
 from weir.model.numbers import plain
@@ -32,6 +31,9 @@ from weir.stackedit import StackEdit
 
 MAX_LENGTH = timedelta(hours=24)
 """Longer is no rehearsal any more: write a fault with `until` into the config, where a pull request shows it."""
+
+_ANSWERING = timedelta(minutes=2)
+"""How long an answer may take, and the update, until the end that was shown would come before the drill's time is over."""
 
 
 @click.command("drill")
@@ -65,7 +67,7 @@ def command(
 ) -> None:
     """Inject a fault into SERVICE for a limited time, show what it does to latency and errors, and take it away again.
 
-    It ends by itself, on Ctrl-C, and, should this process be killed, by the next weir command or `weir drill --clean`. Its end stands in the
+    It ends by itself, on Ctrl-C, and, should this process be killed, by `weir drill --clean` or the next release. Its end stands in the
     stack file and on the object in the cluster; `weir check` refuses it from then on, and an update leaves it out.
     """
     if clean:
@@ -74,7 +76,7 @@ def command(
     if service is None:
         raise UsageError("name the service to drill: weir drill SERVICE --delay 3s --percent 50 --for 5m")
     wanted = Wanted.read(service, delay, abort_with, percent, length, matches)
-    config = ready(stack)
+    config = load_stack(stack, None)
     find_service(config, service)
     _refuse_second(stack, config, service)
     watched = Watched.find(config, stack, service, client, tuple(map(header, matches)))
@@ -82,65 +84,65 @@ def command(
     watched.measure_before()
     project = stackfile.project_dir()
     with operation(path_of(project, stack, service), Entry(wanted.typed, "drilling")):
-        until = _begin(stack, project, wanted, message(wanted.typed, reason), yes=yes)
+        _begin(stack, wanted, config, reason, yes=yes)
         try:
-            watch(watched, until)
+            # Its time begins when callers have it.
+            watch(watched, datetime.now(UTC) + wanted.lasting)
         except BaseException as error:
-            _take_away(stack, project, wanted, "was ended" if isinstance(error, KeyboardInterrupt) else "could not be watched")
+            _take_away(stack, wanted, "was ended" if isinstance(error, KeyboardInterrupt) else "could not be watched")
             watched.show(as_json=as_json)
             raise
-        _take_away(stack, project, wanted, "is over")
+        _take_away(stack, wanted, "is over")
     watched.show(as_json=as_json)
 
 
-def _begin(stack: str, project: Path, wanted: Wanted, why: str, *, yes: bool) -> datetime:
-    """Write the drill, ask, apply it, and return its end. What was begun and did not succeed is taken away again."""
-    begun = False
-    file = StackEdit(stackfile.stack_path(stack, project))
-    plain_config = load_stack(stack, None)
+def _begin(stack: str, wanted: Wanted, config: StackConfig, reason: str, *, yes: bool) -> None:
+    """Write the drill, ask, apply it, and return when callers have it. What was begun and did not succeed is taken away again."""
+    # The end that is written is for a process that is killed: it leaves time to answer, and to reach callers.
+    until = Instant.at(datetime.now(UTC) + wanted.lasting + _ANSWERING + timedelta(seconds=config.propagation.timeout.seconds))
+
+    def edit(file: StackEdit, service: str, _: Service) -> None:
+        file.set_drill(service, {**wanted.drill, "until": until.text})
+
+    def want(config: StackConfig, namespace: str) -> Want:
+        if until.moment - wanted.lasting <= datetime.now(UTC):
+            say(f"callers have the fault later than was thought: it ends at {until.text}")
+        return met(config, namespace, wanted.service, standing=True)
+
+    say(f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this process be killed")
     try:
-        with operation(path_of(project, stack), Entry(wanted.typed, before=file.text)) as entry:
-            with put_back(file):
-                until = wanted.write(file, entry)
-                config = load_stack(stack, None)
-                for line in changes(*(traffic(each.services[wanted.service], each.namespace) for each in (plain_config, config))):
-                    say(f"{wanted.service}: {line}")
-                if not yes:
-                    if not agreed():
-                        raise click.Abort()
-                    # The time begins now, however long somebody thought about it.
-                    until = wanted.write(file, entry)
-                    config = load_stack(stack, None)
-            begun = True
-            want = met(config, stack, wanted.service, standing=True)
-            apply(entry, Stack(stack, project), config, wanted.service, why, want, preview=True)
-    except RefusedError:
-        undo(file)
+        release(Release(stack, wanted.service, edit, wanted.typed, yes, reason, want=want, tell=say))
+    except BaseException as error:
+        if load_stack(stack, None).services[wanted.service].drill is None:
+            raise
+        _take_away(stack, wanted, "did not begin in good order")
+        if isinstance(error, EngineError):
+            raise type(error)(f"{str(error).splitlines()[0].partition(';')[0]}; the drill is taken away again") from None
         raise
-    except BaseException:
-        if begun:
-            _take_away(stack, project, wanted, "did not begin in good order")
-        raise
-    return until
 
 
-def _take_away(stack: str, project: Path, wanted: Wanted, why: str) -> None:
+def _take_away(stack: str, wanted: Wanted, why: str) -> None:
     """Remove the drill; Ctrl-C does not stop this: it is what Ctrl-C asks for."""
     was = signal.signal(signal.SIGINT, lambda *_: say("the drill is being removed; a moment"))
     try:
         say(f"the drill of {wanted.service} {why}: removing it")
-        config = load_stack(stack, None)
-        want = met(config, stack, wanted.service, standing=False)
-        remove_drills(stack, project, [wanted.service], message(wanted.typed, why), shielded=True)
-        follow(config, want)
+        _remove(stack, wanted.service, wanted.typed, why)
         say(f"{wanted.service} is as before the drill")
     finally:
         signal.signal(signal.SIGINT, was)
 
 
-def met(config: StackConfig, stack: str, service: str, *, standing: bool) -> Want:
+def _remove(stack: str, service: str, what: str, why: str) -> None:
+    """Take a drill out of the stack file and the cluster, and nothing else, and return when callers are rid of it."""
+    config = load_stack(stack, None)
+    settings = config.services[service]
+    gone = met(config, real_namespace(config, stack, None), service, standing=False) if settings.drill else None
+    want = (lambda *_: gone) if gone else None
+    release(Release(stack, service, without_drill, what, True, why, shielded=True, want=want, tell=say))
+
+
+def met(config: StackConfig, namespace: str, service: str, *, standing: bool) -> Want:
     """What proxies do when a drill stands, or no longer does: the first route that it meets has a fault, or none."""
-    namespace = real_namespace(config, stack, None)
     settings = config.services[service]
     routes = traffic(settings, namespace).routes
     ending = settings.drill.until if settings.drill else None
@@ -153,22 +155,35 @@ def _clean(stack: str, service: str | None) -> None:
     project = stackfile.project_dir()
     if service is not None and (entry := held(path_of(project, stack, service))):
         raise WeirError(f"{entry.command} is under way (process {entry.pid}); end it with Ctrl-C there, or wait until it ends")
-    before = {name for name, settings in load_stack(stack, None).services.items() if settings.drill}
-    config = recovered(stack, repair=False)
-    if service is None:
-        if before == {name for name, settings in config.services.items() if settings.drill}:
-            say("no drill to remove")
-    elif find_service(config, service).drill is not None:
-        remove_drills(stack, project, [service], message(f"weir drill {service} --clean"))
-        say(f"the drill of {service} is removed")
-    elif service not in before:
-        say(f"{service} has no drill")
+    config = load_stack(stack, None)
+    if service is not None:
+        find_service(config, service)
+    doomed = _standing_still(stack, project, config) if service is None else [service]
+    for name in doomed:
+        _remove(stack, name, f"weir drill {name} --clean", "")
+        say(f"{name} has no drill any more")
+    if not doomed:
+        forget_drills(stack, project)
+        say("no drill to remove")
+
+
+def _standing_still(stack: str, project: Path, config: StackConfig) -> list[str]:
+    """The services with a drill that is over, be it in the stack file or, when that has been put back by hand, in the cluster alone."""
+    live = Live(kubectl_for(config, None, real_namespace(config, stack, None)))
+    now = datetime.now(UTC)
+    found = [name for name, _ in over(stack, project, config)]
+    orphans = [name for name in drills(project, stack) if left_behind(path_of(project, stack, name))]
+    for name in config.services:
+        there = live.traffic(name, host(name, live.kubectl.namespace))
+        faults = [route.fault for route in there.routes if route.fault and route.fault.until] if there else []
+        found += [name] if any(name in orphans or fault.until.moment <= now for fault in faults if fault.until) else []
+    return list(dict.fromkeys(found))
 
 
 def _refuse_second(stack: str, config: StackConfig, service: str) -> None:
     """One fault a service at a time: two would hide what each of them does."""
     settings = config.services[service]
-    if settings.drill is not None:
+    if settings.drill is not None and service not in dict(over(stack, stackfile.project_dir(), config)):
         raise UsageError(
             f"{service} has a drill until {settings.drill.until}; wait for its end, or remove it: weir drill {service} --clean"
         )
@@ -183,6 +198,7 @@ class Wanted:
     service: str
     drill: Mapping[str, Any]
     lasting: timedelta
+    length: str
     delay_seconds: float
     typed: str
 
@@ -211,15 +227,7 @@ class Wanted:
         if not timedelta(seconds=1) <= lasting <= MAX_LENGTH:
             raise UsageError(f'--for must be from 1s to 24h, was "{length}"; for longer write a fault with until into the config')
         seconds = _duration("--delay", delay).total_seconds() if delay is not None else 0.0
-        return cls(service, drill, lasting, seconds, f"weir drill {service} {typed} --for {length}")
-
-    def write(self, file: StackEdit, entry: Operation) -> datetime:
-        """Write it into the stack file, to end when its time from now is over, and return that moment."""
-        until = Instant.at(datetime.now(UTC) + self.lasting)
-        file.set_drill(self.service, {**self.drill, "until": until.text})
-        entry.note("editing", after=file.text)
-        file.write()
-        return until.moment
+        return cls(service, drill, lasting, length, seconds, f"weir drill {service} {typed} --for {length}")
 
 
 def _duration(option: str, text: str) -> timedelta:

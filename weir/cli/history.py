@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 from rich.table import Table
 
-from weir.cli.options import json_option, stack_option
+from weir.cli.options import json_option, say_left_over, stack_option
 from weir.console import Console, Text
 from weir.engine.history import Change, read_history
 from weir.engine.history import as_json as document
@@ -27,6 +27,7 @@ def command(service: str | None, stack: str, limit: int, everything: bool, as_js
 
     Only updates are known, by whatever command they were made; edits by hand are shown by weir status.
     """
+    say_left_over(stack)
     found = [_of(change, service) for change in read_history(Stack(stack, project_dir()).history())]
     kept = [change for change in found if everything or change.changes][:limit]
     if as_json:
@@ -35,7 +36,16 @@ def command(service: str | None, stack: str, limit: int, everything: bool, as_js
     if not kept:
         click.echo(f"no change of traffic is recorded for {stack}")
         return
-    Console().print(_table(kept))
+    Console().print(f"stack {stack}\n", _table(kept), highlight=False)
+
+
+def _commit(change: Change) -> str:
+    """Which commit was checked out: who made the update need not be its author."""
+    if not change.commit:
+        return ""
+    subject = f" “{change.subject}”" if change.subject else ""
+    author = f" of {change.author}" if change.author else ""
+    return f" at commit {change.commit}{subject}{author}{' with uncommitted changes' if change.dirty else ''}"
 
 
 def _of(change: Change, service: str | None) -> Change:
@@ -53,8 +63,7 @@ def _table(changes: list[Change]) -> Table:
         lines = [Text(f"{name}: {line}") for name, told in change.changes.items() for line in told] or [Text("no traffic changed")]
         if change.result:
             lines.append(Text(f"this update {change.result}: the cluster may have some of it", style="red"))
-        commit = f" at {change.commit}{' and changes since' if change.dirty else ''}" if change.commit else ""
-        lines.append(Text(f"{change.command}{f' by {change.who}' if change.who else ''}{commit}", style="dim"))
+        lines.append(Text(f"{change.command}{f' by {change.who}' if change.who else ''}{_commit(change)}", style="dim"))
         if change.reason:
             lines.append(Text(f"“{change.reason}”", style="dim"))
         table.add_row(str(change.number), change.when.strftime("%Y-%m-%d %H:%M"), Text("\n").join(lines))

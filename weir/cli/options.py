@@ -14,13 +14,28 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+def counted(count: int, what: str) -> str:
+    """So many of it, in words: 1 client, 2 clients."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def selected_stack() -> str:
+    """The stack that is meant where none is named."""
+    from weir import stackfile
+    from weir.engine.selected import selected
+
+    try:
+        return selected(stackfile.project_dir()) or "dev"
+    except stackfile.StackFileError:
+        return "dev"
+
+
 stack_option = click.option(
     "--stack",
     metavar="NAME",
-    default="dev",
-    show_default=True,
-    envvar="PULUMI_STACK",
-    show_envvar=True,
+    default=selected_stack,
+    show_default="PULUMI_STACK, then the one that pulumi stack select has selected, then dev",
     help="The stack; its file is Pulumi.NAME.yaml.",
 )
 """Gives the parameter `stack`."""
@@ -51,6 +66,18 @@ def load_stack(stack: str, file: Path | None) -> StackConfig:
         raise ConfigError(found.place(error.problems)) from None
 
 
+def load_text(path: Path, text: str) -> StackConfig:
+    """The checked config of a text that stands, or is to stand, in this stack file. Raises as `load_stack` does."""
+    from weir import stackfile
+    from weir.model import ConfigError, load
+
+    found = stackfile.read(path, text)
+    try:
+        return load(found.config)
+    except ConfigError as error:
+        raise ConfigError(found.place(error.problems)) from None
+
+
 def real_project(file: Path | None) -> Path:
     """The directory of the project: that of the file, or the one around the working directory."""
     from weir import stackfile
@@ -60,10 +87,27 @@ def real_project(file: Path | None) -> Path:
 
 def kubectl_for(config: StackConfig, file: Path | None, namespace: str) -> Kubectl:
     """kubectl on the stack's cluster, in this namespace. The config's kubeconfig is relative to the project, wherever weir is run."""
+    return kubectl_of(namespace, config.kubeconfig, config.kube_context, file)
+
+
+def kubectl_of(namespace: str, kubeconfig: str | None, context: str | None, file: Path | None = None) -> Kubectl:
+    """The same, by what the config says."""
     from weir.cluster.kubectl import Kubectl
 
-    kubeconfig = None if config.kubeconfig is None else str(real_project(file) / Path(config.kubeconfig).expanduser())
-    return Kubectl.find(namespace, kubeconfig=kubeconfig, context=config.kube_context)
+    path = None if kubeconfig is None else str(real_project(file) / Path(kubeconfig).expanduser())
+    return Kubectl.find(namespace, kubeconfig=path, context=context)
+
+
+def say_left_over(stack: str) -> None:
+    """Say what a command that was killed has left of the stack, if there is anything; nothing of it is touched."""
+    from weir import stackfile
+
+    project = stackfile.project_dir()
+    if (project / ".weir" / "operations").is_dir():
+        from weir.cli.recovery import left_over
+        from weir.engine.stack import Stack
+
+        left_over(Stack(stack, project), repair=False)
 
 
 def find_service(config: StackConfig, service: str) -> Service:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import click
 
-from weir.cli.options import find_service, stack_option
-from weir.cli.release import ready, release, release_options, require_version
+from weir.cli.options import stack_option
+from weir.cli.release import Release, only_edit, release, release_options, require_version, service_of
+from weir.model import Service
 from weir.stackedit import StackEdit
 
 
@@ -16,13 +19,14 @@ from weir.stackedit import StackEdit
 @release_options
 def command(service: str, version: str, stack: str, yes: bool, no_apply: bool, reason: str) -> None:
     """Make VERSION the stable version of SERVICE: it gets all that other canaries leave. The old one gets nothing, and stays until it is removed."""
-    settings = find_service(ready(stack, no_apply=no_apply), service)
-    require_version(settings, service, version)
-    old = settings.stable
+    require_version(service_of(stack, service), service, version)
 
-    def edit(file: StackEdit) -> None:
-        if version != old:
+    def edit(file: StackEdit, service: str, settings: Service) -> None:
+        if version != settings.stable:
             file.set_stable(service, version)
+            # At 0 %, so that it is named: to go back is one command, and to retire it one line.
+            file.set_canary(service, settings.stable, Decimal(0))
             file.set_canary(service, version, None)
 
-    release(stack, service, edit, f"weir promote {service} {version}", yes=yes, no_apply=no_apply, reason=reason)
+    change = Release(stack, service, edit, f"weir promote {service} {version}", yes, reason)
+    (only_edit if no_apply else release)(change)

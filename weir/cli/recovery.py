@@ -1,7 +1,7 @@
-"""What a weir command does first: see whether one before it was killed, or a drill outlived its end, and set that right.
+"""What commands before this one have left: a change that was killed, a drill that outlived its end or its process.
 
-A change that was killed before it applied anything is taken back, as Ctrl-C would have done. One that was killed while it applied is
-carried through. A drill whose process is gone, or whose end has passed, is removed.
+Whoever only looks says what is left and which command sees to it. Nothing is carried through unseen: what a change that was killed has brought
+about is in the cluster, and the next release compares with that and shows it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import click
 
 from weir import stackfile
 from weir.cli.options import load_stack
-from weir.engine.history import message
-from weir.engine.journal import Entry, drills, forget, held, left_behind, operation, path_of
-from weir.engine.stack import Stack
-from weir.model import StackConfig
+from weir.engine.journal import Entry, drills, forget, held, left_behind, path_of
+from weir.engine.stack import EngineError, NoStackError, Stack
+from weir.model import Service, StackConfig
 from weir.model.endings import ago, endings
-from weir.stackedit import StackEdit, overwrite
+from weir.stackedit import StackEdit
 
 
 def say(text: str) -> None:
@@ -27,51 +26,54 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def recovered(stack: str, *, repair: bool) -> StackConfig:
-    """The config of the stack, once what was left undone on it is set right.
-
-    Without `repair`, for commands that only look, a change that was killed is spoken of and left; drills are removed all the same: that
-    they end is promised. Raises what `load_stack` raises, and EngineError where setting right fails.
-    """
+def looked(stack: str) -> StackConfig:
+    """The config of the stack, for a command that changes nothing: what is left over it says. Raises what `load_stack` raises."""
     project = stackfile.project_dir()
-    _finish(stack, project, repair)
     config = load_stack(stack, None)
-    return load_stack(stack, None) if _end_drills(stack, project, config) else config
+    left_over(Stack(stack, project), repair=False)
+    for service, why in over(stack, project, config):
+        say(f"the drill of {service} {why}; it is removed by: weir drill {service} --clean --stack {stack}")
+    return config
 
 
-def _finish(stack: str, project: Path, repair: bool) -> None:
-    """See to a change that was killed."""
-    place = path_of(project, stack)
+def last_update(target: Stack) -> tuple[str, str]:
+    """How the last update of the stack ended, and what to say of that; nothing where it succeeded, or Pulumi cannot be asked."""
+    try:
+        newest = next((entry for entry in target.history(5) if entry.get("kind") == "update"), None)
+    except NoStackError as error:
+        return "", str(error)
+    except EngineError:
+        return "", ""
+    result = str((newest or {}).get("result", ""))
+    if newest is None or result in ("succeeded", "in-progress"):
+        return result, ""
+    when = f"{str(newest['startTime'])[:16].replace('T', ' ')} UTC"
+    return (
+        result,
+        f"the last update ({when}) {result}: the cluster may have some of it; weir diff --stack {target.name} shows what is left of it",
+    )
+
+
+def left_over(target: Stack, *, repair: bool) -> None:
+    """Say that a change was killed, and how far it got. `repair`: remove the lock of its pulumi, and forget it: what follows compares with the cluster.
+
+    Raises EngineError where its pulumi still runs.
+    """
+    place = path_of(target.project, target.name)
     entry = left_behind(place)
     if entry is None:
         return
-    file = stackfile.stack_path(stack, project)
-    text = file.read_text(encoding="utf-8")
-    what = f"`{entry.command}`, begun {_since(entry)} ago, was killed"
-    if entry.phase == "editing":
-        if text != entry.after or entry.after == entry.before:
-            say(f"{what} before it changed anything")
-        elif repair:
-            overwrite(file, entry.before)
-            say(f"{what} before it applied anything: {file.name} is as it was before")
-        else:
-            say(
-                f"{what} before it applied anything: {file.name} has its change, the cluster has not; any of weir set, promote, abort takes it back first"
-            )
-            return
-        forget(place)
-        return
-    if not repair:
+    if entry.phase != "editing":
+        file = stackfile.stack_path(target.name, target.project)
+        state = "has its change" if file.read_text(encoding="utf-8") == entry.after else "has been edited since"
+        follows = "" if repair else f": weir status shows it, the same command or pulumi up --stack {target.name} goes on"
         say(
-            f"{what} while it applied: the cluster may not have all of {file.name}; pulumi up goes on, and so does any of weir set, promote, abort first"
+            f"`{entry.command}`, begun {_since(entry)} ago, was killed while it applied; {file.name} {state}, the cluster may not have it{follows}"
         )
-        return
-    say(f"{what} while it applied {'its change' if text == entry.after else file.name}: going on from there")
-    target = Stack(stack, project)
-    if unlocked := target.unlock():
-        say(unlocked)
-    target.up(message(entry.command, "carried through after it was killed"))
-    forget(place)
+    if repair:
+        if entry.phase != "editing" and (unlocked := target.unlock()):
+            say(unlocked)
+        forget(place)
 
 
 def _since(entry: Entry) -> str:
@@ -86,36 +88,19 @@ def over(stack: str, project: Path, config: StackConfig) -> Iterator[tuple[str, 
         if not ending.drill or held(path_of(project, stack, ending.service)):
             continue
         if ending.until <= now:
-            yield ending.service, f"ended {ago(now - ending.until)} ago and was left standing"
+            yield ending.service, f"ended {ago(now - ending.until)} ago and is left standing"
         elif ending.service in orphans:
-            yield ending.service, "lost its process, which was killed"
+            yield ending.service, "has lost its process, which was killed"
 
 
-def _end_drills(stack: str, project: Path, config: StackConfig) -> bool:
-    doomed = dict(over(stack, project, config))
-    if doomed:
-        for service, why in doomed.items():
-            say(f"the drill of {service} {why}: removing it")
-        remove_drills(stack, project, list(doomed), message("weir drill --clean", "drills that were left standing"))
+def forget_drills(stack: str, project: Path) -> None:
+    """Forget the drills of processes that are gone and that no longer stand in the stack file."""
+    standing = {ending.service for ending in endings(load_stack(stack, None)) if ending.drill}
     for service in drills(project, stack):
-        # Its drill is gone from the file, by hand or just now.
-        if left_behind(path_of(project, stack, service)):
+        if service not in standing and left_behind(path_of(project, stack, service)):
             forget(path_of(project, stack, service))
-    return bool(doomed)
 
 
-def remove_drills(stack: str, project: Path, services: list[str], why: str, *, shielded: bool = False) -> None:
-    """Take the drills of these services out of the stack file and out of the cluster."""
-    file = stackfile.stack_path(stack, project)
-    with operation(path_of(project, stack), Entry(why.splitlines()[0])) as entry:
-        edit = StackEdit(file)
-        before = edit.text
-        for service in services:
-            edit.remove_drill(service)
-        # Applying at once: a drill is never put back.
-        entry.note("applying", before=before, after=edit.text)
-        edit.write()
-        target = Stack(stack, project)
-        if unlocked := target.unlock():
-            say(unlocked)
-        target.up(why, shielded=shielded)
+def without_drill(file: StackEdit, service: str, _: Service) -> None:
+    """The edit that takes a drill away."""
+    file.remove_drill(service)

@@ -1,36 +1,38 @@
-"""What `weir set`, `promote` and `abort` share: edit the stack file, say what that changes for traffic, ask, apply, see that callers obey."""
+"""What `weir set`, `promote`, `abort` and `drill` share: edit the stack file, say what that changes in the cluster, ask, apply just that."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from weir import stackfile
-from weir.cli.diff import text_of
-from weir.cli.options import kubectl_for, load_stack, real_namespace
-from weir.cli.recovery import recovered, say
+from weir.cli.options import find_service, kubectl_for, load_stack, load_text, real_namespace
+from weir.cli.planned import Edit, Planned, plan
+from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
 from weir.cluster.connections import connect_ahead
 from weir.cluster.errors import ClusterError
-from weir.cluster.live import Live
-from weir.cluster.proxies import Obeyed, wait_for
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.live import Live, live
+from weir.cluster.proxies import wait_for
 from weir.cluster.want import Want
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
-from weir.engine.preview import parse
-from weir.engine.stack import EngineError, InterruptedUpdateError, RefusedError, Stack
-from weir.errors import UsageError
-from weir.model import RouteTraffic, Service, ServiceTraffic, StackConfig, traffic
-from weir.model.changes import changes, percents
+from weir.engine.stack import EngineError, Stack
+from weir.errors import UsageError, WeirError
+from weir.model import Service, StackConfig, traffic, warnings
 from weir.model.routing import host
 from weir.stackedit import StackEdit, overwrite
+
+TAKE_BACK = "WEIR_TAKE_BACK"
+"""Environment variable of the program: the service whose VirtualService is written over what somebody has edited by hand."""
+
+WARNED = "WEIR_WARNED"
+"""Environment variable of the program: warnings about the config have been said."""
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -41,9 +43,9 @@ def release_options(function: Callable[..., None]) -> Callable[..., None]:
     return yes(no_apply(reason(function)))
 
 
-def ready(stack: str, *, no_apply: bool = False) -> StackConfig:
-    """The config to change, once what an earlier command left undone is set right. With `no_apply` the cluster is nobody's business."""
-    return load_stack(stack, None) if no_apply else recovered(stack, repair=True)
+def service_of(stack: str, service: str) -> Service:
+    """What the stack file says of a service. Raises UsageError with those there are."""
+    return find_service(load_stack(stack, None), service)
 
 
 def require_version(settings: Service, service: str, version: str) -> None:
@@ -52,177 +54,214 @@ def require_version(settings: Service, service: str, version: str) -> None:
         raise UsageError(f"{service} has no version {version} (versions: {', '.join(settings.versions)})")
 
 
-def release(stack: str, service: str, edit: Callable[[StackEdit], None], what: str, *, yes: bool, no_apply: bool, reason: str) -> None:
-    """Change the stack file by `edit` and bring the stack to it. Until it is applied, whatever ends the command puts the file back as it was.
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A change of one service. `what`: the command as typed; `yes`: nobody is asked; `take_back`: whether it undoes what somebody has edited by hand.
 
-    `what`: the command as typed.
+    `about`: the versions that are asked for. `want`: what callers are to do in the end, of the config and the namespace; the split of the default
+    route when left out. `shielded`: Ctrl-C does not stop it. `tell`: where what changes is told.
+    """
+
+    stack: str
+    service: str
+    edit: Edit
+    what: str
+    yes: bool = False
+    reason: str = ""
+    take_back: bool = False
+    about: Collection[str] = ()
+    shielded: bool = False
+    want: Callable[[StackConfig, str], Want] | None = None
+    tell: Callable[[str], None] = click.echo
+
+
+def only_edit(change: Release) -> None:
+    """Change the stack file and nothing else."""
+    path = stackfile.stack_path(change.stack, stackfile.project_dir())
+    file = StackEdit(path)
+    change.edit(file, change.service, load_text(path, file.text).services[change.service])
+    if file.text == file.original:
+        click.echo(f"{path.name} says so already")
+        return
+    load_text(path, file.text)
+    file.write()
+    click.echo(f"{path.name} is changed; commit it, or apply it with pulumi up")
+
+
+def release(change: Release) -> None:
+    """Change the stack file and bring the cluster to it, for the service and the drills that are over.
+
+    The stack file is written after the yes; what ends the command before the cluster has anything of it puts it back.
     """
     project = stackfile.project_dir()
-    path = stackfile.stack_path(stack, project)
-    was = load_stack(stack, None)
-    changed = StackEdit(path)
-    before = changed.text
-    edit(changed)
-    if changed.text == before:
-        click.echo(f"{path.name} says so already; weir status {service} shows what the cluster has")
-        return
-    if no_apply:
-        with put_back(changed):
-            changed.write()
-            load_stack(stack, None)
-        click.echo(f"{path.name} is changed; commit it, or apply it with pulumi up")
-        return
-    with operation(path_of(project, stack), Entry(what, before=before, after=changed.text)) as entry:
-        target = Stack(stack, project)
-        with put_back(changed):
-            changed.write()
-            config = load_stack(stack, None)
-            # Without kubectl nobody could see callers follow: said before anything is applied, while the file can still be put back.
-            kubectl_for(config, None, config.propagation.istiod_namespace)
-            both = [traffic(each.services[service], each.namespace) for each in (was, config)]
-            say(f"what changes for traffic in {stack}:")
-            if yes:
-                # The update previews by itself. Were there more to change than this, its own lines say so.
-                click.echo("\n".join(f"{service}: {line}" for line in changes(*both)))
-            else:
-                click.echo(text_of(parse(json.loads(target.preview()))))
-                if not agreed():
-                    raise click.Abort()
-        alone = weights_alone(*both)
-        # Until it is known how this one ends, nothing is.
-        stands = _brought_about.pop(path, None) == before
-        only = _rules(service) if alone and stands else ()
-        want = divided(config, stack, service)
-        try:
-            apply(entry, target, config, service, message(what, reason), want, preview=yes and not alone, only=only)
-            _brought_about[path] = changed.text
-        except RefusedError:
-            undo(changed)
-            raise
-        except EngineError as error:
-            if _split(target, was, service) != percents(both[0].routes[-1].weights):
-                raise
-            undo(changed)
-            raise type(error)(f"{str(error).splitlines()[0]}\nthe cluster divides requests as before") from None
+    path = stackfile.stack_path(change.stack, project)
+    target = Stack(change.stack, project)
+    left_over(target, repair=True)
+    file = StackEdit(path)
+    config = load_text(path, file.text)
+    edits: dict[str, Edit] = {service: without_drill for service, _ in over(change.stack, project, config)}
+    edits[change.service] = _both(edits.get(change.service), change.edit)
+    for service, edit in edits.items():
+        edit(file, service, config.services[service])
+    kubectl = kubectl_for(config, None, real_namespace(config, change.stack, None))
+    with operation(path_of(project, change.stack), Entry(change.what, before=file.original, after=file.text)) as entry:
+        planned = plan(target, file, edits, live(kubectl), entry, take_back=change.take_back, about=change.about)
+        if planned.empty:
+            # Whoever edited the cluster by hand to what is asked now has it.
+            _write(entry, file)
+            change.tell(
+                f"{path.name} says so{' already' * (file.text == file.original)}, and so does the cluster; weir status {change.service} shows it"
+            )
+            _say_left(planned, path)
+            return
+        # Without istiod's namespace nobody could see callers follow: said before anything is applied.
+        istiod = kubectl_for(planned.config, None, planned.config.propagation.istiod_namespace)
+        _show(change, planned, path)
+        if not change.yes:
+            _ask(change.stack, planned, kubectl, path)
+        _write(entry, file)
+        _apply(change, target, file, planned, _policies(change, config, project), kubectl, istiod, entry)
+        forget_drills(change.stack, project)
 
 
-_brought_about: dict[Path, str] = {}
-"""Stack files with which this process has brought about the whole stack: where only shares have changed since, nothing but the rules can differ."""
+def _both(first: Edit | None, second: Edit) -> Edit:
+    def edit(file: StackEdit, service: str, settings: Service) -> None:
+        for each in (first, second):
+            if each is not None:
+                each(file, service, settings)
+
+    return edit
 
 
-def _rules(service: str) -> tuple[str, ...]:
-    """Patterns of the URNs of a service's rules: its VirtualService, its DestinationRules of a version each, and that of its host."""
-    return f"**VirtualService::{service}", f"**DestinationRule::{service}-*", f"**DestinationRule::{service}"
+def _show(change: Release, planned: Planned, path: Path) -> None:
+    say(f"what changes for traffic in stack {change.stack}:")
+    for service, lines in planned.lines.items():
+        for line in lines:
+            change.tell(f"{service}: {line}")
+    for warning in warnings(planned.config):
+        say(f"warning: {warning}")
+    _say_left(planned, path)
 
 
-def weights_alone(before: ServiceTraffic, after: ServiceTraffic) -> bool:
-    """Whether only shares change between versions that got requests before: then there is nothing that a preview could refuse."""
-    same = replace(before, routes=after.routes) == after
-    kept = [(replace(route, weights={}), _receiving(route)) for route in before.routes]
-    return same and kept == [(replace(route, weights={}), _receiving(route)) for route in after.routes]
+def _say_left(planned: Planned, path: Path) -> None:
+    if planned.left:
+        count = f"{len(planned.left)} more change{'s' * (len(planned.left) > 1)}"
+        shown = ", ".join(planned.left[:5]) + (", …" if len(planned.left) > 5 else "")
+        say(f"{count} in {path.name} {'are' if len(planned.left) > 1 else 'is'} not applied ({shown}): pulumi up")
 
 
-def _receiving(route: RouteTraffic) -> frozenset[str]:
-    return frozenset(version for version, weight in route.weights.items() if weight > 0)
+def _ask(stack: str, planned: Planned, kubectl: Kubectl, path: Path) -> None:
+    """Return after a yes to what still is so."""
+    if not sys.stdin.isatty():
+        raise UsageError("there is nobody to ask: say --yes to apply, or --no-apply to edit the stack file alone")
+    try:
+        agreed = click.confirm(f"apply it to stack {stack}?", err=True)
+    except click.Abort:
+        agreed = False
+    if not agreed:
+        say(f"{path.name} is as it was; nothing was applied")
+        raise click.Abort
+    if not planned.stands(Live(kubectl)):
+        raise WeirError("the cluster has changed since this was shown; nothing was applied: run the same command again")
 
 
-def apply(
-    entry: Operation, target: Stack, config: StackConfig, service: str, why: str, want: Want, *, preview: bool, only: Sequence[str] = ()
-) -> None:
-    """Bring the stack to its file, and return when callers do as wanted. Whatever keeps it from that says what stands where, and what to type.
-
-    `why` goes into the history. `preview`: nobody has previewed it yet. `only`: patterns of the resources that can have changed. Raises
-    RefusedError where the preview refuses: then nothing was applied.
-    """
+def _write(entry: Operation, file: StackEdit) -> None:
+    """Write the stack file, if it is what it was when it was read."""
     entry.note("applying")
+    if file.text != file.original:
+        file.write()
+    elif file.path.read_text(encoding="utf-8") != file.original:
+        raise UsageError(f"{file.path} has been changed by somebody else meanwhile; nothing was applied: run the same command again")
+
+
+def _apply(
+    change: Release, target: Stack, file: StackEdit, planned: Planned, policies: str, kubectl: Kubectl, istiod: Kubectl, entry: Operation
+) -> None:
+    """Bring the cluster to what was shown, and return when callers follow. Whatever keeps it from that says what stands, and what to type."""
     start = time.monotonic()
-    connect_ahead(kubectl_for(config, None, config.propagation.istiod_namespace))
+    connect_ahead(istiod)
+    namespace = kubectl.namespace
     try:
-        asking = None if config.ephemeral else kubectl_for(config, None, config.namespace)
-        target.up(why, preview=preview, asking=asking, only=only)
-    except RefusedError:
-        raise
+        target.up(
+            message(change.what, change.reason),
+            # Of the versions that newly get requests it says whether they have pods; all else is refused before the one object changes.
+            preview=planned.newly or bool(policies),
+            asking=kubectl,
+            only=[f"**VirtualService::{service}" for service in planned.found],
+            config=entry.bind(planned.text),
+            environment={TAKE_BACK: change.service if change.take_back else "", WARNED: "1"},
+            policies=policies,
+            shielded=change.shielded,
+        )
     except EngineError as error:
-        told = f"{error}\n{_what_stands(config, target, service)}"
-        raise (InterruptedUpdateError if isinstance(error, InterruptedUpdateError) else EngineError)(told) from None
+        raise _failure(change, error, file, planned, kubectl) from None
+    wants = [divided(planned.config, service, namespace) for service in planned.found if change.want is None or service != change.service]
+    wants += [change.want(planned.config, namespace)] if change.want else []
     try:
-        found = follow(config, want)
+        proxies = max(follow(planned.config, want) for want in wants)
     except KeyboardInterrupt:
-        say("the update is done: the cluster has what the stack file says; whether all callers follow by now is not known")
+        say("the update is done: the cluster has what was shown; whether all callers follow by now is not known")
         raise
-    say(f"applied: all of {found.proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
+    say(f"applied: all of {proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
 
 
-def divided(config: StackConfig, stack: str, service: str) -> Want:
+def _failure(change: Release, error: EngineError, file: StackEdit, planned: Planned, kubectl: Kubectl) -> EngineError:
+    """What stands after an update that did not end well, and on the last line what to type."""
+    stack = f" --stack {change.stack}"
+    try:
+        there = Live(kubectl)
+        same, done, by_hand = planned.stands(there), planned.done(there), planned.edited(there)
+    except ClusterError as broken:
+        told = [f"whether the cluster has it cannot be seen ({broken})", f"once it answers: weir status {change.service}{stack}"]
+        return type(error)("\n".join([str(error), *told]))
+    if same and not done:
+        undo(file)
+        told = [f"{error}; nothing was applied: the cluster has what it had"]
+        told.append(
+            f"put back what was edited by hand, and go on: pulumi up --refresh{stack}"
+            if by_hand
+            else f"once that is set right, again: {change.what}{stack}"
+        )
+    elif done:
+        told = [
+            f"{error}; the cluster has what was shown all the same, and {file.path.name} says so",
+            f"to have Pulumi know it: pulumi up --refresh{stack}",
+        ]
+    else:
+        told = [
+            f"{error}; the cluster has neither what it had nor what was shown: weir status {change.service}{stack}",
+            f"to bring it to {file.path.name}: pulumi up --refresh{stack}",
+        ]
+    return type(error)("\n".join(told))
+
+
+def _policies(change: Release, config: StackConfig, project: Path) -> str:
+    """The policy pack that is asked. Nothing stands in the way of taking something back, an abort or the end of a drill: neither waits for it."""
+    return "" if change.take_back or change.shielded or config.policy_pack is None else str(project / config.policy_pack)
+
+
+def divided(config: StackConfig, service: str, namespace: str) -> Want:
     """That callers divide requests as the default route of the config says."""
-    namespace = real_namespace(config, stack, None)
     route = traffic(config.services[service], namespace).routes[-1]
     shares = tuple((version, weight) for version, weight in route.weights.items() if weight > 0)
     return Want(host(service, namespace), shares=shares)
 
 
-def follow(config: StackConfig, want: Want) -> Obeyed:
-    """Return when every caller's proxy does as wanted. Raises ClusterError where that is not known in time."""
+def follow(config: StackConfig, want: Want) -> int:
+    """Return how many proxies there are when every caller's does as wanted. Raises ClusterError where that is not known in time."""
     settings = config.propagation
     try:
         istiod = kubectl_for(config, None, settings.istiod_namespace)
-        return wait_for(
-            istiod, want, settings.timeout.seconds, age=lambda: Live(kubectl_for(config, None, want.namespace)).age(want.service), tell=say
-        )
+        age = lambda: Live(kubectl_for(config, None, want.namespace)).age(want.service)  # noqa: E731
+        return wait_for(istiod, want, settings.timeout.seconds, age=age, tell=say).proxies
     except ClusterError as error:
         raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None
 
 
-def agreed() -> bool:
-    """Whether the person at the terminal says yes. Raises UsageError where there is none."""
-    if not sys.stdin.isatty():
-        raise UsageError("there is nobody to ask: say --yes to apply, or --no-apply to edit the stack file alone")
-    return click.confirm("apply it?", err=True)
-
-
-@contextmanager
-def put_back(file: StackEdit) -> Iterator[None]:
-    """Whatever ends the block with an error, the file is as it was read."""
-    try:
-        yield
-    except BaseException:
-        undo(file)
-        raise
-
-
 def undo(file: StackEdit) -> None:
     """Make the file what it was when it was read, unless somebody else has changed it meanwhile, and say so."""
-    found = file.path.read_text(encoding="utf-8")
-    if found == file.text:
+    if file.path.read_text(encoding="utf-8") == file.text:
         overwrite(file.path, file.original)
-    if found in (file.original, file.text):
-        say(f"{file.path.name} is as it was; nothing was applied")
+        say(f"{file.path.name} is as it was")
     else:
-        say(f"{file.path.name} was changed by somebody else meanwhile and is left; nothing was applied")
-
-
-def _split(target: Stack, config: StackConfig, service: str) -> Mapping[str, Fraction] | None:
-    """How the cluster divides the requests of the default route; None where that cannot be seen."""
-    try:
-        namespace = real_namespace(config, target.name, None)
-        there = Live(kubectl_for(config, None, namespace)).traffic(service, host(service, namespace))
-    except (ClusterError, EngineError):
-        return None
-    return None if there is None else percents(there.routes[-1].weights)
-
-
-def _what_stands(config: StackConfig, target: Stack, service: str) -> str:
-    """How the cluster differs from the stack file after an update that did not end well, and what to type."""
-    file = f"Pulumi.{target.name.rsplit('/', 1)[-1]}.yaml"
-    ways = f"pulumi up goes on; to go back, undo the change in {file} (git diff {file}) and run pulumi up"
-    try:
-        namespace = real_namespace(config, target.name, None)
-        there = Live(kubectl_for(config, None, namespace)).traffic(service, host(service, namespace))
-    except (ClusterError, EngineError) as error:
-        return f"{file} has the change; whether the cluster has it cannot be seen ({error}); {ways}"
-    if there is None:
-        return f"{file} has the change, and {service} is not in the cluster yet; {ways}"
-    differ = changes(there, traffic(config.services[service], namespace))
-    if not differ:
-        return f"the cluster divides the traffic of {service} as {file} says; what is left to do: pulumi up"
-    return "\n".join([f"{file} has the change, and the cluster has not yet:", *(f"  {service}: {line}" for line in differ), ways])
+        say(f"{file.path.name} was changed by somebody else meanwhile, and is left")

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import click
 
-from weir.cli.options import find_service, stack_option
-from weir.cli.release import ready, release, release_options, require_version
+from weir.cli.options import stack_option
+from weir.cli.release import Release, only_edit, release, release_options, require_version, service_of
 from weir.errors import UsageError
+from weir.model import Service
 from weir.model.numbers import percent
 from weir.stackedit import StackEdit
 
@@ -24,18 +25,19 @@ def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_app
     The stack file is edited (comments and order stay), what changes is shown, and after a yes it is applied; it ends when every caller's
     proxy follows. Canaries that are not named stay as they are.
     """
-    settings = find_service(ready(stack, no_apply=no_apply), service)
+    settings = service_of(stack, service)
     wanted = dict(_share(text) for text in shares)
     for version in wanted:
         if version == settings.stable:
             raise UsageError(f"{version} is the stable version of {service}, which gets what the canaries leave; name the canaries alone")
         require_version(settings, service, version)
 
-    def edit(file: StackEdit) -> None:
+    def edit(file: StackEdit, service: str, _: Service) -> None:
         for version, share in wanted.items():
             file.set_canary(service, version, share)
 
-    release(stack, service, edit, f"weir set {service} {' '.join(shares)}", yes=yes, no_apply=no_apply, reason=reason)
+    change = Release(stack, service, edit, f"weir set {service} {' '.join(shares)}", yes, reason, about=wanted)
+    (only_edit if no_apply else release)(change)
 
 
 def _share(text: str) -> tuple[str, Decimal]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 import click
+from rich.console import Group, RenderableType
 from rich.live import Live as LiveView
 
-from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, stack_options
-from weir.cli.recovery import recovered
+from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, real_project, stack_options
+from weir.cli.recovery import last_update, looked
 from weir.cli.statusview import as_json, view
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
-from weir.console import Console
+from weir.console import Console, Text
+from weir.engine.stack import Stack
 from weir.model import ServiceTraffic, StackConfig, traffic, without_ended
 from weir.model.actions import Fault
 from weir.model.changes import changes, percents
@@ -26,16 +31,22 @@ from weir.model.routing import host
 from weir.traffic.caller import Caller
 from weir.traffic.observed import MAX_CALLERS, Observation, Taken, observe
 
+_HISTORY_SECONDS = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """One version: percent of the default route as configured and in the cluster (None: not named there), ready and desired pods (None: no Deployment)."""
+    """One version: percent of the default route as configured and in the cluster (None: not named there), ready and desired pods (None: no Deployment).
+
+    `failure`: why pods that were made for it last do not become ready; empty where all are ready.
+    """
 
     name: str
     configured: Fraction | None
     live: Fraction | None
     ready: int | None
     desired: int | None
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ def command(service: str | None, stack: str, file: Path | None, window: float, w
     Observed is what the sidecars of the stack's namespace have counted in the window, retries included. Ends with 0 whether or not something
     differs. SERVICE shows one alone.
     """
-    config = load_stack(stack, file) if file else recovered(stack, repair=False)
+    config = load_stack(stack, file) if file else looked(stack)
     if service is not None:
         find_service(config, service)
     look = _Looking(config, stack, real_namespace(config, stack, file), file, service, window)
@@ -79,17 +90,39 @@ def command(service: str | None, stack: str, file: Path | None, window: float, w
         while True:
             _print(look, look.once(), as_json, indent=None)
     else:
+        _watch(look)
+
+
+def _watch(look: _Looking) -> None:
+    """Draw it anew, window after window; the last one stays on the screen."""
+    window, look.window = look.window, 0
+    last: RenderableType = ""
+    try:
         with LiveView(console=Console(), auto_refresh=False, screen=True) as drawn:
             while True:
-                drawn.update(view(look.once(), look.remarks, bars=True), refresh=True)
+                # The first has nothing observed, and so nothing to wait for.
+                last = Group(_head(look), view(look.once(), look.remarks, bars=True))
+                drawn.update(last, refresh=True)
+                look.window = window
+    finally:
+        Console().print(last)
+
+
+def _head(look: _Looking) -> RenderableType:
+    return Text(f"stack {look.stack}, namespace {look.namespace}\n")
 
 
 def _print(look: _Looking, found: Sequence[ServiceStatus], json_wanted: bool, indent: int | None = 2) -> None:
     if json_wanted:
-        document = {"stack": look.stack, "namespace": look.namespace, "services": [as_json(entry) for entry in found]}
+        document = {
+            "stack": look.stack,
+            "namespace": look.namespace,
+            "services": [as_json(entry) for entry in found],
+            "lastUpdate": look.update,
+        }
         click.echo(json.dumps(document, indent=indent))
     else:
-        Console().print(view(found, look.remarks))
+        Console().print(_head(look), view(found, look.remarks))
 
 
 @dataclass
@@ -104,17 +137,30 @@ class _Looking:
     window: float
     last: Taken | None = None
     remarks: tuple[str, ...] = ()
+    update: str = ""
+    _told: tuple[float, str] = (-math.inf, "")
 
     def once(self) -> list[ServiceStatus]:
         """All of them now."""
         live = Live(kubectl_for(self.config, self.file, self.namespace))
         names = [name for name in self.config.services if self.service in (None, name)]
-        seen = self._observed(names)
+        self.remarks = ()
+        # Pulumi's history and the sidecars are read beside each other.
+        with ThreadPoolExecutor(1) as aside:
+            told = aside.submit(self._last_update)
+            seen = self._observed(names)
+            self.remarks += told.result()
         return [replace(_status(name, self.config, self.namespace, live), observed=seen.get(host(name, self.namespace))) for name in names]
+
+    def _last_update(self) -> tuple[str, ...]:
+        """What to say of the last update; who watches is told anew every half a minute."""
+        if self.file is None and time.monotonic() - self._told[0] > _HISTORY_SECONDS:
+            self.update, remark = last_update(Stack(self.stack, real_project(self.file)))
+            self._told = time.monotonic(), remark
+        return (self._told[1],) if self._told[1] else ()
 
     def _observed(self, names: Sequence[str]) -> Mapping[str, Observation]:
         """What callers see; where they cannot be asked, that is said and the rest is shown all the same."""
-        self.remarks = ()
         if not self.window:
             return {}
         try:
@@ -140,9 +186,10 @@ def _status(name: str, config: StackConfig, namespace: str, live: Live) -> Servi
         deployment = live.find("Deployment", f"{name}-{version}")
         ready = deployment["status"].get("readyReplicas", 0) if deployment else None
         desired = deployment["spec"].get("replicas", 1) if deployment else None
-        versions.append(VersionStatus(version, configured.get(version), actual.get(version), ready, desired))
+        failure = live.failure(name, version) if deployment else ""
+        versions.append(VersionStatus(version, configured.get(version), actual.get(version), ready, desired, failure))
     faults = {route.name: route.fault for route in (there.routes if there else ()) if route.fault}
-    return ServiceStatus(name, tuple(versions), faults, None if there is None else tuple(changes(wanted, there)))
+    return ServiceStatus(name, tuple(versions), faults, None if there is None else tuple(changes(there, wanted)))
 
 
 def _default(service: ServiceTraffic) -> dict[str, Fraction]:

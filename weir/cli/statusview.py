@@ -73,10 +73,13 @@ def _notes(status: ServiceStatus) -> Iterator[Text]:
             yield Text(f"{past.requests:,} of them went past all versions", style="yellow")
     for route, each in status.faults.items():
         yield Text(f"fault in force, {route}: {fault(each)}{_left(each, now)}", style="yellow")
+    for version in status.versions:
+        if version.failure:
+            yield Text(f"{version.name} does not become ready: {version.failure}", style="red")
     if status.drift is None:
         yield Text("not in the cluster yet: pulumi up", style="yellow")
     elif status.drift:
-        yield Text("the cluster differs from the config:", style="yellow")
+        yield Text("the cluster differs from the config (what is → what will be):", style="yellow")
         yield from (Text(f"  {line}") for line in status.drift)
         yield Text("pulumi up applies the config; pulumi up --refresh also undoes what was edited by hand")
 
@@ -109,10 +112,11 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
 
     ```
     name, inCluster
-    versions[]   {name, configuredPercent, livePercent, observedPercent, requests, errorPercent, p50Seconds, p99Seconds, readyPods, desiredPods}
+    versions[]   {name, configuredPercent, livePercent, observedPercent, requests, errorPercent, p50Seconds, p99Seconds, readyPods, desiredPods,
+              failure (why pods do not become ready)}
     observed     {seconds, requests, callers, pastVersions}, or null
     faults[]     {route, fault (in words), until}
-    drift[]      what differs from the config to the cluster, in words
+    drift[]      what an update would change, from what is in the cluster to what the config says, in words
     ```
     """
     seen = status.observed
@@ -151,4 +155,5 @@ def _version(version: VersionStatus, seen: Observation | None) -> dict[str, Any]
         "p99Seconds": counts.quantile(0.99) if counts and some else None,
         "readyPods": version.ready,
         "desiredPods": version.desired,
+        "failure": version.failure,
     }

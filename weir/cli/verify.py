@@ -12,9 +12,12 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from weir.cli.options import json_option, kubectl_for, load_stack, real_namespace, stack_options
-from weir.cli.recovery import recovered
+from weir.cli.options import json_option, kubectl_for, load_stack, real_namespace, real_project, stack_options
+from weir.cli.recovery import last_update, looked, say
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.live import Live
 from weir.console import Console
+from weir.engine.stack import Stack
 from weir.errors import UsageError, VerdictError
 from weir.model import Sender, StackConfig, expectation, mesh, plain_route, traffic, without_ended
 from weir.traffic.caller import Caller
@@ -48,20 +51,33 @@ def command(
     route that a plain GET / takes. Ends with 0 when traffic is what the config says, 3 when it is not, 1 when it could not be measured, 2 for bad config or usage.
     """
     # An update leaves out a fault whose end has passed, so it is no part of what is promised.
-    config = without_ended(load_stack(stack, file) if file else recovered(stack, repair=False), datetime.now(UTC))
+    config = without_ended(load_stack(stack, file) if file else looked(stack), datetime.now(UTC))
     names = _services(config, service)
     sender = _client(config, client)
     namespace = namespace or real_namespace(config, stack, file)
     kubectl = kubectl_for(config, file, namespace)
     caller = Caller.find(kubectl, sender)
     measurements = _measure(caller, _targets(config, namespace, names, Sender(namespace, caller.labels)), requests)
+    _say_unready(config, kubectl, stack, file, names)
     if as_json:
         click.echo(json.dumps(report(stack, caller, measurements, ERROR_RATE), indent=2))
     else:
+        click.echo(f"stack {stack}, namespace {namespace}")
         show(Console(), caller, measurements, ERROR_RATE)
     failed = [_failures(measurement) for measurement in measurements if not measurement.verdict.ok]
     if failed:
         raise VerdictError(f"traffic is not what the config says: {'; '.join(failed)}")
+
+
+def _say_unready(config: StackConfig, kubectl: Kubectl, stack: str, file: Path | None, names: list[str]) -> None:
+    """Traffic may be right while the last update is not: what callers do not see yet is said."""
+    live = Live(kubectl)
+    for name in names:
+        for version in config.services[name].versions:
+            if failure := live.failure(name, version):
+                say(f"{name}: {version} does not become ready: {failure}")
+    if not file and (remark := last_update(Stack(stack, real_project(file)))[1]):
+        say(remark)
 
 
 def _services(config: StackConfig, service: str | None) -> list[str]:

@@ -102,6 +102,19 @@ class Live:
                 " see it with kubectl get -o yaml, and put it back with pulumi up --refresh"
             ) from None
 
+    def failure(self, app: str, version: str) -> str:
+        """Why the pods that a version's Deployment makes last are not ready, with how many of them are; empty where all are."""
+        deployment = self.find("Deployment", f"{app}-{version}")
+        if deployment is None:
+            return ""
+        status, desired = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+        # Pods of before the last change count as ready, and may be all there are.
+        updated, missing = status.get("updatedReplicas", 0), status.get("unavailableReplicas", 0)
+        if updated >= desired and not missing:
+            return ""
+        why = self.ailments(app, version).splitlines()
+        return f"{missing or desired - updated} of {desired} pods as it is now{': ' + why[0] if why else ' are being made'}"
+
     def ailments(self, app: str, version: str) -> str:
         """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when nothing is said."""
         pods = self.kubectl.get(["pods", "-l", f"app={app},version={version}"])["items"]

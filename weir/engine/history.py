@@ -24,7 +24,7 @@ _KINDS = ("update", "destroy")
 class Change:
     """One update. `number` counts from 1; `changes` by service, in words; `commit` is git's hash, with `dirty` where files had been changed since.
 
-    `who` is the person at the terminal where weir wrote it down, else the author of the commit.
+    `who` and `reason` are what somebody gave, and else empty. `subject` and `author` are the commit's, who need not have made the update.
     """
 
     number: int
@@ -36,6 +36,8 @@ class Change:
     commit: str
     dirty: bool
     changes: Mapping[str, tuple[str, ...]]
+    subject: str = ""
+    author: str = ""
 
 
 def message(command: str, reason: str = "") -> str:
@@ -62,16 +64,20 @@ def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:
 def _change(number: int, entry: Mapping[str, Any], told: Mapping[str, tuple[str, ...]]) -> Change:
     environment: Mapping[str, str] = entry.get("environment") or {}
     first, notes = _message(str(entry.get("message") or ""))
+    # Without one of its own Pulumi gives an update the subject of the commit.
+    given = "by" in notes or "pulumi.flag.message" in environment
     return Change(
         number,
         _time(entry),
         "" if entry.get("result") == "succeeded" else str(entry.get("result", "")),
         first if "by" in notes else str(entry.get("kind", "")),
-        notes.get("reason", "") if "by" in notes else first,
-        notes.get("by") or environment.get("git.author", ""),
+        notes.get("reason", "") if "by" in notes else first if given else "",
+        notes.get("by", ""),
         environment.get("git.head", "")[:12],
         environment.get("git.dirty") == "true",
         told,
+        "" if given else first,
+        environment.get("git.author", ""),
     )
 
 
@@ -104,8 +110,8 @@ def _objects(config: StackConfig | None) -> list[tuple[str, Manifest]]:
 
 
 def as_json(change: Change) -> dict[str, Any]:
-    """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, changes by service."""
-    document = {name: getattr(change, name) for name in ("result", "command", "reason", "who", "commit", "dirty")}
+    """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, its subject and author, changes by service."""
+    document = {name: getattr(change, name) for name in ("result", "command", "reason", "who", "commit", "dirty", "subject", "author")}
     return {
         "update": change.number,
         "time": change.when.strftime("%Y-%m-%dT%H:%M:%SZ"),

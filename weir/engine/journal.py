@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,18 @@ class Operation:
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    def bind(self, text: str) -> Path:
+        """A stack file of its own for the update, which has what was shown, whatever becomes of the stack's; it goes with the entry."""
+        copy = _copy_of(self._path)
+        copy.unlink(missing_ok=True)
+        copy.touch(mode=0o600, exist_ok=False)
+        copy.write_text(text, encoding="utf-8")
+        return copy
+
+
+def _copy_of(path: Path) -> Path:
+    return path.with_suffix(".yaml")
+
 
 def path_of(project: Path, stack: str, drill_of: str = "") -> Path:
     """Where the entry of a stack's change is, or that of a drill of one of its services."""
@@ -83,8 +95,7 @@ def operation(path: Path, entry: Entry) -> Iterator[Operation]:
         try:
             yield own
         finally:
-            with suppress(FileNotFoundError):
-                path.unlink()
+            forget(path)
 
 
 @contextmanager
@@ -123,7 +134,8 @@ def held(path: Path) -> Entry | None:
 
 
 def forget(path: Path) -> None:
-    """Remove what a process that is gone has left."""
+    """Remove an entry, and what it was bound to."""
+    _copy_of(path).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -77,6 +78,10 @@ class ProgramServer:
     def look_ahead(self, kubectl: Kubectl) -> None:
         """Have it read what the next run will ask the cluster, while the engine starts."""
         self._tell(json.dumps({"ask": asdict(kubectl)}))
+
+    def give(self, environment: Mapping[str, str]) -> None:
+        """Have the program find this in its environment from now on."""
+        self._tell(json.dumps({"environment": dict(environment)}))
 
     def keep(self, plugin: Path) -> bool:
         """Have it run a provider, and answer for it at its own address: this time, and as long as it lives. Whether it does."""

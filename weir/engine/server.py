@@ -2,8 +2,9 @@
 
 It runs the project's own `__main__.py`, as a language host would, and imports what that imports before anybody asks. On stdout stands the
 address first. An empty line on stdin is a question, how many updates (not previews) the program has been run for; any other is an order, as
-JSON: `ask`, the cluster and namespace that the next run will ask about, to read them at once; `keep`, the provider's plugin to have run and to
-answer for at the same address, answered by whether it runs. It ends when stdin does, which is when whoever started it ends, however that comes about.
+JSON: `ask`, the cluster and namespace that the next run will ask about, to read them at once; `environment`, what the program is to find in its
+environment; `keep`, the provider's plugin to have run and to answer for at the same address, answered by whether it runs. It ends when stdin
+does, which is when whoever started it ends, however that comes about.
 """
 
 from __future__ import annotations
@@ -165,6 +166,8 @@ def main() -> None:
         order = json.loads(line) if line.strip() else {}
         if "ask" in order:
             look_ahead(Kubectl(**order["ask"]))
+        elif "environment" in order:
+            os.environ.update(order["environment"])
         elif "keep" in order:
             print(json.dumps(provider.start(order["keep"])), file=answers)
         else:

@@ -43,6 +43,10 @@ class InterruptedPreviewError(RefusedError):
     exit_code = 130
 
 
+class NoStackError(RefusedError):
+    """The stack was never initialised in this backend."""
+
+
 class InterruptedUpdateError(EngineError):
     """Ctrl-C ended an update. Exit code 130."""
 
@@ -68,18 +72,30 @@ class Stack:
             raise EngineError(f"stack {self.name} cannot be created: {_words(created)}")
 
     def up(
-        self, message: str = "", *, shielded: bool = False, preview: bool = False, asking: Kubectl | None = None, only: Sequence[str] = ()
+        self,
+        message: str = "",
+        *,
+        shielded: bool = False,
+        preview: bool = False,
+        asking: Kubectl | None = None,
+        only: Sequence[str] = (),
+        config: Path | None = None,
+        policies: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
         `message` goes into the stack's history; with one, the output goes to stderr. `shielded`: Ctrl-C does not reach it, because it is what
         Ctrl-C itself asks for. `preview`: preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
         `asking`: how the program is going to ask the cluster; what it asks is read while pulumi starts. `only`: patterns of the URNs of the
-        resources that can have changed (`--target`); all others are taken to be as they were.
+        resources that may change (`--target`); all others are taken to be as they were. `config`: the stack file to go by in place of the stack's
+        own. `policies`: the directory of a policy pack that is asked. `environment`: what the program finds there besides.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
         command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
         command += [f"--target={pattern}" for pattern in only]
+        command += [f"--config-file={config}"] if config else []
+        command += [f"--policy-pack={policies}"] if policies else []
         if message:
             command += ["--message", message, "--suppress-outputs"]
         options = self._served() if message else []
@@ -87,19 +103,23 @@ class Stack:
         before = program.updates() if program else None
         if program and asking:
             program.look_ahead(asking)
+        if program and environment:
+            program.give(environment)
         # With --target all else is as it was, the provider's settings too: it can be the same process for one update after the other.
         plugin = plugin_to_keep(self.project) if program and only else None
-        more: dict[str, str] = {}
+        more = dict(environment or {})
         if program and plugin and program.keep(plugin):
             more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
         code, interrupted = self._wait([*command, *options], shielded, aside=bool(message), more=more)
+        if code == _NO_STACK:
+            raise self._no_stack()
         after = program.updates() if program else None
         updated = before is None or after is None or after > before
         if code:
             let_go()
         if code and not updated:
             raise (InterruptedPreviewError if interrupted else RefusedError)(
-                f"the preview of stack {self.name} {'was interrupted' if interrupted else f'ended with exit code {code}'}"
+                f"the preview of stack {self.name} {'was interrupted' if interrupted else f'ended with exit code {code}{self._too_old()}'}"
             )
         if interrupted:
             raise InterruptedUpdateError(
@@ -107,7 +127,7 @@ class Stack:
             )
         if code:
             raise EngineError(
-                f"pulumi up of stack {self.name} ended with exit code {code}; what it did is recorded, and the next run goes on from there"
+                f"pulumi up of stack {self.name} ended with exit code {code}{self._too_old()}; what it did is recorded, and the next run goes on from there"
             )
 
     def _served(self) -> list[str]:
@@ -148,11 +168,11 @@ class Stack:
             raise EngineError(f"the lock of stack {self.name} cannot be removed: {_words(cancelled)}; see pulumi cancel")
         return f"the lock of an update that is gone (process {locks[0]}) was removed"
 
-    def history(self) -> list[dict[str, Any]]:
-        """The stack's updates as `pulumi stack history --json` has them, newest first. Raises EngineError."""
-        asked = self._ask("stack", "history", "--json", "--stack", self.name)
+    def history(self, newest: int = 0) -> list[dict[str, Any]]:
+        """The stack's updates as `pulumi stack history --json` has them, newest first; so many of them, or all. Raises EngineError."""
+        asked = self._ask("stack", "history", "--json", "--stack", self.name, *([f"--page-size={newest}"] if newest else []))
         if asked.returncode:
-            raise EngineError(f"the history of stack {self.name} cannot be read: {_words(asked)}")
+            raise EngineError(f"the history of stack {self.name} cannot be read: {_words(asked)}{self._too_old()}")
         found: list[dict[str, Any]] = json.loads(asked.stdout or "[]") or []
         return found
 
@@ -161,7 +181,7 @@ class Stack:
         asked = self._ask("preview", "--json", "--stack", self.name, *self._served(), seconds=_PREVIEW_SECONDS)
         if asked.returncode:
             let_go()
-            raise EngineError(f"the preview of stack {self.name} failed: {_diagnostics(asked)}")
+            raise EngineError(f"the preview of stack {self.name} failed: {_diagnostics(asked)}{self._too_old()}")
         return asked.stdout
 
     def output(self, name: str) -> str:
@@ -195,7 +215,7 @@ class Stack:
 
     def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(
+            done = subprocess.run(
                 [self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
                 cwd=self.project,
                 stdin=subprocess.DEVNULL,
@@ -207,6 +227,30 @@ class Stack:
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None
+        if done.returncode and "--stack" in arguments and (done.returncode == _NO_STACK or "no stack named" in done.stderr):
+            raise self._no_stack()
+        return done
+
+    def _no_stack(self) -> NoStackError:
+        return NoStackError(
+            f"stack {self.name} was never initialised in this backend, and nothing was done; to do so: pulumi stack init {self.name}"
+        )
+
+    def _too_old(self) -> str:
+        """What to say of a pulumi that is older than the SDK of the program; nothing where it is not, or nobody knows."""
+        from importlib import metadata
+
+        needed = metadata.version("pulumi")
+        try:
+            asked = subprocess.run(
+                [self._pulumi(), "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        found = asked.stdout.strip().removeprefix("v")
+        if not _release(found) or _release(found) >= _release(needed):
+            return ""
+        return f"; pulumi on PATH is {found}, and weir needs {needed} or newer ({self._pulumi()})"
 
     def _pulumi(self) -> str:
         named = os.environ.get(TOOL_VARIABLE)
@@ -216,6 +260,12 @@ class Stack:
                 raise EngineError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
             raise EngineError(f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
         return found
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Its numbers; none for what is no version."""
+    parts = version.split("-")[0].split(".")
+    return tuple(map(int, parts)) if len(parts) == 3 and all(part.isdigit() for part in parts) else ()
 
 
 def _words(result: subprocess.CompletedProcess[str]) -> str:

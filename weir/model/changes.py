@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -21,10 +21,10 @@ _MAX_SHOWN = 120
 _SIMPLE_LENGTH = re.compile(r"^([0-9.]+)([a-zµμ]+)$")
 
 
-def changes(before: ServiceTraffic, after: ServiceTraffic) -> list[str]:
-    """Every difference, the split of the default route first. Empty when both are the same traffic."""
+def changes(before: ServiceTraffic, after: ServiceTraffic, about: Collection[str] = ()) -> list[str]:
+    """Every difference, the split of the default route first, the versions that somebody asked `about` first in that. Empty when both are the same traffic."""
     return [
-        *_routes(before, after),
+        *_routes(before, after, about),
         *_versions(before, after),
         *_policies(before, after),
         *_places("exposed at gateways", before.gateways, after.gateways),
@@ -33,14 +33,14 @@ def changes(before: ServiceTraffic, after: ServiceTraffic) -> list[str]:
     ]
 
 
-def _routes(before: ServiceTraffic, after: ServiceTraffic) -> Iterator[str]:
+def _routes(before: ServiceTraffic, after: ServiceTraffic, about: Collection[str]) -> Iterator[str]:
     old = {route.name: route for route in before.routes}
     new = {route.name: route for route in after.routes}
     # The default route is tried last and read first.
     for name in sorted(new, key=lambda name: name != DEFAULT_ROUTE):
         where = "" if name == DEFAULT_ROUTE else f"route {name}: "
         if name in old:
-            yield from (where + line for line in _route(old[name], new[name]))
+            yield from (where + line for line in _route(old[name], new[name], about))
         elif name.endswith(SUFFIX):
             yield f"new drill{_drilled(name)}: {_drill(new[name])}"
         else:
@@ -65,8 +65,8 @@ def _drill(route: RouteTraffic) -> str:
     return f"requests with {told or _matches(route)}: {fault(route.fault)}"
 
 
-def _route(before: RouteTraffic, after: RouteTraffic) -> Iterator[str]:
-    yield from _split(before.weights, after.weights)
+def _route(before: RouteTraffic, after: RouteTraffic, about: Collection[str]) -> Iterator[str]:
+    yield from _split(before.weights, after.weights, about)
     if before.match != after.match:
         yield f"takes {_matches(before)} → {_matches(after)}"
     yield from _fault(before.fault, after.fault)
@@ -81,7 +81,7 @@ def _route(before: RouteTraffic, after: RouteTraffic) -> Iterator[str]:
         yield from _single(f"headers of {version}", _part(old), _part(new))
 
 
-def _split(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
+def _split(before: Mapping[str, int], after: Mapping[str, int], about: Collection[str]) -> Iterator[str]:
     old, new = percents(before), percents(after)
     if not old and not new:
         return
@@ -90,7 +90,7 @@ def _split(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]
         return
     moved = [version for version in dict.fromkeys((*new, *old)) if old.get(version, 0) != new.get(version, 0)]
     # What gains is what the change is about; where its requests come from stands in brackets.
-    moved.sort(key=lambda version: new.get(version, Fraction(0)) < old.get(version, Fraction(0)))
+    moved.sort(key=lambda version: (version not in about, new.get(version, Fraction(0)) < old.get(version, Fraction(0))))
     told = [f"{version} {percent(old.get(version, Fraction(0)))} → {percent(new.get(version, Fraction(0)))}" for version in moved]
     if told:
         yield told[0] + (f" ({', '.join(told[1:])})" if told[1:] else "")

@@ -234,5 +234,9 @@ class StackConfig(Part):
         Propagation(),
         example={"timeout": "1m", "grace": "10s"},
     )
+    policy_pack: SomeText | None = key(
+        "the directory of a policy pack, relative to the project, that `weir set`, `promote` and `drill` ask before they apply; none when left out",
+        example="policy",
+    )
     adopt: Flag = key("whether weir takes over objects that exist and that it did not create", False, example=True)
     force: Flag = key("whether weir goes on where requests would be lost, which it refuses otherwise", False, example=True)

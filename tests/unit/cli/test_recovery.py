@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from weir.cli.recovery import recovered
-from weir.engine.journal import Entry, operation, path_of
-from weir.engine.stack import EngineError
+from weir.cli.options import load_stack
+from weir.cli.recovery import left_over, looked, over
+from weir.engine.journal import Entry, Phase, operation, path_of
+from weir.engine.stack import EngineError, Stack
+from weir.model import StackConfig
 from weir.model.instants import Instant
 
 PULUMI = f"""#!{sys.executable} -IS
@@ -49,13 +51,15 @@ def killed(project: Path, entry: Entry, service: str = "") -> None:
     path.write_text(text)
 
 
-def ups(project: Path) -> list[str]:
-    """The messages of the updates that pulumi was asked for."""
-    calls = project / "calls.jsonl"
-    lines = calls.read_text().splitlines() if calls.exists() else []
-    return [
-        arguments[arguments.index("--message") + 1].rpartition("\nby: ")[0] for line in lines if (arguments := json.loads(line))[0] == "up"
-    ]
+def calls(project: Path) -> list[str]:
+    """The commands that pulumi was asked for."""
+    written = project / "calls.jsonl"
+    return [json.loads(line)[0] for line in written.read_text().splitlines()] if written.exists() else []
+
+
+def everything(project: Path) -> dict[str, str]:
+    """Every file of the project."""
+    return {str(path): path.read_text() for path in project.rglob("*") if path.is_file()}
 
 
 def drilled(until: datetime) -> str:
@@ -65,82 +69,57 @@ def drilled(until: datetime) -> str:
 @pytest.mark.parametrize("repair", [True, False])
 def test_nothing_left_nothing_done(project: Path, repair: bool, capfd: pytest.CaptureFixture[str]) -> None:
     """Where all ended well, nothing is said and nobody is asked."""
-    recovered("dev", repair=repair)
+    left_over(Stack("dev", project), repair=repair)
+    looked("dev")
     assert capfd.readouterr() == ("", "")
-    assert ups(project) == []
+    assert calls(project) == []
 
 
-def test_a_change_that_was_killed_before_it_applied_is_taken_back(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The file is as before, as Ctrl-C would have left it; a command that only looks says so and leaves it."""
-    after = STACK.replace("stable: v1", "stable: v2")
-    (project / "Pulumi.dev.yaml").write_text(after)
-    killed(project, Entry("weir promote backend v2", before=STACK, after=after))
-    recovered("dev", repair=False)
-    assert "was killed before it applied anything: Pulumi.dev.yaml has its change, the cluster has not" in capfd.readouterr().err
-    assert (project / "Pulumi.dev.yaml").read_text() == after
-    recovered("dev", repair=True)
-    assert re.search(r"`weir promote backend v2`, begun \d+ s ago, was killed before it applied anything", capfd.readouterr().err)
-    assert (project / "Pulumi.dev.yaml").read_text() == STACK
-    assert ups(project) == []
-    recovered("dev", repair=True)
-
-
-def test_somebody_elses_edit_since_is_kept(project: Path) -> None:
-    """A file that is neither as before nor as after is somebody's own, and stays."""
-    killed(project, Entry("weir set backend v2=5", before="a", after="b"))
-    recovered("dev", repair=True)
-    assert (project / "Pulumi.dev.yaml").read_text() == STACK
-    assert not path_of(project, "dev").exists()
-
-
-def test_a_change_that_was_killed_while_it_applied_is_carried_through(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """One update goes on from there; a command that only looks says what to type."""
-    killed(project, Entry("weir set backend v2=50", "applying", before="old", after=STACK))
-    recovered("dev", repair=False)
-    assert "was killed while it applied: the cluster may not have all of Pulumi.dev.yaml; pulumi up goes on" in capfd.readouterr().err
-    assert ups(project) == []
-    recovered("dev", repair=True)
-    assert "was killed while it applied its change: going on from there" in capfd.readouterr().err
-    assert ups(project) == ["weir set backend v2=50\nreason: carried through after it was killed"]
-    assert not path_of(project, "dev").exists()
-
-
-@pytest.mark.parametrize("repair", [True, False])
-def test_a_drill_that_is_over_is_removed_by_any_command(project: Path, repair: bool, capfd: pytest.CaptureFixture[str]) -> None:
-    """Whoever wrote it: out of the file, and out of the cluster by an update."""
-    (project / "Pulumi.dev.yaml").write_text(drilled(datetime.now(UTC) - timedelta(minutes=12, seconds=5)))
-    recovered("dev", repair=repair)
-    assert "the drill of backend ended 12 min ago and was left standing: removing it" in capfd.readouterr().err
-    assert (project / "Pulumi.dev.yaml").read_text() == STACK
-    assert len(ups(project)) == 1
-
-
-def test_a_drill_whose_process_was_killed_is_removed_at_once(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Its end need not have come; one whose process lives is left alone, and so is one of which nobody knows a process."""
-    text = drilled(datetime.now(UTC) + timedelta(hours=1))
+@pytest.mark.parametrize("text", [STACK, STACK.replace("v1", "v0")], ids=["as it left it", "edited since"])
+@pytest.mark.parametrize("phase", ["editing", "applying"])
+def test_a_look_changes_nothing(project: Path, phase: Phase, text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever was killed, and whatever drill is over: no file changes, pulumi is not asked; what is left and what to type is said."""
+    text += drilled(datetime.now(UTC) - timedelta(minutes=12, seconds=5))[len(STACK) :]
     (project / "Pulumi.dev.yaml").write_text(text)
-    recovered("dev", repair=True)
+    killed(project, Entry("weir set backend v2=50", phase, before="old", after=text if text.startswith(STACK) else STACK))
+    killed(project, Entry("weir drill backend", "drilling"), "backend")
+    before = everything(project)
+    looked("dev")
+    said = capfd.readouterr().err
+    assert everything(project) == before
+    assert "the drill of backend ended 12 min ago and is left standing; it is removed by: weir drill backend --clean --stack dev" in said
+    told = re.search(
+        r"`weir set backend v2=50`, begun \d+ s ago, was killed while it applied; Pulumi.dev.yaml (.*), the cluster may not", said
+    )
+    assert bool(told) is (phase == "applying")
+    assert told is None or told[1] == ("has its change" if text.startswith(STACK) else "has been edited since")
+
+
+def test_a_change_that_was_killed_is_forgotten_and_not_carried_through(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The next release compares with the cluster, and shows what it does: before its question nothing is applied, no file is written."""
+    killed(project, Entry("weir set backend v2=50", "applying", before="old", after=STACK))
+    left_over(Stack("dev", project), repair=True)
+    assert "was killed while it applied; Pulumi.dev.yaml has its change" in capfd.readouterr().err
+    assert (project / "Pulumi.dev.yaml").read_text() == STACK
+    assert calls(project) == ["stack"]
+    assert not path_of(project, "dev").exists()
+
+
+def test_which_drills_are_over(project: Path) -> None:
+    """One whose end has passed, one whose process was killed; not one whose process lives, nor one of which nobody knows a process."""
+    config = load_stack_text(project, drilled(datetime.now(UTC) + timedelta(hours=1)))
+    assert list(over("dev", project, config)) == []
     with operation(path_of(project, "dev", "backend"), Entry("weir drill backend", "drilling")):
-        recovered("dev", repair=True)
-    assert (project / "Pulumi.dev.yaml").read_text() == text
+        assert list(over("dev", project, config)) == []
     killed(project, Entry("weir drill backend", "drilling"), "backend")
-    recovered("dev", repair=True)
-    assert "the drill of backend lost its process, which was killed: removing it" in capfd.readouterr().err
-    assert (project / "Pulumi.dev.yaml").read_text() == STACK
-    assert not path_of(project, "dev", "backend").exists()
+    assert list(over("dev", project, config)) == [("backend", "has lost its process, which was killed")]
+    config = load_stack_text(project, drilled(datetime.now(UTC) - timedelta(hours=3)))
+    assert list(over("dev", project, config)) == [("backend", "ended 3 h ago and is left standing")]
 
 
-@pytest.mark.parametrize(("phase", "in_file"), [("editing", True), ("applying", True), ("editing", False)])
-def test_a_drill_that_was_killed_as_it_began(project: Path, phase: str, in_file: bool) -> None:
-    """Whether or not it had been applied: neither the file nor the cluster has it in the end, and no entry is left."""
-    text = drilled(datetime.now(UTC) + timedelta(hours=1))
-    (project / "Pulumi.dev.yaml").write_text(text if in_file else STACK)
-    killed(project, Entry("weir drill backend", phase, before=STACK, after=text))  # type: ignore[arg-type]
-    killed(project, Entry("weir drill backend", "drilling"), "backend")
-    recovered("dev", repair=True)
-    assert (project / "Pulumi.dev.yaml").read_text() == STACK
-    assert bool(ups(project)) is (phase == "applying")
-    assert list((project / ".weir" / "operations").iterdir()) == []
+def load_stack_text(project: Path, text: str) -> StackConfig:
+    (project / "Pulumi.dev.yaml").write_text(text)
+    return load_stack("dev", None)
 
 
 @pytest.mark.parametrize("holder", ["alive", "zombie", "gone"])
@@ -162,12 +141,11 @@ def test_the_lock_of_an_update_that_is_gone_is_removed(project: Path, monkeypatc
         lock.write_text(json.dumps({"pid": process.pid, "hostname": os.uname().nodename}))
         if holder == "alive":
             with pytest.raises(EngineError, match=f"an update of stack dev still runs \\(process {process.pid}\\); wait for its end"):
-                recovered("dev", repair=True)
+                left_over(Stack("dev", project), repair=True)
             assert path_of(project, "dev").exists()
         else:
-            recovered("dev", repair=True)
-            calls = [json.loads(line)[0] for line in (project / "calls.jsonl").read_text().splitlines()]
-            assert calls == ["stack", "cancel", "up"]
+            left_over(Stack("dev", project), repair=True)
+            assert calls(project) == ["stack", "cancel"]
     finally:
         process.kill()
         process.wait()

@@ -25,7 +25,7 @@ SEEN = Observation(
         "": Counts(100, 0),
     },
 )
-VERSIONS = (VersionStatus("v1", Fraction(80), Fraction(100), 3, 3), VersionStatus("v2", Fraction(20), None, 0, 1))
+VERSIONS = (VersionStatus("v1", Fraction(80), Fraction(100), 3, 3), VersionStatus("v2", Fraction(20), None, 0, 1, "ImagePullBackOff"))
 
 
 def fault(until: datetime | None) -> Fault:
@@ -89,6 +89,7 @@ def test_what_differs_is_said() -> None:
     """Each difference is a line, with what to type; a service that is not in the cluster says so."""
     lines = shown(ServiceStatus("backend", VERSIONS, {}, ("v2 20 % → 0 % (v1 80 % → 100 %)",)))
     assert "  v2 20 % → 0 % (v1 80 % → 100 %)" in lines
+    assert "v2 does not become ready: ImagePullBackOff" in lines
     assert "not in the cluster yet: pulumi up" in shown(ServiceStatus("backend", VERSIONS, {}, None))
 
 
@@ -106,6 +107,7 @@ def test_programs_get_the_same() -> None:
         "p99Seconds": pytest.approx(2.47),
         "readyPods": 0,
         "desiredPods": 1,
+        "failure": "ImagePullBackOff",
     }
     assert document["observed"] == {"seconds": 2.04, "requests": 10000, "callers": 3, "pastVersions": 100}
     assert document["faults"] == [{"route": "default", "fault": "50 % of requests delayed 3 s", "until": None}]

@@ -48,8 +48,17 @@ def test_each_update_is_told_by_what_it_changed() -> None:
     assert (moved.who, moved.command, moved.reason, moved.commit) == ("bob@host", "weir set backend v2=20", "it looks good", "4fd5776ee298")
     assert moved.when == datetime(2026, 11, 25, 13, 2, tzinfo=UTC)
     plain = found[5]
-    assert (plain.who, plain.command, plain.reason, plain.dirty) == ("Ada", "update", "Add the backend", False)
+    # Who ran pulumi up, and why, stands nowhere: what git says is of the commit.
+    assert (plain.who, plain.command, plain.reason, plain.dirty) == ("", "update", "", False)
+    assert (plain.subject, plain.author) == ("Add the backend", "Ada")
+    assert (moved.subject, moved.author) == ("", "Ada")
     assert (found[3].result, found[3].dirty) == ("failed", True)
+
+
+def test_a_message_that_somebody_gave_is_the_reason() -> None:
+    """`pulumi up --message TEXT`: that is why, and not what the commit is called."""
+    [change] = read_history([update(1, {"backend": service()}, "to try it", **{"pulumi.flag.message": "set"})])
+    assert (change.reason, change.subject) == ("to try it", "")
 
 
 def test_a_fault_that_had_ended_by_then_was_no_part_of_it() -> None:
@@ -82,9 +91,11 @@ def test_programs_get_the_same() -> None:
         "time": "2026-11-25T13:01:00Z",
         "result": "",
         "command": "update",
-        "reason": "Add the backend",
-        "who": "Ada",
+        "reason": "",
+        "who": "",
         "commit": "4fd5776ee298",
         "dirty": False,
+        "subject": "Add the backend",
+        "author": "Ada",
         "changes": {"backend": ["new service: v1 100 %"]},
     }

@@ -110,3 +110,18 @@ def test_drills_have_entries_of_their_own(tmp_path: Path) -> None:
     ):
         assert drills(tmp_path, "dev") == ["backend"]
     assert drills(tmp_path, "dev") == []
+
+
+def test_what_an_update_is_bound_to_is_its_users_alone_and_goes_with_the_entry(tmp_path: Path) -> None:
+    """A copy of the stack file may have in it what that has: nobody else reads it. After a kill it goes with what was left."""
+    path = path_of(tmp_path, "dev")
+    with operation(path, Entry("weir set")) as entry:
+        entry.bind("first")
+        copy = entry.bind("second")
+        assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("second", 0o600)
+        held_text = path.read_text()
+    assert not copy.exists()
+    path.write_text(held_text)
+    copy.write_text("second")
+    forget(path)
+    assert list(path.parent.iterdir()) == []

@@ -196,6 +196,7 @@ _top = mapping(
         "kubeContext": st.sampled_from(["prod", "a b", "ä"]),
         "kubeconfig": st.sampled_from([".kube/config", "/x"]),
         "propagation": mapping({}, {"timeout": lengths, "grace": lengths, "istiodNamespace": labels}),
+        "policyPack": st.sampled_from(["policy", "/srv/policy"]),
         "adopt": flags,
         "force": flags,
         "readyTimeout": st.sampled_from(["1s", "5m", "1h30m", "1000ms"]),

@@ -1,0 +1,68 @@
+"""What is said where pulumi itself is what stands in the way."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from weir.engine.applied import applied
+from weir.engine.stack import EngineError, NoStackError, Stack
+
+PULUMI = f"""#!{sys.executable} -IS
+import sys
+if sys.argv[1] == "version":
+    print("VERSION")
+else:
+    print("error: WORDS", file=sys.stderr)
+    sys.exit(CODE)
+"""
+
+
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str, version: str = "v99.0.0") -> Stack:
+    """A stack whose pulumi fails so."""
+    tool = tmp_path / "pulumi"
+    tool.write_text(PULUMI.replace("CODE", str(code)).replace("WORDS", words).replace("VERSION", version))
+    tool.chmod(0o755)
+    (tmp_path / "Pulumi.yaml").write_text("name: weir\nruntime: python\n")
+    monkeypatch.setenv("WEIR_TOOL_PULUMI", str(tool))
+    return Stack("dev", tmp_path)
+
+
+def test_a_stack_that_was_never_initialised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was asked: nothing was done, and what to type."""
+    target = stack(tmp_path, monkeypatch, 6, "no stack named 'dev' found")
+    for ask in (target.up, target.preview, target.history, target.unlock, lambda: target.output("namespace")):
+        with pytest.raises(NoStackError, match=r"stack dev was never initialised .* nothing was done; to do so: pulumi stack init dev"):
+            ask()
+
+
+def test_an_old_pulumi_is_named_with_the_version_that_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails in many ways; which is the first one's cause it does not say."""
+    target = stack(tmp_path, monkeypatch, 255, "unknown flag: --client", "v3.100.0")
+    for ask in (target.up, target.preview, target.history):
+        with pytest.raises(EngineError, match=r"pulumi on PATH is 3\.100\.0, and weir needs 3\.\d+\.\d+ or newer"):
+            ask()
+    with pytest.raises(EngineError) as failed:
+        stack(tmp_path, monkeypatch, 255, "no").up()
+    assert "or newer" not in str(failed.value)
+
+
+def test_what_was_applied_last() -> None:
+    """The last update that succeeded, after those that failed since; not what a preview ran with, nothing after a destroy, no secret."""
+
+    def entry(kind: str, result: str, share: int, secret: bool = False) -> dict[str, object]:
+        config = {
+            "weir:services": {"value": f'{{"a": {{"canary": {{"v2": {share}}}}}}}', "secret": secret},
+            "aws:region": {"value": "x", "secret": True},
+        }
+        return {"kind": kind, "result": result, "config": config}
+
+    history = [
+        entry("preview", "succeeded", 1), entry("update", "failed", 2), entry("update", "failed", 3, secret=True),
+        entry("refresh", "succeeded", 4), entry("update", "succeeded", 5), entry("update", "succeeded", 6),
+    ]  # fmt: skip
+    assert [config["weir:services"]["a"]["canary"]["v2"] for config in applied(history)] == [2, 5]
+    assert list(applied([entry("update", "succeeded", 1, secret=True)])) == []
+    assert list(applied([entry("destroy", "succeeded", 7), *history])) == []

@@ -1,0 +1,84 @@
+"""What a config says and the cluster does not have: the objects that another update would change, made or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weir.model import Manifest
+
+Key = tuple[str, str]
+"""Kind and name of an object."""
+
+_ISTIO = "networking.istio.io/"
+_UNITS = {
+    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("0.001"), "k": Decimal(10**3), "M": Decimal(10**6),
+    "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18), "Ki": Decimal(2**10), "Mi": Decimal(2**20),
+    "Gi": Decimal(2**30), "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
+}  # fmt: skip
+# What a container may have been rid of: elsewhere Kubernetes adds what nobody wrote, here it does not.
+_WHOLE = ("args", "command", "env", "envFrom", "resources", "volumeMounts")
+
+
+def pending(
+    written: Iterable[Manifest], there: Mapping[Key, Mapping[str, Any]], owner: str, leave_out: Collection[Key] = ()
+) -> tuple[str, ...]:
+    """The objects, `KIND NAME`, in which the cluster is not as written; those of `leave_out` are nobody's business here.
+
+    `there`: the objects of the namespace by kind and name. `owner`: the stack, PROJECT/NAME: of its objects those that are not written are to go.
+    """
+    wanted = {(str(each["kind"]), str(each["metadata"]["name"])): each for each in written if each["kind"] != "Namespace"}
+    found = [key for key, manifest in wanted.items() if not _has(there.get(key), manifest)]
+    found += [key for key, item in there.items() if key not in wanted and _owner(item).endswith(f"/{owner}")]
+    return tuple(f"{kind} {name}" for kind, name in found if (kind, name) not in leave_out)
+
+
+def _owner(item: Mapping[str, Any]) -> str:
+    from weir.model.workloads import OWNER
+
+    return str((item["metadata"].get("annotations") or {}).get(OWNER, ""))
+
+
+def _has(item: Mapping[str, Any] | None, manifest: Manifest) -> bool:
+    """Whether the object in the cluster says all that is written. Kubernetes adds defaults; to what Istio reads nobody adds anything."""
+    if item is None:
+        return False
+    exact = str(manifest["apiVersion"]).startswith(_ISTIO)
+    notes = manifest["metadata"].get("annotations", {})
+    same = item.get("spec") == manifest.get("spec") if exact else _holds(item.get("spec"), manifest.get("spec"))
+    return (
+        same
+        and _holds(item["metadata"].get("annotations") or {}, notes)
+        and _holds(item["metadata"].get("labels") or {}, _labels(manifest))
+    )
+
+
+def _labels(manifest: Manifest) -> Mapping[str, Any]:
+    labels: Mapping[str, Any] = manifest["metadata"].get("labels", {})
+    return labels
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        if not isinstance(found, Mapping):
+            return not wanted and found is None
+        more = [key for key in _WHOLE if "image" in wanted and found.get(key) and not wanted.get(key)]
+        return not more and all(_holds(found.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(found, list) and len(found) == len(wanted) and all(map(_holds, found, wanted)) if wanted else not found
+    return bool(found == wanted) or _quantity(found) == _quantity(wanted) is not None
+
+
+def _quantity(value: Any) -> Decimal | None:
+    """The number of Kubernetes' 100m or 1Gi, which may be written in several ways; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    text = str(value)
+    number = text.rstrip("".join(_UNITS))
+    unit = text[len(number) :]
+    try:
+        return Decimal(number) * _UNITS[unit]
+    except (InvalidOperation, KeyError):
+        return None
