@@ -1,6 +1,8 @@
 """The Pulumi program of weir: the config of a stack, the components it describes, the outputs."""
 
+import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pulumi
@@ -53,6 +55,13 @@ def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
 # A release has said them once, and has this run twice, for its preview and for the update.
 for warning in () if os.environ.get("WEIR_WARNED") else warnings(config):
     pulumi.log.warn(str(warning))
+
+# A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
+alone = json.loads(os.environ.get("WEIR_ROUTES_ALONE") or "null")
+if alone is not None:
+    for name, named in alone.items():
+        MeshService(name, plan.services[name], placed_service(name), namespace, config.ready_timeout, guard, (), opts, named)
+    plan = replace(plan, gateways={}, services={}, clients={})
 
 gateways = [Gateway(name, manifest, manifest["spec"], namespace, guard, opts=opts) for name, manifest in plan.gateways.items()]
 for name, service in plan.services.items():

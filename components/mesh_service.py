@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pulumi
@@ -37,18 +37,23 @@ class MeshService(pulumi.ComponentResource):
         guard: Safeguards,
         gateways: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
+        route_alone: Collection[str] | None = None,
     ) -> None:
         """`objects` say what there is, before anything runs; `placed_objects` are the same with the real namespace in their hosts.
 
         `gateways`: those of the stack, which are there before a route is bound to them. Only the rules of Istio name hosts, so only
-        their specs wait for `placed_objects`; all else is complete in every preview.
+        their specs wait for `placed_objects`; all else is complete in every preview. `route_alone`: the versions that the route named before,
+        where it alone is to change.
         """
         super().__init__("weir:mesh:MeshService", name, None, opts)
         self._name, self._namespace, self._guard, self._ready_timeout = name, namespace, guard, ready_timeout
         self._child = pulumi.ResourceOptions(parent=self)
         self._placed = placed_objects
-        foundation = self._foundation(objects)
         self.versions, self.rules = {}, {}
+        if route_alone is not None:
+            self._route_alone(objects, route_alone)
+            return
+        foundation = self._foundation(objects)
         for version, parts in objects.versions.items():
             if parts.used:
                 self._pods(version, objects, foundation)
@@ -57,15 +62,7 @@ class MeshService(pulumi.ComponentResource):
         before: list[pulumi.Resource] = [*gateways, *foundation, *self.rules.values()]
         if objects.host_rule:
             before.append(self._rule(name, objects.host_rule, _host_rule, foundation))
-        self.virtual_service = VirtualService(
-            name,
-            objects.virtual_service,
-            placed_objects.apply(lambda real: real.virtual_service["spec"]),
-            namespace,
-            guard,
-            after=[*before, *self.versions.values()],
-            opts=self._child,
-        )
+        self.virtual_service = self._route(objects, [*before, *self.versions.values()])
         for version, parts in objects.versions.items():
             if not parts.used:
                 guard.idle(name, version)
@@ -74,6 +71,29 @@ class MeshService(pulumi.ComponentResource):
                 self._subset(version, objects)
         settled = self._settle(frozenset(objects.versions))
         self.register_outputs({"host": settled})
+
+    def _route_alone(self, objects: ServiceObjects, versions: Collection[str]) -> None:
+        """For an update that reaches the route and nothing else (`--target`): it, and the subsets of the versions that it named before.
+
+        The engine takes along what these depend on, as it is in the state. What it has taken along must not be registered after that, which it
+        would be where a version ceases to get requests and so comes behind the route: so nothing else is.
+        """
+        for version in versions:
+            if version in objects.versions:
+                self._subset(version, objects)
+        self.virtual_service = self._route(objects, list(self.rules.values()))
+        self.register_outputs({"host": self._placed.apply(lambda real: real.host)})
+
+    def _route(self, objects: ServiceObjects, after: Sequence[pulumi.Resource]) -> VirtualService:
+        return VirtualService(
+            self._name,
+            objects.virtual_service,
+            self._placed.apply(lambda real: real.virtual_service["spec"]),
+            self._namespace,
+            self._guard,
+            after=after,
+            opts=self._child,
+        )
 
     def _foundation(self, objects: ServiceObjects) -> list[pulumi.Resource]:
         if not objects.service_account or not objects.service:
@@ -109,7 +129,8 @@ class MeshService(pulumi.ComponentResource):
             )
 
     def _subset(self, version: str, objects: ServiceObjects) -> None:
-        pods = [self.versions[version]] if version in self.versions else []
+        # Of a version that no route names they come after the route, which must not be what its subset stands on.
+        pods = [self.versions[version]] if version in self.versions and objects.versions[version].named else []
         self.rules[version] = self._rule(
             f"{self._name}-{version}",
             objects.versions[version].destination_rule,

@@ -18,8 +18,7 @@ trap 'rm -rf "$work"' EXIT
 code=0
 pulumi preview --refresh --json --non-interactive --color never --stack "$stack" > "$work/$stack.json" 2> "$work/$stack.err" || code=$?
 no_stack "$stack" "$code"
-# Pulumi knows the fields that it wrote; weir status sees those that somebody added as well. Of the file, since that of the stack would remove
-# a drill that is over.
+# Pulumi knows the fields that it wrote; weir status sees those that somebody added as well.
 weir status --stack "$stack" --file "Pulumi.$stack.yaml" --window 0 --json > "$work/status.json" \
   || fail 1 "the cluster of stack $stack cannot be read, see above"
 python "$ci/words.py" drift "$stack" "$work" "$code" > "$work/drift.txt"

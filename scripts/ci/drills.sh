@@ -16,7 +16,7 @@ stack=$1 file=Pulumi.$1.yaml
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# ended: the faults in the cluster whose end has passed. Of the file, since weir status of the stack would itself remove what is over.
+# ended: the faults in the cluster whose end has passed.
 ended() {
   weir status --stack "$stack" --file "$file" --window 0 --json > "$work/status.json" \
     || fail 1 "the cluster of stack $stack cannot be read, see above"

@@ -6,6 +6,7 @@ The truth is the VirtualService in the cluster, and what callers' proxies acknow
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,13 +32,14 @@ def config(canary: float = 20, **more: Any) -> dict[str, Any]:
         "canary": {"v2": canary},
         "routes": [{"name": "beta", "match": [{"headers": {"x-user": {"exact": "beta"}}}], "stable": "v3"}],
     }
-    return {"readyTimeout": "8s", "services": {"backend": service}, "clients": {"frontend": {"image": "curlimages/curl:latest"}}, **more}
+    return {"readyTimeout": "4m", "services": {"backend": service}, "clients": {"frontend": {"image": "curlimages/curl:latest"}}, **more}
 
 
 @pytest.fixture(scope="module")
 def scene(lab: Project) -> Iterator[Scene]:
     made = Scene.create(lab, "abort")
     yield made
+    made.call("pulumi cancel --yes --stack abort")
     discard(lab, "abort", "abort")
 
 
@@ -66,6 +68,7 @@ def stuck(version: str) -> Callable[[Scene], None]:
     def make(scene: Scene) -> None:
         wanted = config()
         wanted["services"]["backend"]["versions"][version]["image"] = "nowhere.invalid/x:1"
+        wanted["readyTimeout"] = "8s"
         scene.write(wanted)
         assert scene.pulumi("up --yes --skip-preview").code != 0
 
@@ -80,6 +83,7 @@ def gone(scene: Scene) -> None:
 def half_way(scene: Scene) -> None:
     """An update with a new version, a canary and a route of it failed at its pods."""
     wanted = config()
+    wanted["readyTimeout"] = "8s"
     service = wanted["services"]["backend"]
     service["versions"]["v4"] = {"image": "nowhere.invalid/x:1"}
     service["canary"] = {"v2": 20, "v4": 5}
@@ -117,23 +121,18 @@ def by_hand(scene: Scene) -> None:
 def test_an_abort_aborts(scene: Scene, state: Callable[[Scene], None]) -> None:
     """In all of them: exit code 0, at once, and no canary gets anything, in the cluster as in the file."""
     state(scene)
+    # Where others use the machine too, an abort gets its share of it.
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
     start = time.monotonic()
     done = scene.call("weir abort backend --yes --stack abort")
     took = time.monotonic() - start
     assert done.returncode == 0, done.stdout
-    assert took < SECONDS or (took < 3 * SECONDS and _busy()), f"{took:.1f} s\n{done.stdout}"
+    assert took < SECONDS * max(1.0, busy), f"{took:.1f} s\n{done.stdout}"
     assert {version: weight for version, weight in weights(scene).items() if version != "v1" and weight} == {}, done.stdout
     assert not any(written(scene).values()), done.stdout
     assert "applied: all of" in done.stdout
     assert ("was edited by hand, which is taken back" in done.stdout) is (state is by_hand)
     assert ("not applied" in done.stdout) is (state in (half_way, pending, gone) or "<locals>" in state.__qualname__), done.stdout
-
-
-def _busy() -> bool:
-    """Whether others use the machine too: then its bound is no one's fault."""
-    import os
-
-    return os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 def test_set_refuses_what_was_edited_by_hand_and_ends_with_the_command_that_works(scene: Scene) -> None:

@@ -167,7 +167,30 @@ def test_every_screen_fits_its_terminal(stack: Project, columns: int) -> None:
     terminal.until("seen by")
     terminal.until("seen by")
     terminal.interrupt()
+    # Behind the other screen, on which it drew, the last table stays on this one.
+    terminal.until("\x1b[?1049l")
+    terminal.until("seen by")
     assert terminal.end() == 130
+    # The first has nothing to wait for, however long the window is.
+    terminal = Terminal(f"weir status --watch --window 3600 --stack {STACK}", columns, stack.directory, environment)
+    terminal.until("pods ready")
+    terminal.interrupt()
+    assert terminal.end() == 130
+
+
+def test_the_selected_stack_is_meant(stack: Project) -> None:
+    """As for pulumi: what `pulumi stack select` has selected, before it PULUMI_STACK, before that --stack; each report names it."""
+    try:
+        for setup, option, named in (
+            (f"pulumi stack select {STACK}", "", STACK),
+            ("export PULUMI_STACK=dev", "", "dev"),
+            ("", "--stack dev", "dev"),
+        ):
+            said = stack.run(f"{setup or 'true'} >&2; weir status --window 0 {option}").stdout
+            assert f"stack {named}, namespace" in said
+            assert f"Pulumi.{named}.yaml: sound" in stack.run(f"{setup or 'true'} >&2; weir check {option}").stdout
+    finally:
+        stack.run("pulumi stack select dev")
 
 
 def test_an_edit_by_hand_is_shown_refused_and_undone(stack: Project) -> None:

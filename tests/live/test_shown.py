@@ -2,7 +2,7 @@
 
 The truth is the cluster's own objects and the lines that a command printed. After every step each object is what it was before, but for the
 VirtualServices that the command spoke of; and these have moved from the shares on the left of its arrows to those on the right.
-WEIR_SOAK=1 draws more; WEIR_SEED names a sequence to draw again.
+WEIR_SOAK=1 draws more, WEIR_STEPS so many; WEIR_SEED names a sequence to draw again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.live.harness import Project, Shell, discard, shell_environment
 from tests.live.terminal import Terminal
 
 STACK = "shown"
-STEPS = 150 if os.environ.get("WEIR_SOAK") == "1" else 24
+STEPS = int(os.environ.get("WEIR_STEPS") or (150 if os.environ.get("WEIR_SOAK") == "1" else 24))
 SERVICES = ("backend", "orders")
 _MOVES = re.compile(r"(v\d) ([0-9.]+) % → ([0-9.]+) %")
 _LOOKS = ("status --window 0", "diff", "check", "history", "verify backend --requests 50")
@@ -149,6 +149,7 @@ def step(run: Sequence) -> None:
     move = f"set {name} {run.canary(name)}={run.draw.randrange(100)}"
     kind = run.draw.choice(("look", "look", "edit", "edit", "set", "set", "set", "abort", "kill", "kill", "no", "meanwhile", "up", "drill"))
     run.done.append(f"{kind} {move}")
+    print(run.done[-1], flush=True)
     if kind == "look":
         look = run.draw.choice(_LOOKS)
         code, said = run.call(look)

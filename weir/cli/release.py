@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -26,10 +27,14 @@ from weir.engine.stack import EngineError, Stack
 from weir.errors import UsageError, WeirError
 from weir.model import Service, StackConfig, traffic, warnings
 from weir.model.routing import host
+from weir.model.usage import named
 from weir.stackedit import StackEdit, overwrite
 
 TAKE_BACK = "WEIR_TAKE_BACK"
 """Environment variable of the program: the service whose VirtualService is written over what somebody has edited by hand."""
+
+ROUTES_ALONE = "WEIR_ROUTES_ALONE"
+"""Environment variable of the program: the services whose routes alone it has to register, each with the versions that its route names now; JSON."""
 
 WARNED = "WEIR_WARNED"
 """Environment variable of the program: warnings about the config have been said."""
@@ -189,7 +194,11 @@ def _apply(
             asking=kubectl,
             only=[f"**VirtualService::{service}" for service in planned.found],
             config=entry.bind(planned.text),
-            environment={TAKE_BACK: change.service if change.take_back else "", WARNED: "1"},
+            environment={
+                TAKE_BACK: change.service if change.take_back else "",
+                WARNED: "1",
+                ROUTES_ALONE: json.dumps({service: sorted(named(spec)) for service, spec in planned.found.items()}),
+            },
             policies=policies,
             shielded=change.shielded,
         )
@@ -208,15 +217,17 @@ def _apply(
 def _failure(change: Release, error: EngineError, file: StackEdit, planned: Planned, kubectl: Kubectl) -> EngineError:
     """What stands after an update that did not end well, and on the last line what to type."""
     stack = f" --stack {change.stack}"
+    # What Pulumi has recorded is told below, by what stands.
+    what = str(error).partition("; what it did")[0]
     try:
         there = Live(kubectl)
         same, done, by_hand = planned.stands(there), planned.done(there), planned.edited(there)
     except ClusterError as broken:
         told = [f"whether the cluster has it cannot be seen ({broken})", f"once it answers: weir status {change.service}{stack}"]
-        return type(error)("\n".join([str(error), *told]))
+        return type(error)("\n".join([what, *told]))
     if same and not done:
         undo(file)
-        told = [f"{error}; nothing was applied: the cluster has what it had"]
+        told = [f"{what}; nothing was applied: the cluster has what it had"]
         told.append(
             f"put back what was edited by hand, and go on: pulumi up --refresh{stack}"
             if by_hand
@@ -224,12 +235,12 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
         )
     elif done:
         told = [
-            f"{error}; the cluster has what was shown all the same, and {file.path.name} says so",
+            f"{what}; the cluster has what was shown all the same, and {file.path.name} says so",
             f"to have Pulumi know it: pulumi up --refresh{stack}",
         ]
     else:
         told = [
-            f"{error}; the cluster has neither what it had nor what was shown: weir status {change.service}{stack}",
+            f"{what}; the cluster has neither what it had nor what was shown: weir status {change.service}{stack}",
             f"to bring it to {file.path.name}: pulumi up --refresh{stack}",
         ]
     return type(error)("\n".join(told))
