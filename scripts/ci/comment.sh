@@ -17,10 +17,10 @@ shift
 body=$(mktemp)
 trap 'rm -f "$body"' EXIT
 
-python "$ci/words.py" comment "$directory" "$@" > "$body"
+words comment "$directory" "$@" > "$body"
 comments=$(gh api --paginate --slurp "repos/$GITHUB_REPOSITORY/issues/$PULL_REQUEST/comments?per_page=100") \
   || fail 1 "the comments of pull request $PULL_REQUEST cannot be read: see what gh says above"
-comment=$(python "$ci/words.py" find "${COMMENT_AUTHOR:-github-actions[bot]}" <<< "$comments")
+comment=$(words find "${COMMENT_AUTHOR:-github-actions[bot]}" <<< "$comments")
 if [[ -n $comment ]]; then
   gh api --silent --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$comment" --field "body=@$body"
   echo "comment $comment is updated"

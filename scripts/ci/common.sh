@@ -4,13 +4,26 @@ ci=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$(dirname "$ci")")
 readonly ci root
 
+# On GitHub a line of a log can be a command to the runner. What others wrote goes into the log as well, so none counts but those of `say`.
+if [[ ${GITHUB_ACTIONS:-} == true ]]; then
+  resume=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  readonly resume
+  printf '::stop-commands::%s\n' "$resume" >&2
+fi
+
+# words COMMAND…: needs nothing but Python and the checkout.
+words() {
+  PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} python "$ci/words.py" "$@"
+}
+
 # say LEVEL TEXT: error, warning or notice. On GitHub it also stands on the page of the run, else on stderr.
 say() {
   local level=$1 text=$2
   if [[ ${GITHUB_ACTIONS:-} == true ]]; then
     text=${text//'%'/%25}
+    text=${text//$'\r'/%0D}
     text=${text//$'\n'/%0A}
-    printf '::%s::%s\n' "$level" "$text" >&2
+    printf '::%s::\n::%s::%s\n::stop-commands::%s\n' "$resume" "$level" "$text" "$resume" >&2
   else
     printf '%s\n' "$text" >&2
   fi
@@ -92,7 +105,7 @@ no_stack() {
 # summary: stdin as text onto the page of the run.
 summary() {
   if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then
-    { echo '```text'; cat; echo '```'; } >> "$GITHUB_STEP_SUMMARY"
+    words fenced >> "$GITHUB_STEP_SUMMARY"
   else
     cat > /dev/null
   fi

@@ -21,7 +21,7 @@ no_stack "$stack" "$code"
 # Pulumi knows the fields that it wrote; weir status sees those that somebody added as well.
 weir status --stack "$stack" --file "Pulumi.$stack.yaml" --window 0 --json > "$work/status.json" \
   || fail 1 "the cluster of stack $stack cannot be read, see above"
-python "$ci/words.py" drift "$stack" "$work" "$code" > "$work/drift.txt"
+words drift "$stack" "$work" "$code" > "$work/drift.txt"
 if [[ -s $work/drift.txt ]]; then
   cat "$work/drift.txt"
   summary < "$work/drift.txt"
@@ -29,7 +29,7 @@ if [[ -s $work/drift.txt ]]; then
 right: write into the file what it has."
 fi
 if ((code)); then
-  python "$ci/words.py" failure "$work/$stack" >&2
+  words failure "$work/$stack" >&2
   fail 1 "stack $stack cannot be compared with its cluster, see above"
 fi
 echo "stack $stack: the cluster is what Pulumi.$stack.yaml says"

@@ -20,17 +20,17 @@ trap 'rm -rf "$work"' EXIT
 ended() {
   weir status --stack "$stack" --file "$file" --window 0 --json > "$work/status.json" \
     || fail 1 "the cluster of stack $stack cannot be read, see above"
-  python "$ci/words.py" ended "$work/status.json"
+  words ended "$work/status.json"
 }
 
 code=0
 pulumi preview --json --non-interactive --color never --stack "$stack" > "$work/$stack.json" 2> "$work/$stack.err" || code=$?
 no_stack "$stack" "$code"
 if ((code)); then
-  python "$ci/words.py" failure "$work/$stack" >&2
+  words failure "$work/$stack" >&2
   fail 1 "the drills of stack $stack cannot be ended: an update would fail, see above"
 fi
-python "$ci/words.py" more "$stack" "$work/$stack" > "$work/more.txt"
+words more "$stack" "$work/$stack" > "$work/more.txt"
 if [[ ! -s $work/more.txt ]]; then
   cp "$file" "$work/before.yaml"
   patiently "$stack" weir drill --clean --stack "$stack" || fail 1 "the drills of stack $stack could not be ended, see above"

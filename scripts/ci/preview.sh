@@ -22,7 +22,7 @@ PULUMI_DEBUG_COMMANDS=true pulumi preview --json --non-interactive --color never
   --event-log "$out.events" > "$out.json" 2> "$out.err" || code=$?
 no_stack "$stack" "$code"
 
-python "$ci/words.py" preview "$stack" "$out" "$code" > "$out.md"
+words preview "$stack" "$out" "$code" > "$out.md"
 cat "$out.md"
 [[ -z ${GITHUB_STEP_SUMMARY:-} ]] || cat "$out.md" >> "$GITHUB_STEP_SUMMARY"
 ((code == 0)) || fail 1 "the preview of stack $stack is not what it should be: $(head -n 1 "$out.md")"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import environ
 from pathlib import Path
 from typing import Any
+
+from weir.markdown import block, code
+from weir.visible import visible
 
 MARKER = "<!-- weir: preview of all stacks -->"
 """Finds the comment again; the last line, since mails show the first ones."""
@@ -20,23 +23,21 @@ MOST = 60_000
 
 _WORDS = 4_000
 _HEAD = 300
-_END = re.compile(r"\b(?:fault removed|drill(?: of route \S+)? ended): .*, until (\S+)$")
-_BEGIN = re.compile(r"\bnew (?:fault|drill(?: of route \S+)?): .*, until (\S+)$")
 
 
-def preview(stack: str, files: str, code: str) -> str:
+def preview(stack: str, files: str, exit_code: str) -> str:
     """The Markdown of a stack: what changes, what policies and weir say of it, or why there is no preview. FILES.json, .err and .events are Pulumi's."""
     policies = list(_policies(Path(f"{files}.events")))
     refused = [name for name, mandatory, _ in policies if mandatory]
-    if code != "0" and not refused:
+    if exit_code != "0" and not refused:
         return _no_preview(stack, failure(files))
     changes, why = _diff(stack, files, "markdown")
     if changes is None:
         return _no_preview(stack, why)
     head, *rest = changes.split("\n")
     if refused:
-        head += f" – **refused** by {', '.join(f'`{name}`' for name in dict.fromkeys(refused))}"
-    lines = [f"- {'❌' if mandatory else '⚠️'} `{name}`: {_line(message)}" for name, mandatory, message in policies]
+        head += f" – **refused** by {', '.join(code(name) for name in dict.fromkeys(refused))}"
+    lines = [f"- {'❌' if mandatory else '⚠️'} {code(name)}: {_line(message)}" for name, mandatory, message in policies]
     lines += [f"- ❌ {_line(text)}" for text in _errors(files)] + [f"- ⚠️ {_line(text)}" for text in _diagnostics(files, "warning")]
     return "\n".join([head, *(["", *lines] if lines else []), *rest])
 
@@ -49,16 +50,16 @@ def _diff(stack: str, files: str, form: str) -> tuple[str | None, str]:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return code(" ".join(text.split()))
 
 
 def _no_preview(stack: str, why: str) -> str:
-    first = why.split("\n", 1)[0].replace("`", "'")[:_HEAD]
-    longest = max((len(run) for run in re.findall("`+", why)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return "\n".join(
-        [f"**{stack}**: no preview: `{first}`", "", "<details><summary>Why</summary>", "", f"{fence}text", why, fence, "", "</details>"]
-    )
+    first, *more = [line for line in why.split("\n") if line.strip()] or ["nobody says why"]
+    head = f"**{code(stack)}**: no preview: {code(first, _HEAD)}"
+    if not more and len(first) <= _HEAD:
+        return head
+    # A line each: wherever the comment has to be cut, no block is left open.
+    return "\n".join([head, "", "<details><summary>Why</summary>", "", *(f"- {code(line)}" for line in (first, *more)), "", "</details>"])
 
 
 def _policies(events: Path) -> Iterator[tuple[str, bool, str]]:
@@ -106,7 +107,7 @@ def comment(directory: str, *stacks: str) -> str:
     texts = {}
     for stack in stacks:
         file = Path(directory) / f"{stack}.md"
-        texts[stack] = file.read_text(encoding="utf-8").strip() if file.exists() else f"**{stack}**: no preview: {link} says why"
+        texts[stack] = file.read_text(encoding="utf-8").strip() if file.exists() else f"**{code(stack)}**: no preview: {link} says why"
     room = MOST - len(foot) - 4 * (len(texts) + 1)
     # Short ones first: what they leave is for the long ones.
     for left, stack in zip(range(len(texts), 0, -1), sorted(texts, key=lambda stack: len(texts[stack])), strict=True):
@@ -116,15 +117,13 @@ def comment(directory: str, *stacks: str) -> str:
 
 
 def _cut(text: str, most: int, link: str) -> str:
-    """The whole lines that fit; what the last of them leaves open is closed."""
+    """The whole lines that fit; a fold that the last of them leaves open is closed. Each line stands for itself: values are code spans in it."""
     if len(text) <= most:
         return text
-    end = f"\n\n</details>\n\n… and more, which {link} has"
-    lines = text[: most - len(end) - 10].split("\n")[:-1]
-    fences = [line for line in lines if re.fullmatch("`{3,}(text)?", line)]
-    if len(fences) % 2:
-        lines.append(fences[-1].removesuffix("text"))
-    return "\n".join(lines) + (end if "<details>" in text else end.replace("\n\n</details>", ""))
+    end = f"… and more, which {link} has"
+    lines = text[: most - len(end) - 20].split("\n")[:-1]
+    closing = ["", "</details>"] if any(line.startswith("<details>") for line in lines) else []
+    return "\n".join([*lines, *closing, "", end])
 
 
 def find(author: str) -> str:
@@ -136,7 +135,7 @@ def find(author: str) -> str:
     return ""
 
 
-def drift(stack: str, directory: str, code: str) -> str:
+def drift(stack: str, directory: str, exit_code: str) -> str:
     """How the cluster differs from the config; empty when it does not. DIRECTORY has status.json, and STACK.json and .err of a preview after a refresh.
 
     A drill under way is no drift: it has an end of its own.
@@ -145,16 +144,16 @@ def drift(stack: str, directory: str, code: str) -> str:
     for service in _services(f"{directory}/status.json"):
         if not service["inCluster"]:
             lines.append(f"{service['name']}: not in the cluster")
-        lines += [f"{service['name']}: {line}" for line in service["drift"] if not _under_way(line)]
+        lines += [f"{service['name']}: {change['text']}" for change in service["differences"] if not _under_way(change)]
     if lines:
         lines.insert(0, "the cluster differs from the config:")
     files = f"{directory}/{stack}"
-    told = (_diff(stack, files, "text")[0] or "").removeprefix("nothing changes").split("\n")
+    told = _changes(stack, files)
     # A change that has no words, such as a label, is at least named.
-    changes = [line for line in told if line and not _under_way(line)] if any(told) else list(_objects(files))
+    changes = [*told.lines(lambda change: not _under_way(change)), *told.others] if told.any else list(_objects(files))
     if changes:
         lines += ["an update would do this:", *changes]
-    if lines and code != "0":
+    if lines and exit_code != "0":
         lines += ["and would fail:", failure(files)]
     return "\n".join(lines)
 
@@ -190,27 +189,58 @@ def ended(status: str) -> str:
 
 def more(stack: str, files: str) -> str:
     """What an update would do beside ending faults whose end has passed; empty when nothing."""
-    told, why = _diff(stack, files, "json")
-    if told is None:
-        return why
-    changes = json.loads(told)
-    lines = [f"{name}: {line}" for name, lines in changes["services"].items() for line in lines if not _ends(line)]
-    lines += [f"{count} {kind} {done}" for kind, ops in changes["others"].items() for done, count in ops.items()]
+    told = _changes(stack, files)
+    if told.why:
+        return told.why
+    lines = [*told.lines(lambda change: not _ends(change)), *told.others]
     # Some changes have no words; of a rule whose faults end, those are the words.
-    rules = tuple(f"VirtualService {name}: update" for name in changes["services"])
+    rules = tuple(f"VirtualService {name}: update" for name in told.services)
     return "\n".join(lines or [each for each in _objects(files) if not each.startswith(rules)])
 
 
-def _ends(line: str) -> bool:
-    """Whether the line of a change says that a fault goes whose end has passed."""
-    found = _END.search(line)
-    return found is not None and _past(found[1])
+@dataclass(frozen=True)
+class _Told:
+    """What `weir diff` says of a preview, as data: the changes by service, counts of other objects in words, or why it says nothing."""
+
+    services: Mapping[str, list[dict[str, Any]]]
+    others: Sequence[str]
+    why: str = ""
+
+    @property
+    def any(self) -> bool:
+        return bool(self.services or self.others)
+
+    def lines(self, wanted: Callable[[Mapping[str, Any]], bool]) -> list[str]:
+        """The words of the changes that are wanted."""
+        return [f"{name}: {each['text']}" for name, told in self.services.items() for each in told if wanted(each)]
 
 
-def _under_way(line: str) -> bool:
-    """Whether the line of a difference is about a fault that will end."""
-    found = _END.search(line) or _BEGIN.search(line)
-    return found is not None and not _past(found[1])
+def _changes(stack: str, files: str) -> _Told:
+    said, why = _diff(stack, files, "json")
+    if said is None:
+        return _Told({}, (), why)
+    document = json.loads(said)
+    return _Told(document["details"], [f"{count} {kind} {done}" for kind, ops in document["others"].items() for done, count in ops.items()])
+
+
+def _ends(change: Mapping[str, Any]) -> bool:
+    """Whether a fault goes whose end has passed."""
+    return change["after"] is None and _until(change, "before", past=True)
+
+
+def _under_way(change: Mapping[str, Any]) -> bool:
+    """Whether it is a fault that is there on one side alone, and will end."""
+    return (change["after"] is None and _until(change, "before", past=False)) or (
+        change["before"] is None and _until(change, "after", past=False)
+    )
+
+
+def _until(change: Mapping[str, Any], side: str, past: bool) -> bool:
+    """Whether the change is about a fault that on this side has an end, which has passed or has not."""
+    if change["kind"] not in ("fault", "drill"):
+        return False
+    end = (change[side] or {}).get("until")
+    return end is not None and _past(end) == past
 
 
 def _past(moment: str) -> bool:
@@ -222,10 +252,15 @@ def _services(status: str) -> list[dict[str, Any]]:
     return services
 
 
-_COMMANDS: dict[str, Callable[..., str]] = {each.__name__: each for each in (preview, failure, comment, find, drift, ended, more)}
+def fenced() -> str:
+    """What is read, as a block of code that nothing in it ends: for the page of a run."""
+    return block(sys.stdin.read().rstrip("\n"))
+
+
+_COMMANDS: dict[str, Callable[..., str]] = {each.__name__: each for each in (preview, failure, comment, find, drift, ended, more, fenced)}
 
 if __name__ == "__main__":
     _, name, *arguments = sys.argv
     text = _COMMANDS[name](*arguments)
     if text:
-        print(text)
+        print(visible(text))

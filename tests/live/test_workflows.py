@@ -106,13 +106,13 @@ def test_a_pull_request_gets_one_comment(runner: Runner, github: GitHub) -> None
     runner.step(f"preview.sh {STACK} previews")
     runner.step(f"comment.sh previews {STACK}")
     [comment] = github.comments
-    assert comment["body"].splitlines()[0] == f"**{STACK}**: backend: new service: v1 80 %, v2 20 %"
+    assert comment["body"].splitlines()[0] == f"**`{STACK}`**: `backend: new service: v1 80 %, v2 20 %`"
 
     runner.edit("canary: {v2: 20}", "canary: {v9: 20}")
     assert "no such version" in runner.step(f"preview.sh {STACK} previews", code=1)
     runner.step(f"comment.sh previews {STACK}")
     first = github.comments[0]["body"].splitlines()[0]
-    assert first == f"**{STACK}**: no preview: `weir:services.backend.canary.v9: no such version (versions: v1, v2)`"
+    assert first == f"**`{STACK}`**: no preview: `weir:services.backend.canary.v9: no such version (versions: v1, v2)`"
     runner.edit("canary: {v9: 20}", "canary: {v2: 20}")
 
     assert len(github.comments) == 1
@@ -125,7 +125,7 @@ def test_a_merge_is_applied_and_measured(cluster: Runner, github: GitHub) -> Non
     cluster.step(f"preview.sh {STACK} previews")
     cluster.step(f"comment.sh previews {STACK}")
     [comment] = github.comments
-    assert comment["body"].splitlines()[0] == f"**{STACK}**: backend: v2 20 % → 45 % (v1 80 % → 55 %)"
+    assert comment["body"].splitlines()[0] == f"**`{STACK}`**: `backend: v2 20 % → 45 % (v1 80 % → 55 %)`"
     assert "split v2   45 %" in cluster.step(f"up.sh {STACK}")
     assert "split v2   45 %" in cluster.summary
 
@@ -136,7 +136,7 @@ def test_a_policy_refuses(branch: Runner, github: GitHub) -> None:
     branch.step(f"preview.sh {STACK} previews", code=1)
     branch.step(f"comment.sh previews {STACK}")
     first, _, violation, *_ = github.comments[0]["body"].splitlines()
-    assert first == f"**{STACK}**: backend: v2 20 % → 95 % (v1 80 % → 5 %) – **refused** by `canary-step`"
+    assert first == f"**`{STACK}`**: `backend: v2 20 % → 95 % (v1 80 % → 5 %)` – **refused** by `canary-step`"
     assert violation.startswith("- ❌ `canary-step`: ")
     assert "canary-step" in branch.step(f"up.sh {STACK}", code=1)
     route = json.loads(branch.run(f"kubectl get virtualservice backend -n {STACK} -o json"))["spec"]["http"][0]["route"]
@@ -221,8 +221,8 @@ def test_looking_needs_no_more_than_the_guide_says(branch: Runner) -> None:
         branch.edit("canary: {v2: 20}", "canary: {v2: 35}")
         branch.edit("http-echo:1.0.0", "http-echo:1.0.1")
         words = branch.step(f"preview.sh {STACK} previews")
-        assert words.splitlines()[0] == f"**{STACK}**: backend: v2 20 % → 35 % (v1 80 % → 65 %); 2 more"
-        assert "- `backend`: v2 image 1.0.0 → 1.0.1" in words
+        assert words.splitlines()[0] == f"**`{STACK}`**: `backend: v2 20 % → 35 % (v1 80 % → 65 %)`; 2 more"
+        assert "- `backend: v2 image 1.0.0 → 1.0.1`" in words
     finally:
         branch.run(f"kubectl delete clusterrolebinding,clusterrole,serviceaccount {name} -n default")
 

@@ -18,7 +18,7 @@ from tests.github import BOT, GitHub
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / "scripts" / "ci"
 MARKER = "<!-- weir: preview of all stacks -->"
-CHANGED = "**{stack}**: backend: v2 20 % → 50 % (v1 80 % → 50 %)\n\n<details><summary>All changes</summary>\n\n{lines}\n\n</details>\n"
+CHANGED = "**`{stack}`**: `backend: v2 20 % → 50 % (v1 80 % → 50 %)`\n\n<details><summary>All changes</summary>\n\n{lines}\n\n</details>\n"
 
 
 def machine() -> dict[str, str]:
@@ -65,7 +65,7 @@ def test_one_comment_is_written_and_then_updated(github: GitHub) -> None:
         f"PATCH repos/acme/shop/issues/comments/{comment['id']}",
     ]
     lines = comment["body"].splitlines()
-    assert lines[0] == "**dev**: backend: v2 20 % → 50 % (v1 80 % → 50 %)"
+    assert lines[0] == "**`dev`**: `backend: v2 20 % → 50 % (v1 80 % → 50 %)`"
     assert "**prod**: traffic does not change" in lines
     assert "of 0123456" in lines[-2]
     assert lines[-1] == MARKER
@@ -86,11 +86,11 @@ def test_only_its_own_comment_is_updated(github: GitHub) -> None:
 
 def test_long_words_are_cut(github: GitHub) -> None:
     """A comment stays under 60,000 characters; the short stack keeps all its words, the long ones whole lines, and nothing is left open."""
-    many = "\n".join(f"- `service-{number}`: v2 20 % → 50 % (v1 80 % → 50 %)" for number in range(2000))
-    why = "**prod**: no preview: `broken`\n\n<details><summary>Why</summary>\n\n````text\n" + "a line\n" * 9000 + "````\n\n</details>\n"
+    many = "\n".join(f"- `service-{number}: v2 20 % → 50 % (v1 80 % → 50 %)`" for number in range(2000))
+    why = "**`prod`**: no preview: `broken`\n\n<details><summary>Why</summary>\n\n" + "- ```a ``line` ```\n" * 5000 + "\n</details>\n"
     words = {
         "dev": CHANGED.format(stack="dev", lines=many),
-        "staging": CHANGED.format(stack="staging", lines="- `backend`: all of it"),
+        "staging": CHANGED.format(stack="staging", lines="- `backend: all of it`"),
         "prod": why,
     }
     commented(github, words, *words, GITHUB_SERVER_URL="https://github.example", GITHUB_RUN_ID="42")
@@ -98,17 +98,16 @@ def test_long_words_are_cut(github: GitHub) -> None:
     assert 55_000 < len(body) <= 60_000
     assert words["staging"].strip() in body
     assert body.count("<details>") == body.count("</details>") == 3
-    assert body.count("````") == 2
     assert body.count("… and more, which [the run](https://github.example/acme/shop/actions/runs/42) has") == 2
     lines = body.splitlines()
     assert lines[-1] == MARKER
-    assert all(line.endswith("50 %)") for line in lines if line.startswith("- `service-"))
+    assert all(line.endswith("50 %)`") for line in lines if line.startswith("- `service-"))
 
 
 def test_a_stack_without_words_is_named(github: GitHub) -> None:
     """A job that was lost leaves no words; the comment says so in its place."""
     commented(github, {"dev": "**dev**: traffic does not change"}, "dev", "staging")
-    assert "**staging**: no preview: the run says why" in github.comments[0]["body"]
+    assert "**`staging`**: no preview: the run says why" in github.comments[0]["body"]
 
 
 def test_a_comment_that_cannot_be_written_fails(github: GitHub) -> None:
@@ -158,6 +157,39 @@ def test_without_secrets_the_stack_files_are_checked(project: Path) -> None:
     assert "Pulumi.dev.yaml: sound" in said
 
 
+def commands(log: str) -> list[str]:
+    """What GitHub's runner obeys in a log: lines that begin with ::, but none between stop-commands and its token."""
+    found, token = [], ""
+    for line in map(str.strip, log.splitlines()):
+        if token:
+            token = "" if line == f"::{token}::" else token
+        elif line.startswith("::stop-commands::"):
+            token = line.removeprefix("::stop-commands::")
+        elif line.startswith("::"):
+            found.append(line)
+    assert token, "from the first line on, and to the last"
+    return found
+
+
+def test_nothing_that_others_wrote_is_a_command_to_the_runner(project: Path) -> None:
+    """A log has what pulumi, weir and stack files say; only what the scripts themselves say to the runner counts."""
+    (project / "weir").write_text("#!/bin/sh\necho '::warning::weir'; echo '::set-env name=A::b' >&2; exit 2\n")
+    (project / "weir").chmod(0o755)
+    log = run("check.sh", "dev", cwd=project, code=2, environment={"GITHUB_ACTIONS": "true", "PATH": f"{project}:{os.environ['PATH']}"})
+    [said] = commands(log.replace("::warning::weir\n", ""))
+    assert "::warning::weir" in log
+    assert "::set-env" in log
+    assert said.startswith("::notice::There is no preview")
+
+
+def test_a_page_of_a_run_keeps_what_it_is_given_in_a_block(tmp_path: Path) -> None:
+    """Three backticks in a line of it end nothing."""
+    said = subprocess.run(
+        [sys.executable, str(CI / "words.py"), "fenced"], input="a\n```\n<img>\n", capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert said.stdout == "````text\na\n```\n<img>\n````\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [((), "name the stack: check.sh STACK"), (("devv",), "there is no Pulumi.devv.yaml")],
@@ -197,28 +229,28 @@ def test_policies_and_warnings_stand_below_the_first_line(tmp_path: Path) -> Non
     )
     lines = words("preview", "dev", "dev", "1", cwd=tmp_path).splitlines()
     assert lines == [
-        "**dev**: traffic does not change – **refused** by `canary-step`",
+        "**`dev`**: traffic does not change – **refused** by `canary-step`",
         "",
-        "- ❌ `canary-step`: backend: v2 rises by 70 points",
-        "- ⚠️ `pause`: wait a day",
-        "- ⚠️ weir:services.backend.fault: switches retries off",
+        "- ❌ `canary-step`: `backend: v2 rises by 70 points`",
+        "- ⚠️ `pause`: `wait a day`",
+        "- ⚠️ `weir:services.backend.fault: switches retries off`",
     ]
 
 
 def test_a_failed_preview_says_why(tmp_path: Path) -> None:
-    """The program's own words come first, that it ended is left out, and a text with fences of its own does not end the block."""
+    """The program's own words come first, that it ended is left out, and each line stands for itself."""
     said = ["error: weir:services.a.canary.v9: no such version\n```\n", "error: an unhandled error occurred: program exited\n"]
     saved(tmp_path, [{"severity": "error", "message": text} for text in said])
     lines = words("preview", "dev", "dev", "1", cwd=tmp_path).splitlines()
-    assert lines[0] == "**dev**: no preview: `weir:services.a.canary.v9: no such version`"
-    assert lines[-6:] == ["````text", "weir:services.a.canary.v9: no such version", "```", "````", "", "</details>"]
+    assert lines[0] == "**`dev`**: no preview: `weir:services.a.canary.v9: no such version`"
+    assert lines[-4:] == ["- `weir:services.a.canary.v9: no such version`", "- ```` ``` ````", "", "</details>"]
 
 
 def test_a_preview_that_is_none_says_what_pulumi_said(tmp_path: Path) -> None:
     """Without JSON there is still stderr."""
     saved(tmp_path, [])
     (tmp_path / "dev.json").write_text("")
-    assert words("preview", "dev", "dev", "255", cwd=tmp_path).startswith("**dev**: no preview: `error: preview failed`")
+    assert words("preview", "dev", "dev", "255", cwd=tmp_path).startswith("**`dev`**: no preview: `error: preview failed`")
 
 
 def route(fault: bool, service: str = "backend") -> dict[str, Any]:
@@ -267,7 +299,7 @@ def test_drift_that_has_no_words_is_named(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "dev.json").read_text())
     (tmp_path / "dev.json").write_text(json.dumps({**document, "steps": [WORDLESS]}))
     status = {
-        "services": [{"name": "backend", "inCluster": True, "drift": [], "faults": []}, {"name": "new", "inCluster": False, "drift": []}]
+        "services": [{"name": "backend", "inCluster": True, "differences": []}, {"name": "new", "inCluster": False, "differences": []}]
     }
     (tmp_path / "status.json").write_text(json.dumps(status))
     assert words("drift", "dev", str(tmp_path), "1", cwd=tmp_path).splitlines() == [

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weir.cli.options import say_left_over, stack_option
+from weir.markdown import code
 
 if TYPE_CHECKING:
     from weir.engine.preview import Preview
 
 MAX_CHARACTERS = 60_000
 """GitHub takes comments of up to 65,536 characters."""
+
+_MAX_SUMMARY = 170
 
 
 @click.command("diff")
@@ -82,9 +85,13 @@ def _others(preview: Preview) -> list[str]:
 
 
 def markdown(preview: Preview, stack: str) -> str:
-    """For a pull request: one line that says it all, then the details, folded; always short enough for a comment."""
-    head = f"**{stack}**: {_summary(preview)}"
-    lines = [f"- `{name}`: {line}" for name, told in preview.services.items() for line in told] + [f"- {line}" for line in _others(preview)]
+    """For a pull request: one line that says it all, then the details, folded; always short enough for a comment.
+
+    Whatever a name or a value may hold stands in a code span, so that it is text there, and nothing of it is markup, a person or an image.
+    """
+    head = f"**{code(stack)}**: {_summary(preview)}"
+    lines = [f"- {code(f'{name}: {line}')}" for name, told in preview.services.items() for line in told]
+    lines += [f"- {code(line)}" for line in _others(preview)]
     if not lines:
         return head
     kept: list[str] = []
@@ -103,7 +110,7 @@ def _summary(preview: Preview) -> str:
     if not told:
         return "traffic does not change" + ("; other objects do" if preview.others else "")
     more = sum(len(lines) - 1 for lines in preview.services.values()) + max(0, len(told) - 3)
-    return "; ".join(told[:3])[:500] + (f"; {more} more" if more else "")
+    return "; ".join(code(line, _MAX_SUMMARY) for line in told[:3]) + (f"; {more} more" if more else "")
 
 
 def _json(preview: Preview) -> str:
@@ -111,5 +118,6 @@ def _json(preview: Preview) -> str:
         "changes": not preview.empty,
         "services": {name: list(lines) for name, lines in preview.services.items()},
         "others": {kind: dict(ops) for kind, ops in preview.others.items()},
+        "details": {name: [change.data() for change in told] for name, told in preview.services.items()},
     }
     return json.dumps(document, indent=2, ensure_ascii=False)

@@ -26,6 +26,7 @@ from weir.console import Console, Text
 from weir.engine.stack import Stack
 from weir.model import ServiceTraffic, StackConfig, traffic, without_ended
 from weir.model.actions import Fault
+from weir.model.change import Change
 from weir.model.changes import changes, percents
 from weir.model.routing import host
 from weir.traffic.caller import Caller
@@ -57,7 +58,7 @@ class ServiceStatus:
     name: str
     versions: tuple[VersionStatus, ...]
     faults: Mapping[str, Fault]
-    drift: tuple[str, ...] | None
+    drift: tuple[Change, ...] | None
     observed: Observation | None = None
 
 

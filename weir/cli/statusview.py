@@ -117,6 +117,7 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
     observed     {seconds, requests, callers, pastVersions}, or null
     faults[]     {route, fault (in words), until}
     drift[]      what an update would change, from what is in the cluster to what the config says, in words
+    differences[]  the same as data: {kind, route, version, before, after, text}
     ```
     """
     seen = status.observed
@@ -137,6 +138,7 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
             for route, each in status.faults.items()
         ],
         "drift": list(status.drift or ()),
+        "differences": [change.data() for change in status.drift or ()],
     }
 
 

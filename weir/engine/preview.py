@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from weir.errors import UsageError
+from weir.model.change import Change
 from weir.model.differences import differences, service_of
 from weir.model.workloads import Manifest
 
@@ -37,9 +38,9 @@ class PreviewError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an update would do: `services` by name, each with its lines; `others`: how many objects of other kinds are created, updated, deleted or replaced."""
+    """What an update would do: `services` by name, each with its changes; `others`: how many objects of other kinds are created, updated, deleted or replaced."""
 
-    services: Mapping[str, tuple[str, ...]]
+    services: Mapping[str, tuple[Change, ...]]
     others: Mapping[str, Mapping[str, int]]
 
     @property

@@ -4,53 +4,64 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from weir.model.actions import Fault, Mirror, Retries
+from weir.model.change import Change
 from weir.model.drills import SUFFIX
 from weir.model.durations import Duration
 from weir.model.numbers import plain
 from weir.model.part import Part, as_written
 from weir.model.traffic import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic
 
-_PARTS = ("headers", "cors_policy", "rewrite", "redirect", "direct_response")
+_PARTS = {
+    "headers": "headers",
+    "corsPolicy": "cors_policy",
+    "rewrite": "rewrite",
+    "redirect": "redirect",
+    "directResponse": "direct_response",
+}
 _MAX_SHOWN = 120
 _SIMPLE_LENGTH = re.compile(r"^([0-9.]+)([a-zµμ]+)$")
 
 
-def changes(before: ServiceTraffic, after: ServiceTraffic, about: Collection[str] = ()) -> list[str]:
+def changes(before: ServiceTraffic, after: ServiceTraffic, about: Collection[str] = ()) -> list[Change]:
     """Every difference, the split of the default route first, the versions that somebody asked `about` first in that. Empty when both are the same traffic."""
     return [
         *_routes(before, after, about),
         *_versions(before, after),
         *_policies(before, after),
-        *_places("exposed at gateways", before.gateways, after.gateways),
-        *_places("exposed as", before.hosts, after.hosts),
-        *_places("seen from", before.export_to or ("*",), after.export_to or ("*",)),
+        *_places("gateways", "exposed at gateways", before.gateways, after.gateways),
+        *_places("hosts", "exposed as", before.hosts, after.hosts),
+        *_places("exportTo", "seen from", before.export_to or ("*",), after.export_to or ("*",)),
     ]
 
 
-def _routes(before: ServiceTraffic, after: ServiceTraffic, about: Collection[str]) -> Iterator[str]:
+def _routes(before: ServiceTraffic, after: ServiceTraffic, about: Collection[str]) -> Iterator[Change]:
     old = {route.name: route for route in before.routes}
     new = {route.name: route for route in after.routes}
     # The default route is tried last and read first.
     for name in sorted(new, key=lambda name: name != DEFAULT_ROUTE):
         where = "" if name == DEFAULT_ROUTE else f"route {name}: "
         if name in old:
-            yield from (where + line for line in _route(old[name], new[name], about))
+            yield from (line.on(name, where) for line in _route(old[name], new[name], about))
         elif name.endswith(SUFFIX):
-            yield f"new drill{_drilled(name)}: {_drill(new[name])}"
+            drill, route = f"new drill{_drilled(name)}: {_drill(new[name])}", name.removesuffix(SUFFIX)
+            yield Change(drill, "drill", route=route, after=_data(new[name].fault))
         else:
-            yield f"new route {name}: {_summary(new[name])}"
+            yield Change(f"new route {name}: {_summary(new[name])}", "route", route=name, after=_taking(new[name]))
     for name in old:
-        if name not in new:
-            yield f"drill{_drilled(name)} ended: {_drill(old[name])}" if name.endswith(SUFFIX) else f"route {name} removed"
+        if name not in new and name.endswith(SUFFIX):
+            drill, route = f"drill{_drilled(name)} ended: {_drill(old[name])}", name.removesuffix(SUFFIX)
+            yield Change(drill, "drill", route=route, before=_data(old[name].fault))
+        elif name not in new:
+            yield Change(f"route {name} removed", "route", route=name, before=_taking(old[name]))
     kept = [name for name in old if name in new]
     if kept != [name for name in new if name in old]:
-        yield f"routes are tried in another order: {', '.join(name for name in new)}"
+        yield Change(f"routes are tried in another order: {', '.join(new)}", "order", before=list(old), after=list(new))
 
 
 def _drilled(name: str) -> str:
@@ -65,41 +76,43 @@ def _drill(route: RouteTraffic) -> str:
     return f"requests with {told or _matches(route)}: {fault(route.fault)}"
 
 
-def _route(before: RouteTraffic, after: RouteTraffic, about: Collection[str]) -> Iterator[str]:
+def _route(before: RouteTraffic, after: RouteTraffic, about: Collection[str]) -> Iterator[Change]:
     yield from _split(before.weights, after.weights, about)
     if before.match != after.match:
-        yield f"takes {_matches(before)} → {_matches(after)}"
+        told = f"takes {_matches(before)} → {_matches(after)}"
+        yield Change(told, "match", before=_data(before.match), after=_data(after.match))
     yield from _fault(before.fault, after.fault)
-    yield from _single("timeout", _duration(before.timeout), _duration(after.timeout))
-    yield from _single("retries", _retries(before.retries), _retries(after.retries))
-    yield from _single("copies", _mirrors(before.mirrors), _mirrors(after.mirrors))
-    for name in _PARTS:
-        old, new = getattr(before, name), getattr(after, name)
-        yield from _single(name.replace("_", " "), _part(old), _part(new))
+    yield from _single("timeout", "timeout", before.timeout, after.timeout, _duration)
+    yield from _single("retries", "retries", before.retries, after.retries, _retries)
+    yield from _single("mirrors", "copies", before.mirrors, after.mirrors, _mirrors)
+    for kind, name in _PARTS.items():
+        yield from _single(kind, name.replace("_", " "), getattr(before, name), getattr(after, name), _part)
     for version in dict.fromkeys((*before.version_headers, *after.version_headers)):
         old, new = before.version_headers.get(version), after.version_headers.get(version)
-        yield from _single(f"headers of {version}", _part(old), _part(new))
+        yield from _single("headers", f"headers of {version}", old, new, _part, version)
 
 
-def _split(before: Mapping[str, int], after: Mapping[str, int], about: Collection[str]) -> Iterator[str]:
+def _split(before: Mapping[str, int], after: Mapping[str, int], about: Collection[str]) -> Iterator[Change]:
     old, new = percents(before), percents(after)
     if not old and not new:
         return
     if not old or not new:
-        yield f"split {_shares(new)}, answered by the proxy before" if new else "answered by the proxy, by no version"
+        whole = f"split {_shares(new)}, answered by the proxy before" if new else "answered by the proxy, by no version"
+        yield Change(whole, "split", before=shares(before), after=shares(after))
         return
     moved = [version for version in dict.fromkeys((*new, *old)) if old.get(version, 0) != new.get(version, 0)]
     # What gains is what the change is about; where its requests come from stands in brackets.
     moved.sort(key=lambda version: (version not in about, new.get(version, Fraction(0)) < old.get(version, Fraction(0))))
     told = [f"{version} {percent(old.get(version, Fraction(0)))} → {percent(new.get(version, Fraction(0)))}" for version in moved]
     if told:
-        yield told[0] + (f" ({', '.join(told[1:])})" if told[1:] else "")
+        line = told[0] + (f" ({', '.join(told[1:])})" if told[1:] else "")
+        yield Change(line, "split", version=moved[0], before=shares(before), after=shares(after))
     for version in old:
         if version not in new and not old[version]:
-            yield f"{version} is no longer prepared"
+            yield Change(f"{version} is no longer prepared", "prepared", version=version, before=0)
     for version in new:
         if version not in old and not new[version]:
-            yield f"{version} is prepared, at 0 %"
+            yield Change(f"{version} is prepared, at 0 %", "prepared", version=version, after=0)
 
 
 def percents(weights: Mapping[str, int]) -> dict[str, Fraction]:
@@ -110,7 +123,16 @@ def percents(weights: Mapping[str, int]) -> dict[str, Fraction]:
 
 def percent(share: Fraction | int) -> str:
     """A percentage as people write it: 20 %, 0.5 %."""
-    return f"{plain(Decimal(round(float(share), 4)).quantize(Decimal('0.0001')).normalize())} %"
+    return f"{_number(share)} %"
+
+
+def _number(share: Fraction | int) -> int | float:
+    return plain(Decimal(round(float(share), 4)).quantize(Decimal("0.0001")).normalize())
+
+
+def shares(weights: Mapping[str, int]) -> dict[str, int | float]:
+    """Percent of each version for programs; empty where no version answers."""
+    return {version: _number(share) for version, share in percents(weights).items()}
 
 
 def _shares(shares: Mapping[str, Fraction]) -> str:
@@ -133,27 +155,35 @@ def length(duration: Duration) -> str:
     return _SIMPLE_LENGTH.sub(r"\1 \2", duration.text)
 
 
-def _fault(before: Fault | None, after: Fault | None) -> Iterator[str]:
-    if before == after:
-        return
-    if after is None:
-        assert before is not None
-        yield f"fault removed: {fault(before)}"
-    elif before is None:
-        yield f"new fault: {fault(after)}"
-    else:
-        yield f"fault: {fault(before)} → {fault(after)}"
+def _fault(before: Fault | None, after: Fault | None) -> Iterator[Change]:
+    yield from _single("fault", "fault", before, after, lambda given: "" if given is None else fault(given))
 
 
-def _single(name: str, before: str, after: str) -> Iterator[str]:
-    if before == after:
+def _single(kind: str, name: str, before: Any, after: Any, words: Callable[[Any], str], version: str | None = None) -> Iterator[Change]:
+    """A change of one value. What differs is told also where its words, which are cut when they are long, are the same."""
+    old, new = _data(before), _data(after)
+    if old == new:
         return
-    if not before:
-        yield f"new {name}: {after}"
-    elif not after:
-        yield f"{name} removed: {before}"
+    if not old:
+        line = f"new {name}: {words(after)}"
+    elif not new:
+        line = f"{name} removed: {words(before)}"
     else:
-        yield f"{name}: {before} → {after}"
+        line = f"{name}: {words(before)} → {words(after)}"
+    yield Change(line, kind, version=version, before=old, after=new)
+
+
+def _data(value: Any) -> Any:
+    """A part of the config as JSON has it."""
+    if isinstance(value, Part):
+        return as_written(value)
+    if isinstance(value, Duration):
+        return value.text
+    return [_data(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _taking(route: RouteTraffic) -> dict[str, Any]:
+    return {"match": _data(route.match), "percent": shares(route.weights), "fault": _data(route.fault)}
 
 
 def _duration(given: Duration | None) -> str:
@@ -188,21 +218,27 @@ def _summary(route: RouteTraffic) -> str:
     return "; ".join([f"{_matches(route)} to {target}" if route.weights else f"{_matches(route)} {target}", *more])
 
 
-def _versions(before: ServiceTraffic, after: ServiceTraffic) -> Iterator[str]:
-    yield from (f"new version {version}" for version in after.versions if version not in before.versions)
-    yield from (f"version {version} retired" for version in before.versions if version not in after.versions)
+def _versions(before: ServiceTraffic, after: ServiceTraffic) -> Iterator[Change]:
+    for version in after.versions:
+        if version not in before.versions:
+            yield Change(f"new version {version}", "version", version=version, before=False, after=True)
+    for version in before.versions:
+        if version not in after.versions:
+            yield Change(f"version {version} retired", "version", version=version, before=True, after=False)
 
 
-def _policies(before: ServiceTraffic, after: ServiceTraffic) -> Iterator[str]:
-    yield from _single("traffic policy", _part(before.policy), _part(after.policy))
+def _policies(before: ServiceTraffic, after: ServiceTraffic) -> Iterator[Change]:
+    yield from _single("trafficPolicy", "traffic policy", before.policy, after.policy, _part)
     for version in after.versions:
         if version in before.versions:
-            yield from _single(f"traffic policy of {version}", _part(before.versions[version]), _part(after.versions[version]))
+            old, new = before.versions[version], after.versions[version]
+            yield from _single("trafficPolicy", f"traffic policy of {version}", old, new, _part, version)
 
 
-def _places(what: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
+def _places(kind: str, what: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Change]:
     if before != after:
-        yield f"{what}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
+        line = f"{what}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
+        yield Change(line, kind, before=list(before), after=list(after))
 
 
 def _part(part: Part | None) -> str:

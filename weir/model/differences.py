@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from weir.model.changes import changes, percent, percents
+from weir.model.change import Change
+from weir.model.changes import changes, percent, percents, shares
 from weir.model.reading import read
 from weir.model.traffic import ServiceTraffic
 from weir.model.workloads import Manifest
@@ -32,7 +34,7 @@ def service_of(kind: str, manifest: Manifest) -> str | None:
     return None
 
 
-def differences(before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[str, Manifest]]) -> Mapping[str, tuple[str, ...]]:
+def differences(before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[str, Manifest]]) -> Mapping[str, tuple[Change, ...]]:
     """The lines by service, sorted by name; services without a difference are left out. Objects are given with their kinds.
 
     An object that is in neither has not changed. Raises KeyError, TypeError or pydantic's ValidationError for objects that weir would not
@@ -57,12 +59,12 @@ def _put(side: _Side, kind: str, manifest: Manifest) -> None:
         side.pods[manifest["metadata"]["labels"]["version"]] = manifest
 
 
-def _lines(before: _Side, after: _Side) -> list[str]:
+def _lines(before: _Side, after: _Side) -> list[Change]:
     old, new = _traffic(before, after), _traffic(after, before)
     if before.route is None and after.route is not None:
-        lines = [f"new service: {_split(new)}"]
+        lines = [Change(f"new service: {_split(new)}", "service", after=_shares(new))]
     elif after.route is None and before.route is not None:
-        lines = [f"service removed; it had {_split(old)}"]
+        lines = [Change(f"service removed; it had {_split(old)}", "service", before=_shares(old))]
     else:
         lines = changes(old, new)
     for version in dict.fromkeys((*before.pods, *after.pods)):
@@ -83,18 +85,27 @@ def _split(service: ServiceTraffic) -> str:
     return ", ".join(f"{version} {percent(share)}" for version, share in percents(weights).items()) or "answered by the proxy"
 
 
-def _pods(version: str, before: Manifest, after: Manifest) -> list[str]:
+def _shares(service: ServiceTraffic) -> dict[str, int | float]:
+    return shares(service.routes[-1].weights) if service.routes else {}
+
+
+def _pods(version: str, before: Manifest, after: Manifest) -> list[Change]:
+    """What is different in the pods; values that can be long, or secret, are not shown."""
     lines = []
-    if before.get("replicas") != after.get("replicas"):
-        lines.append(f"{version} pods {before.get('replicas')} → {after.get('replicas')}")
+
+    def told(text: str, kind: str, was: Any = None, becomes: Any = None) -> None:
+        lines.append(Change(f"{version} {text}", kind, version=version, before=was, after=becomes))
+
+    if (was := before.get("replicas")) != (becomes := after.get("replicas")):
+        told(f"pods {was} → {becomes}", "replicas", was, becomes)
     old, new = (spec["template"]["spec"]["containers"][0] for spec in (before, after))
-    if old.get("image") != new.get("image"):
-        lines.append(f"{version} image {_images(str(old.get('image')), str(new.get('image')))}")
+    if (was := old.get("image")) != (becomes := new.get("image")):
+        told(f"image {_images(str(was), str(becomes))}", "image", was, becomes)
     for key, name in (("args", "arguments"), ("env", "environment"), ("resources", "resources"), ("securityContext", "security context")):
         if old.get(key) != new.get(key):
-            lines.append(f"{version} {name} changed")
+            told(f"{name} changed", key)
     if any(old.get(probe) != new.get(probe) for probe in ("readinessProbe", "livenessProbe", "startupProbe")):
-        lines.append(f"{version} probes changed")
+        told("probes changed", "probes")
     return lines
 
 

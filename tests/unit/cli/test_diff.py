@@ -180,15 +180,61 @@ def test_the_exit_code_is_gits(tmp_path: Path) -> None:
 def test_a_comment_begins_with_what_matters(tmp_path: Path) -> None:
     """The first line of the Markdown says it all; the rest is folded."""
     lines = said(tmp_path, preview(backend(), backend(canary={"v2": 20}, fault=FAULT)), "--format", "markdown").splitlines()
-    assert lines[0] == "**dev**: backend: v2 0 % → 20 % (v1 100 % → 80 %); 1 more"
+    assert lines[0] == "**`dev`**: `backend: v2 0 % → 20 % (v1 100 % → 80 %)`; 1 more"
     assert lines[2] == "<details><summary>All changes</summary>"
-    assert "- `backend`: new fault: 50 % of requests delayed 3 s" in lines
+    assert "- `backend: new fault: 50 % of requests delayed 3 s`" in lines
 
 
 def test_json_has_the_same_lines(tmp_path: Path) -> None:
     """For programs: whether something changes, the lines by service, the counts by kind."""
     found = json.loads(said(tmp_path, preview(backend(), backend(canary={"v2": 20})), "--format", "json"))
-    assert found == {"changes": True, "services": {"backend": ["v2 0 % → 20 % (v1 100 % → 80 %)"]}, "others": {}}
+    text = "v2 0 % → 20 % (v1 100 % → 80 %)"
+    split = {"kind": "split", "route": "default", "version": "v2", "before": {"v1": 100}, "after": {"v1": 80, "v2": 20}, "text": text}
+    assert found == {"changes": True, "services": {"backend": [text]}, "others": {}, "details": {"backend": [split]}}
+
+
+def test_json_has_every_change_as_data(tmp_path: Path) -> None:
+    """What a program asks of a change is a value, and not a part of a sentence."""
+    until = "2999-01-01T00:00:00Z"
+    drill = {**FAULT, "until": until, "match": {"headers": {"x-drill": {"exact": "on"}}}}
+    before = backend(timeout="5s", trafficPolicy={"loadBalancer": {"simple": "RANDOM"}}, fault={**FAULT, "until": until}, canary={"v2": 0})
+    after = backend(
+        timeout="10s",
+        canary={"v2": 0.5},
+        routes=[BETA],
+        mirrors=[{"version": "v2", "percentage": 25}],
+        versions={"v1": {"replicas": 3}, "v2": {"image": "app:2"}, "v3": {"env": {"A": "b"}}},
+        drill=drill,
+        expose={"gateways": ["edge/public"], "hosts": ["shop.example.com"]},
+    )
+    details = json.loads(said(tmp_path, preview(before, after), "--format", "json"))["details"]["backend"]
+    told = {(each["kind"], each["route"], each["version"]): (each["before"], each["after"]) for each in details}
+    fault = {"delay": {"percentage": {"value": 50}, "fixedDelay": "3s"}, "until": until}
+    assert told == {
+        ("split", "default", "v2"): ({"v1": 100, "v2": 0}, {"v1": 99.5, "v2": 0.5}),
+        ("fault", "default", None): (fault, None),
+        ("timeout", "default", None): ("5s", "10s"),
+        ("mirrors", "default", None): ([], [{"version": "v2", "percentage": {"value": 25}}]),
+        ("drill", "default", None): (None, fault),
+        ("drill", "beta", None): (None, fault),
+        ("route", "beta", None): (None, {"match": BETA["match"], "percent": {"v2": 100}, "fault": None}),
+        ("version", None, "v3"): (False, True),
+        ("trafficPolicy", None, None): ({"loadBalancer": {"simple": "RANDOM"}}, None),
+        ("gateways", None, None): ([], ["edge/public"]),
+        ("hosts", None, None): ([], ["shop.example.com"]),
+        ("replicas", None, "v1"): (1, 3),
+        ("image", None, "v2"): ("app:1", "app:2"),
+    }
+    assert [each["text"] for each in details] == json.loads(said(tmp_path, preview(before, after), "--format", "json"))["services"][
+        "backend"
+    ]
+
+
+def test_a_change_behind_the_end_of_what_is_shown_is_a_change(tmp_path: Path) -> None:
+    """Long values are cut where they are shown, and not where they are compared."""
+    sets = [{"request": {"set": {"x-long": "a" * 200 + end}}} for end in "xy"]
+    [line] = said(tmp_path, preview(*(backend(headers=each) for each in sets))).splitlines()
+    assert line.startswith("backend: headers: {")
 
 
 def test_a_thousand_changes_fit_into_a_comment(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from weir.cli.status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
 from weir.model import Duration, Fault, load, traffic
+from weir.model.change import Change
 from weir.model.instants import Instant
 from weir.traffic.observed import Counts, Observation
 
@@ -87,7 +88,7 @@ def test_faults_say_how_long_they_last() -> None:
 
 def test_what_differs_is_said() -> None:
     """Each difference is a line, with what to type; a service that is not in the cluster says so."""
-    lines = shown(ServiceStatus("backend", VERSIONS, {}, ("v2 20 % → 0 % (v1 80 % → 100 %)",)))
+    lines = shown(ServiceStatus("backend", VERSIONS, {}, (Change("v2 20 % → 0 % (v1 80 % → 100 %)", "split"),)))
     assert "  v2 20 % → 0 % (v1 80 % → 100 %)" in lines
     assert "v2 does not become ready: ImagePullBackOff" in lines
     assert "not in the cluster yet: pulumi up" in shown(ServiceStatus("backend", VERSIONS, {}, None))

@@ -54,12 +54,14 @@ UNSEEN = st.characters(categories=("Cc", "Cf", "Zl", "Zp"))
 TEXT = st.text(st.one_of(UNSEEN, st.characters(), st.sampled_from("[]/:\\\"'")), max_size=40)
 
 
+@settings(deadline=None)
 @given(st.recursive(TEXT, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8))
 def test_json_stays_the_same_json(value: Any) -> None:
     """What programs read is what was written."""
     assert json.loads(visible(json.dumps(value, ensure_ascii=False))) == value
 
 
+@settings(deadline=None)
 @given(st.dictionaries(TEXT, TEXT, min_size=1, max_size=4))
 @example({"a": HOSTILE, HOSTILE: "b", "c": "\U000e0041\u2067"})
 def test_yaml_stays_the_same_yaml(value: dict[str, str]) -> None:
@@ -71,6 +73,7 @@ def test_yaml_stays_the_same_yaml(value: dict[str, str]) -> None:
     assert YAML(typ="safe").load(written) == value
 
 
+@settings(deadline=None)
 @given(TEXT)
 @example(HOSTILE)
 @example("[/] [red]x :smile:")
@@ -176,7 +179,7 @@ def test_no_command_shows_text_from_outside_raw(place: Path, name: str) -> None:
     assert "\\u202e" in told, told
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(TEXT)
 def test_a_commit_title_is_shown_visibly(place: Path, title: str) -> None:
     """Whatever a commit is called, the table of `weir history` has no raw character of it."""
