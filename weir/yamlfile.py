@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
@@ -87,6 +87,23 @@ def document(text: str) -> Document:
     return Document(reader.document(), reader.places)
 
 
+def parse(text: str) -> Iterator[Any]:
+    """libyaml's events of a text that `load` has read, with their marks: for whoever needs to know how something is written."""
+    events_: Iterator[Any] = yaml.parse(text, Loader=_Loader)
+    return events_
+
+
+def scan(text: str) -> Iterator[Any]:
+    """libyaml's tokens of such a text. What stands between two of them is blank, or a comment."""
+    tokens: Iterator[Any] = yaml.scan(text, Loader=_Loader)
+    return tokens
+
+
+def key_of(event: Any) -> str:
+    """The key that a scalar is, as the tree has it."""
+    return _key(_scalar(event), event.start_mark)
+
+
 class _Reader:
     """One pass over libyaml's events."""
 
@@ -122,6 +139,10 @@ class _Reader:
             return self._copy(event)
         self._nodes += 1
         before = self._nodes
+        # As Go's reader has it: what is inside may take the name over, and the name is nothing's as long as its value is not whole.
+        pending = (event.anchor, 0)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = pending
         value: Any
         if type(event) is events.ScalarEvent:
             value = _scalar(event)
@@ -131,7 +152,7 @@ class _Reader:
             value = self._mapping(event, path)
         else:
             value = self._list(event, path)
-        if event.anchor is not None:
+        if event.anchor is not None and self._anchors[event.anchor] is pending:
             self._anchors[event.anchor] = (value, self._nodes - before + 1)
         return value
 
@@ -176,9 +197,9 @@ class _Reader:
         return mappings
 
     def _copy(self, event: Any) -> Any:
-        if event.anchor not in self._anchors:
+        value, nodes = self._anchors.get(event.anchor, (None, 0))
+        if nodes == 0:
             _refuse(f"found undefined alias {event.anchor}", event.start_mark)
-        value, nodes = self._anchors[event.anchor]
         self._nodes += nodes
         self._copies += nodes
         if self._copies > MAX_COPIES:

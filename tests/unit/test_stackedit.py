@@ -7,8 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
-from weir import stackfile
+from weir import stackfile, yamlfile
 from weir.errors import UsageError
 from weir.stackedit import StackEdit
 
@@ -31,7 +32,7 @@ def edited(tmp_path: Path, text: str, *edits: Callable[[StackEdit], None]) -> st
         change(edit)
     edit.write()
     stackfile.read(path)
-    return path.read_text()
+    return path.read_bytes().decode()
 
 
 def canary(version: str, percent: str | None) -> Callable[[StackEdit], None]:
@@ -59,7 +60,7 @@ def stable(version: str) -> Callable[[StackEdit], None]:
         (BLOCK, [canary("v2", "50")], "v2: 20 # careful", "v2: 50 # careful"),
         (BLOCK, [canary("v4", "1")], "        v3: 5\n", "        v3: 5\n        v4: 1\n"),
         (BLOCK, [canary("v3", None)], "        v3: 5\n", ""),
-        (BLOCK, [stable("v3")], "stable: 'v1'", "stable: v3"),
+        (BLOCK, [stable("v3")], "stable: 'v1'", "stable: 'v3'"),
         (BARE, [canary("v2", "20")], "stable: v1 # gets the rest\n", "stable: v1 # gets the rest\n      canary: {v2: 20}\n"),
         (BARE, [canary("v2", None)], "", ""),
         (ONE_LINE, [canary("v2", "20")], "{stable: v1, versions", "{stable: v1, canary: {v2: 20}, versions"),
@@ -119,9 +120,115 @@ def test_somebody_elses_change_is_not_lost(tmp_path: Path) -> None:
     assert path.read_text() == BLOCK
 
 
-def test_json_text_is_left_to_pulumi(tmp_path: Path) -> None:
-    """Services that `pulumi config set` stored as one text have no lines to edit, and the message says what to do."""
+SHARED = HEAD + "    web:\n      stable: v1\n      canary: &split {v2: 20}\n    api:\n      stable: v1\n      canary: *split # as web\n"
+DEFAULTS = "base: &base\n  canary: {v2: 20, v4: 1}\n" + HEAD + "    web:\n      <<: *base\n      stable: v1 # gets the rest\n"
+MERGED = "base: &base {v2: 20, v4: 1}\n" + HEAD + "    web:\n      canary:\n        <<: *base\n        v5: 1 # new\n"
+WHOLE = HEAD + "    api: &api\n      stable: v1\n      canary: {v2: 20}\n    web: *api\n"
+FLOWED = HEAD + "    web: {stable: v1, canary: {\n      v2: 20, # one\n      v3: 5 # two\n    }} # three\n"
+JSON = 'config:\n  weir:services: \'{"web": {"stable":"v1", "canary": {"v2": 20}, "env": {"A": "it\'\'s"}}}\' # by config set\n'
+LINES = 'config:\n  weir:services: |\n    {"web": {\n      "canary": {"v2": 20}\n    }}\n  weir:namespace: demo\n'
+WATCHED = HEAD + "    web:\n      stable: v1\n      canary: # watched by sre\n        v2: 20\n      port: 80\n"
+CRLF = "\ufeff---\r\n" + HEAD.replace("\n", "\r\n") + "    web:\r\n      stable: v1\t# tab\there\r\n      canary:\r\n        v2: 20"
+
+
+@pytest.mark.parametrize(
+    ("text", "service", "version", "percent", "old", "new"),
+    [
+        (WATCHED, "web", "v3", "5", "        v2: 20\n", "        v2: 20\n        v3: 5\n"),
+        (WATCHED, "web", "v2", None, "canary: # watched by sre\n        v2: 20\n", "canary: {} # watched by sre\n"),
+        (SHARED, "api", "v2", "50", "canary: *split # as web", "canary: {v2: 50} # as web"),
+        (SHARED, "web", "v3", "5", "canary: &split {v2: 20}", "canary: {<<: &split {v2: 20}, v3: 5}"),
+        (SHARED, "web", "v2", "0", "canary: &split {v2: 20}", "canary: {<<: &split {v2: 20}, v2: 0}"),
+        (SHARED.replace("v2", "2"), "web", "2", "0", "canary: &split {2: 20}", "canary: {<<: &split {2: 20}, 2: 0}"),
+        (MERGED.replace("v2", "2"), "web", "2", "50", "v5: 1 # new\n", "v5: 1 # new\n        2: 50\n"),
+        (MERGED.replace("v2", "'2'"), "web", "2", "50", "v5: 1 # new\n", "v5: 1 # new\n        '2': 50\n"),
+        (DEFAULTS, "web", "v3", "5", " # gets the rest\n", " # gets the rest\n      canary: {v2: 20, v4: 1, v3: 5}\n"),
+        (MERGED, "web", "v2", "50", "v5: 1 # new\n", "v5: 1 # new\n        v2: 50\n"),
+        (WHOLE, "web", "v2", "50", "web: *api", "web: {<<: *api, canary: {v2: 50}}"),
+        (FLOWED, "web", "v2", "50", "v2: 20, # one", "v2: 50, # one"),
+        (FLOWED, "web", "v4", "1", "v3: 5 # two", "v3: 5, v4: 1 # two"),
+        (FLOWED, "web", "v2", None, "      v2: 20, # one\n", ""),
+        (JSON, "web", "v2", "50", '"v2": 20', '"v2": 50'),
+        (JSON, "web", "v3", "5", '"v2": 20', '"v2": 20, "v3": 5'),
+        (LINES, "web", "v2", "50", '"v2": 20', '"v2": 50'),
+        (CRLF, "web", "v2", "50", "v2: 20", "v2: 50"),
+        (CRLF, "web", "v3", "5", "v2: 20", "v2: 20\r\n        v3: 5"),
+        *((empty, "web", "v2", "20", " canary:" + was, " canary: {v2: 20}" + left) for was, left, empty in (
+            (was, left, WATCHED.replace("# watched by sre\n        v2: 20\n", "").replace(" canary: ", f" canary:{was}\n"))
+            for was, left in (("", ""), (" {}", ""), (" null", ""), (" ~", ""), (" # none", " # none"), (" !!null", ""))
+        )),
+        (ONE_LINE.replace("stable: v1", "stable: v1, canary"), "backend", "v2", "20", ", canary", ", canary: {v2: 20}"),
+        (HEAD + '    web:\n      ? "canary"\n      : {v2: !!int 20}\n', "web", "v2", "0.5", "!!int 20", "0.5"),
+        (HEAD + "    web:\n      canary: {v2: '20'}\n", "web", "v2", "20", "", ""),
+    ],
+)  # fmt: skip
+def test_the_one_canary_moves_however_it_is_written(
+    tmp_path: Path, text: str, service: str, version: str, percent: str | None, old: str, new: str
+) -> None:
+    """Comments, anchors, aliases, merges, JSON text, CRLF: one service changes, every other canary and all other characters stay."""
+    assert old in text
     path = tmp_path / "Pulumi.dev.yaml"
-    path.write_text('config:\n  weir:services: \'{"backend": {"stable": "v1"}}\'\n')
-    with pytest.raises(UsageError, match="pulumi config set --path"):
-        StackEdit(path).set_stable("backend", "v2")
+    path.write_bytes(text.encode())
+    edit = StackEdit(path)
+    edit.set_canary(service, version, None if percent is None else Decimal(percent))
+    edit.write()
+    assert path.read_bytes().decode() == text.replace(old, new, 1)
+
+
+BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api: {<<: *web, port: 80}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "said"),
+    [
+        (
+            BASE,
+            lambda edit: edit.set_canary("web", "v3", Decimal(5)),
+            "FILE:7:7: with weir:services.web.canary.v3, weir:services.api.canary.v3 (FILE:8:5) would change: an anchor (&) makes them the same text; "
+            "nothing was changed: write weir:services.web.canary: {v2: 20, v3: 5} by hand, apart from the others",
+        ),
+        (
+            SHARED,
+            lambda edit: edit.set_canary("web", "v2", None),
+            "FILE:7:23: with weir:services.web.canary.v2, weir:services.api.canary.v2 (FILE:10:7) would change: an anchor (&) makes them the same text; "
+            "nothing was changed: take weir:services.web.canary.v2 out by hand, apart from the others",
+        ),
+        (
+            HEAD + "    web: {<<: {drill: {until: x}}, stable: v1}\n",
+            lambda edit: edit.remove_drill("web"),
+            "FILE:5:5: weir:services.web.drill cannot be changed in place without a change to more than that; nothing was changed: "
+            "take weir:services.web.drill out by hand",
+        ),
+        (
+            HEAD + "    web: v1\n",
+            lambda edit: edit.set_stable("web", "v2"),
+            "FILE: has no settings of a service web below config, weir:services; nothing was changed",
+        ),
+        (
+            "config: {a: [\n",
+            lambda edit: edit.set_stable("web", "v2"),
+            "FILE:2:1: is no YAML: did not find expected node content; correct it there, or on the lines before",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_changed_alone_is_refused(tmp_path: Path, text: str, edit: Callable[[StackEdit], None], said: str) -> None:
+    """One line with the place, the others that would change, and the key and value to write by hand; text and file stay."""
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(text)
+    file = StackEdit(path)
+    with pytest.raises(UsageError) as refused:
+        edit(file)
+    assert str(refused.value) == said.replace("FILE", str(path))
+    assert file.text == file.original == text
+
+
+@pytest.mark.parametrize("loader", ["CBaseLoader", "BaseLoader"])
+def test_places_are_the_same_without_libyaml(tmp_path: Path, loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyYAML built from source finds the same places."""
+    monkeypatch.setattr(yamlfile, "_Loader", getattr(yaml, loader))
+    text = (
+        CRLF.replace("\t# tab", " # tab")
+        .replace("    web", "    ü: &a !!map {canary: *x}\r\n    web")
+        .replace("config", "x: &x {}\r\nconfig")
+    )
+    assert edited(tmp_path, text, lambda edit: edit.set_canary("ü", "v3", Decimal(5))) == text.replace("*x", "{v3: 5}")

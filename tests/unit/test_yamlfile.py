@@ -169,6 +169,11 @@ def test_a_copy_is_nobody_elses() -> None:
     assert tree["a"] == {"b": [1]}
 
 
+def test_a_name_given_twice_is_the_one_that_begins_last() -> None:
+    """As in Go's yaml.v3 3.0.1, asked on 2026-11-26; ruamel.yaml has it so as well."""
+    assert yamlfile.load("a: &x {b: &x 1}\nc: *x\nd: &x [2]\ne: *x\n") == {"a": {"b": 1}, "c": 1, "d": [2], "e": [2]}
+
+
 def test_everything_has_its_place() -> None:
     """A key is where it begins, an item where it stands; what is not there is where the nearest thing around it is."""
     document = yamlfile.document('config:\n  weir:services: # here\n    backend:\n      args: [a, "ü", b]\n      canary: {v2: 20}\n')

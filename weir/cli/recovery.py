@@ -18,7 +18,7 @@ from weir.engine.journal import Entry, drills, forget, held, left_behind, path_o
 from weir.engine.stack import EngineError, NoStackError, Stack
 from weir.model import Service, StackConfig
 from weir.model.endings import ago, endings
-from weir.stackedit import StackEdit
+from weir.stackedit import StackEdit, read
 
 
 def say(text: str) -> None:
@@ -65,7 +65,7 @@ def left_over(target: Stack, *, repair: bool) -> None:
         return
     if entry.phase != "editing":
         file = stackfile.stack_path(target.name, target.project)
-        state = "has its change" if file.read_text(encoding="utf-8") == entry.after else "has been edited since"
+        state = "has its change" if read(file) == entry.after else "has been edited since"
         follows = "" if repair else f": weir status shows it, the same command or pulumi up --stack {target.name} goes on"
         say(
             f"`{entry.command}`, begun {_since(entry)} ago, was killed while it applied; {file.name} {state}, the cluster may not have it{follows}"

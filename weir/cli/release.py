@@ -28,7 +28,7 @@ from weir.errors import UsageError, WeirError
 from weir.model import Service, StackConfig, traffic, warnings
 from weir.model.routing import host
 from weir.model.usage import named
-from weir.stackedit import StackEdit, overwrite
+from weir.stackedit import StackEdit, overwrite, read
 
 TAKE_BACK = "WEIR_TAKE_BACK"
 """Environment variable of the program: the service whose VirtualService is written over what somebody has edited by hand."""
@@ -175,7 +175,7 @@ def _write(entry: Operation, file: StackEdit) -> None:
     entry.note("applying")
     if file.text != file.original:
         file.write()
-    elif file.path.read_text(encoding="utf-8") != file.original:
+    elif read(file.path) != file.original:
         raise UsageError(f"{file.path} has been changed by somebody else meanwhile; nothing was applied: run the same command again")
 
 
@@ -271,7 +271,7 @@ def follow(config: StackConfig, want: Want) -> int:
 
 def undo(file: StackEdit) -> None:
     """Make the file what it was when it was read, unless somebody else has changed it meanwhile, and say so."""
-    if file.path.read_text(encoding="utf-8") == file.text:
+    if read(file.path) == file.text:
         overwrite(file.path, file.original)
         say(f"{file.path.name} is as it was")
     else:
