@@ -80,7 +80,8 @@ class MeshService(pulumi.ComponentResource):
         """
         for version in versions:
             if version in objects.versions:
-                self._subset(version, objects)
+                # One after the other: what two of them depend on the engine takes along with one, and would write it down behind the other.
+                self._subset(version, objects, list(self.rules.values())[-1:])
         self.virtual_service = self._route(objects, list(self.rules.values()))
         self.register_outputs({"host": self._placed.apply(lambda real: real.host)})
 
@@ -128,14 +129,14 @@ class MeshService(pulumi.ComponentResource):
                 opts=self._child,
             )
 
-    def _subset(self, version: str, objects: ServiceObjects) -> None:
+    def _subset(self, version: str, objects: ServiceObjects, after: Sequence[pulumi.Resource] = ()) -> None:
         # Of a version that no route names they come after the route, which must not be what its subset stands on.
         pods = [self.versions[version]] if version in self.versions and objects.versions[version].named else []
         self.rules[version] = self._rule(
             f"{self._name}-{version}",
             objects.versions[version].destination_rule,
             lambda real: real.versions[version].destination_rule["spec"],
-            pods,
+            [*after, *pods],
         )
 
     def _rule(self, name: str, manifest: Any, spec: Any, after: Sequence[pulumi.Resource]) -> DestinationRule:
