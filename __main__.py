@@ -6,26 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pulumi
-from pulumi.runtime.config import CONFIG
 
 from components.client import Client
 from components.cluster import cluster
 from components.gateway import Gateway
+from components.handed import handed_over
 from components.mesh_service import MeshService
 from components.safeguards import Safeguards
 from components.stack_namespace import StackNamespace
-from weir.model import ConfigError, ServiceObjects, StackConfig, ended, load, mesh, outputs, warnings, without_ended
-
-PREFIX = "weir:"
+from weir.model import ServiceObjects, StackConfig, ended, mesh, outputs, warnings, without_ended
 
 
 def stack_config() -> StackConfig:
-    """The checked config, without the faults whose end has passed. pulumi.Config can only be asked for keys one knows, and a key nobody knows must be refused."""
-    try:
-        written = load({key.removeprefix(PREFIX): value for key, value in CONFIG.get().items() if key.startswith(PREFIX)})
-    except ConfigError as error:
-        raise pulumi.RunError(str(error)) from None
-    now = datetime.now(UTC)
+    """The checked config, without the faults whose end has passed."""
+    written, now = handed_over(), datetime.now(UTC)
     for problem in ended(written, now):
         pulumi.log.warn(f"{problem}; it is left out")
     return without_ended(written, now)

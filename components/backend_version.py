@@ -10,7 +10,9 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components.placement import placed
 from components.safeguards import Safeguards
+from components.version_secret import version_secret
 from weir.model import Duration, Manifest
+from weir.model.workloads import with_secret
 
 
 class BackendVersion(pulumi.ComponentResource):
@@ -22,6 +24,7 @@ class BackendVersion(pulumi.ComponentResource):
         self,
         name: str,
         manifest: Manifest,
+        secret: Manifest | None,
         disruption_budget: Manifest | None,
         namespace: pulumi.Input[str],
         ready_timeout: Duration,
@@ -29,12 +32,16 @@ class BackendVersion(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`ready_timeout`: how long the pods may take to become ready before the update fails; `after`: what must exist before them."""
+        """`secret`: what of its environment nobody is shown; `after`: what must exist before the pods.
+
+        `ready_timeout`: how long the pods may take to become ready before the update fails.
+        """
         super().__init__("weir:mesh:BackendVersion", name, None, opts)
+        spec = with_secret(manifest["spec"], secret, version_secret(name, secret, namespace, self)) if secret else manifest["spec"]
         self.deployment = Deployment(
             name,
             metadata=placed(manifest, namespace),
-            spec=manifest["spec"],
+            spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(after),

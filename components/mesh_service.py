@@ -121,6 +121,7 @@ class MeshService(pulumi.ComponentResource):
             self.versions[version] = BackendVersion(
                 f"{self._name}-{version}",
                 parts.deployment,
+                parts.secret,
                 parts.disruption_budget,
                 self._namespace,
                 self._ready_timeout,

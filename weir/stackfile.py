@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from weir import yamlfile
 from weir.errors import UsageError
+from weir.secret import opaque
 
 if TYPE_CHECKING:
     from weir.model.problems import Problem
@@ -25,7 +26,10 @@ class StackFileError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
-    """A stack file that was read. `config` has the keys of the namespace `weir` without `weir:`, values as YAML gives them, unchecked."""
+    """A stack file that was read.
+
+    `config` has the keys of the namespace `weir` without `weir:`, values as YAML gives them, unchecked, with a Secret for each `secure: …`.
+    """
 
     path: Path
     config: dict[str, Any]
@@ -89,4 +93,4 @@ def read(path: Path, text: str | None = None) -> StackFile:
     bare = [key for key in config if ":" not in key]
     if bare:
         raise StackFileError("\n".join(f"{path}: config key {key} has no namespace; write {_PREFIX}{key}" for key in bare))
-    return StackFile(path, {key.removeprefix(_PREFIX): value for key, value in config.items() if key.startswith(_PREFIX)}, document)
+    return StackFile(path, {key.removeprefix(_PREFIX): opaque(value) for key, value in config.items() if key.startswith(_PREFIX)}, document)

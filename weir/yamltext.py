@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from weir.secret import SHOWN, Secret
 from weir.visible import UNSEEN
 
 _MAX_SIMPLE_KEY = 128
@@ -30,7 +31,7 @@ _CONTROL = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U0001000
 
 
 def dump(documents: Iterable[Any]) -> str:
-    """The objects, made of mappings, lists, text, numbers, booleans and None, as a stream of YAML documents."""
+    """The objects, made of mappings, lists, text, numbers, booleans and None, as a stream of YAML documents; a secret is shown as one."""
     lines: list[str] = []
     for document in documents:
         lines.append("---")
@@ -83,7 +84,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, float) and "e" in repr(value):  # 1e-05 is a number to YAML 1.2 alone
         plain = format(Decimal(repr(value)), "f")
         return plain if "." in plain else f"{plain}.0"
-    return json.dumps(value)
+    return _text(SHOWN) if isinstance(value, Secret) else json.dumps(value)
 
 
 @lru_cache(maxsize=4096)

@@ -15,5 +15,6 @@ def test_a_bad_config_registers_nothing(bad: Bad) -> None:
     recorded = Recorded()
     with pytest.raises(pulumi.RunError) as refused:
         run(bad.config, recorded)
-    assert str(refused.value).splitlines() == bad.said
+    said = [line for line in str(refused.value).splitlines() if not line.startswith("of weir:")]
+    assert said == bad.said
     assert recorded.resources == {}

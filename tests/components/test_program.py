@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pulumi.runtime import mocks, stack
 from pulumi.runtime.config import set_all_config
 
 from tests.unit.model.test_config import SOUND
+from weir import yamltext
 
 PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -43,6 +45,8 @@ class _Mocks(mocks.Mocks):
         state = dict(args.inputs)
         if args.typ == "random:index/randomPet:RandomPet":
             return f"{args.inputs['prefix']}-happy-otter", state
+        if args.typ == "kubernetes:core/v1:Secret":
+            state["metadata"] = {**state["metadata"], "name": f"{args.name}-1a2b3c4d"}
         return f"{args.name}-id", state
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -59,19 +63,49 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run(config: dict[str, Any], into: Recorded | None = None) -> Recorded:
-    """Run the program on a config, as the engine would, and record what it registers, `into` this where it is given."""
+def run(config: dict[str, Any], into: Recorded | None = None, file: Path | None = None) -> Recorded:
+    """Run the program on a config, as the engine would, and record what it registers, `into` this where it is given.
+
+    What is `secure: …` in the config is handed over in the clear, with its key as one that has secrets; `file` is the stack file, in place of
+    one with this config.
+    """
     recorded = Recorded() if into is None else into
     asyncio.set_event_loop(asyncio.new_event_loop())
     mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded))
-    set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()})
+    handed = {key: decrypted(value) for key, value in config.items()}
+    secret = [f"weir:{key}" for key, value in config.items() if value != handed[key]]
+    set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in handed.items()}, secret)
 
     def program() -> None:
         runpy.run_path(str(PROGRAM), run_name="__main__")
 
-    with without_engine_and_cluster():
+    with without_engine_and_cluster(), stack_file(config, file):
         asyncio.get_event_loop().run_until_complete(stack.run_pulumi_func(program))
     return recorded
+
+
+def decrypted(value: Any) -> Any:
+    """A value of a stack file as Pulumi hands it over, whose `secure: …` is what was encrypted."""
+    if isinstance(value, dict):
+        return value["secure"] if value.keys() == {"secure"} else {key: decrypted(inner) for key, inner in value.items()}
+    return [decrypted(inner) for inner in value] if isinstance(value, list) else value
+
+
+@contextmanager
+def stack_file(config: dict[str, Any], file: Path | None) -> Iterator[None]:
+    """The stack file that the program finds."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        written = Path(directory) / "Pulumi.dev.yaml"
+        written.write_text(yamltext.dump([{"config": {f"weir:{key}": value for key, value in encrypted(config).items()}}]))
+        patch.setenv("WEIR_STACK_FILE", str(file or written))
+        yield
+
+
+def encrypted(value: Any) -> Any:
+    """A value of a stack file as Pulumi writes it: what is in `secure: …` cannot be read."""
+    if isinstance(value, dict):
+        return {"secure": "v1:unreadable"} if value.keys() == {"secure"} else {key: encrypted(inner) for key, inner in value.items()}
+    return [encrypted(inner) for inner in value] if isinstance(value, list) else value
 
 
 @contextmanager

@@ -28,8 +28,8 @@ def command(service: str | None, stack: str, limit: int, everything: bool, as_js
     Only updates are known, by whatever command they were made; edits by hand are shown by weir status.
     """
     say_left_over(stack)
-    found = [_of(change, service) for change in read_history(Stack(stack, project_dir()).history())]
-    kept = [change for change in found if everything or change.changes][:limit]
+    found = [_of(change, service) for change in read_history(Stack(stack, project_dir()).revealed_history())]
+    kept = [change for change in found if everything or change.changes or not change.known][:limit]
     if as_json:
         click.echo(json.dumps({"stack": stack, "updates": [document(change) for change in kept]}, indent=2, ensure_ascii=False))
         return
@@ -54,13 +54,19 @@ def _of(change: Change, service: str | None) -> Change:
     return replace(change, changes={name: lines for name, lines in change.changes.items() if name == service})
 
 
+def _nothing(change: Change) -> str:
+    if change.known:
+        return "no traffic changed"
+    return "what changed is not known: its config, or that of the update before it, cannot be read or decrypted"
+
+
 def _table(changes: list[Change]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
     table.add_column("", no_wrap=True)
     table.add_column("when (UTC)", no_wrap=True)
     table.add_column("what", ratio=1)
     for change in changes:
-        lines = [Text(f"{name}: {line}") for name, told in change.changes.items() for line in told] or [Text("no traffic changed")]
+        lines = [Text(f"{name}: {line}") for name, told in change.changes.items() for line in told] or [Text(_nothing(change))]
         if change.result:
             lines.append(Text(f"this update {change.result}: the cluster may have some of it", style="red"))
         lines.append(Text(f"{change.command}{f' by {change.who}' if change.who else ''}{_commit(change)}", style="dim"))

@@ -116,7 +116,7 @@ def _applied(target: Stack, file: StackEdit, edits: Mapping[str, Edit], live: Li
     """The text of a stack file with the config that the cluster's routes are of, else with that of the last update that succeeded."""
     others = yamlfile.load(file.text)
     found = None
-    for config in applied(target.history(_ENTRIES)):
+    for config in applied(target.revealed_history(_ENTRIES), others["config"]):
         kept = {key: value for key, value in others["config"].items() if not key.startswith("weir:")}
         text = dump([{**others, "config": {**kept, **config}}])
         try:

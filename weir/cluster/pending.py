@@ -29,10 +29,24 @@ def pending(
 
     `there`: the objects of the namespace by kind and name. `owner`: the stack, PROJECT/NAME: of its objects those that are not written are to go.
     """
+    from weir.model.workloads import with_secret
+
     wanted = {(str(each["kind"]), str(each["metadata"]["name"])): each for each in written if each["kind"] != "Namespace"}
+    # Nobody reads a Secret to look. That pods take one, and which of their variables from it, is seen; it has a name that was generated.
+    for name in [name for kind, name in wanted if kind == "Secret"]:
+        secret, pods = wanted.pop(("Secret", name)), wanted["Deployment", name]
+        wanted["Deployment", name] = {**pods, "spec": with_secret(pods["spec"], secret, _known_as(there.get(("Deployment", name)), name))}
     found = [key for key, manifest in wanted.items() if not _has(there.get(key), manifest)]
     found += [key for key, item in there.items() if key not in wanted and _owner(item).endswith(f"/{owner}")]
     return tuple(f"{kind} {name}" for kind, name in found if (kind, name) not in leave_out)
+
+
+def _known_as(deployment: Mapping[str, Any] | None, name: str) -> str:
+    """The Secret of weir's from which the pods of a version take variables; what none is called where they take none."""
+    containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
+    env = containers[0].get("env", []) if containers else []
+    taken = [str(variable.get("valueFrom", {}).get("secretKeyRef", {}).get("name", "")) for variable in env]
+    return next((each for each in taken if each.startswith(f"{name}-")), name)
 
 
 def _owner(item: Mapping[str, Any]) -> str:

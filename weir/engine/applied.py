@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from weir.secret import Secret, opaque
 
-def applied(entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+_SERVICES = "weir:services"
+
+
+def applied(entries: Sequence[Mapping[str, Any]], written: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The configs, weir's keys in full alone, of the updates of `pulumi stack history --json` (newest first, as there), down to the last that succeeded.
 
-    Those that failed since come first: they may have brought about some of what they say. One with a secret in it is left out, since
-    history has none in the clear.
+    Those that failed since come first: they may have brought about some of what they say. `written`: the config of the stack file. Of a
+    config with secrets, decrypted, those variables alone are kept that the file has, in the clear or encrypted; one that could not be
+    decrypted is left out.
     """
     for entry in entries:
         if entry.get("kind") == "destroy" and entry.get("result") == "succeeded":
@@ -19,10 +25,39 @@ def applied(entries: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         if entry.get("kind") != "update":
             continue
         config = {key: value for key, value in (entry.get("config") or {}).items() if key.startswith("weir:")}
-        if config and not any(value.get("secret") for value in config.values()):
-            yield {key: _decoded(value.get("value", "")) for key, value in config.items()}
+        if config and all("value" in value for value in config.values() if value.get("secret")):
+            decoded = {key: _decoded(value.get("value", "")) for key, value in config.items()}
+            if any(value.get("secret") for value in config.values()):
+                decoded[_SERVICES] = _without_secrets(decoded.get(_SERVICES), _decoded(written.get(_SERVICES)))
+            yield decoded
         if entry.get("result") == "succeeded":
             return
+
+
+def _without_secrets(services: Any, written: Any) -> Any:
+    """The services for a file. Secrets stand in variables alone, and whoever goes by this file touches no pod: what is left out of them is not missed."""
+    made = copy.deepcopy(services)
+    for name, service in (made if isinstance(made, dict) else {}).items():
+        own = _inside(written, name)
+        holders = [(service, own)]
+        versions = _inside(service, "versions")
+        if isinstance(versions, dict):
+            holders += [(version, _inside(_inside(own, "versions"), key)) for key, version in versions.items()]
+        for holder, beside in holders:
+            if isinstance(_inside(holder, "env"), dict):
+                holder["env"] = dict(_variables(holder["env"], _inside(beside, "env")))
+    return made
+
+
+def _variables(env: Mapping[str, Any], written: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in env.items():
+        there = _inside(written, name)
+        if value == there or isinstance(opaque(there), Secret):
+            yield name, there
+
+
+def _inside(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def _decoded(value: Any) -> Any:

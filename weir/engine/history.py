@@ -24,6 +24,7 @@ _KINDS = ("update", "destroy")
 class Change:
     """One update. `number` counts from 1; `changes` by service, in words; `commit` is git's hash, with `dirty` where files had been changed since.
 
+    `known`: whether anybody can tell what it changed, which takes its config and that of the update before it.
     `who` and `reason` are what somebody gave, and else empty. `subject` and `author` are the commit's, who need not have made the update.
     """
 
@@ -38,6 +39,7 @@ class Change:
     changes: Mapping[str, tuple[str, ...]]
     subject: str = ""
     author: str = ""
+    known: bool = True
 
 
 def message(command: str, reason: str = "") -> str:
@@ -50,18 +52,20 @@ def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:
     """Every update of `pulumi stack history --json` (newest first, as there), with what it changed for traffic."""
     found: list[Change] = []
     before: StackConfig | None = None
+    known = True
     for number, entry in enumerate(reversed(entries), start=1):
         destroyed = entry.get("kind") == "destroy"
         after = None if destroyed else _config(entry)
-        # A refresh or an import changes no traffic, and of a config that nobody can read nothing can be told.
-        counts = entry.get("kind") in _KINDS and (destroyed or after is not None)
-        found.append(_change(number, entry, differences(_objects(before), _objects(after)) if counts else {}))
+        # A refresh or an import changes no traffic. Of a config that nobody can read nothing can be told, nor of what came after it.
+        counts, readable = entry.get("kind") in _KINDS, destroyed or after is not None
+        told = differences(_objects(before), _objects(after)) if counts and readable and known else {}
+        found.append(_change(number, entry, told, known=not counts or (readable and known)))
         if counts and entry.get("result") == "succeeded":
-            before = after
+            before, known = after, readable
     return found[::-1]
 
 
-def _change(number: int, entry: Mapping[str, Any], told: Mapping[str, tuple[str, ...]]) -> Change:
+def _change(number: int, entry: Mapping[str, Any], told: Mapping[str, tuple[str, ...]], *, known: bool) -> Change:
     environment: Mapping[str, str] = entry.get("environment") or {}
     first, notes = _message(str(entry.get("message") or ""))
     # Without one of its own Pulumi gives an update the subject of the commit.
@@ -78,6 +82,7 @@ def _change(number: int, entry: Mapping[str, Any], told: Mapping[str, tuple[str,
         told,
         "" if given else first,
         environment.get("git.author", ""),
+        known=known,
     )
 
 
@@ -93,11 +98,14 @@ def _time(entry: Mapping[str, Any]) -> datetime:
 
 
 def _config(entry: Mapping[str, Any]) -> StackConfig | None:
-    """The config of an update; None where today's weir cannot read it."""
+    """The config of an update; None where today's weir cannot read it, or Pulumi could not decrypt it.
+
+    A secret in it is as good as text here: that a variable is another one is said, and never what it is.
+    """
+    if any(value.get("secret") and "value" not in value for key, value in (entry.get("config") or {}).items() if key.startswith(_PREFIX)):
+        return None
     written = {
-        key.removeprefix(_PREFIX): value.get("value", "")
-        for key, value in (entry.get("config") or {}).items()
-        if key.startswith(_PREFIX) and not value.get("secret")
+        key.removeprefix(_PREFIX): value.get("value", "") for key, value in (entry.get("config") or {}).items() if key.startswith(_PREFIX)
     }
     try:
         return without_ended(load(written), _time(entry))
@@ -110,8 +118,10 @@ def _objects(config: StackConfig | None) -> list[tuple[str, Manifest]]:
 
 
 def as_json(change: Change) -> dict[str, Any]:
-    """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, its subject and author, changes by service."""
-    document = {name: getattr(change, name) for name in ("result", "command", "reason", "who", "commit", "dirty", "subject", "author")}
+    """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, its subject and author, known, changes by service."""
+    document = {
+        name: getattr(change, name) for name in ("result", "command", "reason", "who", "commit", "dirty", "known", "subject", "author")
+    }
     return {
         "update": change.number,
         "time": change.when.strftime("%Y-%m-%dT%H:%M:%SZ"),

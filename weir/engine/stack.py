@@ -16,6 +16,7 @@ from weir import yamlfile
 from weir.engine.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.errors import WeirError
 from weir.processes import alive
+from weir.secret import STACK_FILE
 
 if TYPE_CHECKING:
     from weir.cluster.kubectl import Kubectl
@@ -103,11 +104,13 @@ class Stack:
         before = program.updates() if program else None
         if program and asking:
             program.look_ahead(asking)
-        if program and environment:
-            program.give(environment)
+        # The program reads in the stack file which values are secret.
+        given = {**(environment or {}), STACK_FILE: str(config) if config else os.environ.get(STACK_FILE, "")}
+        if program:
+            program.give(given)
         # With --target all else is as it was, the provider's settings too: it can be the same process for one update after the other.
         plugin = plugin_to_keep(self.project) if program and only else None
-        more = dict(environment or {})
+        more = dict(given)
         if program and plugin and program.keep(plugin):
             more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
         code, interrupted = self._wait([*command, *options], shielded, aside=bool(message), more=more)
@@ -170,11 +173,20 @@ class Stack:
 
     def history(self, newest: int = 0) -> list[dict[str, Any]]:
         """The stack's updates as `pulumi stack history --json` has them, newest first; so many of them, or all. Raises EngineError."""
-        asked = self._ask("stack", "history", "--json", "--stack", self.name, *([f"--page-size={newest}"] if newest else []))
+        asked = self._ask("stack", "history", "--json", "--stack", self.name, *_page(newest))
         if asked.returncode:
             raise EngineError(f"the history of stack {self.name} cannot be read: {_words(asked)}{self._too_old()}")
         found: list[dict[str, Any]] = json.loads(asked.stdout or "[]") or []
         return found
+
+    def revealed_history(self, newest: int = 0) -> list[dict[str, Any]]:
+        """The same with the values of secrets, for comparing, where a config of weir's has any; without them where they cannot be decrypted."""
+        found = self.history(newest)
+        config = [item for entry in found for item in (entry.get("config") or {}).items()]
+        if not any(value.get("secret") for key, value in config if key.startswith("weir:")):
+            return found
+        asked = self._ask("stack", "history", "--json", "--show-secrets", "--stack", self.name, *_page(newest))
+        return found if asked.returncode else json.loads(asked.stdout)
 
     def preview(self) -> str:
         """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's stands there."""
@@ -266,6 +278,10 @@ def _release(version: str) -> tuple[int, ...]:
     """Its numbers; none for what is no version."""
     parts = version.split("-")[0].split(".")
     return tuple(map(int, parts)) if len(parts) == 3 and all(part.isdigit() for part in parts) else ()
+
+
+def _page(newest: int) -> list[str]:
+    return [f"--page-size={newest}"] if newest else []
 
 
 def _words(result: subprocess.CompletedProcess[str]) -> str:

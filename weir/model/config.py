@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from weir.model.actions import Headers
 from weir.model.containers import OnceProbe, Probe, Resources, SecurityContext
 from weir.model.drills import Drill
 from weir.model.durations import Duration, ReadyTimeout
+from weir.model.environment import MAX_KEY, EnvFrom, Variable, secrets
 from weir.model.gateways import Expose, Gateway
 from weir.model.hosts import ExportTo
 from weir.model.names import EnvName, Image, Label, ServiceName
@@ -36,8 +37,16 @@ class Container(Part):
     args: tuple[Text, ...] | None = key(
         "arguments of the image's command; none when left out", example=["-text=Hello"], becomes="Container.args"
     )
-    env: Mapping[EnvName, Text] = key(
-        "environment variables; a version takes over its service's, name by name", {}, example={"LOG": "info"}, becomes="Container.env"
+    env: Mapping[EnvName, Variable] = key(
+        "environment variables: texts, secrets, or valueFrom; a version takes over its service's, name by name",
+        {},
+        example={"LOG": "info", "TOKEN": {"valueFrom": {"secretKeyRef": {"name": "shop", "key": "token"}}}},
+        becomes="Container.env",
+    )
+    env_from: tuple[EnvFrom, ...] | None = key(
+        "Secrets and ConfigMaps with more of them; env goes before it, and a version's own before its service's",
+        example=[{"secretRef": {"name": "shop-settings"}}],
+        becomes="Container.envFrom",
     )
     resources: Resources | None = key(
         "requests and limits; 10m of cpu and 16Mi of memory are requested when left out",
@@ -60,6 +69,15 @@ class Container(Part):
     security_context: SecurityContext | None = key(
         "what the container may do; what is left out stays hardened", example={"runAsUser": 1000}, becomes="Container.securityContext"
     )
+
+    @model_validator(mode="after")
+    def _secrets_have_keys(self) -> Self:
+        for name in secrets(self.env):
+            if len(name) > MAX_KEY:
+                raise ValueError(
+                    f"env has a secret with a name of {len(name)} characters, at most {MAX_KEY} are a key of a Secret; shorten it"
+                )
+        return self
 
 
 class Version(Container):
@@ -85,7 +103,8 @@ class Workload:
     image: str
     replicas: int
     args: tuple[str, ...]
-    env: Mapping[str, str]
+    env: Mapping[str, Variable]
+    env_from: tuple[EnvFrom, ...] = ()
     resources: Resources | None = None
     readiness_probe: Probe | None = None
     liveness_probe: Probe | None = None
@@ -167,6 +186,7 @@ class Service(Traffic, Container):
             replicas=self.replicas_of(version),
             args=(self.args if own.args is None else own.args) or (),
             env={**self.env, **own.env},
+            env_from=(self.env_from if own.env_from is None else own.env_from) or (),
             resources=own.resources or self.resources,
             readiness_probe=own.readiness_probe or self.readiness_probe,
             liveness_probe=own.liveness_probe or self.liveness_probe,

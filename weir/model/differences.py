@@ -101,8 +101,9 @@ def _pods(version: str, before: Manifest, after: Manifest) -> list[Change]:
     old, new = (spec["template"]["spec"]["containers"][0] for spec in (before, after))
     if (was := old.get("image")) != (becomes := new.get("image")):
         told(f"image {_images(str(was), str(becomes))}", "image", was, becomes)
-    for key, name in (("args", "arguments"), ("env", "environment"), ("resources", "resources"), ("securityContext", "security context")):
-        if old.get(key) != new.get(key):
+    named = {"args": "arguments", "env": "environment", "resources": "resources", "securityContext": "security context"}
+    for key, name in named.items():
+        if old.get(key) != new.get(key) or (key == "env" and old.get("envFrom") != new.get("envFrom")):
             told(f"{name} changed", key)
     if any(old.get(probe) != new.get(probe) for probe in ("readinessProbe", "livenessProbe", "startupProbe")):
         told("probes changed", "probes")

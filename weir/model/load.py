@@ -21,7 +21,7 @@ def load(raw: Mapping[str, Any]) -> StackConfig:
     Raises ConfigError with all problems, in the order of the config.
     """
     # Pulumi.yaml can say that a key may be left out only by a default, and an empty one is the only one to give.
-    written = {key: _decoded(key, value) for key, value in raw.items() if value != ""}
+    written = {key: decoded(key, value) for key, value in raw.items() if value != ""}
     config, problems = _typed(written)
     reported = frozenset(problem.path for problem in problems)
     # A value that was refused counts as left out below, so a rule may stumble over its absence: it was reported, once is enough.
@@ -32,7 +32,7 @@ def load(raw: Mapping[str, Any]) -> StackConfig:
     return config
 
 
-def _decoded(key: str, value: Any) -> Any:
+def decoded(key: str, value: Any) -> Any:
     """Objects arrive as JSON text in a program, and in a stack file that was written by `pulumi config set` without `--path`."""
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         try:

@@ -15,9 +15,10 @@ from weir.model.workloads import Manifest
 class VersionObjects:
     """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, and its subset.
 
-    `named`: whether a route names it; `used`: whether it gets requests or copies.
+    `secret`: those of its variables that are secrets, None where none is; `named`: whether a route names it; `used`: whether it gets requests or copies.
     """
 
+    secret: Manifest | None
     deployment: Manifest | None
     disruption_budget: Manifest | None
     destination_rule: Manifest
@@ -66,6 +67,7 @@ class Mesh:
             if service.service_account and service.service:
                 yield service.service_account
                 yield service.service
+            yield from (version.secret for version in service.versions.values() if version.secret)
             yield from (version.deployment for version in service.versions.values() if version.deployment)
             yield from (version.disruption_budget for version in service.versions.values() if version.disruption_budget)
             yield from (version.destination_rule for version in service.versions.values())
@@ -112,6 +114,7 @@ def _service(name: str, service: Service, namespace: str) -> ServiceObjects:
 def _version(name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str) -> VersionObjects:
     workload = service.workload(version)
     return VersionObjects(
+        secret=workloads.version_secret(name, version, workload, namespace) if workload else None,
         deployment=workloads.version_deployment(name, version, service.container_port, workload, namespace) if workload else None,
         disruption_budget=workloads.disruption_budget(name, version, workload.replicas, namespace) if workload else None,
         destination_rule=rule,

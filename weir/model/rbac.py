@@ -1,6 +1,7 @@
 """The least a stack needs in a cluster, as Kubernetes objects: an account, and roles with only what weir does.
 
-Nothing here reads Secrets, runs commands in pods, or reaches beyond the stack's namespace, but for one right in istiod's: to ask it what proxies know.
+Nothing here runs commands in pods, or reaches beyond the stack's namespace, but for one right in istiod's: to ask it what proxies know. Only
+of a stack that has secrets itself the account may read Secrets: their names are generated, so that it is all of the namespace.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from weir.model.config import StackConfig
+from weir.model.environment import secrets
 from weir.model.workloads import MANAGED_BY, OWNER, Manifest, namespace
 
 ACCOUNT = "weir"
@@ -33,7 +35,7 @@ def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
             {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
         ]
         objects += _role("ClusterRole", None, own, account)
-    objects += _role("Role", there, _rules(verify), account)
+    objects += _role("Role", there, _rules(verify, has_secrets(config)), account)
     objects += _role("Role", istio, _asking(), account)
     return objects
 
@@ -43,7 +45,12 @@ def account_name(namespace: str) -> str:
     return f"weir-{namespace}"
 
 
-def _rules(verify: bool) -> list[dict[str, Any]]:
+def has_secrets(config: StackConfig) -> bool:
+    """Whether a version of the stack has a Secret."""
+    return any(secrets(part.env) for service in config.services.values() for part in (service, *service.versions.values()))
+
+
+def _rules(verify: bool, keeps_secrets: bool) -> list[dict[str, Any]]:
     rules = [
         {"apiGroups": [""], "resources": ["services", "serviceaccounts"], "verbs": _MANAGE},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": _MANAGE},
@@ -54,6 +61,8 @@ def _rules(verify: bool) -> list[dict[str, Any]]:
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
         {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": _READ},
     ]
+    if keeps_secrets:
+        rules.append({"apiGroups": [""], "resources": ["secrets"], "verbs": _MANAGE})
     if verify:
         rules.append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]})
     return rules

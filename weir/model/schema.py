@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weir.model.config import StackConfig
+from weir.model.environment import SHAPES
 from weir.model.part import DETAILS
 
 REQUIRED = {"StackConfig": ["namespace"], "Service": ["versions", "stable"]}
@@ -23,6 +24,9 @@ def schema() -> dict[str, Any]:
     for name, part in {"StackConfig": whole, **parts}.items():
         _tidy(part, REQUIRED.get(name, part.get("required", [])))
     parts["Service"]["properties"]["versions"]["additionalProperties"] = {"anyOf": [{"$ref": "#/$defs/Version"}, _NOTHING]}
+    for name in ("Service", "Version"):
+        env = next(choice for choice in parts[name]["properties"]["env"]["anyOf"] if "additionalProperties" in choice)
+        env["additionalProperties"] = {"anyOf": [*SHAPES, {"$ref": "#/$defs/Variable"}]}
     prefixed = {f"weir:{name}": value for name, value in whole["properties"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

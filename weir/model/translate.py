@@ -12,10 +12,14 @@ from pydantic_core import ErrorDetails
 from weir.model.config import StackConfig
 from weir.model.part import ConflictError, Part
 from weir.model.problems import Path, Problem, nearest, shown
+from weir.secret import Secret
 from weir.yamltext import flow
 
 CONFLICT = "conflict"
 """The kind of a problem that stays one whatever else is left out."""
+
+ONLY_ENV = "weir keeps single values of env secret, and nothing else; set it without --secret"
+"""What is said of a secret in another place: it would stand there in the clear in the cluster, or in Pulumi's state."""
 
 _MAX_EXAMPLE = 60
 _KEY_MARK = "[key]"  # pydantic puts this behind the key of a mapping when the key itself is wrong
@@ -36,6 +40,8 @@ def _problem(details: ErrorDetails) -> Problem:
 
 
 def _message(details: ErrorDetails, path: Path) -> str:
+    if isinstance(details["input"], Secret) and details["type"] != "extra_forbidden":
+        return f"must not be a secret: {ONLY_ENV}"
     match details["type"]:
         case "value_error":
             return str(details["ctx"]["error"])

@@ -259,7 +259,8 @@ def _hosts(path: Path, service: Service, config: StackConfig) -> Iterator[Warned
 def _workloads(path: Path, service: Service) -> Iterator[Warned]:
     if not service.routing_only:
         return
-    described = ("args", "env", "resources", "readiness_probe", "liveness_probe", "startup_probe", "security_context", "replicas")
+    probes = ("readiness_probe", "liveness_probe", "startup_probe")
+    described = ("args", "env", "env_from", "resources", *probes, "security_context", "replicas")
     for where, part in [(path, service), *(((*path, "versions", name), version) for name, version in service.versions.items())]:
         for name in given(part, *described):
             yield Warned(

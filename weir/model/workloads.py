@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weir.model.config import Client, Service, Workload
+from weir.model.environment import Variable, secrets
 from weir.model.part import as_written
+from weir.secret import Secret
 
 Manifest = dict[str, Any]
 """A Kubernetes object as YAML would have it."""
@@ -95,7 +97,7 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
     """
     probe = workload.readiness_probe
     container = {
-        **_container(name, workload.image, workload.env),
+        **_container(name, workload.image),
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
         "readinessProbe": as_written(probe) if probe else {"tcpSocket": {"port": port}, "periodSeconds": 2},
         # The handler of Kubernetes itself (since 1.30): an image with a single binary has no `sleep` to run.
@@ -103,6 +105,10 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
     }
     if workload.args:
         container["args"] = list(workload.args)
+    if workload.env:
+        container["env"] = _variables(workload.env, f"{name}-{version}")
+    if workload.env_from:
+        container["envFrom"] = [as_written(source) for source in workload.env_from]
     if workload.liveness_probe:
         container["livenessProbe"] = as_written(workload.liveness_probe)
     if workload.startup_probe:
@@ -112,6 +118,21 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
     if workload.security_context:
         container["securityContext"] = {**container["securityContext"], **as_written(workload.security_context)}
     return _deployment(f"{name}-{version}", name, version, workload.replicas, container, _GRACE_SECONDS, namespace)
+
+
+def version_secret(name: str, version: str, workload: Workload, namespace: str) -> Manifest | None:
+    """The Secret with those variables of a version that are secrets; None where none is. Nothing in it changes: other values are another Secret."""
+    hidden = secrets(workload.env)
+    if not hidden:
+        return None
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(f"{name}-{version}", namespace, name, version),
+        "type": "Opaque",
+        "immutable": True,
+        "stringData": hidden,
+    }
 
 
 def disruption_budget(name: str, version: str, replicas: int, namespace: str) -> Manifest | None:
@@ -128,7 +149,7 @@ def disruption_budget(name: str, version: str, replicas: int, namespace: str) ->
 
 def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
     """The pods of a client: it offers nothing, so there is no port, probe or draining."""
-    container = {**_container(name, client.image, {}), "command": list(client.command)}
+    container = {**_container(name, client.image), "command": list(client.command)}
     return _deployment(name, name, None, client.replicas, container, _CLIENT_GRACE_SECONDS, namespace)
 
 
@@ -166,8 +187,8 @@ def _apart(identity: Mapping[str, str]) -> Manifest:
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}}
 
 
-def _container(name: str, image: str, env: Mapping[str, str]) -> Manifest:
-    container: Manifest = {
+def _container(name: str, image: str) -> Manifest:
+    return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
@@ -183,13 +204,30 @@ def _container(name: str, image: str, env: Mapping[str, str]) -> Manifest:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
-    if env:
-        container["env"] = _variables(env)
-    return container
 
 
-def _variables(env: Mapping[str, str]) -> Sequence[Manifest]:
-    return [{"name": name, "value": value} for name, value in env.items()]
+def _variables(env: Mapping[str, Variable], secret: str) -> Sequence[Manifest]:
+    """The variables as Kubernetes has them; those that are secrets come from the Secret of this name."""
+
+    def entry(name: str, variable: Variable) -> Manifest:
+        if isinstance(variable.value, Secret):
+            return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}}
+        return {"name": name, **as_written(variable)}
+
+    return [entry(name, variable) for name, variable in env.items()]
+
+
+def with_secret(spec: Manifest, secret: Manifest, known_as: Any) -> Manifest:
+    """The spec of a Deployment whose container takes the variables of the Secret from one that is called `known_as`."""
+    pod = spec["template"]["spec"]
+    container = pod["containers"][0]
+
+    def entry(variable: Manifest) -> Manifest:
+        name = variable["name"]
+        return {"name": name, "valueFrom": {"secretKeyRef": {"name": known_as, "key": name}}} if name in secret["stringData"] else variable
+
+    changed = {**container, "env": [entry(variable) for variable in container["env"]]}
+    return {**spec, "template": {**spec["template"], "spec": {**pod, "containers": [changed]}}}
 
 
 def _identity(app: str, version: str | None) -> dict[str, str]:

@@ -29,13 +29,14 @@ class Change:
 
 
 @contextmanager
-def changes(scene: Scene) -> Iterator[list[Change]]:
-    """The changes of the scene's routes, rules and Deployments while the block runs; the list is filled when it ends."""
+def changes(scene: Scene, *more: str) -> Iterator[list[Change]]:
+    """The changes of the scene's routes, rules, Deployments and what else there is of `more` while the block runs; the list is filled when it ends."""
     found: list[Change] = []
     with ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in _KINDS]
+        kinds = (*_KINDS, *more)
+        files = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in kinds]
         watches = []
-        for kind, file in zip(_KINDS, files, strict=True):
+        for kind, file in zip(kinds, files, strict=True):
             command = ["kubectl", "-n", scene.namespace, "get", kind, "--watch", "--output-watch-events", "-o", "json"]
             process = subprocess.Popen(command, env=dict(scene.environment), stdout=file, cwd=scene.project.directory)
             stack.callback(process.wait)

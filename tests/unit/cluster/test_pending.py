@@ -10,6 +10,7 @@ import pytest
 from tests.unit.model.test_rules import backend
 from weir.cluster.pending import pending
 from weir.model import load, mesh
+from weir.secret import Secret
 
 OWNER = "weir.dev/stack"
 KEYS: dict[str, Any] = {
@@ -96,3 +97,18 @@ def test_what_is_somebody_elses_or_left_out_is_not_named() -> None:
     there["VirtualService", "other"] = other
     assert pending(objects(), there, "weir/dev") == ()
     assert pending(objects(canary={"v2": 30}), there, "weir/dev", {("VirtualService", "backend")}) == ()
+
+
+def test_a_secret_is_looked_for_where_pods_take_it() -> None:
+    """Nobody reads Secrets, whose names are generated: what can be seen is that a version's pods take a variable from its own."""
+    hidden = {"env": {"A": "1", "TOKEN": Secret("v1:a")}}
+    there = {key: item for key, item in stored(**hidden).items() if key[0] != "Secret"}
+    for (kind, name), item in there.items():
+        if kind == "Deployment":
+            _, variable = item["spec"]["template"]["spec"]["containers"][0]["env"]
+            variable["valueFrom"]["secretKeyRef"]["name"] = f"{name}-1a2b3c4d"
+    assert pending(objects(**hidden), there, "weir/dev") == ()
+    both = ("Deployment backend-v1", "Deployment backend-v2")
+    assert pending(objects(), there, "weir/dev") == both
+    assert pending(objects(**hidden), stored(), "weir/dev") == both
+    assert pending(objects(env={"A": Secret("v1:a"), "TOKEN": Secret("v1:a")}), there, "weir/dev") == both

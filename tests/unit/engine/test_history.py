@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from tests.unit.model.test_rules import service
 from weir.engine.history import as_json, read_history
 
@@ -72,15 +74,53 @@ def test_a_fault_that_had_ended_by_then_was_no_part_of_it() -> None:
     ]
 
 
-def test_a_config_that_nobody_can_read_is_passed_over() -> None:
-    """What an older weir took, and this one refuses, does not keep the rest from being shown."""
-    odd = update(2, {"backend": service(nobodyKnows=1)})
-    found = read_history([MOVED, odd, FIRST])
+def without_value(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry as Pulumi has it where the services have a secret and nobody asks for it, or can decrypt it."""
+    return {**entry, "config": {**entry["config"], "weir:services": {"secret": True}}}
+
+
+def undecrypted(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry as Pulumi has it where it was asked for secrets and could not decrypt them (pulumi stack history, stack_history.go)."""
+    return {**entry, "config": {**entry["config"], "weir:services": {"secret": True, "value": "ERROR_UNABLE_TO_DECRYPT"}}}
+
+
+ODD = update(2, {"backend": service(nobodyKnows=1)})
+
+
+@pytest.mark.parametrize("odd", [ODD, without_value(MOVED), undecrypted(MOVED)], ids=["refused today", "secret", "not decrypted"])
+def test_of_a_config_that_nobody_can_read_nothing_is_told(odd: dict[str, Any]) -> None:
+    """Neither of it nor of the update after it, whose changes may be its own; the rest is shown, and so is that they are not known."""
+    found = read_history([SAME, AGAIN, odd, FIRST])
+    assert [(change.known, dict(change.changes)) for change in found] == [
+        (True, {}),
+        (False, {}),
+        (False, {}),
+        (True, {"backend": ("new service: v1 100 %",)}),
+    ]
+
+
+def test_a_failed_update_that_nobody_can_read_hides_nothing() -> None:
+    """It counts for nothing in what comes after it."""
+    found = read_history([MOVED, {**without_value(FAILED)}, FIRST])
+    assert [change.known for change in found] == [True, False, True]
+    assert dict(found[0].changes) == {"backend": ("v2 0 % → 20 % (v1 100 % → 80 %)",)}
+
+
+def test_a_secret_is_compared_and_never_told() -> None:
+    """Decrypted, an update with secrets is told as any other; of a variable, only that it is another one."""
+
+    def secret(minute: int, value: str) -> dict[str, Any]:
+        entry = update(minute, {"backend": service(env={"TOKEN": value})})
+        entry["config"]["weir:services"]["secret"] = True
+        return entry
+
+    found = read_history([secret(3, "hunter3"), secret(2, "hunter2"), FIRST])
     assert [dict(change.changes) for change in found] == [
-        {"backend": ("v2 0 % → 20 % (v1 100 % → 80 %)",)},
-        {},
+        {"backend": ("v1 environment changed", "v2 environment changed")},
+        {"backend": ("v1 environment changed", "v2 environment changed")},
         {"backend": ("new service: v1 100 %",)},
     ]
+    assert "hunter" not in str(found)
 
 
 def test_programs_get_the_same() -> None:
@@ -95,6 +135,7 @@ def test_programs_get_the_same() -> None:
         "who": "",
         "commit": "4fd5776ee298",
         "dirty": False,
+        "known": True,
         "subject": "Add the backend",
         "author": "Ada",
         "changes": {"backend": ["new service: v1 100 %"]},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,19 +52,46 @@ def test_an_old_pulumi_is_named_with_the_version_that_is_needed(tmp_path: Path, 
 
 
 def test_what_was_applied_last() -> None:
-    """The last update that succeeded, after those that failed since; not what a preview ran with, nothing after a destroy, no secret."""
+    """The last update that succeeded, after those that failed since; not what a preview ran with, nothing after a destroy, none that was not decrypted."""
 
-    def entry(kind: str, result: str, share: int, secret: bool = False) -> dict[str, object]:
-        config = {
-            "weir:services": {"value": f'{{"a": {{"canary": {{"v2": {share}}}}}}}', "secret": secret},
-            "aws:region": {"value": "x", "secret": True},
-        }
-        return {"kind": kind, "result": result, "config": config}
+    def entry(kind: str, result: str, share: int, hidden: bool = False) -> dict[str, object]:
+        services = {"secret": True} if hidden else {"value": f'{{"a": {{"canary": {{"v2": {share}}}}}}}', "secret": False}
+        return {"kind": kind, "result": result, "config": {"weir:services": services, "aws:region": {"secret": True}}}
 
     history = [
-        entry("preview", "succeeded", 1), entry("update", "failed", 2), entry("update", "failed", 3, secret=True),
+        entry("preview", "succeeded", 1), entry("update", "failed", 2), entry("update", "failed", 3, hidden=True),
         entry("refresh", "succeeded", 4), entry("update", "succeeded", 5), entry("update", "succeeded", 6),
     ]  # fmt: skip
-    assert [config["weir:services"]["a"]["canary"]["v2"] for config in applied(history)] == [2, 5]
-    assert list(applied([entry("update", "succeeded", 1, secret=True)])) == []
-    assert list(applied([entry("destroy", "succeeded", 7), *history])) == []
+    assert [config["weir:services"]["a"]["canary"]["v2"] for config in applied(history, {})] == [2, 5]
+    assert list(applied([entry("update", "succeeded", 1, hidden=True)], {})) == []
+    assert list(applied([entry("destroy", "succeeded", 7), *history], {})) == []
+
+
+def test_what_was_applied_has_no_secret() -> None:
+    """What was decrypted goes into no file: of variables those that the stack file has in the clear stay, and those that it has encrypted are so."""
+    cipher = {"secure": "v1:a"}
+    env = {"PLAIN": "a", "TOKEN": "hunter2", "OLD": "hunter2", "GONE": "hunter2", "LONG": {"value": "hunter2"}}
+    then = {"a": {"image": "app:1", "env": env, "versions": {"v1": {"env": {"TOKEN": "hunter2"}}, "v2": None}}, "env": {"image": "app:1"}}
+    entry = {"kind": "update", "result": "succeeded", "config": {"weir:services": {"value": json.dumps(then), "secret": True}}}
+    now = {
+        "a": {
+            "image": "app:2",
+            "env": {"PLAIN": "a", "TOKEN": cipher, "OLD": "b", "LONG": cipher},
+            "versions": {"v1": {"env": {"TOKEN": cipher}}},
+        }
+    }
+    assert list(applied([entry], {"weir:services": now})) == [
+        {
+            "weir:services": {
+                "a": {
+                    "image": "app:1",
+                    "env": {"PLAIN": "a", "TOKEN": cipher, "LONG": cipher},
+                    "versions": {"v1": {"env": {"TOKEN": cipher}}, "v2": None},
+                },
+                "env": {"image": "app:1"},
+            }
+        }
+    ]
+    others: list[dict[str, Any]] = [{}, {"weir:services": {"secure": "v1:a"}}, {"weir:services": []}]
+    for other in others:
+        assert "hunter2" not in str(list(applied([entry], other)))

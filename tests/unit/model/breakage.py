@@ -14,6 +14,7 @@ from tests.unit.model.refused import BAD_VALUES, CLASHES, EMPTY
 from tests.unit.model.strategies import configs
 from tests.unit.model.walking import Place, fields, is_part, places
 from weir.model import StackConfig
+from weir.model.environment import Variable
 from weir.model.part import Part
 from weir.model.problems import Path
 
@@ -74,7 +75,7 @@ def mistakes(config: dict[str, Any]) -> Iterator[Mistake]:
             # At the top an empty text counts as left out, as the defaults in Pulumi.yaml need it.
             if value != "" or inside:
                 yield Mistake("value", name, inside, {last: value}, place.path)
-        if is_part(place.annotation):
+        if is_part(place.annotation) and isinstance(place.value, dict):
             yield from _in_part(place.path, place.annotation)
 
 
@@ -97,6 +98,8 @@ def _in_part(path: Path, part: type[Part]) -> Iterator[Mistake]:
 
 
 def _wrong_types(place: Place) -> list[Any]:
+    if place.annotation is Variable:
+        return [1.5, []]  # a text alone is its value
     if is_part(place.annotation) or get_origin(place.annotation) is Mapping:
         return [5, "text", [], True]
     if get_origin(place.annotation) is tuple:

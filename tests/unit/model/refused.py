@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.unit.model.walking import fields
-from weir.model import StackConfig, actions, balancing, containers, gateways, hosts, http, matching, names, numbers, policy, values
+from weir.model import (
+    StackConfig,
+    actions,
+    balancing,
+    containers,
+    environment,
+    gateways,
+    hosts,
+    http,
+    matching,
+    names,
+    numbers,
+    policy,
+    values,
+)
 from weir.model.config import Service
 from weir.model.drills import DrillMatch
 from weir.model.durations import Length, LengthOrNone, LengthOrZero, ReadyTimeout, WholeSeconds
@@ -32,6 +46,18 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (containers.Profile, ["", "/a", "..", "a/../b", 5]),
     (containers.ResourceName, ["pods", "gpu", "hugepages-", "hugepages-0", "hugepages-1m", "requests.a/b", "x" * 245 + "/a", "a/b/c"]),
     (containers.User, [-1, 1337, "root", 2**31]),
+    (
+        environment.ContainerResource,
+        ["", "cpu", "limits.gpu", "limit.cpu", "limits.cpu.x", "requests.hugepages-", "limits.hugepages-two", 5],
+    ),
+    (environment.DataKey, ["", "a b", "a/b", ".", "..", "..a", "ä", "x" * 254, 5]),
+    (environment.Divisor, ["", 0, 2, "1000m", "10Mi", "1K", "1ki", True, "m", 1.5]),
+    (environment.EnvValue, [1.5, ["a"]]),
+    (
+        environment.FieldPath,
+        ["", "metadata.labels", "status.phase", "metadata.labels['']", "metadata.labels['-a']", "metadata.name['a']", "podIP", 5],
+    ),
+    (environment.ObjectName, ["", "A", "a_b", "-a", "a.", "a..b", "x" * 254, 5]),
     (hosts.Domain, ["shop", "*", "", "a..b", "-a.b", "a b.c", "*.*.b", "a.*.b", "x" * 64 + ".a", "shop.1", "1.2.3", "*.0", "01.2.3.4", 5]),
     (hosts.ExportTo, [[], ["*", "a"], ["a", "a"], ["A"], "a", [5]]),
     (hosts.GatewayReference, ["", "a/b/c", "a/", "A/b", "mesh", 5]),
@@ -158,6 +184,22 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"runAsUser": 0, "runAsNonRoot": None},
         {"privileged": True, "allowPrivilegeEscalation": False},
         {"capabilities": {"add": ["CAP_SYS_ADMIN"]}, "allowPrivilegeEscalation": False},
+    ],
+    environment.EnvFrom: [{"secretRef": {"name": "a"}, "configMapRef": {"name": "a"}}, {"secretRef": None, "configMapRef": None}],
+    environment.ResourceFieldRef: [
+        {"resource": "limits.memory", "divisor": "1m"},
+        {"resource": "requests.cpu", "divisor": "1Ki"},
+        {"resource": "limits.hugepages-2Mi", "divisor": "1m"},
+    ],
+    environment.ValueFrom: [
+        {"secretKeyRef": {"name": "a", "key": "b"}, "fieldRef": {"fieldPath": "metadata.name"}},
+        {"configMapKeyRef": {"name": "a", "key": "b"}, "secretKeyRef": {"name": "a", "key": "b"}},
+        {"resourceFieldRef": {"resource": "limits.cpu"}, "fieldRef": {"fieldPath": "metadata.name"}},
+        dict.fromkeys(fields(environment.ValueFrom)),
+    ],
+    environment.Variable: [
+        {"value": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"value": None, "valueFrom": None},
     ],
     gateways.Server: [
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": None},

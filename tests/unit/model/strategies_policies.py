@@ -216,10 +216,39 @@ security_context = st.one_of(
     ),
     mapping({"privileged": st.just(False)}, _rights),
 )
+_objects = st.sampled_from(["a", "shop-db", "a.b-1.c", "x" * 253, "0"])
+_optional = {"optional": flags}
+_key_refs = mapping({"name": _objects, "key": st.sampled_from(["a", ".a", "A_b-c.d", "k" * 253, "0", "-"])}, _optional)
+_pod_fields = st.sampled_from(
+    [
+        *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"),
+        *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
+        *("metadata.labels['app']", "metadata.labels['example.com/A_b.c-d']", "metadata.annotations['a/b']"),
+    ]
+)
+_of_bytes = st.sampled_from(["memory", "ephemeral-storage", "hugepages-2Mi", "hugepages-1Gi"])
+_byte_units = st.sampled_from([1, "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"])
+_sides = st.sampled_from(["limits", "requests"])
+_container_names = {"containerName": labels}
+_sources: dict[str, Values] = {
+    "secretKeyRef": _key_refs,
+    "configMapKeyRef": _key_refs,
+    "fieldRef": mapping({"fieldPath": _pod_fields}, {"apiVersion": st.just("v1")}),
+    "resourceFieldRef": mapping({"resource": st.builds("{}.{}".format, _sides, _of_bytes)}, {"divisor": _byte_units, **_container_names})
+    | mapping({"resource": _sides.map("{}.cpu".format)}, {"divisor": st.sampled_from([1, "1", "1m"]), **_container_names}),
+}
+variables = (
+    free_text
+    | mapping({"value": free_text})
+    | mapping({"valueFrom": st.one_of([mapping({name: source}) for name, source in _sources.items()])})
+)
+_whole_objects = mapping({"name": _objects}, _optional)
+env_from = st.one_of([mapping({name: _whole_objects}, {"prefix": env_names}) for name in ("secretRef", "configMapRef")])
 container = {
     "image": images,
     "args": several(free_text),
-    "env": keyed(env_names, free_text),
+    "env": keyed(env_names, variables),
+    "envFrom": several(env_from),
     "resources": _resources(),
     "readinessProbe": probes,
     "livenessProbe": once_probes,

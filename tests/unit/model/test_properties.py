@@ -19,9 +19,12 @@ from tests.unit.model.drawing import in_rounds, tens
 from tests.unit.model.refused import CLASHES
 from tests.unit.model.strategies import configs, splits
 from tests.unit.model.walking import fields, is_part, places, plain
+from weir import yamltext
 from weir.model import ConfigError, StackConfig, load, mesh, percentages, read, traffic
+from weir.model.environment import EnvValue, Variable
 from weir.model.part import Part
 from weir.reference import reachable
+from weir.secret import Secret
 
 PARTS = tuple(reachable(StackConfig))
 KINDS = {
@@ -95,7 +98,7 @@ def test_a_key_left_empty_counts_as_left_out(raw: dict[str, Any], data: st.DataO
     emptied = copy.deepcopy(raw)  # What is drawn is in part the same each time, and must stay so.
     free = [(emptied, key) for key in _free(StackConfig, emptied)]
     for place in places(emptied):
-        if not place.key and is_part(place.annotation):
+        if not place.key and is_part(place.annotation) and isinstance(place.value, dict):
             free += [(place.value, key) for key in _free(place.annotation, place.value)]
     holder, key = data.draw(st.sampled_from(free))
     holder[key] = None
@@ -117,6 +120,29 @@ def test_a_broken_config_is_refused_where_it_is_broken(broken: tuple[dict[str, A
     """One mistake anywhere is said at its place, in plain words, and never crashes anything."""
     raw, mistake = broken
     _assert_refused(raw, mistake)
+
+
+@in_rounds(15)
+@tens
+@given(configs(least=1), st.data())
+def test_a_secret_may_be_the_value_of_a_variable_and_nothing_else(raw: dict[str, Any], data: st.DataObject) -> None:
+    """Anywhere else it is refused at its place; and no error, object or text ever has what it is."""
+    written = copy.deepcopy(raw)
+    values = [place for place in places(written) if not place.key]
+    variables = [place for place in values if place.annotation in (Variable, EnvValue)]
+    place = data.draw(st.sampled_from(variables or values) | st.sampled_from(values))
+    place.holder[place.path[-1]] = Secret("hunter2")
+    if place not in variables:
+        with pytest.raises(ConfigError) as refused:
+            load(written)
+        assert any(problem.path == place.path[: len(problem.path)] for problem in refused.value.problems), (place.path, str(refused.value))
+        assert "hunter2" not in str(refused.value)
+        return
+    config = load(written)
+    objects = list(mesh(config, config.namespace).objects())
+    assert "hunter2" not in f"{config!r} {objects}"
+    assert "hunter2" not in yamltext.dump(objects)
+    assert all(list(each["stringData"].values()) == [Secret("hunter2")] for each in objects if each["kind"] == "Secret")
 
 
 def test_every_mistake_is_refused() -> None:

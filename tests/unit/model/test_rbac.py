@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.model.test_rules import backend
+from tests.unit.model.test_rules import backend, service
 from weir.model import load
 from weir.model.rbac import rbac
+from weir.secret import Secret
 
 
 def rules(verify: bool = False, **keys: Any) -> list[tuple[str, str, dict[str, Any]]]:
@@ -26,6 +27,14 @@ def test_no_secret_no_command_and_nothing_beyond_the_namespace() -> None:
     assert beyond == [(["demo"], ["get", "patch", "delete"]), (None, ["list", "watch"])]
     asked = [rule for _, place, rule in found if place == "istio-system"]
     assert {(*rule["resources"], *rule["verbs"]) for rule in asked} == {("pods", "get", "list"), ("pods/portforward", "create")}
+
+
+def test_a_stack_with_secrets_may_have_them() -> None:
+    """Only then, and only in its own namespace."""
+    hidden = {"TOKEN": Secret("v1:a")}
+    for services in (service(env=hidden), service(versions={"v1": {"env": hidden}, "v2": {}})):
+        more = [entry for entry in rules(services={"backend": services}) if entry not in rules()]
+        assert [(kind, place, rule["resources"]) for kind, place, rule in more] == [("Role", "demo", ["secrets"])]
 
 
 def test_verify_adds_one_right() -> None:

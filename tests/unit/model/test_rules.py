@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from weir.model import AbortExpectation, ConfigError, DelayExpectation, Expectation, expectation, load, outputs, traffic, weights
+from weir.model.part import as_written
 
 
 def service(**keys: Any) -> dict[str, Any]:
@@ -114,7 +115,7 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         "a key like no other",
         backend(versions={"v1": {"xyz": 1}}),
         [
-            f"{AT}.versions.v1.xyz: unknown key (known keys: image, args, env, resources, readinessProbe, livenessProbe, startupProbe,"
+            f"{AT}.versions.v1.xyz: unknown key (known keys: image, args, env, envFrom, resources, readinessProbe, livenessProbe, startupProbe,"
             " securityContext, replicas, trafficPolicy, headers)"
         ],
     ),
@@ -183,8 +184,18 @@ def test_a_version_overrides_what_it_names_and_takes_the_rest() -> None:
     first, second = settings.workload("v1"), settings.workload("v2")
     assert first is not None
     assert second is not None
-    assert (first.image, first.replicas, first.args, dict(first.env)) == ("app:1", 2, (), {"A": "1", "B": ""})
-    assert (second.image, second.replicas, second.args, dict(second.env)) == ("app:2", 0, ("-a",), {"A": "1", "B": "b"})
+    env = [{name: variable.value for name, variable in workload.env.items()} for workload in (first, second)]
+    assert (first.image, first.replicas, first.args, env[0]) == ("app:1", 2, (), {"A": "1", "B": ""})
+    assert (second.image, second.replicas, second.args, env[1]) == ("app:2", 0, ("-a",), {"A": "1", "B": "b"})
+
+
+def test_a_version_takes_over_what_its_service_takes_from_objects() -> None:
+    """envFrom is taken over as args are: a version's own list stands in its place, also where it is empty."""
+    shared = [{"secretRef": {"name": "a"}}]
+    own = [{"configMapRef": {"name": "b"}, "prefix": "B_"}]
+    settings = load(backend(envFrom=shared, versions={"v1": {}, "v2": {"envFrom": own}, "v3": {"envFrom": []}})).services["backend"]
+    workloads = [settings.workload(version) for version in ("v1", "v2", "v3")]
+    assert [[as_written(source) for source in workload.env_from] for workload in workloads if workload] == [shared, own, []]
 
 
 @pytest.mark.parametrize(

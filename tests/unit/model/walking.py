@@ -34,6 +34,8 @@ def places(config: dict[str, Any]) -> Iterator[Place]:
 
 def _inside(path: Path, annotation: Any, value: Any) -> Iterator[Place]:
     if is_part(annotation):
+        if not isinstance(value, dict):
+            return  # a text that stands for a mapping, such as the value of a variable alone
         hints = fields(annotation)
         entries = [(name, hints[name]) for name in value]
     elif get_origin(annotation) is Mapping:

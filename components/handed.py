@@ -1,0 +1,55 @@
+"""The config as Pulumi hands it to the program, with the secrets in it kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG, is_config_secret
+
+from weir.model import ConfigError, StackConfig, load
+from weir.model.load import decoded
+from weir.secret import STACK_FILE, Secret, withheld
+
+_PREFIX = "weir:"
+
+
+def handed_over() -> StackConfig:
+    """The checked config of this run. Raises RunError with all that is wrong with it, and with no secret.
+
+    pulumi.Config can only be asked for keys one knows, and a key nobody knows must be refused.
+    """
+    raw: dict[str, Any] = {key.removeprefix(_PREFIX): value for key, value in CONFIG.get().items() if key.startswith(_PREFIX)}
+    hiding = [key for key in raw if is_config_secret(f"{_PREFIX}{key}")]
+    file = Path(os.environ.get(STACK_FILE) or f"Pulumi.{pulumi.get_stack()}.yaml")
+    try:
+        if hiding:
+            written = _written(file)
+            raw |= {key: _withheld(key, raw[key], written.get(key)) for key in hiding}
+        return load(raw)
+    except ConfigError as error:
+        keys = ", ".join(f"{_PREFIX}{key}" for key in hiding)
+        told = f"\nof {keys}, what {file} does not have in the clear counts as a secret; {STACK_FILE} names another stack file"
+        raise pulumi.RunError(f"{error}{told if hiding else ''}") from None
+
+
+def _written(file: Path) -> Mapping[str, Any]:
+    """The config of the stack file; nothing where it cannot be read, so that everything is taken for a secret."""
+    # Not above: most stacks have no secret, and what reads YAML is not needed for anything else here.
+    from weir import stackfile
+
+    try:
+        return stackfile.read(file).config
+    except stackfile.StackFileError:
+        return {}
+
+
+def _withheld(key: str, handed: str, written: Any) -> Any:
+    """The value of a key that has secrets. Mappings arrive as JSON text; all else has no inside, so that it is the secret itself."""
+    value = decoded(key, handed)
+    if isinstance(value, str) or isinstance(written, Secret):
+        return Secret(handed)
+    return withheld(value, decoded(key, written))
