@@ -9,6 +9,7 @@ import pulumi
 
 from components.client import Client
 from components.cluster import cluster
+from components.entrances import warn_of_unserved
 from components.gateway import Gateway
 from components.handed import handed_over
 from components.mesh_service import MeshService
@@ -47,8 +48,10 @@ def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
 
 
 # A release has said them once, and has this run twice, for its preview and for the update.
-for warning in () if os.environ.get("WEIR_WARNED") else warnings(config):
-    pulumi.log.warn(str(warning))
+if not os.environ.get("WEIR_WARNED"):
+    warn_of_unserved(config)
+    for warning in warnings(config):
+        pulumi.log.warn(str(warning))
 
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
 alone = json.loads(os.environ.get("WEIR_ROUTES_ALONE") or "null")

@@ -21,6 +21,7 @@ from tests.unit.model.strategies import configs
 from weir import cli, yamltext
 
 SECONDS = 10
+"""Of this process: what else runs on the machine is no fault of the file."""
 WEIR = Path(sys.executable).with_name("weir")
 
 HEAD = b"config:\n  weir:namespace: demo\n  weir:services:\n"
@@ -128,11 +129,11 @@ def ends_well(content: bytes, *arguments: str) -> None:
         file.write_bytes(content)
         patch.setattr(sys, "argv", ["weir", *arguments, str(file)])
         patch.setattr("signal.signal", lambda number, handler: None)
-        started = time.monotonic()
+        started = time.process_time()
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert ended.value.code in (None, 0, 2)
-        assert time.monotonic() - started < SECONDS
+        assert time.process_time() - started < SECONDS
 
 
 @pytest.mark.parametrize("content", [pytest.param(content, id=name) for name, content in SPOILT.items()])
@@ -212,3 +213,6 @@ def test_the_command_itself_ends_with_two(tmp_path: Path) -> None:
         done = subprocess.run([str(WEIR), "check", "--file", str(file)], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode in (0, 2)
         assert "Traceback" not in done.stderr
+    piped = subprocess.run([str(WEIR), "diff", "--preview", "-"], input=PREVIEWS["no text"], capture_output=True, timeout=60, check=False)
+    assert piped.returncode == 2
+    assert piped.stderr.count(b"\n") == 1

@@ -55,10 +55,8 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
 def _saved(path: Path) -> str:
     from weir.errors import UsageError
 
-    if str(path) == "-":
-        return sys.stdin.read()
     try:
-        return path.read_text(encoding="utf-8")
+        return (sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()).decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; make one with: pulumi preview --json > {path}") from None
     except UnicodeDecodeError as error:

@@ -20,6 +20,7 @@ from rich.live import Live as LiveView
 from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, real_project, stack_options
 from weir.cli.recovery import last_update, looked
 from weir.cli.statusview import as_json, view
+from weir.cluster.entrances import unserved
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.console import Console, Text
@@ -120,6 +121,7 @@ def _print(look: _Looking, found: Sequence[ServiceStatus], json_wanted: bool, in
             "namespace": look.namespace,
             "services": [as_json(entry) for entry in found],
             "lastUpdate": look.update,
+            "remarks": list(look.remarks),
         }
         click.echo(json.dumps(document, indent=indent))
     else:
@@ -146,11 +148,12 @@ class _Looking:
         live = Live(kubectl_for(self.config, self.file, self.namespace))
         names = [name for name in self.config.services if self.service in (None, name)]
         self.remarks = ()
-        # Pulumi's history and the sidecars are read beside each other.
-        with ThreadPoolExecutor(1) as aside:
-            told = aside.submit(self._last_update)
+        # Pulumi's history, the sidecars and the gateways' pods are read beside each other.
+        with ThreadPoolExecutor(2) as aside:
+            told = (aside.submit(self._last_update), aside.submit(self._unserved))
             seen = self._observed(names)
-            self.remarks += told.result()
+            for remarks in told:
+                self.remarks += remarks.result()
         return [replace(_status(name, self.config, self.namespace, live), observed=seen.get(host(name, self.namespace))) for name in names]
 
     def _last_update(self) -> tuple[str, ...]:
@@ -159,6 +162,13 @@ class _Looking:
             self.update, remark = last_update(Stack(self.stack, real_project(self.file)))
             self._told = time.monotonic(), remark
         return (self._told[1],) if self._told[1] else ()
+
+    def _unserved(self) -> tuple[str, ...]:
+        """Gateways without pods. An account for one namespace may not see the pods of all, and then nothing is said."""
+        try:
+            return tuple(unserved(kubectl_for(self.config, self.file, self.namespace), self.config.gateways))
+        except ClusterError:
+            return ()
 
     def _observed(self, names: Sequence[str]) -> Mapping[str, Observation]:
         """What callers see; where they cannot be asked, that is said and the rest is shown all the same."""

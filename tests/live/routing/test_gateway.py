@@ -36,6 +36,23 @@ def enter(stage: Stage, count: int = 1, path: str = "/", host: str = SHOP) -> li
     return stage.ask(asked, caller=OUTSIDER, parallel=0 if count == 1 else 20)
 
 
+def test_a_gateway_without_pods_is_told(edge: Stage) -> None:
+    """Preview and status say which labels no pod has; with the labels of the guide's gateway neither says anything of it."""
+    edge.run("pulumi stack init entrance --no-select", check=False)
+    try:
+        for labels, told in (({"istio": "ingres", "app": "shop"}, True), ({"istio": "ingress"}, False)):
+            services = {"shop": {"versions": {"v1": {}}, "stable": "v1"}}
+            edge.write_stack(
+                "entrance", {"namespace": "entrance", "services": services, "gateways": {"shop": {**EDGE, "selector": labels}}}
+            )
+            for command in ("pulumi preview", "weir status --window 0", "weir status --window 0 --json"):
+                said = " ".join(edge.run(f"{command} --stack entrance").split())
+                assert ("gateway shop: no pod in the cluster has app=shop,istio=ingres" in said) == told
+                assert ("nothing serves it" in said) == told
+    finally:
+        edge.run("pulumi stack rm --yes --force --preserve-config entrance; rm Pulumi.entrance.yaml", check=False)
+
+
 def test_23_traffic_through_the_gateway_follows_the_split(edge: Stage) -> None:
     """From outside through the gateway and from inside the mesh, the shares are within the exact bound of 600 requests; no other host enters."""
     edge.play(canary={"v2": 30}, top=GATEWAYS, expose=EXPOSE)

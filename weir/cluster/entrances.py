@@ -1,0 +1,19 @@
+"""Gateways that nobody serves: a Gateway names the labels of a proxy's pods, and Kubernetes takes it whether or not there are such pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from weir.cluster.kubectl import Kubectl
+from weir.model.gateways import Gateway
+
+
+def unserved(kubectl: Kubectl, gateways: Mapping[str, Gateway]) -> Iterator[str]:
+    """A line for each gateway whose selector no pod has, in whatever namespace. Raises ClusterError, also without the right to see them all."""
+    for name, gateway in gateways.items():
+        selector = ",".join(f"{key}={value}" for key, value in sorted(gateway.selector.items()))
+        if selector and not kubectl.get(["pods", "--all-namespaces", "--selector", selector])["items"]:
+            yield (
+                f"gateway {name}: no pod in the cluster has {selector}, so that nothing serves it;"
+                " correct its selector, or run a proxy with these labels (docs/guide/ingress-gateway.yaml)"
+            )
