@@ -44,7 +44,10 @@ class StackEdit:
     def set_canary(self, service: str, version: str, percent: Decimal | None) -> None:
         """Give a version this percent of the requests; None leaves it out."""
         canary = self._settings(service).get("canary")
-        if not isinstance(canary, dict) or not canary:
+        if canary is not None and not isinstance(canary, dict):
+            path = (*_SERVICES, service, "canary")
+            raise UsageError(f"{self._place(path)}: {_shown(path)} has no percents by version; nothing was changed: write it anew by hand")
+        if not canary:
             if percent is not None:
                 self._put(service, ("canary",), {version: plain(percent)})
         elif percent is None:
@@ -70,13 +73,11 @@ class StackEdit:
     def _put(self, service: str, keys: tuple[str, ...], value: Any) -> None:
         settings = self._settings(service)
         path = (*_SERVICES, service, *keys)
-        whole = value if len(keys) == 1 else {**settings[keys[0]], keys[1]: value}
-        self._change(
-            path,
-            lambda text: yamledit.put(text, path, value, behind="stable", anew=len(keys) - 1),
-            f"write {_shown(path)}: {flow(value)} by hand",
-            f"write {_shown(path[:4])}: {flow(whole)} by hand, apart from the others",
-        )
+        by_hand = f"write {_shown(path)}: {flow(value)} by hand"
+        apart = f"{by_hand}, apart from the others"
+        if len(keys) > 1 and all(type(entry) in (str, int, float) for entry in settings[keys[0]].values()):
+            apart = f"write {_shown(path[:-1])}: {flow({**settings[keys[0]], keys[1]: value})} by hand, apart from the others"
+        self._change(path, lambda text: yamledit.put(text, path, value, behind="stable", anew=len(keys) - 1), by_hand, apart)
 
     def _remove(self, service: str, keys: tuple[str, ...]) -> None:
         self._settings(service)
@@ -109,6 +110,10 @@ class StackEdit:
             place = f"{self.path}:{error.line}:{error.column}"
             raise UsageError(f"{place}: is no YAML: {error.problem}; correct it there, or on the lines before") from None
         found = yamledit.at(tree, (*_SERVICES, service))
+        if isinstance(yamledit.at(tree, _SERVICES), str):
+            raise UsageError(
+                f"{self._place(_SERVICES)}: weir:services is text there that is no JSON with each key once; nothing was changed: write it as YAML by hand"
+            )
         if not isinstance(found, dict):
             raise UsageError(f"{self.path}: has no settings of a service {service} below config, weir:services; nothing was changed")
         return found

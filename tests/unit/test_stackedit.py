@@ -175,6 +175,8 @@ def test_the_one_canary_moves_however_it_is_written(
     assert path.read_bytes().decode() == text.replace(old, new, 1)
 
 
+TEXT = "config:\n  weir:services: '{\"web\": SETTINGS}'\n"
+IN_ONE = "config:\n  weir:services:\n    web: SETTINGS\n"
 BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api: {<<: *web, port: 80}\n"
 
 
@@ -198,6 +200,16 @@ BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api:
             lambda edit: edit.remove_drill("web"),
             "FILE:5:5: weir:services.web.drill cannot be changed in place without a change to more than that; nothing was changed: "
             "take weir:services.web.drill out by hand",
+        ),
+        (
+            HEAD + "    web: {canary: [1]}\n",
+            lambda edit: edit.set_canary("web", "v2", Decimal(5)),
+            "FILE:5:11: weir:services.web.canary has no percents by version; nothing was changed: write it anew by hand",
+        ),
+        (
+            TEXT.replace("SETTINGS", '{"stable": "v1", "stable": "v2"}'),
+            lambda edit: edit.set_stable("web", "v3"),
+            "FILE:2:3: weir:services is text there that is no JSON with each key once; nothing was changed: write it as YAML by hand",
         ),
         (
             HEAD + "    web: v1\n",
@@ -232,3 +244,49 @@ def test_places_are_the_same_without_libyaml(tmp_path: Path, loader: str, monkey
         .replace("config", "x: &x {}\r\nconfig")
     )
     assert edited(tmp_path, text, lambda edit: edit.set_canary("ü", "v3", Decimal(5))) == text.replace("*x", "{v3: 5}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT.replace("SETTINGS", '{"canary": {"v2": ' + "9" * 6000 + "}}"),
+        TEXT.replace("SETTINGS", '{"a":' * 3000 + "1" + "}" * 3000),
+        TEXT.replace("SETTINGS", '{"canary": {"v2": 5, "v2": 6}}'),
+        TEXT.replace("SETTINGS", '{"canary": {"v2": NaN}, "A": "a\\/b\\ud83d\\ude00"}'),
+        'config:\n  weir:services: "{\\t\\"web\\":\\t{\\"canary\\":{}}}"\n',
+        IN_ONE.replace("SETTINGS", "{canary: &c {v2: 2020-01-01}, x: *c}"),
+        IN_ONE.replace("SETTINGS", "{canary: &c {v2: .inf, v3: .nan}, x: *c}"),
+        IN_ONE.replace("SETTINGS", "{canary: &c {v2: {v2: 1}}, x: *c}"),
+        IN_ONE.replace("SETTINGS", "{canary: [1], stable: [*x]}"),
+        IN_ONE.replace("SETTINGS", "{canary: {v2: " + "9" * 6000 + "}}"),
+        IN_ONE.replace("SETTINGS", "{canary: {" + "k" * 2000 + ": 5}}"),
+        "config: " + "[" * 3000,
+        FLOW.replace("\n", "\r"),
+        FLOW.replace("# gets", "#\x85 gets"),
+        FLOW + "---\nx: 1\n",
+        "",
+        "config:\n  weir:services:\n",
+    ],
+    ids=lambda text: text[:70],
+)
+def test_odd_files_end_in_a_message_or_a_sound_edit(tmp_path: Path, text: str) -> None:
+    """Numbers of 6,000 digits, JSON 3,000 deep or with a key twice, dates, infinities, two documents: no other error comes out."""
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_bytes(text.encode())
+    changes: list[Callable[[StackEdit], None]] = [
+        lambda edit: edit.set_canary("web", "v2", Decimal(50)),
+        lambda edit: edit.set_canary("web", "v3", Decimal("0.5")),
+        lambda edit: edit.set_canary("web", "v2", None),
+        lambda edit: edit.set_stable("web", "v7"),
+        lambda edit: edit.set_drill("web", DRILL),
+        lambda edit: edit.remove_drill("web"),
+    ]
+    for change in changes:
+        file = StackEdit(path)
+        try:
+            change(file)
+        except UsageError as refusal:
+            assert "\n" not in str(refusal)  # noqa: PT017
+            assert file.text == text
+        else:
+            assert yamlfile.load(file.text)["config"].keys() == {"weir:services"}

@@ -154,29 +154,26 @@ def test_common_styles_are_never_refused(path: Path, random: Random) -> None:
 _MARKS = re.findall(
     r"\S+", "config: weir:services: web: canary: stable: drill: {v2: 20} &a *a !!map !x | >- ? : - # { } [ ] , ' \" ~ null 😀"
 )
-_BLANKS = (
-    " ",
-    "\t",
-    "\n",
-    "\r\n",
-    "\n  ",
-    "\n    ",
-    "\n      ",
-    "---\n",
-    "...\n",
-    "%YAML 1.1\n",
-    "\ufeff",
-    "\x85",
-    "\u2028",
-    "\x00",
-    "\x01",
+_BLANKS = re.split("/", " /\t/\n/\r\n/\n  /\n    /\n      /---\n/...\n/%YAML 1.1\n/\ufeff/\x85/\u2028/\x00/\x01")
+WORDS = st.sampled_from((*_MARKS, *_BLANKS, "<<: *a", "2020-01-01", ".nan", "# c", "v2: 20", '\'{"web": {"canary": {"v2": 20}}}\''))
+
+
+_WEB = "config:\n  weir:services:\n    web:"
+AROUND = st.sampled_from(
+    (
+        "HERE",
+        f"{_WEB} HERE",
+        f"{_WEB} {{canary: HERE, x: [*a]}}",
+        f"{_WEB} {{canary: &a {{HERE}}, x: *a}}",
+        f"{_WEB}\n      canary:HERE\n      stable: v1",
+    )
 )
-WORDS = st.sampled_from((*_MARKS, *_BLANKS, "<<: *a", "# c", "v2: 20", '\'{"web": {"canary": {"v2": 20}}}\''))
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    data=st.one_of(st.binary(max_size=60), st.lists(WORDS, max_size=30).map(lambda words: "".join(words).encode()))
+    data=st.binary(max_size=60)
+    | st.tuples(AROUND, st.lists(WORDS, max_size=12)).map(lambda drawn: drawn[0].replace("HERE", "".join(drawn[1])).encode())
     | st.tuples(st.randoms(use_true_random=False), st.lists(st.tuples(st.integers(0, 10**6), WORDS), max_size=3)).map(
         lambda pair: spoiled(*pair)
     ),
@@ -199,7 +196,8 @@ def test_whatever_the_bytes_are_an_edit_ends_in_a_message_or_is_right(path: Path
     tree = yamlfile.load(file.text.removeprefix("\ufeff"))["config"]["weir:services"]
     settings = (json.loads(tree) if isinstance(tree, str) else tree)["web"]
     wanted = {"stable": "v2", "canary": 5, "no canary": None, "drill": DRILL, "no drill": None}[kind]
-    found = (settings.get("canary") or {}).get("v2") if "canary" in kind else settings.get(kind.removeprefix("no "))
+    canary = settings.get("canary") or {}
+    found = canary.get("v2") if "canary" in kind else settings.get(kind.removeprefix("no "))
     assert found == wanted or (kind == "canary" and Decimal(str(found)) == 5)
 
 
