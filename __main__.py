@@ -56,8 +56,8 @@ if not os.environ.get("WEIR_WARNED"):
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
 alone = json.loads(os.environ.get("WEIR_ROUTES_ALONE") or "null")
 if alone is not None:
-    for name, named in alone.items():
-        MeshService(name, plan.services[name], placed_service(name), namespace, config.ready_timeout, guard, (), opts, named)
+    for name in alone:
+        MeshService(name, plan.services[name], placed_service(name), namespace, config.ready_timeout, guard, (), opts, route_alone=True)
     plan = replace(plan, gateways={}, services={}, clients={})
 
 gateways = [Gateway(name, manifest, manifest["spec"], namespace, guard, opts=opts) for name, manifest in plan.gateways.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -37,21 +37,20 @@ class MeshService(pulumi.ComponentResource):
         guard: Safeguards,
         gateways: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
-        route_alone: Collection[str] | None = None,
+        route_alone: bool = False,
     ) -> None:
         """`objects` say what there is, before anything runs; `placed_objects` are the same with the real namespace in their hosts.
 
         `gateways`: those of the stack, which are there before a route is bound to them. Only the rules of Istio name hosts, so only
-        their specs wait for `placed_objects`; all else is complete in every preview. `route_alone`: the versions that the route named before,
-        where it alone is to change.
+        their specs wait for `placed_objects`; all else is complete in every preview. `route_alone`: all else of it is to stay as it is.
         """
         super().__init__("weir:mesh:MeshService", name, None, opts)
         self._name, self._namespace, self._guard, self._ready_timeout = name, namespace, guard, ready_timeout
         self._child = pulumi.ResourceOptions(parent=self)
         self._placed = placed_objects
         self.versions, self.rules = {}, {}
-        if route_alone is not None:
-            self._route_alone(objects, route_alone)
+        if route_alone:
+            self._route_alone(objects)
             return
         foundation = self._foundation(objects)
         for version, parts in objects.versions.items():
@@ -72,17 +71,21 @@ class MeshService(pulumi.ComponentResource):
         settled = self._settle(frozenset(objects.versions))
         self.register_outputs({"host": settled})
 
-    def _route_alone(self, objects: ServiceObjects, versions: Collection[str]) -> None:
-        """For an update that reaches the route and nothing else (`--target`): it, and the subsets of the versions that it named before.
+    def _route_alone(self, objects: ServiceObjects) -> None:
+        """For an update that reaches the route and nothing else (`--target`): all else is as it was, and needs an order that fits whatever it was.
 
-        The engine takes along what these depend on, as it is in the state. What it has taken along must not be registered after that, which it
-        would be where a version ceases to get requests and so comes behind the route: so nothing else is.
+        What the engine passes by keeps what it depended on, which is the route for pods of versions that got no requests then. That has to be
+        registered before; and what depends on the route and is not registered at all is taken for what is to go.
         """
-        for version in versions:
-            if version in objects.versions:
-                # One after the other: what two of them depend on the engine takes along with one, and would write it down behind the other.
-                self._subset(version, objects, list(self.rules.values())[-1:])
-        self.virtual_service = self._route(objects, list(self.rules.values()))
+        foundation = self._foundation(objects)
+        self.virtual_service = self._route(objects, foundation)
+        for version in objects.versions:
+            self._pods(version, objects, [*foundation, self.virtual_service])
+        after = [self.virtual_service, *self.versions.values()]
+        for version in objects.versions:
+            self._subset(version, objects, after)
+        if objects.host_rule:
+            self._rule(self._name, objects.host_rule, _host_rule, after)
         self.register_outputs({"host": self._placed.apply(lambda real: real.host)})
 
     def _route(self, objects: ServiceObjects, after: Sequence[pulumi.Resource]) -> VirtualService:
@@ -131,8 +134,7 @@ class MeshService(pulumi.ComponentResource):
             )
 
     def _subset(self, version: str, objects: ServiceObjects, after: Sequence[pulumi.Resource] = ()) -> None:
-        # Of a version that no route names they come after the route, which must not be what its subset stands on.
-        pods = [self.versions[version]] if version in self.versions and objects.versions[version].named else []
+        pods = [self.versions[version]] if version in self.versions else []
         self.rules[version] = self._rule(
             f"{self._name}-{version}",
             objects.versions[version].destination_rule,

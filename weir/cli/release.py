@@ -27,14 +27,13 @@ from weir.engine.stack import EngineError, Stack
 from weir.errors import UsageError, WeirError
 from weir.model import Service, StackConfig, traffic, warnings
 from weir.model.routing import host
-from weir.model.usage import named
 from weir.stackedit import StackEdit, overwrite, read
 
 TAKE_BACK = "WEIR_TAKE_BACK"
 """Environment variable of the program: the service whose VirtualService is written over what somebody has edited by hand."""
 
 ROUTES_ALONE = "WEIR_ROUTES_ALONE"
-"""Environment variable of the program: the services whose routes alone it has to register, each with the versions that its route names now; JSON."""
+"""Environment variable of the program: the services of which the route alone changes, and that are all it has to register; a JSON list."""
 
 WARNED = "WEIR_WARNED"
 """Environment variable of the program: warnings about the config have been said."""
@@ -197,7 +196,7 @@ def _apply(
             environment={
                 TAKE_BACK: change.service if change.take_back else "",
                 WARNED: "1",
-                ROUTES_ALONE: json.dumps({service: sorted(named(spec)) for service, spec in planned.found.items()}),
+                ROUTES_ALONE: json.dumps(list(planned.found)),
             },
             policies=policies,
             shielded=change.shielded,
