@@ -6,7 +6,6 @@ theirs rewrites lines of a terminal, and a bidi override turns a line round.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable
@@ -33,6 +32,9 @@ def in_one_line(text: str) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
+    # Imported here, because every command imports this module and few have anything to escape.
+    import json
+
     character = found[0]
     return f"\\u{ord(character):04x}" if character == "\x7f" else json.dumps(character)[1:-1]
 
