@@ -28,10 +28,11 @@ bench:
 	@$(MAKE) --no-print-directory $(VENV)/installed-dev >&2
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-# The life of a service under load, 20 rounds on a lab of its own (an hour); JSON on stdout. ROUNDS=3 for fewer.
-ROUNDS ?= 20
+# The life of a service under load, then random changes, on a lab of its own (an hour, 3 million requests); JSON on stdout. ROUNDS=1 MINUTES=5 for less.
+ROUNDS ?= 3
+MINUTES ?= 50
 soak: $(VENV)/installed-dev
-	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # The pitfalls one by one, and every process killed at every moment of an update: half an hour and more.
 soak-tests: $(VENV)/installed-dev

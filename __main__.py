@@ -14,7 +14,8 @@ from components.gateway import Gateway
 from components.handed import handed_over
 from components.mesh_service import MeshService
 from components.safeguards import Safeguards
-from components.stack_namespace import StackNamespace
+from components.stack_namespace import StackNamespace, left_alone
+from components.standing import Standing
 from weir.model import ServiceObjects, StackConfig, ended, mesh, outputs, warnings, without_ended
 
 
@@ -34,11 +35,10 @@ guard = Safeguards(config)
 # The resources there are, and all about them but the name of an ephemeral namespace, are known here. What contains that name
 # is computed again by the same function once it is known; an update of any other stack knows it in its first preview.
 plan = mesh(config, config.namespace)
-namespace = (
-    StackNamespace("namespace", plan.namespace, config.ephemeral, guard, opts).name
-    if plan.namespace
-    else pulumi.Output.from_input(config.namespace)
-)
+own = plan.namespace or left_alone(config)
+made = StackNamespace("namespace", own, config, guard, opts) if own else None
+standing = Standing(config, plan, made.name if made and plan.namespace else pulumi.Output.from_input(config.namespace), guard)
+namespace = standing.checked()
 placed = namespace.apply(lambda name: mesh(config, name))
 
 
@@ -57,12 +57,14 @@ if not os.environ.get("WEIR_WARNED"):
 alone = json.loads(os.environ.get("WEIR_ROUTES_ALONE") or "null")
 if alone is not None:
     for name in alone:
-        MeshService(name, plan.services[name], placed_service(name), namespace, config.ready_timeout, guard, (), opts, route_alone=True)
+        MeshService(
+            name, plan.services[name], placed_service(name), namespace, config.ready_timeout, guard, standing, (), opts, route_alone=True
+        )
     plan = replace(plan, gateways={}, services={}, clients={})
 
 gateways = [Gateway(name, manifest, manifest["spec"], namespace, guard, opts=opts) for name, manifest in plan.gateways.items()]
 for name, service in plan.services.items():
-    MeshService(name, service, placed_service(name), namespace, config.ready_timeout, guard, gateways, opts)
+    MeshService(name, service, placed_service(name), namespace, config.ready_timeout, guard, standing, gateways, opts)
 for name, client in plan.clients.items():
     Client(name, client, namespace, config.ready_timeout, guard, opts)
 

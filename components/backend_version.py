@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components.placement import placed
+from components.placement import After, placed
 from components.safeguards import Safeguards
 from components.version_secret import version_secret
 from weir.model import Duration, Manifest
@@ -29,7 +27,7 @@ class BackendVersion(pulumi.ComponentResource):
         namespace: pulumi.Input[str],
         ready_timeout: Duration,
         guard: Safeguards,
-        after: Sequence[pulumi.Resource] = (),
+        after: After = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`secret`: what of its environment nobody is shown; `after`: what must exist before the pods.
@@ -40,11 +38,11 @@ class BackendVersion(pulumi.ComponentResource):
         spec = with_secret(manifest["spec"], secret, version_secret(name, secret, namespace, self)) if secret else manifest["spec"]
         self.deployment = Deployment(
             name,
-            metadata=placed(manifest, namespace),
+            metadata=placed(manifest, namespace, guard),
             spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=list(after),
+                depends_on=after,
                 hooks=guard.pods,
                 custom_timeouts=pulumi.CustomTimeouts(create=ready_timeout.text, update=ready_timeout.text),
             ),
@@ -52,7 +50,7 @@ class BackendVersion(pulumi.ComponentResource):
         if disruption_budget:
             PodDisruptionBudget(
                 name,
-                metadata=placed(disruption_budget, namespace),
+                metadata=placed(disruption_budget, namespace, guard),
                 spec=disruption_budget["spec"],
                 opts=pulumi.ResourceOptions(parent=self, hooks=guard.bare),
             )

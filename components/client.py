@@ -29,13 +29,13 @@ class Client(pulumi.ComponentResource):
         super().__init__("weir:mesh:Client", name, None, opts)
         account = ServiceAccount(
             name,
-            metadata=placed(objects.service_account, namespace),
+            metadata=placed(objects.service_account, namespace, guard),
             automount_service_account_token=objects.service_account["automountServiceAccountToken"],
             opts=pulumi.ResourceOptions(parent=self, hooks=guard.bare),
         )
         self.deployment = Deployment(
             name,
-            metadata=placed(objects.deployment, namespace),
+            metadata=placed(objects.deployment, namespace, guard),
             spec=objects.deployment["spec"],
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from components.placement import placed
+from components.placement import After, placed
 from components.safeguards import Safeguards
 from weir.model import Manifest
 from weir.model.workloads import RESTORED, SPEC, digest
@@ -27,7 +27,7 @@ class IstioObject(pulumi.ComponentResource):
         spec: pulumi.Input[dict[str, Any]],
         namespace: pulumi.Input[str],
         guard: Safeguards,
-        after: Sequence[pulumi.Resource] = (),
+        after: After = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`spec`: the manifest's, with the real namespace in its hosts; `after`: what must exist before it, and outlive it."""
@@ -43,9 +43,9 @@ class IstioObject(pulumi.ComponentResource):
             name,
             api_version=manifest["apiVersion"],
             kind=kind,
-            metadata=placed(manifest, namespace, pulumi.Output.all(spec=spec, namespace=namespace).apply(marks)),
+            metadata=placed(manifest, namespace, guard, pulumi.Output.all(spec=spec, namespace=namespace).apply(marks)),
             spec=spec,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), hooks=self.hooks(guard)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after, hooks=self.hooks(guard)),
         )
         self.register_outputs({"object": own})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import pulumi
@@ -10,8 +10,9 @@ from pulumi_kubernetes.core.v1 import Service, ServiceAccount
 
 from components.backend_version import BackendVersion
 from components.destination_rule import DestinationRule
-from components.placement import placed
+from components.placement import After, placed
 from components.safeguards import Safeguards
+from components.standing import Standing
 from components.virtual_service import VirtualService
 from weir.model import Duration, ServiceObjects
 
@@ -19,12 +20,14 @@ from weir.model import Duration, ServiceObjects
 class MeshService(pulumi.ComponentResource):
     """Everything of one service. The graph is the point, in both directions.
 
-    Pods that get requests → their subset → the route, which waits until every proxy knows what it newly names. Then what the route no
-    longer uses: pods of versions that get nothing are changed only after it, and what is removed goes last, once every proxy has let go.
+    Pods that newly get requests → their subset → the route, which waits until every proxy knows what it newly names. Then all other pods:
+    a route that moves shares between versions in use waits for nothing, whatever state their pods are in. What is removed goes last, once
+    every proxy has let go.
     """
 
     versions: dict[str, BackendVersion]
     rules: dict[str, DestinationRule]
+    host_rule: DestinationRule | None = None
     virtual_service: VirtualService
 
     def __init__(
@@ -35,6 +38,7 @@ class MeshService(pulumi.ComponentResource):
         namespace: pulumi.Input[str],
         ready_timeout: Duration,
         guard: Safeguards,
+        standing: Standing,
         gateways: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
         route_alone: bool = False,
@@ -46,6 +50,7 @@ class MeshService(pulumi.ComponentResource):
         """
         super().__init__("weir:mesh:MeshService", name, None, opts)
         self._name, self._namespace, self._guard, self._ready_timeout = name, namespace, guard, ready_timeout
+        self._standing = standing
         self._child = pulumi.ResourceOptions(parent=self)
         self._placed = placed_objects
         self.versions, self.rules = {}, {}
@@ -54,20 +59,17 @@ class MeshService(pulumi.ComponentResource):
             return
         foundation = self._foundation(objects)
         for version, parts in objects.versions.items():
-            if parts.used:
-                self._pods(version, objects, foundation)
-            if parts.named:
-                self._subset(version, objects)
-        before: list[pulumi.Resource] = [*gateways, *foundation, *self.rules.values()]
+            if parts.deployment:
+                self.versions[version] = self._pods(version, objects, self._when(self._before_pods(version, foundation)))
         if objects.host_rule:
-            before.append(self._rule(name, objects.host_rule, _host_rule, foundation))
-        self.virtual_service = self._route(objects, [*before, *self.versions.values()])
+            self.host_rule = self._rule(name, objects.host_rule, _host_rule, self._when(self._before_host_rule(objects, foundation)))
+        for version in objects.versions:
+            self.rules[version] = self._subset(version, objects, self._when(self._before_subset(version, objects)))
+        self.virtual_service = self._route(objects, self._when(self._before_route(objects, [*gateways, *foundation])))
+        standing.routes[name] = self.virtual_service
         for version, parts in objects.versions.items():
             if not parts.used:
                 guard.idle(name, version)
-                self._pods(version, objects, [*foundation, self.virtual_service])
-            if not parts.named:
-                self._subset(version, objects)
         settled = self._settle(frozenset(objects.versions))
         self.register_outputs({"host": settled})
 
@@ -79,16 +81,18 @@ class MeshService(pulumi.ComponentResource):
         """
         foundation = self._foundation(objects)
         self.virtual_service = self._route(objects, foundation)
-        for version in objects.versions:
-            self._pods(version, objects, [*foundation, self.virtual_service])
-        after = [self.virtual_service, *self.versions.values()]
-        for version in objects.versions:
-            self._subset(version, objects, after)
+        for version, parts in objects.versions.items():
+            if parts.deployment:
+                self.versions[version] = self._pods(version, objects, [*foundation, self.virtual_service])
+        after: list[pulumi.Resource] = [self.virtual_service, *self.versions.values()]
         if objects.host_rule:
-            self._rule(self._name, objects.host_rule, _host_rule, after)
+            self.host_rule = self._rule(self._name, objects.host_rule, _host_rule, after)
+            after.append(self.host_rule)
+        for version in objects.versions:
+            self.rules[version] = self._subset(version, objects, after)
         self.register_outputs({"host": self._placed.apply(lambda real: real.host)})
 
-    def _route(self, objects: ServiceObjects, after: Sequence[pulumi.Resource]) -> VirtualService:
+    def _route(self, objects: ServiceObjects, after: After) -> VirtualService:
         return VirtualService(
             self._name,
             objects.virtual_service,
@@ -105,44 +109,77 @@ class MeshService(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, hooks=self._guard.bare)
         account = ServiceAccount(
             self._name,
-            metadata=placed(objects.service_account, self._namespace),
+            metadata=placed(objects.service_account, self._namespace, self._guard),
             automount_service_account_token=objects.service_account["automountServiceAccountToken"],
             opts=opts,
         )
         service = Service(
             self._name,
             # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are waited for anyway.
-            metadata=placed(objects.service, self._namespace, {"pulumi.com/skipAwait": "true"}),
+            metadata=placed(objects.service, self._namespace, self._guard, {"pulumi.com/skipAwait": "true"}),
             spec=objects.service["spec"],
             opts=opts,
         )
         return [account, service]
 
-    def _pods(self, version: str, objects: ServiceObjects, after: Sequence[pulumi.Resource]) -> None:
-        parts = objects.versions[version]
-        if parts.deployment:
-            self.versions[version] = BackendVersion(
-                f"{self._name}-{version}",
-                parts.deployment,
-                parts.secret,
-                parts.disruption_budget,
-                self._namespace,
-                self._ready_timeout,
-                self._guard,
-                after=after,
-                opts=self._child,
-            )
+    # What comes before what depends on what stands, and is asked while the engine sees to the rest.
 
-    def _subset(self, version: str, objects: ServiceObjects, after: Sequence[pulumi.Resource] = ()) -> None:
-        pods = [self.versions[version]] if version in self.versions else []
-        self.rules[version] = self._rule(
+    def _when(self, resources: Coroutine[Any, Any, list[pulumi.Resource]]) -> After:
+        return pulumi.Output.from_input(resources)
+
+    async def _before_pods(self, version: str, foundation: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        first = version in await self._standing.pods_first(self._name)
+        return [*foundation, *([] if first else [self.virtual_service])]
+
+    async def _before_host_rule(self, objects: ServiceObjects, foundation: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        return [*foundation, *([self.virtual_service] if await self._host_rule_last(objects) else [])]
+
+    async def _before_subset(self, version: str, objects: ServiceObjects) -> list[pulumi.Resource]:
+        # Pods that do not come before the route come after it, which must not be what its subsets stand on.
+        first = version in self.versions and version in await self._standing.pods_first(self._name)
+        pods = [self.versions[version]] if first else []
+        whole = objects.host_rule is not None and "exportTo" in objects.host_rule["spec"] and not await self._host_rule_last(objects)
+        return [*pods, *([self.host_rule] if whole and self.host_rule else [])]
+
+    async def _before_route(self, objects: ServiceObjects, always: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        first = await self._standing.pods_first(self._name)
+        pods = [self.versions[version] for version in objects.versions if version in first and version in self.versions]
+        rules = [self.rules[version] for version, parts in objects.versions.items() if parts.named]
+        host_rule = [self.host_rule] if self.host_rule and not await self._host_rule_last(objects) else []
+        # Waited for, and no dependency: a release of one of the two, which registers that one alone, must not find that the other depends on it.
+        for route in await self._standing.routes_first(self._name):
+            await route.resource.id.future()
+        return [*always, *rules, *host_rule, *pods]
+
+    async def _host_rule_last(self, objects: ServiceObjects) -> bool:
+        """Whether the rule for all pods changes after the route: one that has the subsets may lose them only then. What is made comes before."""
+        rule = objects.host_rule
+        return rule is not None and "subsets" in rule["spec"] and await self._standing.stands(rule["kind"], rule["metadata"]["name"])
+
+    def _pods(self, version: str, objects: ServiceObjects, after: After) -> BackendVersion:
+        parts = objects.versions[version]
+        assert parts.deployment is not None
+        return BackendVersion(
+            f"{self._name}-{version}",
+            parts.deployment,
+            parts.secret,
+            parts.disruption_budget,
+            self._namespace,
+            self._ready_timeout,
+            self._guard,
+            after=after,
+            opts=self._child,
+        )
+
+    def _subset(self, version: str, objects: ServiceObjects, after: After) -> DestinationRule:
+        return self._rule(
             f"{self._name}-{version}",
             objects.versions[version].destination_rule,
             lambda real: real.versions[version].destination_rule["spec"],
-            [*after, *pods],
+            after,
         )
 
-    def _rule(self, name: str, manifest: Any, spec: Any, after: Sequence[pulumi.Resource]) -> DestinationRule:
+    def _rule(self, name: str, manifest: Any, spec: Any, after: After) -> DestinationRule:
         return DestinationRule(name, manifest, self._placed.apply(spec), self._namespace, self._guard, after=after, opts=self._child)
 
     def _settle(self, versions: frozenset[str]) -> pulumi.Output[str]:

@@ -25,9 +25,10 @@ from weir.cluster.live import Live, live
 from weir.cluster.proxies import wait_for
 from weir.cluster.want import Want
 from weir.model import StackConfig
+from weir.model.order import Objects
 from weir.model.routing import host
 from weir.model.usage import used
-from weir.model.workloads import OWNER, RESTORED, digest, edited
+from weir.model.workloads import MANAGER, OWNER, RESTORED, digest, edited
 
 Answer = TypeVar("Answer")
 _QUESTIONS_AT_A_TIME = 8
@@ -93,6 +94,23 @@ class Safeguards:
             return None
         last: str | None = found["metadata"].get("annotations", {}).get(RESTORED)
         return digest(found["spec"]) if edited(found) else last
+
+    async def objects(self, namespace: str | None) -> Objects | None:
+        """What stands in the namespace; None where the cluster cannot be asked. A namespace that has no name yet has nothing in it."""
+        if namespace is None:
+            return {}
+        return await self._ask(lambda: self._of(namespace).objects, None)
+
+    async def manager(self, kind: str, name: str, namespace: str | None) -> Mapping[str, str]:
+        """The annotation with the field manager of an object: what it has, if it stands, and weir's own on what is made.
+
+        One that stands without was made as a manager of the provider's own, who holds its fields; weir as another one could not change them.
+        """
+        found = (await self.objects(namespace) or {}).get((kind, name))
+        if found is None:
+            return {MANAGER: "weir"}
+        there = found["metadata"].get("annotations", {}).get(MANAGER)
+        return {MANAGER: there} if there is not None else {}
 
     def idle(self, service: str, version: str) -> None:
         """Note that no route sends requests to this version, so that its pods may go once proxies have let go of it."""
@@ -303,7 +321,11 @@ def _maker(found: Mapping[str, Any]) -> str:
     metadata = found["metadata"]
     stack = metadata.get("annotations", {}).get(OWNER)
     managers = dict.fromkeys(str(entry["manager"]) for entry in metadata.get("managedFields", []) if entry.get("subresource") != "status")
-    others = [manager for manager in managers if not manager.startswith("pulumi-kubernetes")]
+    others = [
+        manager
+        for manager in managers
+        if not manager.startswith("pulumi-kubernetes") and manager != metadata.get("annotations", {}).get(MANAGER)
+    ]
     told = [f"field manager {', '.join(others)}"] if others else []
     if stack is not None and stack != owner():
         told.insert(0, f"stack {stack} made it")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_random import RandomPet
 
-from components.placement import placed
+from components.placement import owner, placed
 from components.safeguards import Safeguards
-from weir.model import Manifest
+from components.standing import FORCE, STATE, outputs_in, state
+from weir.model import Manifest, StackConfig, workloads
+from weir.model.hazards import namespace_hazard
 
 
 class StackNamespace(pulumi.ComponentResource):
@@ -17,13 +22,55 @@ class StackNamespace(pulumi.ComponentResource):
     name: pulumi.Output[str]
 
     def __init__(
-        self, name: str, manifest: Manifest, ephemeral: bool, guard: Safeguards, opts: pulumi.ResourceOptions | None = None
+        self, name: str, manifest: Manifest, config: StackConfig, guard: Safeguards, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`ephemeral`: append a random pet's name, kept in the state, so that stacks of the same config never collide."""
+        """Ephemeral: a random pet's name, kept in the state, is appended, so that stacks of the same config never collide.
+
+        Somebody else's (`createNamespace: false`): one that was weir's before is kept in the state, and never deleted.
+        """
         super().__init__("weir:mesh:StackNamespace", name, None, opts)
+        self._force = config.force
         metadata = placed(manifest, None)
-        if ephemeral:
+        if config.ephemeral:
             metadata = {**metadata, "name": RandomPet(name, prefix=metadata["name"], opts=pulumi.ResourceOptions(parent=self)).id}
-        namespace = Namespace(name, metadata=metadata, opts=pulumi.ResourceOptions(parent=self, hooks=guard.bare))
+        hooks = pulumi.ResourceHookBinding(
+            before_create=[
+                *(guard.bare.before_create or []),
+                pulumi.ResourceHook("not-from-another-namespace", self._refuse_move, pulumi.ResourceHookOptions(on_dry_run=True)),
+            ]
+        )
+        own = pulumi.ResourceOptions(parent=self, hooks=hooks, retain_on_delete=not config.create_namespace)
+        namespace = Namespace(name, metadata=metadata, opts=own)
         self.name = namespace.metadata.apply(lambda created: str(created["name"]))
         self.register_outputs({"name": self.name})
+
+    async def _refuse_move(self, args: pulumi.ResourceHookArgs) -> None:
+        """Where the state has the namespace and it is made all the same, the old one goes, with everything in it."""
+        inputs: Any = args.new_inputs
+        after = inputs["metadata"].get("name")
+        _refuse_move(await state(), after if isinstance(after, str) else None, self._force)
+
+
+def left_alone(config: StackConfig) -> Manifest | None:
+    """The namespace that was this stack's to delete, and is no longer (`createNamespace: false`); None where there never was one.
+
+    What the state has must not vanish from the program: the engine would delete it. Raises RunError where the stack would move to another one.
+    """
+    if config.create_namespace:
+        return None
+    found = outputs_in(pulumi.runtime.invoke(STATE, {"stackName": owner()}).value)
+    _refuse_move(found, config.namespace, config.force)
+    names = [each["metadata"]["name"] for urn, each in found.items() if _is(urn, "kubernetes:core/v1:Namespace")]
+    return workloads.namespace(names[0]) if names else None
+
+
+def _refuse_move(found: Mapping[str, Mapping[str, Any]], after: str | None, force: bool) -> None:
+    """Refuse, where the state that the last update left has services in another namespace than `after`, which is None where it has yet to get a name."""
+    routes = [each["metadata"]["namespace"] for urn, each in found.items() if _is(urn, "kubernetes:networking.istio.io/v1:VirtualService")]
+    if routes and routes[0] != after and not force:
+        raise pulumi.RunError(f"{namespace_hazard(routes[0], after)} ({FORCE})")
+
+
+def _is(urn: str, token: str) -> bool:
+    """Whether a URN (`urn:pulumi:STACK::PROJECT::PARENTS$TYPE::NAME`) is of this type."""
+    return urn.split("::")[2].rpartition("$")[2] == token

@@ -15,7 +15,7 @@ from typing import Any
 import pulumi
 import pytest
 from pulumi import resource_hooks
-from pulumi.runtime import mocks, stack
+from pulumi.runtime import mocks, settings, stack
 from pulumi.runtime.config import set_all_config
 
 from tests.unit.model.test_config import SOUND
@@ -34,6 +34,8 @@ class Recorded:
     resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     requests: dict[tuple[str, str], Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    """The outputs of each resource that the last update left, by URN."""
 
 
 class _Mocks(mocks.Mocks):
@@ -50,7 +52,8 @@ class _Mocks(mocks.Mocks):
         return f"{args.name}-id", state
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        return {}, []
+        assert args.token == "pulumi:pulumi:readStackResourceOutputs"
+        return {"outputs": {urn: {"outputs": outputs} for urn, outputs in self.recorded.state.items()}}, []
 
 
 class _Monitor(mocks.MockMonitor):
@@ -63,15 +66,15 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run(config: dict[str, Any], into: Recorded | None = None, file: Path | None = None) -> Recorded:
+def run(config: dict[str, Any], into: Recorded | None = None, kubectl: str = "/nowhere/kubectl", file: Path | None = None) -> Recorded:
     """Run the program on a config, as the engine would, and record what it registers, `into` this where it is given.
 
     What is `secure: …` in the config is handed over in the clear, with its key as one that has secrets; `file` is the stack file, in place of
-    one with this config.
+    one with this config; `kubectl` asks the cluster: without it none can be asked.
     """
     recorded = Recorded() if into is None else into
     asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded))
+    mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded), organization="organization")
     handed = {key: decrypted(value) for key, value in config.items()}
     secret = [f"weir:{key}" for key, value in config.items() if value != handed[key]]
     set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in handed.items()}, secret)
@@ -79,8 +82,17 @@ def run(config: dict[str, Any], into: Recorded | None = None, file: Path | None 
     def program() -> None:
         runpy.run_path(str(PROGRAM), run_name="__main__")
 
-    with without_engine_and_cluster(), stack_file(config, file):
-        asyncio.get_event_loop().run_until_complete(stack.run_pulumi_func(program))
+    with without_engine_and_cluster(kubectl), stack_file(config, file):
+        loop = asyncio.get_event_loop()
+        try:
+            loop.run_until_complete(stack.run_pulumi_func(program))
+        finally:
+            # What a program that failed has left would fail the next one: all of them share Pulumi's settings.
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            settings.SETTINGS.outputs.clear()
     return recorded
 
 
@@ -109,8 +121,8 @@ def encrypted(value: Any) -> Any:
 
 
 @contextmanager
-def without_engine_and_cluster() -> Iterator[None]:
-    """Hooks are registered with nobody, since mocks know none; and no cluster can be asked, whatever the machine has."""
+def without_engine_and_cluster(kubectl: str) -> Iterator[None]:
+    """Hooks are registered with nobody, since mocks know none; and no other cluster can be asked, whatever the machine has."""
 
     def registered(_: Any) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_event_loop().create_future()
@@ -120,7 +132,7 @@ def without_engine_and_cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resource_hooks, "register_resource_hook", registered)
         patch.setattr(resource_hooks, "register_error_hook", registered)
-        patch.setenv("WEIR_TOOL_KUBECTL", "/nowhere/kubectl")
+        patch.setenv("WEIR_TOOL_KUBECTL", kubectl)
         yield
 
 

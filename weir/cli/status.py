@@ -25,11 +25,13 @@ from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.console import Console, Text
 from weir.engine.stack import Stack
-from weir.model import ServiceTraffic, StackConfig, traffic, without_ended
+from weir.model import ServiceTraffic, StackConfig, mesh, traffic, without_ended
 from weir.model.actions import Fault
 from weir.model.change import Change
 from weir.model.changes import changes, percents
+from weir.model.hazards import orphans
 from weir.model.routing import host
+from weir.model.workloads import OWNER
 from weir.traffic.caller import Caller
 from weir.traffic.observed import MAX_CALLERS, Observation, Taken, observe
 
@@ -154,6 +156,7 @@ class _Looking:
             seen = self._observed(names)
             for remarks in told:
                 self.remarks += remarks.result()
+        self.remarks += _left_over(self.config, self.namespace, self.stack, live)
         return [replace(_status(name, self.config, self.namespace, live), observed=seen.get(host(name, self.namespace))) for name in names]
 
     def _last_update(self) -> tuple[str, ...]:
@@ -184,6 +187,17 @@ class _Looking:
             self.remarks = (f"nothing was observed: {error}",)
             return {}
         return seen
+
+
+def _left_over(config: StackConfig, namespace: str, stack: str, live: Live) -> tuple[str, ...]:
+    """What this stack has made there and its config does not have."""
+    owners = {str(found["metadata"].get("annotations", {}).get(OWNER, "")) for found in live.objects.values()}
+    own = next((owner for owner in owners if owner.rpartition("/")[2] == stack), None)
+    left = orphans(mesh(config, namespace), live.objects, own) if own else []
+    return tuple(
+        f"{kind} {namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, or says how, where an update was killed"
+        for kind, name in left
+    )
 
 
 def _status(name: str, config: StackConfig, namespace: str, live: Live) -> ServiceStatus:

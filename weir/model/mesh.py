@@ -28,7 +28,7 @@ class VersionObjects:
 
 @dataclass(frozen=True, slots=True)
 class ServiceObjects:
-    """One service. Account and Service are None where it is routing only; `host_rule` where nothing is said of all its pods.
+    """One service. Account and Service are None where it is routing only; `host_rule` where nothing is said of all its pods, nor who sees its rules.
 
     `host` is its full name.
     """

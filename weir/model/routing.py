@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from weir.model.actions import Mirror
 from weir.model.gateways import Gateway
 from weir.model.hosts import MESH
@@ -19,25 +21,32 @@ def host(service: str, namespace: str) -> str:
 
 def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str) -> Manifest:
     """The subset of one version: the pods with its label. Istio merges the rules of a host, so each version comes and goes alone."""
-    subset: Manifest = {"name": version, "labels": {"version": version}}
-    policy = traffic.versions[version]
-    if policy is not None:
-        subset["trafficPolicy"] = as_written(policy)
-    return _rule(f"{service}-{version}", service, version, {"subsets": [subset]}, traffic, namespace)
+    return _rule(f"{service}-{version}", service, version, {"subsets": [_subset(version, traffic)]}, traffic, namespace)
 
 
 def host_rule(service: str, traffic: ServiceTraffic, namespace: str) -> Manifest | None:
-    """How all pods of the service are treated; None where nothing is said of it."""
-    if traffic.policy is None:
-        return None
-    return _rule(service, service, None, {"trafficPolicy": as_written(traffic.policy)}, traffic, namespace)
+    """How all pods of the service are treated; None where nothing is said of it.
+
+    Where exportTo is written it has all subsets as well: it alone is enough for a caller, at the moment when no other rule is seen as it is.
+    """
+    parts: Manifest = {} if traffic.policy is None else {"trafficPolicy": as_written(traffic.policy)}
+    if traffic.export_to:
+        parts["subsets"] = [_subset(version, traffic) for version in traffic.versions]
+    return _rule(service, service, None, parts, traffic, namespace) if parts else None
+
+
+def _subset(version: str, traffic: ServiceTraffic) -> Manifest:
+    policy = traffic.versions[version]
+    return {"name": version, "labels": {"version": version}, **({} if policy is None else {"trafficPolicy": as_written(policy)})}
 
 
 def _rule(name: str, service: str, version: str | None, parts: Manifest, traffic: ServiceTraffic, namespace: str) -> Manifest:
     spec = {"host": host(service, namespace), **parts}
     if traffic.export_to:
-        # The same on all rules of a host: Istio merges only rules that are seen alike.
+        # The same on all rules of a host: Istio merges only rules that are seen alike. And a name that goes with it: another exportTo makes
+        # other rules, whole, before those go that there are (docs/decisions/0020-rules-that-are-seen-otherwise.md).
         spec["exportTo"] = list(traffic.export_to)
+        name = f"{name}-{hashlib.sha256(' '.join(sorted(traffic.export_to)).encode()).hexdigest()[:5]}"
     return {
         "apiVersion": _API,
         "kind": "DestinationRule",

@@ -16,6 +16,18 @@ def used(spec: Mapping[str, Any] | None) -> frozenset[str]:
     return frozenset(subset for subset, share in _destinations(spec) if share > 0)
 
 
+def shares(spec: Mapping[str, Any] | None) -> Mapping[str, float]:
+    """What part of the requests each version gets, added up over the routes: enough to tell whether it gets more than before."""
+    found: dict[str, float] = {}
+    for route in (spec or {}).get("http", []):
+        parts = _destinations({"http": [route]})
+        total = sum(share for _, share in _destinations({"http": [{"route": route.get("route", [])}]})) or 1.0
+        for place, (subset, share) in enumerate(parts):
+            mirrored = place >= len(route.get("route", []))
+            found[subset] = found.get(subset, 0.0) + share / (100 if mirrored else total)
+    return found
+
+
 def _destinations(spec: Mapping[str, Any] | None) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     for route in (spec or {}).get("http", []):

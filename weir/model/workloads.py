@@ -20,6 +20,10 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "weir"}
 OWNER = "weir.dev/stack"
 """The annotation that says which stack made an object: without it nobody could tell what an update that was cut off had made."""
 
+MANAGER = "pulumi.com/patchFieldManager"
+"""The annotation with the field manager as which the provider writes an object. Left out, it makes one up and keeps it in the state, which an update
+that was killed may not have written: nobody could change the object ever after."""
+
 SPEC = "weir.dev/spec"
 """The annotation with the digest of the spec that weir wrote: where the spec has another one, somebody has edited it since."""
 
@@ -28,6 +32,9 @@ RESTORED = "weir.dev/restored"
 
 FAULT_UNTIL = "fault-until.weir.dev/"
 """The annotation with the moment at which the fault of a route ends; the name of the route follows."""
+
+_PORT = "http"
+"""The name of the port on which the pods of every version listen."""
 
 _USER = 65532
 """The `nonroot` user of the distroless images. A number, because images with a single static binary have no user database."""
@@ -78,14 +85,17 @@ def service_account(app: str, namespace: str) -> Manifest:
 
 
 def service(name: str, settings: Service, namespace: str) -> Manifest:
-    """The Service over all versions. Its port has the protocol's name, which is how Istio knows it."""
+    """The Service over all versions. Its port has the protocol's name, which is how Istio knows it.
+
+    The pods' port stands by its name: each pod says itself which number that is, so that pods with an old one and a new one serve side by side.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(name, namespace, name),
         "spec": {
             "selector": {"app": name},
-            "ports": [{"name": settings.protocol, "port": settings.port, "targetPort": settings.container_port, "protocol": "TCP"}],
+            "ports": [{"name": settings.protocol, "port": settings.port, "targetPort": _PORT, "protocol": "TCP"}],
         },
     }
 
@@ -98,7 +108,7 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
     probe = workload.readiness_probe
     container = {
         **_container(name, workload.image),
-        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "ports": [{"name": _PORT, "containerPort": port, "protocol": "TCP"}],
         "readinessProbe": as_written(probe) if probe else {"tcpSocket": {"port": port}, "periodSeconds": 2},
         # The handler of Kubernetes itself (since 1.30): an image with a single binary has no `sleep` to run.
         "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},

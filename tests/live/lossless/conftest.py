@@ -62,6 +62,17 @@ def pitfalls(lab: Project) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
+def hazards(lab: Project) -> Iterator[Scene]:
+    """The stack of the changes that once lost requests."""
+    with scene_of(lab, "hazards") as scene:
+        yield scene
+    if os.environ.get("WEIR_KEEP_LAB") != "1":
+        # The last test has let go of it.
+        assert scene.succeeds("kubectl get namespace hazards"), "destroying a stack deletes no namespace that is somebody else's"
+        scene.run("kubectl delete namespace hazards --wait=false")
+
+
+@pytest.fixture(scope="module")
 def failures(lab: Project) -> Iterator[Scene]:
     """The stack of the failures."""
     with scene_of(lab, "failures") as scene:

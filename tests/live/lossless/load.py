@@ -33,6 +33,26 @@ _STAT = re.compile(r"^(\S+): (\d+)$", re.MULTILINE)
 _FAILED = re.compile(r'^\[([^\]]+)\] "\S+ \S+ \S+" (\d+) (\S+) (\S+)')
 
 
+SLOW_SECONDS = 4
+"""How long a slow request takes: less than a pod serves on after it was told to go, since fortio does not finish what is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Requests of one kind that each caller sends: to `url`, at the address `resolve` (the Service's when left out), over kept connections."""
+
+    name: str
+    url: str
+    rate: int
+    threads: int
+    resolve: str = ""
+
+
+def slow(scene: Scene) -> Stream:
+    """Requests that take their time; the versions must be fortios that may wait so long (`scene.server`)."""
+    return Stream("slow", f"http://backend.{scene.namespace}.svc.cluster.local/?delay={SLOW_SECONDS}s", 1, 2 * SLOW_SECONDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A failed request as the caller's Envoy logged it: when, the code (0: no answer), Envoy's flag and its words for it."""
@@ -115,10 +135,12 @@ class Tally:
 
 
 class Load:
-    """Requests to `backend` of a scene's namespace, while the block runs."""
+    """Requests to `backend` of a scene's namespace, and those of other streams, while the block runs."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, *streams: Stream) -> None:
         self._scene = scene
+        self._streams = streams
+        self._threads = _THREADS | {stream.name: stream.threads for stream in streams}
         self._host = f"backend.{scene.namespace}.svc.cluster.local"
         self._pods: list[str] = []
         self._runs: list[tuple[str, str, int, str]] = []
@@ -146,9 +168,10 @@ class Load:
                     "t": _BOUND,
                     "timeout": "15s",
                 }
-                asked |= {"async": "on", "save": "on", "jitter": "on", **({"connection-reuse": "1"} if kind == "fresh" else {})}
-                reply = self._fortio(pod, f"rest/run?{urlencode(asked)}")
-                self._runs.append((pod, kind, reply["RunID"], reply["ResultID"]))
+                self._begin(pod, kind, asked | ({"connection-reuse": "1"} if kind == "fresh" else {}))
+            for stream in self._streams:
+                asked = {"url": stream.url, "resolve": stream.resolve or address, "qps": stream.rate, "c": stream.threads, "t": _BOUND}
+                self._begin(pod, stream.name, {**asked, "timeout": "15s"})
         start = self.read().requests()
         until(lambda: self.read().requests() >= start + 100, 30, "the load sends requests")
         return self
@@ -168,8 +191,8 @@ class Load:
             tally.codes.update({code: int(count) for code, count in found["RetCodes"].items()})
             tally.seconds = max(tally.seconds, found["ActualDuration"] / 1e9)
             tally.slowest = max(tally.slowest, found["DurationHistogram"]["Max"])
-            if kind == "kept":
-                tally.reconnects += found["SocketCount"] - _THREADS[kind]
+            if kind != "fresh":
+                tally.reconnects += found["SocketCount"] - self._threads[kind]
         self._runs = []
         tally.failures = self.failures(self._since)
         return tally
@@ -199,6 +222,11 @@ class Load:
         )
         found = [match for text in texts for line in text.splitlines() if (match := _FAILED.match(line))]
         return sorted((Failure(match[1], int(match[2]), match[3], match[4]) for match in found), key=lambda one: one.at)
+
+    def _begin(self, pod: str, kind: str, asked: Mapping[str, Any]) -> None:
+        query = urlencode({**asked, "async": "on", "save": "on", "jitter": "on"})
+        reply = self._fortio(pod, f"rest/run?{query}")
+        self._runs.append((pod, kind, reply["RunID"], reply["ResultID"]))
 
     def _reach(self, pod: str) -> None:
         command = self._exec(pod, "caller", f"/usr/bin/fortio curl -quiet http://{self._host}/")

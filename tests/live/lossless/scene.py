@@ -102,10 +102,10 @@ class Scene(Shell):
         self.run(f"pulumi stack rm --yes {self.name}")
 
 
-def server(version: str, **more: Any) -> dict[str, Any]:
-    """A version of the service: a fortio that answers with its name."""
+def server(version: str, port: int = 8080, **more: Any) -> dict[str, Any]:
+    """A version of the service: a fortio that answers with its name, after `?delay=` where it is asked to, on `port`."""
     unused = [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
-    arguments = ["-http-port=8080", "-loglevel=warning", f"-echo-server-default-params=header=version:{version}"]
+    arguments = [f"-http-port={port}", "-loglevel=warning", "-max-echo-delay=10s", f"-echo-server-default-params=header=version:{version}"]
     return {"args": ["server", *arguments, *unused], **more}
 
 

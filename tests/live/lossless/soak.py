@@ -1,5 +1,6 @@
-"""`make soak`: the life of a service under load, round after round, in a lab of its own; JSON figures on stdout, progress on stderr.
+"""`make soak`: the life of a service under load, round after round, then random changes of all kinds; JSON figures on stdout, progress on stderr.
 
+A lab of its own.
 The first measurement is the naive program's, which must lose requests. Ctrl-C takes the lab down as the end does.
 """
 
@@ -14,12 +15,14 @@ import signal
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.live.harness import Project
 from tests.live.lossless.baseline import Naive
+from tests.live.lossless.driver import drive
 from tests.live.lossless.life import START, STEPS, Step, live, told
 from tests.live.lossless.load import CALLERS, FRESH, KEPT, Load, Tally
 from tests.live.lossless.scene import Scene
@@ -28,7 +31,11 @@ from tests.live.lossless.scene import Scene
 def main() -> int:
     """Run, print the report; exit code 1 when a request was lost, or when the naive program lost none."""
     parser = argparse.ArgumentParser(prog="python -m tests.live.lossless.soak", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="rounds of the life (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the life (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=50, help="minutes of random changes (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=int(time.time()), help="what the random changes are drawn from; printed (the time of day)"
+    )
     parser.add_argument("--project", type=Path, help="directory of a project whose lab is up; without it, one is started and taken down")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -38,7 +45,7 @@ def main() -> int:
         if not options.project and os.system(f"cd {directory} && .venv/bin/weir lab up >&2"):
             _tell("the lab does not start")
             return 1
-        report = soak(project, options.rounds)
+        report = soak(project, options.rounds, options.minutes, options.seed)
     except KeyboardInterrupt:
         _tell("interrupted")
         return 130
@@ -56,7 +63,7 @@ def main() -> int:
     return 0 if report["lossless"] and report["baseline"]["failed"] else 1
 
 
-def soak(project: Project, rounds: int) -> dict[str, Any]:
+def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, Any]:
     """The whole report."""
     _tell("the naive program, as baseline")
     with Naive(project) as naive:
@@ -76,6 +83,7 @@ def soak(project: Project, rounds: int) -> dict[str, Any]:
                     steps.append(step)
                 tallies.append(load.stop())
             _tell(f"round {number}: {tallies[-1].figures()}")
+        drawn = drive(scene, seed, minutes * 60, _tell)
     finally:
         project.run(f"pulumi cancel --yes --stack {scene.name}; pulumi destroy --yes --stack {scene.name}", check=False)
     return {
@@ -84,12 +92,14 @@ def soak(project: Project, rounds: int) -> dict[str, Any]:
         "load": {"callers": CALLERS, "keptPerSecond": CALLERS * KEPT, "freshPerSecond": CALLERS * FRESH, "retries": 0},
         "baseline": {"failed": sum(each.failed for each in lost), "steps": [each.figures() for each in lost]},
         "rounds": [tally.figures() for tally in tallies],
-        "requests": sum(tally.requests for tally in tallies),
-        "failed": sum(tally.failed for tally in tallies),
+        "random": drawn.figures(),
+        "requests": sum(tally.requests for tally in (*tallies, *drawn.tallies)),
+        "failed": sum(tally.failed for tally in (*tallies, *drawn.tallies)),
         "connectionsLost": sum(tally.reconnects for tally in tallies),
         "steps": [_of(name, [step for step in steps if step.name == name]) for name in STEPS],
         "lossless": not any(tally.failed or tally.reconnects or tally.failures for tally in tallies)
-        and not any(step.stray for step in steps),
+        and not any(step.stray for step in steps)
+        and drawn.lossless,
     }
 
 

@@ -151,7 +151,7 @@ def test_without_a_policy_there_is_no_rule_for_all() -> None:
 def test_the_port_is_named_by_its_protocol(setting: str, name: str) -> None:
     """Istio knows the protocol by this name; the container's port keeps the name that probes use."""
     there = objects(f"{{image: app:1, port: 90, targetPort: 9000, {setting}}}")
-    assert there["Service", "backend"]["spec"]["ports"] == [{"name": name, "port": 90, "targetPort": 9000, "protocol": "TCP"}]
+    assert there["Service", "backend"]["spec"]["ports"] == [{"name": name, "port": 90, "targetPort": "http", "protocol": "TCP"}]
     [container] = there["Deployment", "backend-v1"]["spec"]["template"]["spec"]["containers"]
     assert container["ports"] == [{"name": "http", "containerPort": 9000, "protocol": "TCP"}]
 

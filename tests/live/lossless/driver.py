@@ -1,0 +1,129 @@
+"""Random changes under load: batches of steps, each with its requests and failures, and what was refused."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from tests.live.harness import CHECKOUT, until
+from tests.live.lossless.draws import SHOP, Config, start, steps
+from tests.live.lossless.load import Load, Stream, Tally, slow
+from tests.live.lossless.scene import Scene
+from weir.model import ConfigError, load
+
+MANIFEST = CHECKOUT / "docs" / "guide" / "ingress-gateway.yaml"
+BATCH_SECONDS = 600
+REFUSAL = "weir:force: true goes on all the same"
+
+
+@dataclass
+class Random:
+    """What became of it."""
+
+    seed: int
+    applied: Counter[str] = field(default_factory=Counter)
+    """Changes by kind, of steps that were applied."""
+
+    refused: Counter[str] = field(default_factory=Counter)
+    """Refusals, by the line that says why up to what differs from case to case."""
+
+    steps: int = 0
+    tallies: list[Tally] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    """Steps in which a request failed, or that did not end as they should: kinds, config before and after, what was lost or said."""
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "steps": self.steps,
+            "changes": dict(sorted(self.applied.items())),
+            "refused": dict(self.refused.most_common()),
+            "requests": sum(tally.requests for tally in self.tallies),
+            "failed": sum(tally.failed for tally in self.tallies),
+            "connectionsLost": sum(tally.reconnects for tally in self.tallies),
+            "failures": self.failures,
+        }
+
+    @property
+    def lossless(self) -> bool:
+        return not self.failures and not any(tally.failed or tally.failures for tally in self.tallies)
+
+
+def drive(scene: Scene, seed: int, seconds: float, tell: Callable[[str], None]) -> Random:
+    """Random changes for so long, under load with slow requests and some that enter at a gateway. The same seed draws the same changes."""
+    found = Random(seed)
+    tell(f"seed {seed}")
+    standing = start()
+    scene.run(f"kubectl apply -f {MANIFEST}")
+    scene.up(standing, "--skip-preview")
+    scene.run("kubectl rollout status -n istio-ingress deploy/istio-ingress --timeout=120s")
+    address = scene.run("kubectl get service -n istio-ingress istio-ingress -o jsonpath={.spec.clusterIP}").strip()
+    pod = "$(kubectl get pod -n istio-ingress -l istio=ingress -o name | head -1)"
+    until(lambda: scene.succeeds(f"kubectl exec -n istio-ingress {pod} -- curl -sf -H host:{SHOP} localhost:80/"), 60, "the gateway knows")
+    drawn = steps(seed, lambda config: _sound(scene, config))
+    names, config = next(drawn)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        batch = min(end, time.monotonic() + BATCH_SECONDS)
+        with Load(scene, slow(scene), Stream("entering", f"http://{SHOP}/", 20, 2, address)) as running:
+            while time.monotonic() < batch:
+                standing = _apply(scene, running, found, names, standing, config, tell)
+                names, config = drawn.send(deepcopy(standing))
+            found.tallies.append(running.stop())
+        tell(f"{found.tallies[-1].figures()}")
+    scene.run(f"kubectl delete --wait=false -f {MANIFEST}")
+    return found
+
+
+def _apply(
+    scene: Scene, running: Load, found: Random, names: tuple[str, ...], before: Config, after: Config, tell: Callable[[str], None]
+) -> Config:
+    """What stands after the step."""
+    since = scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+    reading = running.read()
+    scene.write(after)
+    update = scene.pulumi("up --yes --skip-preview")
+    found.steps += 1
+    lost = running.failures(since)
+    count = running.read().requests() - reading.requests()
+    if refusals := [line.strip() for line in update.said.splitlines() if REFUSAL in line]:
+        found.refused.update({_what(line) for line in refusals})
+        outcome = f"refused: {_what(refusals[0])}"
+    elif update.code == 0:
+        found.applied.update(names)
+        outcome = "applied"
+    else:
+        outcome = "FAILED"
+    tell(f"{found.steps}: {', '.join(names)}: {outcome} in {update.seconds:.1f} s, {count} requests{f', LOST {len(lost)}' if lost else ''}")
+    if lost or outcome == "FAILED":
+        shown = {"lost": [f"{one.at} {one.code} {one.flag} {one.details}" for one in lost[:20]], "count": len(lost)}
+        found.failures.append(
+            {"kinds": names, "before": before, "after": after, **shown, "said": update.said[-2000:] if update.code else ""}
+        )
+        tell(yaml.safe_dump(found.failures[-1], sort_keys=False))
+    if outcome == "FAILED":
+        # What was begun is ended, or the soak cannot go on.
+        scene.up(after, "--skip-preview --refresh")
+    return before if refusals else after
+
+
+def _what(line: str) -> str:
+    """The kind of a refusal, without names and numbers of the case."""
+    for words in ("without an image", "callers at port", "exportTo", "take hosts of expose", "protocol", "0 replicas", "namespace"):
+        if words in line:
+            return words
+    return line[:100]
+
+
+def _sound(scene: Scene, config: Config) -> bool:
+    try:
+        load({"namespace": scene.namespace, **config})
+    except ConfigError:
+        return False
+    return True

@@ -1,0 +1,190 @@
+"""Changes that lose requests in whatever order they are made are found by what stands, and each says what to do instead."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from weir.model import load, mesh
+from weir.model.hazards import hazards, orphans
+from weir.model.order import Objects, pods_first, routes_first
+
+OWNER = "organization/weir/dev"
+VERSIONS = {"v1": {"args": ["-text=one"]}, "v2": {"args": ["-text=two"]}, "v3": {"args": ["-text=three"]}}
+BACKEND: dict[str, Any] = {"image": "app:1", "port": 80, "targetPort": 5678, "versions": VERSIONS, "stable": "v1", "canary": {"v2": 20}}
+OTHER: dict[str, Any] = {"image": "app:1", "versions": {"v1": {}}, "stable": "v1"}
+
+
+def backend(**keys: Any) -> dict[str, Any]:
+    """The service with keys put in, or taken out by None."""
+    return {"backend": {key: value for key, value in {**BACKEND, **keys}.items() if value is not None}}
+
+
+def exposed(*hosts: str) -> dict[str, Any]:
+    return {"expose": {"gateways": ["edge/public"], "hosts": list(hosts)}} if hosts else {}
+
+
+def standing(services: dict[str, Any], owner: str = OWNER) -> Objects:
+    """The cluster after an update to this: what an API server has, by kind and name."""
+    found = {}
+    for manifest in mesh(load({"namespace": "demo", "services": services}), "demo").objects():
+        there = deepcopy(manifest)
+        there["metadata"].setdefault("annotations", {})["weir.dev/stack"] = owner
+        found[there["kind"], there["metadata"]["name"]] = there
+    return found
+
+
+def told(before: dict[str, Any], after: dict[str, Any], owner: str = OWNER) -> list[str]:
+    config = load({"namespace": "demo", "services": after})
+    return hazards(config, mesh(config, "demo"), standing(before, owner), OWNER)
+
+
+H2 = {"args": ["server"]}
+LOST = [
+    (
+        "the image goes",
+        backend(),
+        backend(image=None),
+        "backend: without an image it is routing only: its Service and its pods would be deleted",
+    ),
+    ("another port", backend(), backend(port=81), "backend: callers at port 80 would lose every request once it is 81; keep port: 80"),
+    (
+        "protocol and image at once",
+        backend(),
+        backend(protocol="http2", image="app:2"),
+        "backend: protocol http → http2 and other pods (v1, v2) in one update:",
+    ),
+    (
+        "protocol and a version that takes over",
+        backend(versions={"v1": {}}, canary={}),
+        backend(protocol="grpc", versions={"v1": {}, "v2": H2}, stable="v2", canary={}),
+        "backend: protocol http → grpc and other pods (v2) in one update:",
+    ),
+    (
+        "back from http2 with other pods",
+        backend(protocol="http2"),
+        backend(versions={**VERSIONS, "v2": H2}),
+        "backend: protocol http2 → http and other pods (v2) in one update:",
+    ),
+    (
+        "exportTo is taken away",
+        backend(exportTo=["."]),
+        backend(),
+        'backend: exportTo ["."] cannot be taken away without losing requests; write exportTo: ["*"]',
+    ),
+    (
+        "exportTo grows",
+        backend(exportTo=[".", "shop"]),
+        backend(exportTo=[".", "shop", "web"]),
+        'backend: exportTo [".", shop] cannot grow to [".", shop, web] at once',
+    ),
+    (
+        "exportTo changes and a version goes",
+        backend(),
+        backend(exportTo=["."], versions={"v1": {}}, canary={}),
+        "backend: exportTo changes and v2, which the route names, goes: two updates",
+    ),
+    (
+        "hosts are exchanged",
+        {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}},
+        {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}},
+        "backend, orders: they take hosts of expose from each other, and none can come first",
+    ),
+]
+KEPT = [
+    ("nothing", backend(), backend()),
+    ("a new service", {}, backend()),
+    ("a service goes, which is asked for", {**backend(), "orders": OTHER}, backend()),
+    ("pods listen elsewhere, which callers do not see", backend(), backend(targetPort=8081)),
+    ("the protocol alone", backend(), backend(protocol="http2")),
+    ("from one that is HTTP/2 to another, with other pods", backend(protocol="http2"), backend(protocol="grpc", image="app:2")),
+    ("protocol and pods that get nothing", backend(), backend(protocol="http2", versions={**VERSIONS, "v3": H2})),
+    ("protocol and more pods", backend(), backend(protocol="http2", replicas=3)),
+    ("routing only stays so", backend(image=None), backend(image=None, canary={"v2": 50})),
+    ("an image comes", backend(image=None), backend()),
+    ("exportTo from none to the own namespace", backend(), backend(exportTo=["."])),
+    ("exportTo from the own namespace to all", backend(exportTo=["."]), backend(exportTo=["*"])),
+    ("exportTo from the own namespace to one more", backend(exportTo=["."]), backend(exportTo=[".", "shop"])),
+    ("exportTo to fewer", backend(exportTo=[".", "shop"]), backend(exportTo=["."])),
+    ("exportTo to others", backend(exportTo=[".", "shop"]), backend(exportTo=[".", "web"])),
+    ("exportTo in another order", backend(exportTo=[".", "shop"]), backend(exportTo=["shop", "."])),
+    ("exportTo and a version that no route names", backend(), backend(exportTo=["."], versions={"v1": {}, "v2": {}})),
+    (
+        "a host moves",
+        {**backend(), "orders": {**OTHER, **exposed("a.example.com")}},
+        {**backend(**exposed("a.example.com")), "orders": OTHER},
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "line"), [case[1:] for case in LOST], ids=[case[0] for case in LOST])
+def test_what_would_lose_requests_is_found(before: dict[str, Any], after: dict[str, Any], line: str) -> None:
+    """One line each, with the service, and no other."""
+    [found] = told(before, after)
+    assert found.startswith(line), found
+
+
+@pytest.mark.parametrize(("before", "after"), [case[1:] for case in KEPT], ids=[case[0] for case in KEPT])
+def test_nothing_else_is(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """What an order makes safe is not refused."""
+    assert told(before, after) == []
+
+
+def test_what_another_stack_made_is_not_judged() -> None:
+    """It is refused, or adopted, for being somebody else's."""
+    assert told(backend(), backend(port=81), owner="organization/weir/prod") == []
+
+
+def test_all_are_told_at_once() -> None:
+    """Nobody has to try again to hear of the next."""
+    assert len(told({**backend(), "orders": OTHER}, {**backend(port=81), "orders": {**OTHER, "port": 8080}})) == 2
+
+
+@pytest.mark.parametrize(
+    ("after", "first"),
+    [
+        (backend(), set()),
+        (backend(canary={"v2": 0}), set()),
+        (backend(stable="v2", canary={}), set()),
+        (backend(canary={"v2": 20, "v3": 5}), {"v3"}),
+        (backend(mirrors=[{"version": "v3", "percentage": 1}]), {"v3"}),
+        (backend(canary={"v2": 60}, replicas=3), {"v2"}),
+        (backend(canary={"v2": 10}, versions={**VERSIONS, "v2": {"replicas": 3}}), set()),
+        (backend(canary={"v2": 10}, image="app:2"), set()),
+    ],
+)
+def test_only_pods_that_newly_get_requests_come_before_the_route(after: dict[str, Any], first: set[str]) -> None:
+    """And those that are to be more for a larger share. A share that moves waits for no pod."""
+    wanted = mesh(load({"namespace": "demo", "services": after}), "demo").services["backend"]
+    assert pods_first("backend", wanted, standing(backend())) == first
+
+
+def test_pods_come_first_where_nothing_is_known() -> None:
+    """Without a cluster to ask, as where there is nothing yet, and where somebody has deleted the pods, all that get requests do."""
+    wanted = mesh(load({"namespace": "demo", "services": backend()}), "demo").services["backend"]
+    assert pods_first("backend", wanted, None) == pods_first("backend", wanted, {}) == {"v1", "v2"}
+    without = {key: found for key, found in standing(backend()).items() if key != ("Deployment", "backend-v1")}
+    assert pods_first("backend", wanted, without) == {"v1"}
+
+
+def test_a_host_is_gained_before_it_is_lost() -> None:
+    """The one that gains it comes first; where two exchange hosts there is no order, and none that would hang."""
+    before = {**backend(**exposed("a.example.com", "b.example.com")), "orders": OTHER, "news": OTHER}
+    after = {**backend(), "orders": {**OTHER, **exposed("a.example.com")}, "news": {**OTHER, **exposed("b.example.com")}}
+    wanted = mesh(load({"namespace": "demo", "services": after}), "demo").services
+    assert routes_first(wanted, standing(before)) == {"backend": {"orders", "news"}}
+    exchanged = {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}}
+    now = {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}}
+    assert routes_first(mesh(load({"namespace": "demo", "services": exchanged}), "demo").services, standing(now)) == {
+        "backend": frozenset(),
+        "orders": frozenset(),
+    }
+
+
+def test_what_a_killed_update_left_is_found() -> None:
+    """What this stack made and its config does not have; not what others made."""
+    wanted = mesh(load({"namespace": "demo", "services": backend(versions={"v1": {}, "v2": {}})}), "demo")
+    assert orphans(wanted, standing(backend()), OWNER) == [("Deployment", "backend-v3"), ("DestinationRule", "backend-v3")]
+    assert orphans(wanted, standing(backend(), "organization/weir/prod"), OWNER) == []
