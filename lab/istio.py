@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -53,16 +54,14 @@ def manifests(tools: Toolset) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    overlay = path.with_suffix(".overlay.yaml")
-    overlay.write_text(_MESH_CONFIG)
-    command = [str(tools["istioctl"]), "manifest", "generate", "--filename", str(overlay)]
+    command = [str(tools["istioctl"]), "manifest", "generate", "--filename", "-"]
     for setting in settings:
         command += ["--set", setting]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    overlay.unlink()
+    result = subprocess.run(command, input=_MESH_CONFIG, capture_output=True, text=True, check=False)
     if result.returncode:
         raise LabError(f"istioctl manifest generate failed:\n{result.stderr.strip()[-2000:]}")
-    partial = path.with_suffix(".partial")
+    # Several labs may start at once: each writes its own.
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.write_text(result.stdout)
     partial.rename(path)
     return path

@@ -125,17 +125,32 @@ def _free_addresses(identity: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv
 
 def _connect(node: Launch) -> None:
     _ip("link", "add", node.link, "type", "veth", "peer", "name", "host0", "netns", str(node.pid))
+    inside = ("nsenter", f"--net=/proc/{node.pid}/ns/net")
+    _close_to_the_node(node, inside)
     _ip("address", "add", f"{node.host_address}/30", "dev", node.link)
     _ip("link", "set", node.link, "up")
-    inside = ("nsenter", f"--net=/proc/{node.pid}/ns/net", "ip")
-    _ip("address", "add", f"{node.node_address}/30", "dev", "host0", command=inside)
-    _ip("link", "set", "host0", "up", command=inside)
+    _ip("address", "add", f"{node.node_address}/30", "dev", "host0", command=(*inside, "ip"))
+    _ip("link", "set", "host0", "up", command=(*inside, "ip"))
+
+
+def _close_to_the_node(node: Launch, inside: tuple[str, ...]) -> None:
+    """Let nothing of the lab's network reach the host but answers to what the host has begun (docs/decisions/0018-nobody-else-drives-it.md)."""
+    # Whatever listens on all addresses of the host listens at this one too, and in IPv6 every link has an address by itself.
+    with suppress(FileNotFoundError):
+        Path(f"/proc/sys/net/ipv6/conf/{node.link}/disable_ipv6").write_text("1")
+    out = ("-o", "host0")
+    for rule in (
+        (*out, "-m", "conntrack", "--ctstate", "ESTABLISHED", "--ctdir", "REPLY", "-j", "ACCEPT"),
+        (*out, "-j", "DROP"),
+    ):
+        # Where packets leave, whoever sent them; kube-proxy has its rules elsewhere.
+        _ip("-t", "mangle", "-A", "POSTROUTING", *rule, command=(*inside, "iptables", "--wait"))
 
 
 def _ip(*arguments: str, command: tuple[str, ...] = ("ip",)) -> str:
     result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "PATH": command_path()})
     if result.returncode:
-        raise LabError(f"ip {' '.join(arguments)} failed: {result.stderr.strip()}")
+        raise LabError(f"{' '.join((*command, *arguments))} failed: {result.stderr.strip()}")
     return result.stdout
 
 

@@ -66,11 +66,14 @@ class Watched:
             return cls(service, url, None, headers, str(error))
 
     def measure_before(self) -> None:
-        """What the service is like without the fault."""
+        """What the service is like without the fault; where nobody can send requests, or may, nothing is measured, which does not keep a drill."""
+        if self.caller is not None:
+            try:
+                self.before.add(send(self.caller, Sending(self.url, _BEFORE, 10)))
+            except WeirError as error:
+                self.caller, self.why = None, str(error)
         if self.caller is None:
             click.echo(f"latency and errors are not shown: {self.why}", err=True)
-            return
-        self.before.add(send(self.caller, Sending(self.url, _BEFORE, 10)))
 
     def measure(self) -> None:
         """One batch of requests that the fault may meet and, where it meets some alone, one of others."""

@@ -8,7 +8,7 @@ import click
 
 from weir.cli.options import load_stack, stack_options
 from weir.errors import UsageError
-from weir.model.rbac import rbac
+from weir.model.rbac import can_do, rbac
 from weir.yamltext import dump
 
 
@@ -17,7 +17,7 @@ from weir.yamltext import dump
 @click.option("--organization", metavar="NAME", default="organization", show_default=True, help="The stack's organization in Pulumi.")
 @click.option("--with-verify", is_flag=True, help="Also what weir verify needs: running curl in a client's pod.")
 def command(stack: str, file: Path | None, organization: str, with_verify: bool) -> None:
-    """Print a ServiceAccount and its roles for the stack, as YAML for kubectl apply. An administrator applies it, once.
+    """Print a ServiceAccount for the stack, its roles, and a policy for the pods it makes, as YAML for kubectl apply. An administrator applies it.
 
     `kubectl create token weir-NAMESPACE -n istio-system` then gives the credentials to run pulumi with.
     """
@@ -26,4 +26,5 @@ def command(stack: str, file: Path | None, organization: str, with_verify: bool)
         raise UsageError(
             f"the namespace of {stack} is ephemeral: nobody knows its name yet; give the account rights in a fixed one instead"
         )
+    click.echo("".join(f"# {line}\n" for line in can_do(config)), nl=False)
     click.echo(dump(rbac(config, f"{organization}/weir/{stack.rsplit('/', 1)[-1]}", with_verify)), nl=False)

@@ -3,17 +3,22 @@
 The engine lets its providers go at the end of every update, a provider that it is attached to as well: it tells them to cancel what is under
 way, and the Kubernetes provider does nothing any more after that. With nothing under way there is nothing to cancel, so that is answered here.
 One that had something to cancel is told to, and replaced for the next update.
+
+A provider answers whoever connects to its port, which every user of the machine can. One that is kept would do so for as long as weir runs: its
+port is closed once weir is connected.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
 
+from weir.engine.peers import close_to_others
 from weir.processes import until_killed
 
 SERVICE = "/pulumirpc.ResourceProvider/"
@@ -30,7 +35,7 @@ class KeptProvider:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._channel: Future[Any] = Future()
+        self._channel: Any = None
         self._reader = ThreadPoolExecutor(1)
         self._settings: Any = None
         self._under_way = self._unsent = 0
@@ -38,7 +43,10 @@ class KeptProvider:
         self._changed = threading.Condition()
 
     def start(self, plugin: str) -> bool:
-        """Have the plugin's process run, unless one does that is still of use. It ends with the thread that calls this. Whether it runs."""
+        """Have the plugin's process run, unless one does that is still of use, and nobody else reach it. It ends with the thread that calls this.
+
+        Returns whether that could be done.
+        """
         with self._changed:
             if self._process is not None:
                 if self._process.poll() is None and not self._spent:
@@ -47,10 +55,14 @@ class KeptProvider:
                 self._process.wait()
             # Without an engine's address it expects to be attached to.
             try:
-                self._process = subprocess.Popen([*until_killed(), plugin], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-            except OSError:
+                self._process = subprocess.Popen(
+                    [*until_killed(), plugin], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={**os.environ, "GODEBUG": _godebug()}
+                )
+                self._channel = self._reader.submit(_channel_to, self._process).result(_START_SECONDS)
+            except (OSError, TimeoutError, ValueError, grpc.FutureTimeoutError):
+                if self._process is not None:
+                    self._process.kill()
                 return False
-            self._channel = self._reader.submit(_channel_to, self._process)
             self._settings, self._spent = None, False
             return True
 
@@ -67,10 +79,8 @@ class KeptProvider:
             self._under_way += 1
             self._unsent += context.add_callback(self._sent)
         try:
-            answer: bytes = self._channel.result(_START_SECONDS).unary_unary(method)(request)
+            answer: bytes = self._channel.unary_unary(method)(request)
             return answer
-        except (TimeoutError, ValueError):
-            _refuse(context, grpc.StatusCode.UNAVAILABLE, "the provider that weir keeps does not start")
         except grpc.RpcError as error:
             # Half of what a provider says of a failure stands there, such as what became of the resource all the same.
             context.set_trailing_metadata(error.trailing_metadata() or ())
@@ -114,10 +124,20 @@ class KeptProvider:
         self._settings = settings
 
 
+def _godebug() -> str:
+    """Of a program in Go: the kernel has no filter for multipath TCP, with which such a one listens by itself."""
+    return ",".join(filter(None, (os.environ.get("GODEBUG"), "multipathtcp=0")))
+
+
 def _channel_to(process: subprocess.Popen[bytes]) -> Any:
-    """Once it says where it listens. Raises ValueError where it does not."""
+    """The one connection to it, once it says where it listens. Raises ValueError where it does not, or where others could connect as well."""
     assert process.stdout is not None
-    return grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}", options=_UNBOUNDED)
+    port = int(process.stdout.readline())
+    channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_UNBOUNDED)
+    grpc.channel_ready_future(channel).result(_START_SECONDS)
+    if not close_to_others(process.pid, port):
+        raise ValueError(f"port {port} cannot be closed")
+    return channel
 
 
 def _refuse(context: Any, code: grpc.StatusCode, why: str) -> NoReturn:

@@ -1,10 +1,11 @@
 """The process that serves a project's program to the engine: `python -m weir.engine.server PROJECT`.
 
 It runs the project's own `__main__.py`, as a language host would, and imports what that imports before anybody asks. On stdout stands the
-address first. An empty line on stdin is a question, how many updates (not previews) the program has been run for; any other is an order, as
-JSON: `ask`, the cluster and namespace that the next run will ask about, to read them at once; `environment`, what the program is to find in its
-environment; `keep`, the provider's plugin to have run and to answer for at the same address, answered by whether it runs. It ends when stdin
-does, which is when whoever started it ends, however that comes about.
+address first, or nothing where the system does not say who asks: only the process that has started this one and those that it started itself,
+such as the engine, are answered. An empty line on stdin is a question, how many updates (not previews) the program has been run for; any other
+is an order, as JSON: `ask`, the cluster and namespace that the next run will ask about, to read them at once; `environment`, what the program is
+to find in its environment; `keep`, the provider's plugin to have run and to answer for at the same address, answered by whether it runs. It ends
+when stdin does, which is when whoever started it ends, however that comes about.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ import grpc
 
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import look_ahead
+from weir.engine.peers import Peers, can_tell
 from weir.engine.provider import SERVICE, KeptProvider
+from weir.orphans import end_plugins_with
 
 _LOAD_SECONDS = 60.0
 _FINISH_SECONDS = 5.0
@@ -84,15 +87,18 @@ class Program:
         """Keep how each question of the engine is answered."""
         self._methods = methods
 
-    def answer(self, details: Any, request: bytes, context: Any) -> bytes:
-        """Answer one question of the engine, given and returned as it is on the wire."""
+    def answer(self, details: Any, request: bytes, context: Any, engine: int) -> bytes:
+        """Answer one question of the engine, given and returned as it is on the wire. `engine`: its process."""
         if details.method.rpartition("/")[2] in _NOTHING_TO_SAY:
             return b""
         self.loaded.wait(_LOAD_SECONDS)
         if self._methods is None:
             context.abort(grpc.StatusCode.INTERNAL, self._failure)
         method = self._methods.service(details)
-        answer: bytes = method.response_serializer(method.unary_unary(method.request_deserializer(request), context))
+        asked = method.request_deserializer(request)
+        if details.method.endswith("/Run") and asked.args:
+            end_plugins_with(engine, asked.args[0])
+        answer: bytes = method.response_serializer(method.unary_unary(asked, context))
         return answer
 
     def _run(self) -> None:
@@ -127,25 +133,28 @@ def imported(file: Path) -> list[str]:
     return [name for name in found if name != "__future__"]
 
 
-def listen(program: Program, provider: KeptProvider) -> tuple[Any, str]:
-    """Serve both at an address of this machine alone; they can be asked at once. Returns the server, which ends when nobody holds it, and the address."""
+def listen(program: Program, provider: KeptProvider, peers: Peers) -> tuple[Any, str]:
+    """Serve both, for these peers alone, at one address; they can be asked at once. Returns the server, which ends when nobody holds it, and the address."""
 
     class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, details: Any) -> Any:
             def answer(request: bytes, context: Any) -> bytes:
+                engine = peers.find(context.peer(), port)
+                if not engine:
+                    context.abort(grpc.StatusCode.PERMISSION_DENIED, "only the engine that weir has started is answered here")
                 if details.method.startswith(SERVICE):
                     # What it imports for that is imported there as well: two threads that do so at once get in each other's way.
                     program.loaded.wait(_LOAD_SECONDS)
                     return provider.answer(details.method, request, context)
-                return program.answer(details, request, context)
+                return program.answer(details, request, context, engine)
 
             return grpc.unary_unary_rpc_method_handler(answer)
 
     server = grpc.server(ThreadPoolExecutor(_WORKERS), options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
     server.add_generic_rpc_handlers((Handler(),))
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    return server, address
+    return server, f"127.0.0.1:{port}" if can_tell(port) else ""
 
 
 def main() -> None:
@@ -159,7 +168,7 @@ def main() -> None:
     os.dup2(2, 1)
     program = Program(project / "__main__.py")
     provider = KeptProvider()
-    _server, address = listen(program, provider)
+    _server, address = listen(program, provider, Peers(os.getppid()))
     print(address, file=answers)
     threading.Thread(target=program.load, daemon=True).start()
     for line in sys.stdin:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weir import yamlfile
 from weir.engine.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.errors import WeirError
-from weir.processes import alive
+from weir.processes import alive, until_killed
 from weir.secret import STACK_FILE
 
 if TYPE_CHECKING:
@@ -143,9 +143,14 @@ class Stack:
 
         `aside`: its output on stderr, stdout is for a report. `more`: of its environment.
         """
-        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that.
+        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that. It is told the same when this
+        # process is killed, which ends its waiting for pods too.
         process = subprocess.Popen(
-            command, cwd=self.project, start_new_session=shielded, stdout=2 if aside else None, env={**GO, **os.environ, **more}
+            [*until_killed("INT"), *command],
+            cwd=self.project,
+            start_new_session=shielded,
+            stdout=2 if aside else None,
+            env={**GO, **os.environ, **more},
         )
         interrupted = False
         while True:
@@ -228,7 +233,7 @@ class Stack:
     def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
         try:
             done = subprocess.run(
-                [self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
+                [*until_killed("INT"), self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
                 cwd=self.project,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

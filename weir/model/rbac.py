@@ -1,4 +1,4 @@
-"""The least a stack needs in a cluster, as Kubernetes objects: an account, and roles with only what weir does.
+"""The least a stack needs in a cluster, as Kubernetes objects: an account, roles with only what weir does, a policy for the pods it makes.
 
 Nothing here runs commands in pods, or reaches beyond the stack's namespace, but for one right in istiod's: to ask it what proxies know. Only
 of a stack that has secrets itself the account may read Secrets: their names are generated, so that it is all of the namespace.
@@ -10,6 +10,8 @@ from typing import Any
 
 from weir.model.config import StackConfig
 from weir.model.environment import secrets
+from weir.model.mesh import mesh
+from weir.model.podpolicy import pod_policy
 from weir.model.workloads import MANAGED_BY, OWNER, Manifest, namespace
 
 ACCOUNT = "weir"
@@ -27,8 +29,8 @@ def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
     objects = [_object("v1", "ServiceAccount", account["name"], istio)]
     if config.create_namespace:
         # Made for the stack, and marked as made by it: it takes it over, and removes it in the end.
-        made = namespace(there)
-        objects.append({**made, "metadata": {**made["metadata"], "annotations": {OWNER: owner}}})
+        its = namespace(there)
+        objects.append({**its, "metadata": {**its["metadata"], "annotations": {OWNER: owner}}})
         own = [
             {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [there], "verbs": ["get", "patch", "delete"]},
             # The provider watches all namespaces to see one go, and would wait for ever where it may not.
@@ -37,7 +39,24 @@ def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
         objects += _role("ClusterRole", None, own, account)
     objects += _role("Role", there, _rules(verify, has_secrets(config)), account)
     objects += _role("Role", istio, _asking(), account)
+    made = list(mesh(config, there).objects())
+    pods = [each for each in made if each["kind"] == "Deployment"]
+    secret = [each["metadata"]["name"] for each in made if each["kind"] == "Secret"]
+    objects += pod_policy(account["name"], f"system:serviceaccount:{istio}:{account['name']}", pods, secret)
     return objects
+
+
+def can_do(config: StackConfig) -> list[str]:
+    """What somebody can do who has the account, in words: roles say less than they allow."""
+    there, istio = config.namespace, config.propagation.istiod_namespace
+    return [
+        f"Who has this account can run any image in namespace {there}, as often as its quota allows, and reach from there what the network lets it",
+        f"reach; change and remove whatever Deployments, Services and rules of Istio {there} has, and so take its traffic; read the logs of its pods.",
+        "A pod can have whatever its Deployment asks for: the node's files and network, its root, other accounts, the namespace's Secrets. Roles",
+        "cannot forbid that. The ValidatingAdmissionPolicy below does, for this account and what the stack's config has today: apply it with the",
+        f"roles (Kubernetes 1.30 and later), and again after a new service. In {istio} the account can connect to any port of any pod",
+        "(pods/portforward), which is how weir asks istiod; istiod's port 15014 shows what it tells the proxies of the whole mesh.",
+    ]
 
 
 def account_name(namespace: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -72,7 +74,7 @@ class Kept:
         self.server = ProgramServer(directory)
         self.channel = grpc.insecure_channel(self.server.address)
         self.stub = ResourceProviderStub(self.channel)
-        assert self.server.keep(self.plugin)
+        self.kept = self.server.keep(self.plugin)
 
     def pid(self) -> int:
         """The provider's process."""
@@ -92,6 +94,7 @@ class Kept:
 def kept(tmp_path: Path) -> Iterator[Kept]:
     """One, closed in the end."""
     found = Kept(tmp_path)
+    assert found.kept
     yield found
     found.close()
 
@@ -150,15 +153,39 @@ def test_one_that_has_ended_is_started_again(kept: Kept) -> None:
     assert kept.pid() != pid
 
 
-def test_one_that_does_not_start_is_said_to(tmp_path: Path) -> None:
-    """Not waited for until somebody loses patience."""
-    kept = Kept(tmp_path, "#!/bin/sh\nexit 1\n")
-    try:
-        with pytest.raises(grpc.RpcError) as failed:
-            kept.pid()
-        assert "the provider that weir keeps does not start" in failed.value.details()
-    finally:
-        kept.close()
+@pytest.mark.parametrize("text", ["#!/bin/sh\nexit 1\n", "no program"])
+def test_one_that_does_not_start_is_not_kept(tmp_path: Path, text: str) -> None:
+    """The engine starts its own then, and says why that does not."""
+    with closing(Kept(tmp_path, text)) as refused:
+        assert not refused.kept
+
+
+def test_one_that_cannot_be_closed_to_others_is_not_kept(tmp_path: Path) -> None:
+    """Somebody who was faster than weir would be answered as weir is."""
+    faster = PLUGIN.replace(
+        "server.start()", "import socket; server.start(); other = socket.create_connection(('127.0.0.1', port))"
+    ).replace("print(server.add_insecure_port", "port = server.add_insecure_port")
+    faster = faster.replace('"127.0.0.1:0"), flush=True)', '"127.0.0.1:0")').replace("server.wait", "print(port, flush=True); server.wait")
+    with closing(Kept(tmp_path, faster)) as refused:
+        assert not refused.kept
+
+
+def test_it_takes_no_connection_but_that_of_the_server(kept: Kept) -> None:
+    """It answers whoever connects, as every provider of Pulumi's: where it is kept, nobody can, by its own port; the engine is answered as before."""
+    pid = kept.pid()
+    assert kept.configure(context="a")
+    [port] = listening(pid)
+    with socket.socket() as connection:
+        connection.settimeout(2)
+        with pytest.raises(TimeoutError):
+            connection.connect(("127.0.0.1", port))
+    assert kept.pid() == pid
+
+
+def listening(pid: int) -> list[int]:
+    """The ports that a process listens at, as `ss` has them."""
+    shown = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[3].rpartition(":")[2]) for line in shown.splitlines() if f"pid={pid}," in line]
 
 
 def test_it_ends_with_the_server_that_keeps_it(kept: Kept) -> None:
@@ -168,36 +195,55 @@ def test_it_ends_with_the_server_that_keeps_it(kept: Kept) -> None:
     until(lambda: not alive(pid), 30, "the provider ended")
 
 
+# weir, which has a provider kept, and what it starts as its engine, which outlives it.
+WEIR = """
+import signal, subprocess, sys
+from pathlib import Path
+from weir.engine.program import ProgramServer
+server = ProgramServer(Path(sys.argv[1]))
+assert server.keep(Path(sys.argv[2]))
+subprocess.Popen([sys.executable, "-c", sys.argv[3], server.address], cwd=sys.argv[1], stdin=subprocess.DEVNULL)
+signal.pause()
+"""
+ENGINE = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
+
+with grpc.insecure_channel(sys.argv[1]) as channel, ThreadPoolExecutor(1) as aside:
+    stub = ResourceProviderStub(channel)
+    print(stub.GetPluginInfo(empty_pb2.Empty(), timeout=30).version, flush=True)
+    deletion = aside.submit(stub.Delete, provider_pb2.DeleteRequest(), timeout=30)
+    while True:
+        try:
+            stub.GetPluginInfo(empty_pb2.Empty(), timeout=30)
+        except grpc.RpcError as error:
+            print("given up" if deletion.done() else "under way", error.details(), flush=True)
+            break
+    Path("done").touch()
+    deletion.result()
+    print("heard of", flush=True)
+"""
+
+
 def test_what_is_under_way_is_heard_of_when_weir_is_killed(tmp_path: Path) -> None:
     """The engine lives on for a moment and records what became of it; nothing else is begun."""
-    kept = Kept(tmp_path)
-    keeper = (
-        "import signal, sys; from pathlib import Path; from weir.engine.program import ProgramServer; server = ProgramServer(Path(sys.argv[1]));"
-        " print(server.address, server.keep(Path(sys.argv[2])), flush=True); signal.pause()"
-    )
-    command = [sys.executable, "-c", keeper, str(tmp_path), str(kept.plugin)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as weir, ThreadPoolExecutor(1) as aside:
+    project(tmp_path, "")
+    plugin = tmp_path / "plugin"
+    plugin.write_text(PLUGIN.format(python=sys.executable))
+    plugin.chmod(0o755)
+    with subprocess.Popen([sys.executable, "-c", WEIR, str(tmp_path), str(plugin), ENGINE], stdout=subprocess.PIPE, text=True) as weir:
         assert weir.stdout is not None
-        with grpc.insecure_channel(weir.stdout.readline().split()[0]) as channel:
-            stub = ResourceProviderStub(channel)
-            pid = int(stub.GetPluginInfo(NOTHING, timeout=30).version)
-            deletion = aside.submit(stub.Delete, provider_pb2.DeleteRequest(), timeout=30)
-            until(lambda: (tmp_path / "deleting").exists(), 30, "the deletion is under way")
-            weir.kill()
-            until(lambda: _refused(stub), 30, "nothing else is begun")
-            assert not deletion.done()
-            (tmp_path / "done").touch()
-            deletion.result()
+        pid = int(weir.stdout.readline())
+        until(lambda: (tmp_path / "deleting").exists(), 30, "the deletion is under way")
+        weir.kill()
+        said = weir.stdout.read().splitlines()
+    assert said == ["under way weir has ended, and the provider that it keeps with it", "heard of"]
     until(lambda: not alive(pid), 30, "the provider ended")
-    kept.close()
-
-
-def _refused(stub: ResourceProviderStub) -> bool:
-    try:
-        stub.GetPluginInfo(NOTHING, timeout=30)
-    except grpc.RpcError as error:
-        return "weir has ended" in (error.details() or "")
-    return False
 
 
 def test_only_the_provider_that_the_engine_would_start_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

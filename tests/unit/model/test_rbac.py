@@ -53,3 +53,24 @@ def test_the_namespace_is_the_stacks_own() -> None:
     """It is marked as made by the stack, which takes it over instead of refusing it."""
     [made] = [each for each in rbac(load(backend()), "organization/weir/dev", False) if each["kind"] == "Namespace"]
     assert made["metadata"]["annotations"] == {"weir.dev/stack": "organization/weir/dev"}
+
+
+def said(**keys: Any) -> str:
+    """All that the policy says to somebody whom it refuses."""
+    objects = rbac(load({**backend(), **keys}), "organization/weir/dev", False)
+    [policy] = [each for each in objects if each["kind"] == "ValidatingAdmissionPolicy"]
+    return "\n".join(each["message"] for each in policy["spec"]["validations"])
+
+
+def test_the_policy_allows_what_the_config_has_and_no_more() -> None:
+    """Each setting beyond weir's default that the stack's config has takes away its rule; the lab shows that the others hold."""
+    default = said()
+    assert "privileged" in default
+    assert "powers of root that the stack's pods may have: none" in default
+    assert "accounts that the stack's pods may have: backend;" in default
+    more = {"runAsUser": 0, "runAsNonRoot": False, "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}}
+    services = backend(securityContext=more)["services"]
+    changed = said(services=services)
+    assert "powers of root that the stack's pods may have: NET_BIND_SERVICE" in changed
+    assert "runAsNonRoot" not in changed
+    assert "containers may not be privileged" in changed

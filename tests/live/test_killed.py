@@ -1,0 +1,124 @@
+"""What was killed leaves nothing behind: neither what it started, nor what that has."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.live.harness import Project, shell_environment, stack_like_dev, until
+
+STACK = "killed"
+ROUNDS = 20 if os.environ.get("WEIR_SOAK") == "1" else 2
+# From the moment at which it is under way: an update that changes pods lasts longer.
+LONGEST = 3.0
+GONE_SECONDS = 5.0
+PODS = ("apps/v1:Deployment",)
+"""What Pulumi says when it has come to the pods."""
+
+
+@pytest.fixture(scope="module")
+def stack(lab: Project) -> Iterator[Path]:
+    """A stack that is up: its stack file."""
+    with stack_like_dev(lab, STACK) as file:
+        lab.run(f"pulumi up --yes --skip-preview --stack {STACK}")
+        yield file
+
+
+class Run:
+    """A command, and all that it has started: known by a variable of the environment, which every process hands down."""
+
+    def __init__(self, project: Project, environment: Mapping[str, str], command: str, output: Path) -> None:
+        self._mark = f"WEIR_TEST_RUN={uuid.uuid4()}"
+        name, _, value = self._mark.partition("=")
+        self.process = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            cwd=project.directory,
+            env={**environment, name: value},
+            stdin=subprocess.DEVNULL,
+            stdout=output.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        self._output = output
+
+    def begun(self, *parts: str) -> bool:
+        """Whether such a process is there, or it has said such a thing, or is over already."""
+        return bool(self.find(*parts)) or parts[0] in self._output.read_text() or self.process.poll() is not None
+
+    def processes(self) -> dict[int, str]:
+        """What lives of it: command lines by process."""
+        found = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                # Of one that has ended, and that nobody has asked for yet, it is empty.
+                if self._mark.encode() in (path / "environ").read_bytes():
+                    found[int(path.name)] = (path / "cmdline").read_bytes().decode().replace("\0", " ")
+            except OSError:
+                continue
+        return found
+
+    def find(self, *parts: str) -> int:
+        """The first of its processes with these parts in its command line, 0 where there is none."""
+        return next((pid for pid, line in self.processes().items() if all(part in line for part in parts)), 0)
+
+
+def weir(number: int) -> str:
+    """A change of shares, by weir."""
+    return f".venv/bin/weir set backend v2={number} --yes --stack {STACK}"
+
+
+def pulumi(_: int) -> str:
+    """Whatever stands in the stack file, by Pulumi."""
+    return f"pulumi up --yes --skip-preview --stack {STACK}"
+
+
+@pytest.mark.parametrize(
+    ("command", "begun", "victim"),
+    [
+        (weir, ("weir.engine.server",), ("bin/weir", "set")),
+        (weir, ("pulumi", " up "), ("pulumi", " up ")),
+        (weir, ("weir.engine.server",), ("weir.engine.server",)),
+        # Before that, while Python imports the SDK, nothing of weir's runs yet that could end anything.
+        (pulumi, PODS, ("pulumi", " up ")),
+        (pulumi, PODS, ("pulumi-language-python-exec",)),
+    ],
+    ids=["weir", "its engine", "its server", "an engine", "its program"],
+)
+def test_nothing_is_left(
+    lab: Project, stack: Path, tmp_path: Path, command: object, begun: tuple[str, ...], victim: tuple[str, ...]
+) -> None:
+    """Killed at whatever moment, within seconds no process is left of what it had started; and the stack goes on from there."""
+    assert callable(command)
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    environment = shell_environment(lab)
+    killed = tries = 0
+    while killed < ROUNDS:
+        # An update may have ended by then: another try.
+        tries += 1
+        assert tries <= 10 * ROUNDS
+        # New pods, which an update waits for.
+        stack.write_text(stack.read_text().replace('"-text=', f'"-text={chance.randrange(10)}'))
+        run = Run(lab, environment, command(10 + tries), tmp_path / "output")
+        until(lambda run=run: run.begun(*begun), 60, f"{begun} is under way")  # type: ignore[misc]
+        seconds = chance.uniform(0, LONGEST)
+        # The moment is what is drawn: there is nothing to wait for.
+        time.sleep(seconds)
+        if pid := run.find(*victim):
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+        what = f"nothing is left (seed {seed}, try {tries}, {victim} killed after {seconds:.2f} s)"
+        until(lambda run=run: run.process.poll() is not None, 60 if pid != run.process.pid else 5, "it ends")  # type: ignore[misc]
+        try:
+            until(lambda run=run: not run.processes(), GONE_SECONDS, what)  # type: ignore[misc]
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {run.processes()}") from None
+        lab.run(f"pulumi cancel --yes --stack {STACK}", check=False)
+    lab.run(f".venv/bin/weir set backend v2=33 --yes --stack {STACK}")
