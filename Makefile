@@ -34,9 +34,9 @@ MINUTES ?= 50
 soak: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-# The pitfalls one by one, and every process killed at every moment of an update: half an hour and more.
+# The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: half an hour and more.
 soak-tests: $(VENV)/installed-dev
-	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py
+	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

@@ -118,7 +118,20 @@ class Mirror(Part):
     percentage: Share | None = key("the share of requests to copy; 100 when left out", example=25, unit="percent")
 
 
-class RequestHeaders(Part):
+MAX_HEADER_CHANGES = 500
+"""Envoy takes 1000 at a route, and there stand the route's own and, where one version gets all, the version's."""
+
+
+class _HeaderChanges(Part):
+    @model_validator(mode="after")
+    def _not_too_many(self) -> _HeaderChanges:
+        count = len(getattr(self, "set", ())) + len(getattr(self, "add", ()))
+        if count > MAX_HEADER_CHANGES:
+            raise ValueError(f"must set and add at most {MAX_HEADER_CHANGES} headers, was {count}")
+        return self
+
+
+class RequestHeaders(_HeaderChanges):
     """Changes to a request's headers."""
 
     message = "Headers.HeaderOperations"
@@ -128,7 +141,7 @@ class RequestHeaders(Part):
     remove: tuple[OtherHeader, ...] = key("headers to remove", (), example=["x-debug"])
 
 
-class ResponseHeaders(Part):
+class ResponseHeaders(_HeaderChanges):
     """Changes to a response's headers."""
 
     message = "Headers.HeaderOperations"

@@ -13,7 +13,7 @@ from weir.model.http import MatchHeader
 from weir.model.numbers import LocalityWeight, Percent, Positive, Prime, RingSize, UnsignedFromOne
 from weir.model.part import Part, at_most_one, exactly_one, key, required
 from weir.model.problems import shown
-from weir.model.values import Flag, SomeText
+from weir.model.values import Flag, SomeText, bounded_text
 
 _TOPOLOGY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 
@@ -35,13 +35,19 @@ Locality = Annotated[str, PlainValidator(_locality), described("locality")]
 Region = Annotated[str, PlainValidator(_region), described("region")]
 
 
+MAX_ATTRIBUTE_BYTES = 16384
+"""Envoy's bound (`config.route.v3.RouteAction.HashPolicy.CookieAttribute`)."""
+
+AttributeText = Annotated[str, bounded_text(MAX_ATTRIBUTE_BYTES), described("text")]
+
+
 class CookieAttribute(Part):
     """An attribute of the cookie."""
 
     message = "LoadBalancerSettings.ConsistentHashLB.HTTPCookie.Attribute"
 
-    name: SomeText = required("its name", example="SameSite")
-    value: SomeText | None = key("its value", example="Strict")
+    name: AttributeText = required("its name", example="SameSite")
+    value: AttributeText | None = key("its value", example="Strict")
 
 
 class HttpCookie(Part):

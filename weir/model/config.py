@@ -20,7 +20,7 @@ from weir.model.environment import MAX_KEY, EnvFrom, Variable, secrets
 from weir.model.gateways import Expose, Gateway
 from weir.model.hosts import ExportTo
 from weir.model.names import EnvName, Image, Label, ServiceName
-from weir.model.numbers import Count, Port
+from weir.model.numbers import Count, Port, ServicePort
 from weir.model.part import Part, key, required
 from weir.model.policy import TrafficPolicy
 from weir.model.propagation import Propagation
@@ -122,7 +122,7 @@ class Service(Traffic, Container):
     `stable` gets what `canary` (version to percent) leaves of 100. Without any image the service is routing only.
     """
 
-    port: Port = key("the port of the Service", 80, example=80, becomes="Service.spec.ports.port")
+    port: ServicePort = key("the port of the Service", 80, example=80, becomes="Service.spec.ports.port")
     target_port: Port | None = key("the port the pods listen on; port when left out", example=5678, becomes="Service.spec.ports.targetPort")
     protocol: Literal["http", "http2", "grpc"] = key(
         "what the pods speak on the port", "http", example="grpc", becomes="Service.spec.ports.name"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import PlainValidator, model_validator
@@ -10,7 +10,7 @@ from pydantic import PlainValidator, model_validator
 from weir.model.described import described
 from weir.model.hosts import Domain, GatewayReference, LabelKey, LabelValue, ServerHost
 from weir.model.names import Label, label
-from weir.model.numbers import Port
+from weir.model.numbers import GatewayPort
 from weir.model.part import Part, given, key, required
 from weir.model.values import Flag, SomeText
 
@@ -20,7 +20,7 @@ class ServerPort(Part):
 
     message = "Port"
 
-    number: Port = required("the port", example=80)
+    number: GatewayPort = required("the port", example=80)
     name: Label = required("a name for it, once in a gateway", example="http")
     protocol: Literal["HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB"] = required(
         "HTTP, HTTPS, HTTP2, GRPC or GRPC-WEB; weir steers HTTP", example="HTTP"
@@ -86,6 +86,9 @@ class Server(Part):
             missing = sorted(needed - set(tls.certificates))
             if missing:
                 raise ValueError(f"mode {tls.mode} needs {' and '.join(missing)}, or credentialName")
+        if tls.mode == "SIMPLE" and tls.subject_alt_names:
+            # Envoy rejects the listener: it would compare names that nobody vouches for.
+            raise ValueError("mode SIMPLE asks callers for no certificate; remove subjectAltNames, or use mode MUTUAL")
         return self
 
 
@@ -110,6 +113,8 @@ class Gateway(Part):
         names = [server.port.name for server in self.servers]
         if len(set(names)) < len(names):
             raise ValueError(f"must give each port a name of its own, was {', '.join(names)}")
+        for number in {server.port.number for server in self.servers}:
+            _told_apart(number, [server for server in self.servers if server.port.number == number])
         return self
 
 
@@ -134,3 +139,19 @@ class Expose(Part):
             if inside:
                 raise ValueError(f"hosts must not have {inside} beside {host}, which covers it; remove it")
         return self
+
+
+def _told_apart(number: int, servers: Sequence[Server]) -> None:
+    """ValueError for a host that HTTPS servers of one port have twice, whatever namespace or case it is written with.
+
+    By its name alone Envoy knows whose certificate to show. Istio leaves out what is written alike; for the rest Envoy rejects the listener.
+    """
+    seen: set[str] = set()
+    for server in servers:
+        for host in server.hosts if server.port.protocol == "HTTPS" else ():
+            name = host.rpartition("/")[2].lower()
+            if name in seen:
+                raise ValueError(
+                    f"servers of HTTPS at port {number} must have each host once, whatever its namespace and case, was {name} twice"
+                )
+            seen.add(name)

@@ -152,13 +152,17 @@ def regex(value: Any) -> str:
     # Imported here: few configs have one, and the library takes a while to load.
     import re2
 
-    try:
-        size = re2.compile(pattern, _re2_options()).programsize
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error.args[0])
-        raise ValueError(f"must be a regular expression in RE2's syntax, was {shown(pattern)}: {reason}") from None
-    if size > MAX_PROGRAM_SIZE:
-        raise ValueError(f"must compile to at most {MAX_PROGRAM_SIZE} instructions, was {size}; repeat less, or fewer characters at a time")
+    # Envoy reads the bytes of a value one by one, and once took them as UTF-8: both kinds of proxies are about.
+    for encoding in (re2.Options.Encoding.UTF8, re2.Options.Encoding.LATIN1):
+        try:
+            size = re2.compile(pattern.encode(), _re2_options(encoding)).programsize
+        except re2.error as error:
+            reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error.args[0])
+            raise ValueError(f"must be a regular expression in RE2's syntax, was {shown(pattern)}: {reason}") from None
+        if size > MAX_PROGRAM_SIZE:
+            raise ValueError(
+                f"must compile to at most {MAX_PROGRAM_SIZE} instructions, was {size}; repeat less, or fewer characters at a time"
+            )
     unknown = _UNKNOWN_TO_GO.search(pattern)
     if unknown:
         raise ValueError(
@@ -181,11 +185,13 @@ def full_match(pattern: str, value: str) -> bool:
     return re2.fullmatch(pattern, value, _re2_options()) is not None
 
 
-def _re2_options() -> Any:
+def _re2_options(encoding: Any = None) -> Any:
     import re2
 
     options = re2.Options()
     options.log_errors = False
+    if encoding is not None:
+        options.encoding = encoding
     return options
 
 

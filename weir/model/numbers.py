@@ -8,6 +8,7 @@ makes proxies reject all routes of a port, or the cluster.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -25,6 +26,13 @@ nothing (`ApplyRedirect` in pilot/pkg/networking/core/route), which Envoy reject
 
 MAX_RING_SIZE = 8 * 2**20
 """Envoy's bound (`config.cluster.v3.Cluster.RingHashLbConfig`)."""
+
+PORTS_OF_SIDECARS = (15001, 15006, 15021, 15090)
+"""Ports that no Service can have. At 15021 and 15090 every sidecar listens for itself (Istio's bootstrap), and rejects a second listener;
+for 15001 and 15006, where it takes all traffic in, istiod makes no routes."""
+
+PORTS_OF_GATEWAYS = (15000, 15004, 15020, 15021, 15090)
+"""Ports at which a gateway's own processes listen, whatever it serves (Istio's documentation, "Ports used by Istio")."""
 
 AS_ISTIO_WRITES = "as Istio writes"
 """The validation context for reading objects back: there a percentage is `{value: 50}`."""
@@ -81,6 +89,16 @@ def redirect_code(value: Any) -> int:
     return code
 
 
+def _not_of(istios: Sequence[int]) -> PlainValidator:
+    def other(value: Any) -> int:
+        port = whole(value, 1, 65535)
+        if port in istios:
+            raise ValueError(f"must not be {port}, a port of Istio's own in every proxy; choose another one")
+        return port
+
+    return PlainValidator(other)
+
+
 def prime(value: Any) -> int:
     """The size of a Maglev table: a prime below 5,000,011 (Envoy's limit)."""
     number = whole(value, 2, 5_000_010)
@@ -130,6 +148,8 @@ FromOne = Annotated[int, _bounded(1, _MAX_INT32), _integer(1, _MAX_INT32)]
 LocalityWeight = Annotated[int, _bounded(1, 100), _integer(1, 100)]
 Percent = Annotated[Decimal, PlainValidator(percent), PlainSerializer(plain), WithJsonSchema(_NUMBER)]
 Port = Annotated[int, _bounded(1, 65535), _integer(1, 65535)]
+ServicePort = Annotated[int, _not_of(PORTS_OF_SIDECARS), _integer(1, 65535)]
+GatewayPort = Annotated[int, _not_of(PORTS_OF_GATEWAYS), _integer(1, 65535)]
 Positive = Annotated[
     Decimal,
     PlainValidator(_positive),

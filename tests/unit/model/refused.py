@@ -29,7 +29,7 @@ from weir.model.routes import Route
 
 _NAMES = ["A", "-a", "a.b", "a_b", "x" * 64, "", 5]
 _COUNTS = [-1, 2**31, 1.5, "many", True, ""]
-_LENGTHS = ["3", 3, "-1s", "1.5ms", "0.9ms", "", "soon", "9999999h", "٣s", ["3s"]]
+_LENGTHS = ["3", 3, "-1s", "1.5ms", "0.9ms", "", "soon", "9999999h", "2562047h47m16.854s", "٣s", ["3s"]]
 _SHARES = [-1, 100.5, "half", True, 0.00001, float("nan"), {"value": 5}]
 _HEADERS = ["", "a b", "ä", "a:", 5]
 _TEXTS = ["", " ", "a\nb", "\0", 5, True]
@@ -37,6 +37,7 @@ _TEXTS = ["", " ", "a\nb", "\0", 5, True]
 BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (fields(actions.Body)["bytes"], ["", "AAE", "ü", 5, "A==="]),
     (balancing.Locality, ["", "a//b", "*/a", "a/b/c/d", "a*"]),
+    (balancing.AttributeText, [*_TEXTS, "x" * 16385]),
     (balancing.Region, ["", "a/b", "*", 5]),
     (containers.Capability, ["net_raw", "", 5]),
     (containers.ProbePort, [0, 65536, "https", True]),
@@ -92,7 +93,26 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     ),
     (http.MatchHeader, [*_HEADERS, ":host", "@request.auth.claims.group"]),
     (http.OtherHeader, [*_HEADERS, "Host", ":authority", "x" * 16385]),
-    (http.Regex, ["", "(", "[z-a]", "a**", "(?<!a)b", r"\1", r"a\\\C", r"\pL{100}", "(?P<é>a)", "a\nb", "x" * 1025, "ü" * 513, 5]),
+    (
+        http.Regex,
+        [
+            "",
+            "(",
+            "[z-a]",
+            "a**",
+            "(?<!a)b",
+            r"\1",
+            r"a\\\C",
+            r"\pL{100}",
+            r"\x{100}",
+            "(?:" + "x" * 33 + "){1000}",
+            "(?P<é>a)",
+            "a\nb",
+            "x" * 1025,
+            "ü" * 513,
+            5,
+        ],
+    ),
     (http.RetryConditions, ["", [], "5XX", ["gateway-eror"], "599", "5xx,,reset", 5]),
     (http.WrittenHeader, [*_HEADERS, ":path", "x" * 16385]),
     (
@@ -127,6 +147,8 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (numbers.LocalityWeight, [0, 101, 1.5]),
     (numbers.Percent, _SHARES),
     (numbers.Port, [0, 65536, "http", 80.5, True]),
+    (numbers.ServicePort, [0, 65536, "http", 15001, 15006, "15021", 15090]),
+    (numbers.GatewayPort, [0, 65536, "http", 15000, 15004, 15020, "15021", 15090]),
     (numbers.Positive, [0, -1, "x", True, 10**9, float("inf"), "1e-400"]),
     (numbers.Prime, [0, 1, 4, 5000011, 65536, "x"]),
     (numbers.RedirectCode, [200, 299, 300, 304, 305, 306, 309, 399, 400, "x"]),
@@ -144,6 +166,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
 
 _ORIGIN = {"exact": "https://a"}
 _DELAY = {"percentage": 1, "fixedDelay": "1s"}
+_TLS = {"mode": "SIMPLE", "credentialName": "a"}
 _DRILL = {"delay": _DELAY, "until": "2026-11-25T14:00:00Z"}
 CLASHES: Mapping[type, list[dict[str, Any]]] = {
     actions.Abort: [{"httpStatus": 503, "grpcStatus": "INTERNAL"}],
@@ -207,9 +230,23 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "SIMPLE", "credentialName": "a", "privateKey": "b"}},
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "SIMPLE", "credentialName": "a", "httpsRedirect": True}},
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "ISTIO_MUTUAL", "credentialName": "a"}},
+        {
+            "port": {"number": 1, "name": "a", "protocol": "HTTPS"},
+            "tls": {"mode": "SIMPLE", "credentialName": "a", "subjectAltNames": ["b"]},
+        },
         {"port": {"number": 1, "name": "a", "protocol": "HTTP"}, "tls": {"mode": "SIMPLE", "credentialName": "a"}},
         {"port": {"number": 1, "name": "a", "protocol": "GRPC"}, "tls": {"privateKey": "a"}},
     ],
+    gateways.Gateway: [
+        {"servers": [{"port": {"number": 443, "name": name, "protocol": "HTTPS"}, "hosts": [host], "tls": _TLS} for name, host in pair]}
+        for pair in (
+            [("a", "shop.example.com"), ("b", "Shop.example.com")],
+            [("a", "*"), ("b", "./*")],
+            [("a", "*/a.b"), ("b", "a.b")],
+        )
+    ],
+    actions.RequestHeaders: [{"set": {f"x-{number}": "a" for number in range(501)}}],
+    actions.ResponseHeaders: [{"set": {f"x-{number}": "a" for number in range(300)}, "add": {f"y-{number}": "a" for number in range(300)}}],
     matching.PresenceMatch: [{"exact": "a", "prefix": "b"}, {"prefix": "a", "regex": "b"}],
     matching.StringMatch: [{"exact": "a", "prefix": "b"}, {"exact": None, "prefix": None, "regex": None}],
     matching.Match: [

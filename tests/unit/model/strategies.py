@@ -33,6 +33,7 @@ from tests.unit.model.strategies_values import (
     Values,
     counts,
     flags,
+    free_ports,
     free_text,
     images,
     keyed,
@@ -126,7 +127,7 @@ _service = mapping(
     {},
     {
         **_described,
-        "port": st.just(80) | ports,
+        "port": st.just(80) | free_ports,
         "targetPort": ports,
         "protocol": st.sampled_from(["http", "http2", "grpc"]),
         "replicas": counts,

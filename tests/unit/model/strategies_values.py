@@ -92,6 +92,8 @@ counts = whole(0, MAX_INT32)
 from_one = whole(1, MAX_INT32)
 unsigned = whole(0, MAX_UINT32)
 ports = whole(1, 65535)
+# Without those of Istio's own (its documentation, "Ports used by Istio").
+free_ports = whole(1, 14999) | whole(15100, 65535)
 statuses = whole(200, 599)
 # Envoy's API, config.route.v3.RedirectAction.RedirectResponseCode; Istio's makes the numbers of it.
 redirect_codes = st.sampled_from([301, 302, 303, 307, 308, "302", 307.0])
@@ -204,9 +206,9 @@ retry_conditions = st.builds(
 )
 
 # Regular expressions in what Go and C++ both call RE2's syntax: istiod reads them with the one, Envoy with the other, which refuses
-# those of more than 32768 instructions (a letter of any script is some 1200)
+# those of more than 32768 instructions (a letter of any script is some 1200), and reads byte by byte: there is no \x{100}
 _ATOMS = (
-    "a", "é", ".", r"\.", r"\d", r"\pL", r"\p{Greek}", r"\PN", r"\x{10FFFF}", r"\x41", r"\Qa.b\E", r"\bx", "[a-z0-9_]", "[^/]",
+    "a", "é", ".", r"\.", r"\d", r"\pL", r"\p{Greek}", r"\PN", r"\x{FF}", r"\x41", r"\Qa.b\E", r"\bx", "[a-z0-9_]", "[^/]",
     "[[:alpha:]]", "(a|b)", "(?:x)", "(?i)x", "(?P<name>x)", "(?i:x)", "()", "^", "$", r"\A", r"\z", r"\t", r"\n", "/api/", " a",
 )  # fmt: skip
 _REPEATED = tuple(f"(?:{atom}){times}" for atom in _ATOMS for times in ("*", "+?", "?", "{2}", "{0,3}", "{1,}", "{0,20}"))
