@@ -106,6 +106,8 @@ def other_header(value: Any) -> str:
 def cors_header(value: Any) -> str:
     """The name of a header in a CORS policy, or `*`."""
     name = _name(value)
+    if name.startswith(":"):
+        raise ValueError(f"{name} cannot be named here: names with a colon are HTTP/2's own, and browsers do not ask for them")
     return name if name == "*" else _header_token(name)
 
 

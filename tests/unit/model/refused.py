@@ -66,7 +66,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (hosts.LabelValue, ["-a", "a b", "x" * 64, "ä", 5]),
     (hosts.MatchGateway, ["", "a/b/c", "A/b", 5]),
     (hosts.ServerHost, ["", "shop", "a/b/c.d", "A/a.b", "a/", "*.*", "x/shop", 5]),
-    (http.CorsHeader, _HEADERS),
+    (http.CorsHeader, [*_HEADERS, ":authority", ":path"]),
     (http.CorsMethod, ["get", "", "BREW", 5]),
     (http.GrpcStatus, ["unavailable", "", 14, "14"]),
     (
