@@ -78,9 +78,9 @@ def _with_port(made: list[Manifest]) -> None:
     entry["spec"]["ports"][0]["number"] = 15090
 
 
-def _with_no_host(made: list[Manifest]) -> None:
+def _with_no_name(made: list[Manifest]) -> None:
     [route] = [each for each in made if each["kind"] == "VirtualService"]
-    route["spec"]["hosts"] = []
+    route["spec"]["http"][0]["corsPolicy"] = {"allowOrigins": [{"exact": "https://a.b"}], "allowHeaders": [":authority"]}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def _with_no_host(made: list[Manifest]) -> None:
         (_with_redirect, "RouteConfiguration", 'field: "action", reason: is required'),
         (_with_ring, "Cluster", "MinimumRingSize"),
         (_with_port, "Listener", "duplicate address"),
-        (_with_no_host, "object", "must have at least one host"),
+        (_with_no_name, "object", "is not a valid header name"),
     ],
 )
 def test_what_is_rejected_is_seen(proxies: Proxies, spoil: Callable[[list[Manifest]], None], kind: str, reason: str) -> None:
