@@ -31,6 +31,6 @@ def stage(lab: Project) -> Iterator[Stage]:
     made.settle()
     yield made
     if os.environ.get("WEIR_KEEP_LAB") != "1":
-        # Not by pulumi destroy: the provider never sees the namespace go with the rights of the account.
+        # Not by pulumi destroy, which has a test of its own with this account, and takes a sixth of a minute.
         # What `weir rbac` made goes too, the namespace and what is in istiod's: a later test looks for anything left with weir's label.
         made.run("weir rbac --stack stage | kubectl delete -f - && pulumi stack rm --yes --force stage && pulumi stack select dev")
