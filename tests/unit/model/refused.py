@@ -79,6 +79,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
             "%FOO%",
             "%REQ%",
             "%REQ(a:b)%",
+            "%PER_REQUEST_STATE(a:b)%",
             "%HOSTNAME(a)%",
             "%START_TIME(%n)%",
             "x" * 16385,
