@@ -32,6 +32,7 @@ Edit = Callable[[StackEdit, str, Service], None]
 """Changes a stack file; given the service and what the file says of it."""
 
 _ENTRIES = 10
+_ABSENT = "not in the cluster yet, and nothing was applied; bring it there first"
 
 
 class NotThereError(WeirError):
@@ -96,7 +97,14 @@ def plan(
             settings = load_text(file.path, base).services
             for service, edit in edits.items():
                 edit(copy, service, settings[service])
-            text, config = copy.text, load_text(file.path, copy.text)
+            try:
+                text, config = copy.text, load_text(file.path, copy.text)
+            except ConfigError:
+                if not about:
+                    raise
+                # The file is sound with it: it names a version that was never applied.
+                what = f"{', '.join(about)} of {list(edits)[-1]}"
+                raise NotThereError(f"{what} is {_ABSENT}, without requests: pulumi up") from None
             # What the file has for them besides.
             more = (_routes(each, live, edits) for each in (wanted, without_ended(config, now)))
             asked, besides = more
