@@ -66,6 +66,9 @@ class Server(Part):
     def _has_the_tls_of_its_protocol(self) -> Server:
         if not self.hosts:
             raise ValueError("must have at least one host")
+        if "*/*" in self.hosts and len(self.hosts) > 1:
+            # istiod 1.31 ends with a panic (sanitizeServerHostNamespace) on */* before another host with a namespace.
+            raise ValueError("hosts has */*, which is every host; remove the others")
         if self.port.protocol != "HTTPS":
             if self.tls is not None and (self.tls.mode is not None or self.tls.certificates):
                 raise ValueError(f"protocol {self.port.protocol} has no certificates; keep httpsRedirect alone in tls, or use HTTPS")

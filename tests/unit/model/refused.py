@@ -226,6 +226,7 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"value": None, "valueFrom": None},
     ],
     gateways.Server: [
+        {"hosts": ["*/*", "./a.b"]},
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": None},
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "MUTUAL", "serverCertificate": "a", "privateKey": "b"}},
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "SIMPLE", "credentialName": "a", "privateKey": "b"}},

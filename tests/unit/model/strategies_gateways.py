@@ -36,7 +36,9 @@ _tls = st.one_of(
     mapping({"mode": st.just("ISTIO_MUTUAL")}, {**_handshake, **_no_redirect}),
 )
 _plain_tls = mapping({}, {**_handshake, "httpsRedirect": flags})
-_server = {"hosts": several(st.sampled_from(["*", "*.example.com"]) | server_hosts, 1)}
+_server = {
+    "hosts": several(st.sampled_from(["*", "*.example.com"]) | server_hosts, 1).map(lambda hosts: ["*/*"] if "*/*" in hosts else hosts)
+}
 _name = {"name": some_text}
 
 
