@@ -19,6 +19,8 @@ class IstioObject(pulumi.ComponentResource):
 
     token: ClassVar[str]
     resource: CustomResource
+    stands: pulumi.Output[bool]
+    """Known once it stands in the cluster as it was written."""
 
     def __init__(
         self,
@@ -47,7 +49,14 @@ class IstioObject(pulumi.ComponentResource):
             spec=spec,
             opts=pulumi.ResourceOptions(parent=self, depends_on=after, hooks=self.hooks(guard)),
         )
+        self.stands = pulumi.Output.all(metadata=self.resource.metadata, id=self.resource.id, namespace=namespace).apply(
+            lambda known: self._stands(guard, kind, own, known)
+        )
         self.register_outputs({"object": own})
+
+    async def _stands(self, guard: Safeguards, kind: str, name: str, known: Mapping[str, Any]) -> bool:
+        await guard.acknowledgement.stands(kind, str(known["namespace"]), name, known["metadata"] or {})
+        return True
 
     def hooks(self, guard: Safeguards) -> pulumi.ResourceHookBinding:
         """What is asked before it is made or changed."""

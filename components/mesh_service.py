@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import pulumi
@@ -90,7 +90,13 @@ class MeshService(pulumi.ComponentResource):
             after.append(self.host_rule)
         for version in objects.versions:
             self.rules[version] = self._subset(version, objects, after)
-        self.register_outputs({"host": self._placed.apply(lambda real: real.host)})
+        self.register_outputs({"host": self._once_rules_stand(self._taken)})
+
+    async def _taken(self, known: Any) -> str:
+        """The service's host, once proxies have taken its rules."""
+        host = str(known["host"])
+        await self._guard.acknowledgement.acknowledged(str(known["namespace"]), self._name, host)
+        return host
 
     def _route(self, objects: ServiceObjects, after: After) -> VirtualService:
         return VirtualService(
@@ -183,16 +189,19 @@ class MeshService(pulumi.ComponentResource):
         return DestinationRule(name, manifest, self._placed.apply(spec), self._namespace, self._guard, after=after, opts=self._child)
 
     def _settle(self, versions: frozenset[str]) -> pulumi.Output[str]:
-        """The service's host, once no proxy needs what is removed after this; Pulumi removes only when the program has ended."""
+        """The service's host, once proxies have taken its rules and none needs what is removed after this; Pulumi removes only when the program has ended."""
 
         async def settled(known: Any) -> str:
             host, namespace = str(known["host"]), str(known["namespace"])
             await self._guard.settle(host, namespace, versions)
             return host
 
-        route = self.virtual_service.resource.id
+        return self._once_rules_stand(settled)
+
+    def _once_rules_stand(self, then: Callable[[Any], Awaitable[str]]) -> pulumi.Output[str]:
+        rules = [rule.stands for rule in (self.virtual_service, *self.rules.values(), self.host_rule) if rule is not None]
         host = self._placed.apply(lambda real: real.host)
-        return pulumi.Output.all(host=host, namespace=self._namespace, route=route).apply(settled)
+        return pulumi.Output.all(host=host, namespace=self._namespace, rules=pulumi.Output.all(*rules)).apply(then)
 
 
 def _host_rule(real: ServiceObjects) -> dict[str, Any]:

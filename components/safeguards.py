@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -18,15 +19,17 @@ from typing import Any, TypeVar
 
 import pulumi
 
+from components.acknowledgement import Acknowledgement
 from components.placement import owner
 from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.istiod import Mark
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live, live
 from weir.cluster.proxies import wait_for
+from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want
 from weir.model import StackConfig
 from weir.model.order import Objects
-from weir.model.routing import host
 from weir.model.usage import used
 from weir.model.workloads import MANAGER, OWNER, RESTORED, digest, edited
 
@@ -62,20 +65,22 @@ class Safeguards:
         self._unasked: set[str] = set()
         # Not the event loop's own threads: those may all be waiting for the engine, which waits for these answers.
         self._asking = ThreadPoolExecutor(_QUESTIONS_AT_A_TIME, thread_name_prefix="weir-asks")
+        self.acknowledgement = Acknowledgement(self)
         if not config.ephemeral:
             # Every rule asks what stands there. The answer comes while the engine still sees to the namespace.
-            self._asking.submit(lambda: self._of(config.namespace).read())
+            self._asking.submit(lambda: self.state(config.namespace).read())
         seen = pulumi.ResourceHookOptions(on_dry_run=True)
         adopt = pulumi.ResourceHook("not-somebody-elses", self._refuse_others, seen)
         known = pulumi.ResourceHook("proxies-know-the-versions", self._versions_are_known, seen)
         idle = pulumi.ResourceHook("no-requests-to-what-goes", self._pods_are_idle, seen)
         remade = pulumi.ResourceHook("pods-that-change", self._note_remade, seen)
         edited = pulumi.ResourceHook("not-edited-by-hand", self._refuse_edited, seen)
+        changing = pulumi.ResourceHook("rules-that-change", self.acknowledgement.note)
         ailing = pulumi.ErrorHook("what-ails-the-pods", self._tell_what_ails)
         self.bare = pulumi.ResourceHookBinding(before_create=[adopt])
         self.pods = pulumi.ResourceHookBinding(before_create=[adopt, remade], before_update=[remade, idle], on_error=[ailing])
-        self.rules = pulumi.ResourceHookBinding(before_create=[adopt], before_update=[edited])
-        self.routes = pulumi.ResourceHookBinding(before_create=[adopt, known], before_update=[edited, known])
+        self.rules = pulumi.ResourceHookBinding(before_create=[adopt, changing], before_update=[edited, changing])
+        self.routes = pulumi.ResourceHookBinding(before_create=[adopt, known, changing], before_update=[edited, known, changing])
         for key, what in (
             (config.adopt, "adopt is on: objects that weir did not create are taken over"),
             (config.force, "force is on: requests may be lost"),
@@ -89,7 +94,7 @@ class Safeguards:
         Pulumi compares what it wrote before with what it is to write now, and does not see what somebody has added between: an update
         that undoes it must differ in something.
         """
-        found = await self._ask(lambda: self._of(namespace).find(kind, name), None)
+        found = await self.ask(lambda: self.state(namespace).find(kind, name), None)
         if found is None:
             return None
         last: str | None = found["metadata"].get("annotations", {}).get(RESTORED)
@@ -99,7 +104,7 @@ class Safeguards:
         """What stands in the namespace; None where the cluster cannot be asked. A namespace that has no name yet has nothing in it."""
         if namespace is None:
             return {}
-        return await self._ask(lambda: self._of(namespace).objects, None)
+        return await self.ask(lambda: self.state(namespace).objects, None)
 
     async def manager(self, kind: str, name: str, namespace: str | None) -> Mapping[str, str]:
         """The annotation with the field manager of an object: what it has, if it stands, and weir's own on what is made.
@@ -119,23 +124,33 @@ class Safeguards:
     async def settle(self, there: str, namespace: str, versions: frozenset[str]) -> None:
         """Return when no proxy routes to a version of the host `there` that is to go: one that stands in the cluster and is not in `versions`.
 
-        It is called once the route stands; what is removed is removed after it returns. In a preview it refuses what could not be removed.
+        It is called once the rules stand, and first sees proxies take them; what is removed is removed after it returns. In a preview it refuses
+        what could not be removed.
         """
+        await self.acknowledgement.acknowledged(namespace, there.split(".")[0], there)
         nothing: frozenset[str] = frozenset()
-        leaving = await self._ask(lambda: self._of(namespace).subsets(there) - versions, nothing)
+        leaving = await self.ask(lambda: self.state(namespace).subsets(there) - versions, nothing)
         if not leaving:
             return
         name = there.split(".")[0]
+        route = await self.standing(namespace, "VirtualService", name)
+        used_before = leaving & used(route["spec"] if route else None)
         if pulumi.runtime.is_dry_run():
-            route = self._of(namespace).find("VirtualService", name)
-            still = sorted(leaving & used(route["spec"] if route else None))
+            still = sorted(used_before)
             if still and name not in self._changing and not self._config.force:
                 raise pulumi.RunError(
                     f"{name}: {', '.join(still)} cannot be removed: VirtualService {namespace}/{name} in the cluster sends requests there, and this"
                     " update would not change it, because somebody has edited it by hand; put it back first: pulumi up --refresh"
                 )
             return
-        await self._wait(Want(there, gone=leaving))
+        try:
+            await self.wait(Want(there, gone=leaving), await self.acknowledgement.mark())
+        except RejectedError as error:
+            # Who rejects what came since still has what came before; to a version that got nothing then, it sends nothing now.
+            if used_before:
+                self.acknowledgement.refuse(error)
+            else:
+                pulumi.log.warn(f"{error}; no route used {', '.join(sorted(leaving))}, so that it is removed all the same")
 
     async def _refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
         """An object that is about to be created must not be there, unless this stack made it and was cut off before it could write that down."""
@@ -146,7 +161,7 @@ class Safeguards:
         namespace = name if kind == "Namespace" else metadata.get("namespace")
         if not isinstance(name, str) or not isinstance(namespace, str) or self._config.adopt:
             return  # an ephemeral namespace has no name yet, and nobody can have taken it
-        found = await self._ask(lambda: self._of(namespace).find(kind, name), None)
+        found = await self.ask(lambda: self.state(namespace).find(kind, name), None)
         if found is None or found["metadata"].get("annotations", {}).get(OWNER) == owner():
             return
         what = name if kind == "Namespace" else f"{namespace}/{name}"
@@ -163,7 +178,7 @@ class Safeguards:
         taken_back = kind == "VirtualService" and name == os.environ.get(TAKE_BACK)
         if self._config.force or taken_back or not isinstance(namespace, str):
             return
-        found = await self._ask(lambda: self._of(namespace).find(kind, name), None)
+        found = await self.ask(lambda: self.state(namespace).find(kind, name), None)
         if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
             raise pulumi.RunError(
                 f"{kind} {namespace}/{name} is not as the last update left it ({_maker(found)}): see what was changed with weir status, then put it"
@@ -185,7 +200,7 @@ class Safeguards:
         if pulumi.runtime.is_dry_run():
             await self._refuse_without_pods(args.name, namespace, fresh)
         else:
-            await self._wait(Want(inputs["spec"]["hosts"][0], known=fresh))
+            await self._known(Want(inputs["spec"]["hosts"][0], known=fresh))
 
     async def _refuse_without_pods(self, service: str, namespace: str, fresh: frozenset[str]) -> None:
         if self._config.force:
@@ -199,7 +214,7 @@ class Safeguards:
                 raise pulumi.RunError(
                     f"{service}: {version} would get requests and has 0 replicas: they would be answered 503; give it pods ({_FORCE})"
                 )
-            there = await self._ask(lambda version=version: self._of(namespace).find("Deployment", f"{service}-{version}"), None)  # type: ignore[misc]
+            there = await self.ask(lambda version=version: self.state(namespace).find("Deployment", f"{service}-{version}"), None)  # type: ignore[misc]
             if there is None or there["status"].get("readyReplicas", 0) > 0 or (service, version) in self._remade:
                 continue  # ready, or about to be made or changed, which this update waits for
             if there["spec"].get("replicas") == 0:
@@ -207,7 +222,7 @@ class Safeguards:
                     f"{service}: {version} would get requests and somebody has scaled it to 0 pods ({_maker(there)}); put it back and go on with"
                     f" pulumi up --refresh ({_FORCE})"
                 )
-            ailment = await self._ask(lambda version=version: self._of(namespace).ailments(service, version), "")  # type: ignore[misc]
+            ailment = await self.ask(lambda version=version: self.state(namespace).ailments(service, version), "")  # type: ignore[misc]
             raise pulumi.RunError(
                 f"{service}: {version} would get requests and none of its pods is ready{': ' + ailment if ailment else ''}; mend it first ({_FORCE})"
             )
@@ -236,7 +251,10 @@ class Safeguards:
                 f"{service}: {version} gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update ({_FORCE})"
             )
         if not pulumi.runtime.is_dry_run():
-            await self._wait(Want(host(service, namespace), gone=frozenset({version})))
+            try:
+                await self.wait(Want(self._config.host(service, namespace), gone=frozenset({version})), await self.acknowledgement.mark())
+            except RejectedError as error:
+                self.acknowledgement.refuse(error)
 
     async def _tell_what_ails(self, args: pulumi.ErrorHookArgs) -> bool:
         """Say which version is at fault, with the reason its pods give and the last lines of their log; the operation is not tried again."""
@@ -255,40 +273,67 @@ class Safeguards:
                 f"the update was interrupted while pods of version {version} of {service} started; the next pulumi up goes on from here."
             )
         elif version and isinstance(namespace, str):
-            ailment = await self._ask(lambda: self._of(namespace).ailments(service, version), "")
+            ailment = await self.ask(lambda: self.state(namespace).ailments(service, version), "")
             told = f":\n{ailment}" if ailment else "; its pods give no reason"
             pulumi.log.error(
                 f"version {version} of {service} is at fault{told}\nTraffic stays where it was; the next pulumi up goes on from here."
             )
         return False
 
-    async def _wait(self, want: Want) -> None:
-        """Until proxies have followed; where they cannot be asked, for the configured grace."""
+    async def _known(self, want: Want) -> None:
+        """Before a route names new versions: proxies know them. Where they reject the rules of these, that is said, and those put back."""
+        await self.acknowledgement.known(want)
+
+    async def wait(self, want: Want, since: Mapping[str, Mark] | None, seconds: float | None = None) -> bool:
+        """Until proxies have followed; where they cannot be asked, for the configured grace. Whether they were asked.
+
+        `seconds`: the longest wait, in the place of the configured one. Raises RejectedError where proxies reject what they are sent.
+        """
         settings = self._config.propagation
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
 
         def tell(text: str) -> None:
             loop.call_soon_threadsafe(lambda: pulumi.log.info(text, ephemeral=True), context=context)
 
+        def age(now: float) -> float:
+            return self.state(want.namespace).age(want.service, now) if want.host else math.inf
+
         try:
-            kubectl = self._kubectl(settings.istiod_namespace)
-            obeyed = await self._aside(
-                lambda: wait_for(kubectl, want, settings.timeout.seconds, age=lambda: self._of(want.namespace).age(want.service), tell=tell)
-            )
+            kubectl, timeout = self.istiod()
+            obeyed = await self.aside(lambda: wait_for(kubectl, want, seconds or timeout, age=age, since=since, tell=tell))
         except UnaskedError as error:
             pulumi.log.warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
             await asyncio.sleep(settings.grace.seconds)
+            return False
+        except RejectedError:
+            raise
         except ClusterError as error:
             raise pulumi.RunError(
                 f"{error}\nTraffic stays as it is; the next pulumi up goes on from here (weir:propagation.timeout: {settings.timeout})"
             ) from None
-        else:
-            pulumi.log.debug(f"{obeyed.proxies} proxies {want}, after {obeyed.seconds:.2f} s")
+        if want.host and not obeyed.proxies:
+            pulumi.log.info(f"no proxy uses {want.service}: what changed there reaches nobody")
+        pulumi.log.debug(f"{obeyed.proxies} proxies {want}, after {obeyed.seconds:.2f} s")
+        return True
 
-    async def _ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
+    def istiod(self) -> tuple[Kubectl, float]:
+        """kubectl in istiod's namespace, and the longest wait for proxies, in seconds."""
+        settings = self._config.propagation
+        return self.kubectl(settings.istiod_namespace), settings.timeout.seconds
+
+    @property
+    def force(self) -> bool:
+        """Whether to go on where requests may be lost."""
+        return self._config.force
+
+    async def standing(self, namespace: str, kind: str, name: str) -> dict[str, Any] | None:
+        """The object as it stood in the cluster when this run began to ask; None where it did not, or nobody can tell."""
+        return await self.ask(lambda: self.state(namespace).find(kind, name), None)
+
+    async def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may have no cluster."""
         try:
-            return await self._aside(question)
+            return await self.aside(question)
         except ClusterError as error:
             if not pulumi.runtime.is_dry_run() and not isinstance(error, UnaskedError):
                 raise pulumi.RunError(str(error)) from None
@@ -297,18 +342,20 @@ class Safeguards:
                 pulumi.log.warn(f"the cluster cannot be asked, so nothing is refused on its account: {error}")
             return otherwise
 
-    async def _aside(self, work: Callable[[], Answer]) -> Answer:
+    async def aside(self, work: Callable[[], Answer]) -> Answer:
         """Do in a thread what would hold up all other resources."""
         return await asyncio.get_running_loop().run_in_executor(self._asking, work)
 
-    def _of(self, namespace: str) -> Live:
+    def state(self, namespace: str) -> Live:
+        """The objects of a namespace, read once."""
         # Several threads may be the first to ask, and each would have the cluster answer for itself.
         with self._finding:
             if namespace not in self._live:
-                self._live[namespace] = live(self._kubectl(namespace))
+                self._live[namespace] = live(self.kubectl(namespace))
             return self._live[namespace]
 
-    def _kubectl(self, namespace: str) -> Kubectl:
+    def kubectl(self, namespace: str) -> Kubectl:
+        """kubectl on the stack's cluster, in this namespace."""
         # The provider, too, reads the path from the project's directory, which is where the program runs.
         path = self._config.kubeconfig
         return Kubectl.find(

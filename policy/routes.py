@@ -94,16 +94,8 @@ def _unread(props: Props) -> str:
     name, *rest = own.split(".")
     if name != service(props):
         return f"it is about the host {own}"
-    again = virtual_service(name, read({"spec": spec}, []), next(iter(rest), ""))["spec"]
-    return _differs(spec, _with_host(again, again["hosts"][0], own), "spec")
-
-
-def _with_host(value: Any, old: str, new: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_host(inner, old, new) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_with_host(inner, old, new) for inner in value]
-    return new if value == old else value
+    again = virtual_service(name, read({"spec": spec}, []), next(iter(rest), ""), own)["spec"]
+    return _differs(spec, again, "spec")
 
 
 def _differs(given: Any, wanted: Any, where: str) -> str:

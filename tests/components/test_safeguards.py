@@ -31,7 +31,7 @@ def test_a_question_is_asked_though_every_thread_waits_for_the_engine(monkeypatc
         loop.set_default_executor(ThreadPoolExecutor(2))
         registering = [loop.run_in_executor(None, engine.wait) for _ in range(5)]
         try:
-            return await asyncio.wait_for(guard._ask(lambda: "answered", "not answered"), timeout=10)
+            return await asyncio.wait_for(guard.ask(lambda: "answered", "not answered"), timeout=10)
         finally:
             engine.set()
             await asyncio.gather(*registering)
@@ -65,26 +65,28 @@ def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest
     def info(text: str, *, ephemeral: bool) -> None:
         said.append((text, ephemeral, threading.get_ident() == loop_thread))
 
-    def waited(_: object, want: Want, timeout: float, *, age: Callable[[], float], tell: Callable[[str], None]) -> Obeyed:
-        tell(f"{want}: {age():g} of {timeout:g} s")
+    def waited(
+        _: object, want: Want, timeout: float, *, age: Callable[[float], float], since: object, tell: Callable[[str], None]
+    ) -> Obeyed:
+        tell(f"{want}: {age(100.0):g} of {timeout:g} s")
         return Obeyed(1, 0.0)
 
     class Standing(Live):
-        def age(self, service: str) -> float:
-            return {"backend": 7.0}[service]
+        def age(self, service: str, now: float) -> float:
+            return {"backend": now - 93.0}[service]
 
     def kubectl(namespace: str) -> Kubectl:
         return Kubectl("kubectl", namespace)
 
     standing = {"demo": Standing(kubectl("demo"))}
-    monkeypatch.setattr(guard, "_kubectl", kubectl)
-    monkeypatch.setattr(guard, "_of", standing.__getitem__)
+    monkeypatch.setattr(guard, "kubectl", kubectl)
+    monkeypatch.setattr(guard, "state", standing.__getitem__)
     monkeypatch.setattr("components.safeguards.wait_for", waited)
     monkeypatch.setattr(pulumi.log, "info", info)
     monkeypatch.setattr(pulumi.log, "debug", lambda _: None)
 
     async def wait() -> None:
-        await guard._wait(Want("backend.demo.svc.cluster.local", known=frozenset({"v2"})))
+        await guard.wait(Want("backend.demo.svc.cluster.local", known=frozenset({"v2"})), None)
         await asyncio.sleep(0)
 
     asyncio.run(wait())

@@ -27,6 +27,7 @@ PAGE = markdown()
 # Keys of weir's own, which become no field of another API as they are.
 OWN = {"services", "clients", "kubeContext", "kubeconfig", "ephemeral", "readyTimeout", "expose", "propagation", "adopt", "force"} | {
     "policyPack",
+    "clusterDomain",
     "timeout",
     "grace",
     "istiodNamespace",

@@ -26,7 +26,6 @@ from weir.model import Duration, Service, StackConfig, traffic
 from weir.model.instants import Instant
 from weir.model.numbers import percent as read_percent
 from weir.model.numbers import plain
-from weir.model.routing import host
 from weir.stackedit import StackEdit
 
 MAX_LENGTH = timedelta(hours=24)
@@ -147,7 +146,7 @@ def met(config: StackConfig, namespace: str, service: str, *, standing: bool) ->
     routes = traffic(settings, namespace).routes
     ending = settings.drill.until if settings.drill else None
     route = next((route for route in routes if route.fault and route.fault.until == ending), routes[-1])
-    return Want(host(service, namespace), fault=standing, route=route.name)
+    return Want(config.host(service, namespace), fault=standing, route=route.name)
 
 
 def _clean(stack: str, service: str | None) -> None:
@@ -174,7 +173,7 @@ def _standing_still(stack: str, project: Path, config: StackConfig) -> list[str]
     found = [name for name, _ in over(stack, project, config)]
     orphans = [name for name in drills(project, stack) if left_behind(path_of(project, stack, name))]
     for name in config.services:
-        there = live.traffic(name, host(name, live.kubectl.namespace))
+        there = live.traffic(name, config.host(name, live.kubectl.namespace))
         faults = [route.fault for route in there.routes if route.fault and route.fault.until] if there else []
         found += [name] if any(name in orphans or fault.until.moment <= now for fault in faults if fault.until) else []
     return list(dict.fromkeys(found))

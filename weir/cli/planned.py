@@ -22,7 +22,6 @@ from weir.engine.stack import Stack
 from weir.errors import WeirError
 from weir.model import ConfigError, Manifest, Service, ServiceTraffic, StackConfig, mesh, traffic, without_ended
 from weir.model.changes import changes
-from weir.model.routing import host
 from weir.model.usage import named, used
 from weir.model.workloads import edited
 from weir.stackedit import StackEdit
@@ -134,7 +133,7 @@ def _applied(target: Stack, file: StackEdit, edits: Mapping[str, Edit], live: Li
         if not edits.keys() <= known.services.keys():
             continue
         found = text
-        if all(_routed(_traffic(known, service, live)) == _routed(_standing(live, service)) for service in edits):
+        if all(_routed(_traffic(known, service, live)) == _routed(_standing(known, live, service)) for service in edits):
             break
     return found
 
@@ -145,7 +144,7 @@ def _lines(config: StackConfig, service: str, live: Live, take_back: bool, about
     if there is not None and edited(there) and take_back:
         yield f"VirtualService {live.kubectl.namespace}/{service} was edited by hand, which is taken back"
     try:
-        stands = live.traffic(service, host(service, live.kubectl.namespace))
+        stands = live.traffic(service, config.host(service, live.kubectl.namespace))
     except ClusterError:
         if not take_back:
             raise
@@ -160,7 +159,7 @@ def _require(config: StackConfig, service: str, live: Live) -> None:
     if there is None:
         raise NotThereError(f"{service} is not in the cluster yet, and nothing was applied; bring it there first: pulumi up")
     spec = _routes(config, live, [service])[service]["spec"]
-    lacking = named(spec) - live.subsets(host(service, live.kubectl.namespace))
+    lacking = named(spec) - live.subsets(config.host(service, live.kubectl.namespace))
     newly = used(spec) - used(there["spec"])
     lacking |= {each for each in newly if config.services[service].workload(each) and live.find("Deployment", f"{service}-{each}") is None}
     if lacking:
@@ -177,9 +176,9 @@ def _traffic(config: StackConfig, service: str, live: Live) -> ServiceTraffic:
     return traffic(config.services[service], live.kubectl.namespace)
 
 
-def _standing(live: Live, service: str) -> ServiceTraffic | None:
+def _standing(config: StackConfig, live: Live, service: str) -> ServiceTraffic | None:
     try:
-        return live.traffic(service, host(service, live.kubectl.namespace))
+        return live.traffic(service, config.host(service, live.kubectl.namespace))
     except ClusterError:
         return None
 

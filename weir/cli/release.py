@@ -26,7 +26,6 @@ from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.engine.stack import EngineError, Stack
 from weir.errors import UsageError, WeirError
 from weir.model import Service, StackConfig, traffic, warnings
-from weir.model.routing import host
 from weir.stackedit import StackEdit, overwrite, read
 
 TAKE_BACK = "WEIR_TAKE_BACK"
@@ -254,7 +253,7 @@ def divided(config: StackConfig, service: str, namespace: str) -> Want:
     """That callers divide requests as the default route of the config says."""
     route = traffic(config.services[service], namespace).routes[-1]
     shares = tuple((version, weight) for version, weight in route.weights.items() if weight > 0)
-    return Want(host(service, namespace), shares=shares)
+    return Want(config.host(service, namespace), shares=shares)
 
 
 def follow(config: StackConfig, want: Want) -> int:
@@ -262,7 +261,7 @@ def follow(config: StackConfig, want: Want) -> int:
     settings = config.propagation
     try:
         istiod = kubectl_for(config, None, settings.istiod_namespace)
-        age = lambda: Live(kubectl_for(config, None, want.namespace)).age(want.service)  # noqa: E731
+        age = lambda now: Live(kubectl_for(config, None, want.namespace)).age(want.service, now)  # noqa: E731
         return wait_for(istiod, want, settings.timeout.seconds, age=age, tell=say).proxies
     except ClusterError as error:
         raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None

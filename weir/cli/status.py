@@ -30,7 +30,6 @@ from weir.model.actions import Fault
 from weir.model.change import Change
 from weir.model.changes import changes, percents
 from weir.model.hazards import orphans
-from weir.model.routing import host
 from weir.model.workloads import OWNER
 from weir.traffic.caller import Caller
 from weir.traffic.observed import MAX_CALLERS, Observation, Taken, observe
@@ -157,7 +156,10 @@ class _Looking:
             for remarks in told:
                 self.remarks += remarks.result()
         self.remarks += _left_over(self.config, self.namespace, self.stack, live)
-        return [replace(_status(name, self.config, self.namespace, live), observed=seen.get(host(name, self.namespace))) for name in names]
+        return [
+            replace(_status(name, self.config, self.namespace, live), observed=seen.get(self.config.host(name, self.namespace)))
+            for name in names
+        ]
 
     def _last_update(self) -> tuple[str, ...]:
         """What to say of the last update; who watches is told anew every half a minute."""
@@ -181,7 +183,7 @@ class _Looking:
             callers = Caller.all(kubectl_for(self.config, self.file, self.namespace))
             if len(callers) > MAX_CALLERS:
                 self.remarks = (f"observed by {MAX_CALLERS} of {len(callers)} sidecars",)
-            hosts = [host(name, self.namespace) for name in names]
+            hosts = [self.config.host(name, self.namespace) for name in names]
             seen, self.last = observe(callers[:MAX_CALLERS], hosts, self.window, self.last)
         except ClusterError as error:
             self.remarks = (f"nothing was observed: {error}",)
@@ -203,7 +205,7 @@ def _left_over(config: StackConfig, namespace: str, stack: str, live: Live) -> t
 def _status(name: str, config: StackConfig, namespace: str, live: Live) -> ServiceStatus:
     # A fault whose end has passed is left out of the next update, and so is no part of what is wanted.
     wanted = traffic(without_ended(config, datetime.now(UTC)).services[name], namespace)
-    there = live.traffic(name, host(name, namespace))
+    there = live.traffic(name, config.host(name, namespace))
     configured, actual = _default(wanted), _default(there) if there else {}
     names = dict.fromkeys((*config.services[name].versions, *configured, *actual, *(there.versions if there else ())))
     versions = []

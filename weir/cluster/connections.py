@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import atexit
 import re
+import select
 import subprocess
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTimeError
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Line, newest
+from weir.cluster.istiod import Istiod, Line, Mark
 from weir.cluster.kubectl import Kubectl
 from weir.processes import until_killed
 
 _PORT = 15014
 _SELECTOR = "app=istiod"
 _FRESH_SECONDS = 30.0
+_CONNECT_SECONDS = 30.0
+"""Seconds to connect, where whoever asks has no deadline that is sooner."""
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 
 
-def istiods(kubectl: Kubectl) -> list[Istiod]:
+def istiods(kubectl: Kubectl, seconds: float = _CONNECT_SECONDS) -> list[Istiod]:
     """Every istiod of kubectl's namespace that is ready.
 
-    Raises UnaskedError where there is none to ask or no right to, ClusterError when they do not answer.
+    Raises UnaskedError where there is none to ask or no right to, ClusterError when they do not answer within so many seconds.
     """
-    return _connections(kubectl).get()
+    return _connections(kubectl).get(seconds)
 
 
 def connect_ahead(kubectl: Kubectl) -> None:
@@ -56,33 +60,36 @@ class _Connections:
     def begin(self) -> None:
         self._begun = time.monotonic(), self._pool.submit(self._before)
 
-    def get(self) -> list[Istiod]:
+    def get(self, seconds: float) -> list[Istiod]:
         begun, self._begun = self._begun, None
-        if begun is None or time.monotonic() - begun[0] > _FRESH_SECONDS:
-            return self._pool.submit(self._refresh).result()
-        return begun[1].result()
+        fresh = begun is not None and time.monotonic() - begun[0] <= _FRESH_SECONDS
+        found = begun[1] if begun is not None and fresh else self._pool.submit(self._refresh, seconds)
+        try:
+            return found.result(seconds)
+        except NotInTimeError:
+            raise ClusterError(f"no connection to istiod within {seconds:.0f} s") from None
 
     def close(self) -> None:
-        self._pool.submit(self._close, []).result()
+        try:
+            self._pool.submit(self._close, []).result(_CONNECT_SECONDS)
+        except NotInTimeError:
+            return  # the thread that opens one still tries; it ends with this process
 
     def _before(self) -> list[Istiod]:
-        found = []
-        for istiod in self._refresh():
-            proxies = istiod.proxies()
-            found.append(replace(istiod, before={kind: newest(proxies, kind) for kind in (CLUSTERS, ROUTES)}))
-        return found
+        return [replace(istiod, before=Mark.of(istiod.proxies())) for istiod in self._refresh(_CONNECT_SECONDS)]
 
-    def _refresh(self) -> list[Istiod]:
-        pods = self._pods()
+    def _refresh(self, seconds: float) -> list[Istiod]:
+        deadline = time.monotonic() + seconds
+        pods = self._pods(seconds)
         self._close([_identity(pod) for pod in pods])
         for pod in pods:
             if _identity(pod) not in self._open:
-                self._open[_identity(pod)] = _Forwarding.start(self._kubectl, pod["metadata"]["name"])
-        return [Istiod(pod["metadata"]["name"], self._open[_identity(pod)].line, _ready_for(pod)) for pod in pods]
+                self._open[_identity(pod)] = _Forwarding.start(self._kubectl, pod["metadata"]["name"], deadline)
+        return [Istiod(pod["metadata"]["name"], self._open[_identity(pod)].line, _ready_since(pod)) for pod in pods]
 
-    def _pods(self) -> list[dict[str, Any]]:
+    def _pods(self, seconds: float) -> list[dict[str, Any]]:
         try:
-            items = self._kubectl.get(["pods", "-l", _SELECTOR])["items"]
+            items = self._kubectl.get(["pods", "-l", _SELECTOR], timeout=max(1.0, min(20.0, seconds)))["items"]
         except ClusterError as error:
             if "denies access" in str(error) or "forbidden" in str(error).lower():
                 raise UnaskedError(str(error)) from None
@@ -121,7 +128,7 @@ class _Forwarding:
     line: Line
 
     @classmethod
-    def start(cls, kubectl: Kubectl, pod: str) -> _Forwarding:
+    def start(cls, kubectl: Kubectl, pod: str, deadline: float) -> _Forwarding:
         process = subprocess.Popen(
             [*until_killed(), *kubectl.command(["port-forward", "--address", "127.0.0.1", f"pod/{pod}", f":{_PORT}"])],
             stdin=subprocess.DEVNULL,
@@ -132,10 +139,15 @@ class _Forwarding:
             start_new_session=True,
         )
         assert process.stdout is not None
-        line = process.stdout.readline()
+        # What hangs says nothing, and does not end either.
+        speaks = bool(select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0])
+        line = process.stdout.readline() if speaks else ""
         match = _FORWARDING.search(line)
         if match is None:
             process.kill()
+            if not speaks:
+                process.communicate()
+                raise ClusterError(f"{pod} cannot be asked: kubectl port-forward does not connect")
             said = (process.communicate()[1] or line).strip()[-300:]
             kind = UnaskedError if "forbidden" in said.lower() else ClusterError
             raise kind(f"{pod} cannot be asked: kubectl port-forward ended with: {said or 'nothing said'}")
@@ -160,5 +172,5 @@ def _ready(pod: dict[str, Any]) -> dict[str, str]:
     return next((entry for entry in pod.get("status", {}).get("conditions", []) if entry["type"] == "Ready"), {})
 
 
-def _ready_for(pod: dict[str, Any]) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(_ready(pod)["lastTransitionTime"])).total_seconds()
+def _ready_since(pod: dict[str, Any]) -> float:
+    return datetime.fromisoformat(_ready(pod)["lastTransitionTime"]).timestamp()

@@ -11,3 +11,7 @@ class ClusterError(WeirError):
 
 class UnaskedError(ClusterError):
     """istiod cannot be asked at all here: none was found, or there is no right to. Waiting longer would not help."""
+
+
+class GoneError(ClusterError):
+    """The proxy that istiod was asked about has gone: there is nothing to wait for any more."""

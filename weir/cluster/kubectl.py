@@ -90,15 +90,15 @@ class Kubectl:
         where += ["--context", self.context] if self.context is not None else []
         return [self.path, *where, "-n", self.namespace, *args]
 
-    def call(self, args: Sequence[str], *, timeout: float) -> Result:
+    def call(self, args: Sequence[str], *, timeout: float, stdin: str | None = None) -> Result:
         """Run kubectl and return what it left, whatever its exit status.
 
-        `timeout` is in seconds. Raises ClusterError when it passes, when kubectl cannot be started, and when the cluster is the
+        `timeout` is in seconds; `stdin`: what it is to read there. Raises ClusterError when it passes, when kubectl cannot be started, and when the cluster is the
         reason of a failure (not reachable, unknown context, access denied): none of these is an answer to the question asked.
         """
         try:
-            # No stdin: kubectl asks for user name and password on a terminal, and would wait for them unseen.
-            done = subprocess.run(self.command(args), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
+            # Never the terminal's stdin: kubectl asks for user name and password there, and would wait for them unseen.
+            done = subprocess.run(self.command(args), input=(stdin or "").encode(), capture_output=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired as late:
             raise ClusterError(f"kubectl {' '.join(args[:3])} … did not end within {timeout:g} s; is the cluster healthy?") from late
         except OSError as broken:

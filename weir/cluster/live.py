@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
@@ -62,12 +62,15 @@ class Live:
             return error
         return {(item["kind"], item["metadata"]["name"]): item for item in items}
 
-    def age(self, service: str) -> float:
-        """For how many seconds, at the most, the Service has been there: what was not there when this was read has come since."""
+    def age(self, service: str, now: float) -> float:
+        """For how many seconds, at the most, the Service has been there: what was not there when this was read has come since.
+
+        `now` by the cluster's clock, in seconds of the epoch, as is what the object says of itself.
+        """
         found = self.find("Service", service)
         if found is None:
             return time.monotonic() - self.begun
-        return (datetime.now(UTC) - datetime.fromisoformat(found["metadata"]["creationTimestamp"])).total_seconds()
+        return now - datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp()
 
     @cached_property
     def namespace(self) -> dict[str, Any] | None:

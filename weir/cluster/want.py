@@ -14,11 +14,23 @@ _FAULT = "envoy.filters.http.fault"
 
 
 @dataclass(frozen=True, slots=True)
+class RouteWant:
+    """What a route of a service is to do: divide requests by `shares`, have a `fault` or none; None for no matter what."""
+
+    name: str
+    shares: tuple[tuple[str, int], ...] | None = None
+    fault: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no route to those in `gone`.
 
     Of the route named `route`, `shares`: the versions and their weights above 0, as the VirtualService has them; `fault`: whether it has
     one (a route that is not there has none). None for no matter what.
+
+    `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it from what was before, where
+    anything does; else the newest push of that type counts, once no other follows.
     """
 
     host: str
@@ -27,6 +39,8 @@ class Want:
     shares: tuple[tuple[str, int], ...] | None = None
     fault: bool | None = None
     route: str = "default"
+    routes: tuple[RouteWant, ...] = ()
+    changed: str = ""
 
     @property
     def service(self) -> str:
@@ -40,10 +54,11 @@ class Want:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The types of configuration that tell."""
+        """The types of configuration that tell, the one first whose push brings it."""
         return (
             *((CLUSTERS, ENDPOINTS) if self.known else ()),
             *((ROUTES,) if self.gone or self.shares is not None or self.fault is not None else ()),
+            *((self.changed,) if self.changed else ()),
         )
 
     def __str__(self) -> str:
@@ -52,6 +67,7 @@ class Want:
         parts += [f"let go of {name} {', '.join(sorted(self.gone))}"] if self.gone else []
         parts += [f"follow the new split of {name}"] if self.shares is not None else []
         parts += [f"{'have' if self.fault else 'are rid of'} the fault of {name}"] if self.fault is not None else []
+        parts += [f"acknowledge the change of {name}"] if self.changed else []
         return " and ".join(parts)
 
 
@@ -64,23 +80,27 @@ def declared(dump: dict[str, Any], want: Want) -> bool:
     """Whether clusters and routes are as wanted."""
     clusters = {subset for subset, host in _CLUSTER.findall(_section(dump, "ClustersConfigDump")) if host == want.host}
     routed = {subset for subset, host in _CLUSTER.findall(_section(dump, "RoutesConfigDump")) if host == want.host}
-    if want.shares is not None and not _follows(dump, want):
-        return False
-    if want.fault is not None and not _faulty(dump, want):
-        return False
-    return want.known <= clusters and not want.gone & routed
+    one = RouteWant(want.route, want.shares, want.fault)
+    return want.known <= clusters and not want.gone & routed and _as_wanted(dump, want.host, one)
 
 
-def _follows(dump: dict[str, Any], want: Want) -> bool:
-    """Whether the route divides requests as wanted, wherever the proxy has it. One version alone may have any weight in Envoy, or none."""
-    wanted = _proportions(dict(want.shares or ()))
-    found = [route for part in dump.get("configs", []) for route in _routes(part, want)]
-    return bool(found) and all(_proportions(_weights(route, want.host)) == wanted for route in found)
+def told(dump: dict[str, Any], want: Want) -> bool | None:
+    """Whether the routes that a change is told by are as after it; None where the proxy has none of them."""
+    there = [route for route in want.routes if any(_routes(part, want.host, route.name) for part in dump.get("configs", []))]
+    return all(_as_wanted(dump, want.host, route) for route in there) if there else None
 
 
-def _faulty(dump: dict[str, Any], want: Want) -> bool:
-    found = [route for part in dump.get("configs", []) for route in _routes(part, want)]
+def _as_wanted(dump: dict[str, Any], host: str, want: RouteWant) -> bool:
+    """Whether the route divides requests as wanted, wherever the proxy has it, and has a fault or none. One version alone may have any
+    weight in Envoy, or none."""
+    found = [route for part in dump.get("configs", []) for route in _routes(part, host, want.name)]
+    if want.shares is not None:
+        wanted = _proportions(dict(want.shares))
+        if not found or any(_proportions(_weights(route, host)) != wanted for route in found):
+            return False
     faults = [_FAULT in route.get("typedPerFilterConfig", {}) for route in found]
+    if want.fault is None:
+        return True
     return all(faults) and bool(faults) if want.fault else not any(faults)
 
 
@@ -89,11 +109,17 @@ def _proportions(weights: dict[str, int]) -> dict[str, Fraction]:
     return {version: Fraction(weight, total) for version, weight in weights.items()}
 
 
-def _routes(part: dict[str, Any], want: Want) -> list[dict[str, Any]]:
+def _routes(part: dict[str, Any], there: str, name: str) -> list[dict[str, Any]]:
     configs = [entry.get("routeConfig", {}) for entry in part.get("dynamicRouteConfigs", [])]
     hosts = [host for config in configs for host in config.get("virtualHosts", [])]
-    own = [host for host in hosts if want.host in host.get("domains", []) or host.get("name", "").startswith(f"{want.host}:")]
-    return [route for host in own for route in host.get("routes", []) if route.get("name") == want.route]
+    own = [host for host in hosts if there in host.get("domains", []) or host.get("name", "").startswith(f"{there}:")]
+    return [route for host in own for route in host.get("routes", []) if _named(route, name)]
+
+
+def _named(route: dict[str, Any], name: str) -> bool:
+    """Whether it is of this route of the VirtualService: a match with a name of its own has that behind the route's (BuildHTTPRoutes in Istio's source)."""
+    found = str(route.get("name", ""))
+    return found == name or found.startswith(f"{name}.")
 
 
 def _weights(route: dict[str, Any], host: str) -> dict[str, int]:

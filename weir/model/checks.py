@@ -15,7 +15,6 @@ from weir.model.names import MAX_LABEL, MAX_PET
 from weir.model.policy import TrafficPolicy
 from weir.model.problems import Path, Problem
 from weir.model.routechecks import check_routes
-from weir.model.routing import host
 
 _OF_THE_SIDECAR = ("istio-proxy", "istio-init", "istio-validation")
 """Istio takes a container of such a name, which weir's containers have from their service, for changes to its own."""
@@ -103,7 +102,7 @@ def _versions(path: Path, name: str, service: Service, reported: frozenset[Path]
 
 def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> Iterator[Problem]:
     if service.expose is not None:
-        there = host(name, config.namespace)
+        there = config.host(name)
         for index, other in enumerate(service.expose.hosts):
             if covers(other, there):
                 message = f"is or covers {there}, as which the service is reached anyway; remove it"

@@ -18,7 +18,7 @@ from weir.model.drills import Drill
 from weir.model.durations import Duration, ReadyTimeout
 from weir.model.environment import MAX_KEY, EnvFrom, Variable, secrets
 from weir.model.gateways import Expose, Gateway
-from weir.model.hosts import ExportTo
+from weir.model.hosts import CLUSTER_DOMAIN, ClusterDomain, ExportTo
 from weir.model.names import EnvName, Image, Label, ServiceName
 from weir.model.numbers import Count, Port, ServicePort
 from weir.model.part import Part, key, required
@@ -239,6 +239,14 @@ class StackConfig(Part):
         },
         becomes="Gateway",
     )
+    cluster_domain: ClusterDomain = key(
+        "the cluster's DNS domain, in which services have their full names", CLUSTER_DOMAIN, example="corp.internal"
+    )
+    revision: Label | None = key(
+        "the revision of istiod whose sidecars the namespace gets (label istio.io/rev); Istio's default when left out",
+        example="canary",
+        becomes="Namespace.metadata.labels",
+    )
     kube_context: SomeText | None = key("the context of the kubeconfig; the current one when left out", example="prod")
     kubeconfig: SomeText | None = key(
         "path of the kubeconfig, relative to the project; kubectl's default when left out", example=".kube/prod"
@@ -260,3 +268,10 @@ class StackConfig(Part):
     )
     adopt: Flag = key("whether weir takes over objects that exist and that it did not create", False, example=True)
     force: Flag = key("whether weir goes on where requests would be lost, which it refuses otherwise", False, example=True)
+
+    def host(self, service: str, namespace: str = "") -> str:
+        """The full name of a service of the stack; `namespace` is the real one where that is another than the config's (ephemeral).
+
+        A short one would mean another service wherever a rule is read from another namespace.
+        """
+        return f"{service}.{namespace or self.namespace}.svc.{self.cluster_domain}"

@@ -13,7 +13,6 @@ from weir.model.config import Service, StackConfig
 from weir.model.gateways import Gateway, Server
 from weir.model.hosts import covers
 from weir.model.problems import Path
-from weir.model.routing import host
 
 Found = tuple[Path, str, str]
 """Where, what it means here, and the warning's name."""
@@ -41,7 +40,7 @@ def _claims(config: StackConfig) -> Iterator[Found]:
     same: defaultdict[str, list[_Claim]] = defaultdict(list)
     inside: defaultdict[str, list[_Claim]] = defaultdict(list)
     for number, (name, _) in enumerate(services):
-        for place, claimed in enumerate((host(name, config.namespace), *exposed[number])):
+        for place, claimed in enumerate((config.host(name), *exposed[number])):
             same[claimed].append((number, place, claimed))
             for pattern in wide & _around(claimed):
                 inside[pattern].append((number, place, claimed))

@@ -15,12 +15,16 @@ from weir.model.problems import shown
 MESH = "mesh"
 """Istio's name for all sidecars, where a VirtualService lists its gateways."""
 
+CLUSTER_DOMAIN = "cluster.local"
+"""The cluster's DNS domain where nothing else is said, here and in Kubernetes."""
+
 MAX_DOMAIN = 255
 
 _OLD_GATEWAY = re.compile(r"(?P<name>[-a-z0-9]+)\.(?P<namespace>[-a-z0-9]+)(?:\.svc(?:\..+)?)?")
 """How guides of Istio 1.0 name a gateway, and what istiod still makes of it (resolveGatewayName in pilot/pkg/model/config.go)."""
 
 _DOMAIN_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_CLUSTER_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
@@ -38,6 +42,14 @@ def domain(value: Any) -> str:
     if labels[-1].isdigit() and not _is_address(value):
         raise ValueError(f"must not end in a number, as no domain does, was {shown(value)}; write a name, or a whole IPv4 address")
     return value
+
+
+def cluster_domain(value: Any) -> str:
+    """The DNS domain of a cluster, in lower case as Kubernetes has it; it may be one label alone."""
+    parts = value.split(".") if isinstance(value, str) else []
+    if not parts or len(value) > MAX_DOMAIN or not all(len(part) <= MAX_LABEL and _CLUSTER_LABEL.fullmatch(part) for part in parts):
+        raise ValueError(f"must be the cluster's DNS domain, such as cluster.local, was {shown(value)}")
+    return str(value)
 
 
 def covers(pattern: str, host: str) -> bool:
@@ -117,6 +129,7 @@ def label_value(value: Any) -> str:
     return value
 
 
+ClusterDomain = Annotated[str, PlainValidator(cluster_domain), described("DNS domain")]
 Domain = Annotated[str, PlainValidator(domain), described("host")]
 ExportTo = Annotated[
     tuple[str, ...], PlainValidator(export_to), described("list of namespaces", type="array", items={"type": "string"}, minItems=1)

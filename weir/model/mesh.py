@@ -85,9 +85,9 @@ def mesh(config: StackConfig, namespace: str) -> Mesh:
     `namespace` is its real name; an ephemeral stack knows it only once the cluster does, so it is not read from the config.
     """
     return Mesh(
-        namespace=workloads.namespace(namespace) if config.create_namespace else None,
+        namespace=workloads.namespace(namespace, config.revision) if config.create_namespace else None,
         gateways={name: routing.gateway(name, gateway, namespace) for name, gateway in config.gateways.items()},
-        services={name: _service(name, service, namespace) for name, service in config.services.items()},
+        services={name: _service(name, service, namespace, config) for name, service in config.services.items()},
         clients={
             name: ClientObjects(workloads.service_account(name, namespace), workloads.client_deployment(name, client, namespace))
             for name, client in config.clients.items()
@@ -95,18 +95,19 @@ def mesh(config: StackConfig, namespace: str) -> Mesh:
     )
 
 
-def _service(name: str, service: Service, namespace: str) -> ServiceObjects:
+def _service(name: str, service: Service, namespace: str, config: StackConfig) -> ServiceObjects:
     routes = traffic(service, namespace)
-    route = routing.virtual_service(name, routes, namespace)
+    there = config.host(name, namespace)
+    route = routing.virtual_service(name, routes, namespace, there)
     return ServiceObjects(
-        host=routing.host(name, namespace),
+        host=there,
         service_account=None if service.routing_only else workloads.service_account(name, namespace),
         service=None if service.routing_only else workloads.service(name, service, namespace),
         versions={
-            version: _version(name, version, service, routing.version_rule(name, version, routes, namespace), route, namespace)
+            version: _version(name, version, service, routing.version_rule(name, version, routes, namespace, there), route, namespace)
             for version in service.versions
         },
-        host_rule=routing.host_rule(name, routes, namespace),
+        host_rule=routing.host_rule(name, routes, namespace, there),
         virtual_service=route,
     )
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from weir.model.config import Service, StackConfig
 from weir.model.numbers import plain
-from weir.model.routing import host
 from weir.model.weights import weights
 
 
@@ -18,13 +17,13 @@ def outputs(config: StackConfig, namespace: str) -> dict[str, Any]:
     """
     return {
         "namespace": namespace,
-        "services": {name: _service(name, service, namespace) for name, service in config.services.items()},
+        "services": {name: _service(service, config.host(name, namespace)) for name, service in config.services.items()},
     }
 
 
-def _service(name: str, service: Service, namespace: str) -> dict[str, Any]:
+def _service(service: Service, host: str) -> dict[str, Any]:
     return {
-        "host": host(name, namespace),
+        "host": host,
         "stable": service.stable,
         "canary": {version: plain(percent) for version, percent in service.canary.items()},
         "weights": {} if service.answers_itself else weights(*service.split(service)),

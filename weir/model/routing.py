@@ -14,17 +14,13 @@ from weir.model.workloads import FAULT_UNTIL, Manifest, metadata
 _API = "networking.istio.io/v1"
 
 
-def host(service: str, namespace: str) -> str:
-    """The full name of a service. A short one would mean another service wherever a rule is read from another namespace."""
-    return f"{service}.{namespace}.svc.cluster.local"
+def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
+    """The subset of one version of the host `there`: the pods with its label. Istio merges the rules of a host, so each version comes and goes
+    alone."""
+    return _rule(f"{service}-{version}", service, version, {"subsets": [_subset(version, traffic)]}, traffic, namespace, there)
 
 
-def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str) -> Manifest:
-    """The subset of one version: the pods with its label. Istio merges the rules of a host, so each version comes and goes alone."""
-    return _rule(f"{service}-{version}", service, version, {"subsets": [_subset(version, traffic)]}, traffic, namespace)
-
-
-def host_rule(service: str, traffic: ServiceTraffic, namespace: str) -> Manifest | None:
+def host_rule(service: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest | None:
     """How all pods of the service are treated; None where nothing is said of it.
 
     Where exportTo is written it has all subsets as well: it alone is enough for a caller, at the moment when no other rule is seen as it is.
@@ -32,7 +28,7 @@ def host_rule(service: str, traffic: ServiceTraffic, namespace: str) -> Manifest
     parts: Manifest = {} if traffic.policy is None else {"trafficPolicy": as_written(traffic.policy)}
     if traffic.export_to:
         parts["subsets"] = [_subset(version, traffic) for version in traffic.versions]
-    return _rule(service, service, None, parts, traffic, namespace) if parts else None
+    return _rule(service, service, None, parts, traffic, namespace, there) if parts else None
 
 
 def _subset(version: str, traffic: ServiceTraffic) -> Manifest:
@@ -40,8 +36,8 @@ def _subset(version: str, traffic: ServiceTraffic) -> Manifest:
     return {"name": version, "labels": {"version": version}, **({} if policy is None else {"trafficPolicy": as_written(policy)})}
 
 
-def _rule(name: str, service: str, version: str | None, parts: Manifest, traffic: ServiceTraffic, namespace: str) -> Manifest:
-    spec = {"host": host(service, namespace), **parts}
+def _rule(name: str, service: str, version: str | None, parts: Manifest, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
+    spec = {"host": there, **parts}
     if traffic.export_to:
         # The same on all rules of a host: Istio merges only rules that are seen alike. And a name that goes with it: another exportTo makes
         # other rules, whole, before those go that there are (docs/decisions/0020-rules-that-are-seen-otherwise.md).
@@ -55,9 +51,8 @@ def _rule(name: str, service: str, version: str | None, parts: Manifest, traffic
     }
 
 
-def virtual_service(name: str, traffic: ServiceTraffic, namespace: str) -> Manifest:
-    """The routes of a service, for every caller in the mesh and at the gateways it is exposed at, in the order in which they are tried."""
-    there = host(name, namespace)
+def virtual_service(name: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
+    """The routes of a service, whose host is `there`, for every caller in the mesh and at the gateways it is exposed at, in the order in which they are tried."""
     spec: Manifest = {"hosts": [there, *traffic.hosts]}
     if traffic.gateways:
         spec["gateways"] = [MESH, *traffic.gateways]

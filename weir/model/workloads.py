@@ -60,12 +60,13 @@ def edited(found: Mapping[str, Any]) -> bool:
     return written is not None and written != digest(found.get("spec"))
 
 
-def namespace(name: str) -> Manifest:
-    """The namespace of the stack, where Istio's webhook gives every pod a sidecar."""
+def namespace(name: str, revision: str | None = None) -> Manifest:
+    """The namespace of the stack, where the webhook of Istio, or of one revision of it, gives every pod a sidecar."""
+    injection = {"istio-injection": "enabled"} if revision is None else {"istio.io/rev": revision}
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"istio-injection": "enabled", **MANAGED_BY}},
+        "metadata": {"name": name, "labels": {**injection, **MANAGED_BY}},
     }
 
 

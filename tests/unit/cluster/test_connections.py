@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +17,8 @@ import pytest
 
 from tests.live.harness import until
 from weir.cluster.connections import connect_ahead, disconnect, istiods
-from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, ROUTES, Istiod, Line, Proxy, Sent
+from weir.cluster.errors import ClusterError, GoneError, UnaskedError
+from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES, Istiod, Line, Mark, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
 from weir.processes import alive
 
@@ -110,7 +111,7 @@ def test_what_was_begun_is_for_the_next_who_asks(cluster: Cluster, monkeypatch: 
     monkeypatch.setattr(Istiod, "proxies", lambda _: [pushed])
     connect_ahead(cluster.kubectl)
     (begun,) = istiods(cluster.kubectl)
-    assert begun.before == {CLUSTERS: 7, ROUTES: 9}
+    assert begun.before == Mark({CLUSTERS: 7, ROUTES: 9, LISTENERS: 0})
     assert cluster.asked() == 1
     (later,) = istiods(cluster.kubectl)
     assert later.before is None
@@ -175,3 +176,82 @@ def test_a_line_asks_over_one_connection() -> None:
             line.get("/none")
         assert line.get("/again") == b"/again"
         server.shutdown()
+
+
+class Stalling(BaseHTTPRequestHandler):
+    """Answers the first bytes, and then nothing more for long; `date` is what its clock says; `status` of its answers."""
+
+    protocol_version = "HTTP/1.1"
+    date: ClassVar[str] = "Thu, 26 Nov 2026 12:00:00 GMT"
+    status: ClassVar[int] = 200
+    drip: ClassVar[bool] = True
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response_only(self.status)
+        self.send_header("Date", self.date)
+        self.send_header("Content-Length", "100" if self.drip else "2")
+        self.end_headers()
+        self.wfile.write(b"[]")
+        end = time.monotonic() + 10
+        while self.drip and time.monotonic() < end:
+            # A byte now and then: a time-out of the socket alone would never come.
+            self.wfile.write(b" ")
+            time.sleep(0.1)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def stalling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Istiod]:
+    """An istiod that hangs in the middle of its answer."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stalling) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield Istiod("one", Line(server.server_port), ready_since=0)
+        server.shutdown()
+
+
+def test_an_answer_that_hangs_ends_at_the_deadline(stalling: Istiod) -> None:
+    """However little of it still comes."""
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match="one does not answer /debug/syncz"):
+        stalling.proxies(0.5)
+    assert time.monotonic() - began < 3
+
+
+def test_a_port_forward_that_hangs_ends_at_the_deadline(cluster: Cluster) -> None:
+    """It connects to nothing, says nothing and does not end."""
+    script = cluster.directory / "kubectl"
+    script.write_text(_KUBECTL.replace('echo "Forwarding from 127.0.0.1:$$ -> 15014"; ', ""))
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"no connection to istiod within|kubectl port-forward does not connect"):
+        istiods(cluster.kubectl, 0.5)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_debug_interface_that_is_off_cannot_be_asked(stalling: Istiod, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Waiting would not help: it is told apart from an istiod that is away."""
+    monkeypatch.setattr(Stalling, "drip", False)
+    monkeypatch.setattr(Stalling, "status", status)
+    with pytest.raises(UnaskedError, match=f"one answers {status}"):
+        stalling.proxies()
+
+
+def test_a_proxy_that_has_gone_is_not_an_istiod_that_cannot_be_asked(stalling: Istiod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """istiod answers 404 to a question about a proxy that has left it."""
+    monkeypatch.setattr(Stalling, "drip", False)
+    monkeypatch.setattr(Stalling, "status", 404)
+    with pytest.raises(GoneError):
+        stalling.configuration("a.demo")
+
+
+def test_the_time_of_day_is_the_clusters(stalling: Istiod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's clock may be a day off: what is compared with moments that the cluster wrote down is its own."""
+    monkeypatch.setattr(Stalling, "drip", False)
+    for date, seconds in (("Thu, 26 Nov 2026 12:00:00 GMT", 1795694400), ("Fri, 27 Nov 2026 12:00:00 GMT", 1795694400 + 86400)):
+        monkeypatch.setattr(Stalling, "date", date)
+        stalling.proxies()
+        assert seconds <= stalling.now() < seconds + 5

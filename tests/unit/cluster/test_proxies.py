@@ -10,7 +10,7 @@ import pytest
 
 from weir.cluster import proxies
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Proxy, Sent
+from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Mark, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.proxies import DisobeyedError, wait_for
 from weir.cluster.want import Want
@@ -23,28 +23,31 @@ class FakeIstiod:
     """An istiod whose answers change from look to look; the last ones stay. `pod` is its name."""
 
     def __init__(self, *looks: dict[str, Any], pod: str = "istiod-1", ready_for: float = 3600) -> None:
-        self.pod, self.ready_for = pod, ready_for
-        self.before: dict[str, int] | None = None
+        self.pod, self.ready_for, self.ready_since = pod, ready_for, 0.0
+        self.before: Mark | None = None
         self.looks = list(looks)
         self.asked: list[str] = []
         self.pushed_anew = 0
 
     @property
-    def now(self) -> dict[str, Any]:
+    def there(self) -> dict[str, Any]:
         return self.looks[0]
 
-    def proxies(self) -> list[Proxy]:
+    def now(self, seconds: float) -> float:
+        return self.ready_for
+
+    def proxies(self, seconds: float) -> list[Proxy]:
         if len(self.looks) > 1:
             self.looks.pop(0)
-        return [Proxy(name, {kind: Sent(sent[0], sent[1], "") for kind, sent in state["sent"].items()}) for name, state in self.now.items()]
+        return [Proxy(name, dict(state["sent"])) for name, state in self.there.items()]
 
-    def push_anew(self) -> None:
+    def push_anew(self, seconds: float) -> None:
         """As if all that comes next were of this push."""
         self.pushed_anew += 1
 
-    def configuration(self, proxy: str) -> dict[str, Any]:
+    def configuration(self, proxy: str, seconds: float = 10) -> dict[str, Any]:
         self.asked.append(proxy)
-        state = self.now[proxy]
+        state = self.there[proxy]
         names = [{"cluster": {"name": f"outbound|80|{subset}|{HOST}"}} for subset in state["clusters"]]
         clusters = [{"cluster": {"name": "outbound|80||other.demo.svc.cluster.local"}}, *names]
         weights = [{"name": f"outbound|80|{subset}|{HOST}", "weight": weight} for subset, weight in state["routes"].items()]
@@ -64,9 +67,9 @@ class FakeIstiod:
             ]
         }
 
-    def endpoints(self, proxy: str) -> list[dict[str, Any]]:
+    def endpoints(self, proxy: str, seconds: float = 10) -> list[dict[str, Any]]:
         pods = [{"lbEndpoints": [{"healthStatus": "HEALTHY"}]}]
-        return [{"clusterName": f"outbound|80|{subset}|{HOST}", "endpoints": pods} for subset in self.now[proxy]["pods"]]
+        return [{"clusterName": f"outbound|80|{subset}|{HOST}", "endpoints": pods} for subset in self.there[proxy]["pods"]]
 
 
 def proxy(
@@ -85,11 +88,11 @@ def proxy(
         "clusters": ["", *subsets] if clusters else [],
         "routes": routes or {},
         "pods": subsets if pods is None else pods.split(),
-        "sent": dict.fromkeys((CLUSTERS, ENDPOINTS, ROUTES), (number, accepted)),
+        "sent": dict.fromkeys((CLUSTERS, ENDPOINTS, ROUTES), Sent(number, accepted, "", number if accepted else number - 1)),
     }
 
 
-def for_ever() -> float:
+def for_ever(now: float = 0) -> float:
     """For how long the service has been there."""
     return math.inf
 
@@ -99,13 +102,13 @@ def wait(
     want: Want,
     *there: FakeIstiod,
     timeout: float = 5.0,
-    age: Callable[[], float] = for_ever,
+    age: Callable[[float], float] = for_ever,
     tell: Callable[[str], None] = lambda _: None,
 ) -> float:
     """Wait on a clock of its own; returns the seconds that passed on it."""
     time = [0.0]
 
-    def opened(_: Kubectl) -> list[FakeIstiod]:
+    def opened(_: Kubectl, seconds: float) -> list[FakeIstiod]:
         return list(there)
 
     def pause(seconds: float) -> None:
@@ -125,7 +128,7 @@ def test_a_push_that_has_come_since_is_asked_about_at_once(monkeypatch: pytest.M
     """Whoever connected before the change knows that a push has come since: one look is enough, and one more for the pods of a version."""
     routes = {"v1": 80, "v2": 20}
     istiod = FakeIstiod({"a": proxy(9, "v1 v2", routes), "b": proxy(9, "v1 v2", routes)})
-    istiod.before = {CLUSTERS: 8, ROUTES: 8}
+    istiod.before = Mark({CLUSTERS: 8, ROUTES: 8})
     assert wait(monkeypatch, Want(HOST, shares=tuple(routes.items())), istiod) == 0
     assert wait(monkeypatch, V2, istiod) == pytest.approx(0.005)
 
@@ -145,7 +148,7 @@ def test_one_that_was_sent_the_push_is_asked_about(monkeypatch: pytest.MonkeyPat
     """What istiod makes for one that has yet to be sent it would be of before."""
     half = {"a": proxy(8, "v1"), "b": proxy(9, "v1 v2")}
     istiod = FakeIstiod(half, half, {"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})
-    istiod.before = {CLUSTERS: 8}
+    istiod.before = Mark({CLUSTERS: 8})
     wait(monkeypatch, V2, istiod)
     assert istiod.asked == ["b"]
 
@@ -268,7 +271,7 @@ def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest
     time = [0.0]
     tries: list[float] = []
 
-    def away(_: Kubectl) -> list[FakeIstiod]:
+    def away(_: Kubectl, seconds: float) -> list[FakeIstiod]:
         tries.append(time[0])
         if error is not None and time[0] < 3:
             raise error
@@ -305,7 +308,7 @@ def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(monkeypatch
 @pytest.mark.parametrize(("age", "waits"), [(3.9, False), (4.1, True), (20, True)])
 def test_in_a_new_mesh_nobody_has_yet_to_come_back(monkeypatch: pytest.MonkeyPatch, age: float, waits: bool) -> None:
     """A service that is younger than istiod is known by nobody from before; a second is what Kubernetes's clock leaves in doubt."""
-    assert (wait(monkeypatch, V2, FakeIstiod({}, ready_for=5), age=lambda: age) > 0) is waits
+    assert (wait(monkeypatch, V2, FakeIstiod({}, ready_for=5), age=lambda now: age) > 0) is waits
 
 
 def test_an_istiod_that_was_away_meanwhile_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +316,7 @@ def test_an_istiod_that_was_away_meanwhile_does_not_know_all_proxies(monkeypatch
     time = [0.0]
     there = FakeIstiod({}, ready_for=-2.0)
 
-    def opened(_: Kubectl) -> list[FakeIstiod]:
+    def opened(_: Kubectl, seconds: float) -> list[FakeIstiod]:
         if there.ready_for < 0:
             raise ClusterError("no istiod in namespace istio-system is ready")
         return [there]

@@ -59,6 +59,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
         ["", "metadata.labels", "status.phase", "metadata.labels['']", "metadata.labels['-a']", "metadata.name['a']", "podIP", 5],
     ),
     (environment.ObjectName, ["", "A", "a_b", "-a", "a.", "a..b", "x" * 254, 5]),
+    (hosts.ClusterDomain, ["", ".", "a..b", "Corp.internal", "-a", "a b", "*.a", "x" * 64, 5]),
     (hosts.Domain, ["shop", "*", "", "a..b", "-a.b", "a b.c", "*.*.b", "a.*.b", "x" * 64 + ".a", "shop.1", "1.2.3", "*.0", "01.2.3.4", 5]),
     (hosts.ExportTo, [[], ["*", "a"], ["a", "a"], ["A"], "a", [5]]),
     (hosts.GatewayReference, ["", "a/b/c", "a/", "A/b", "mesh", 5]),

@@ -194,6 +194,9 @@ _top = mapping(
     {
         "createNamespace": flags,
         "ephemeral": st.sampled_from([False, "false"]),
+        # Judges with a cluster of their own take the hosts of no other domain.
+        "clusterDomain": st.just("cluster.local"),
+        "revision": labels,
         "kubeContext": st.sampled_from(["prod", "a b", "ä"]),
         "kubeconfig": st.sampled_from([".kube/config", "/x"]),
         "propagation": mapping({}, {"timeout": lengths, "grace": lengths, "istiodNamespace": labels}),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.model.test_config import BACKEND, SOUND, changed
-from weir.model import expectation, load, mesh, traffic
+from weir.model import expectation, load, mesh, outputs, traffic
 
 
 def objects(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -103,3 +103,22 @@ def test_the_expectation_is_what_the_config_promises() -> None:
     assert expected.delay is not None
     assert (expected.delay.share, expected.delay.seconds) == (Fraction(1, 2), 3.0)
     assert expected.abort is None
+
+
+def test_hosts_are_in_the_clusters_own_domain() -> None:
+    """A cluster may have another DNS domain than Kubernetes' default; every host of a rule is a name in it."""
+    config = {**SOUND, "clusterDomain": "corp.internal"}
+    host = "backend.demo.svc.corp.internal"
+    route = one(config, "VirtualService", "backend")["spec"]
+    assert route["hosts"] == [host]
+    assert {entry["destination"]["host"] for entry in route["http"][0]["route"]} == {host}
+    assert one(config, "DestinationRule", "backend-v1")["spec"]["host"] == host
+    assert outputs(load(config), "demo")["services"]["backend"]["host"] == host
+
+
+def test_a_revision_injects_its_own_sidecars() -> None:
+    """Both labels together would be a contradiction, in which istio-injection wins."""
+    assert one(SOUND, "Namespace", "demo")["metadata"]["labels"]["istio-injection"] == "enabled"
+    labels = one({**SOUND, "revision": "canary"}, "Namespace", "demo")["metadata"]["labels"]
+    assert labels["istio.io/rev"] == "canary"
+    assert "istio-injection" not in labels

@@ -1,0 +1,204 @@
+"""What proxies make of the rules that an update changes: an update whose rule they reject fails, and the rule is put back as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from weir.cluster.errors import ClusterError
+from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES, Mark
+from weir.cluster.proxies import mark
+from weir.cluster.put_back import put_back
+from weir.cluster.rejections import Culprit, RejectedError
+from weir.cluster.want import RouteWant, Want
+from weir.model.workloads import SPEC
+
+if TYPE_CHECKING:
+    from components.safeguards import Safeguards
+
+_TYPES = {"VirtualService": ROUTES, "DestinationRule": CLUSTERS, "Gateway": LISTENERS}
+_PUT_BACK_SECONDS = 3.0
+_ANOTHER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """One rule that this update changes: `before` and `after` are its specs (None: it was not in the state), `stood` is the object as it was in the cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+    stood: Mapping[str, Any] | None
+
+    @property
+    def host(self) -> str:
+        """The service that it is about, in full; empty for a Gateway."""
+        return str(self.after["hosts"][0] if self.kind == "VirtualService" else self.after.get("host", ""))
+
+    def is_of(self, culprit: Culprit) -> bool:
+        """Whether this is the object. A cluster names one of the rules that Istio has merged for its host, by any of their names."""
+        same = (self.kind, self.namespace) == (culprit.kind, culprit.namespace)
+        return same and (self.name == culprit.name or (self.kind == "DestinationRule" and _subset(self.after, culprit)))
+
+
+def _written(found: Mapping[str, Any] | None) -> str | None:
+    """The digest of the spec that weir last wrote to an object; None where it is not there."""
+    return found["metadata"].get("annotations", {}).get(SPEC, "") if found else None
+
+
+def _subset(spec: Mapping[str, Any], culprit: Culprit) -> bool:
+    return any(culprit.part == f"subset {subset['name']}" for subset in spec.get("subsets", []))
+
+
+class Acknowledgement:
+    """The rules that one run of the program changes, and what has come of them."""
+
+    def __init__(self, guard: Safeguards) -> None:
+        """Nothing is asked yet."""
+        self._guard = guard
+        self._changes: dict[tuple[str, str, str], RuleChange] = {}
+        self._marking: asyncio.Future[dict[str, Mark]] | None = None
+
+    async def note(self, args: pulumi.ResourceHookArgs) -> None:
+        """Hook: a rule is about to change. How far istiod has come is noted with the first."""
+        inputs: Any = args.new_inputs
+        before: Any = args.old_inputs
+        kind, metadata = inputs["kind"], inputs["metadata"]
+        if pulumi.runtime.is_dry_run() or not isinstance(inputs["spec"], Mapping):
+            return
+        stood = await self._guard.standing(metadata["namespace"], kind, metadata["name"])
+        change = RuleChange(kind, metadata["namespace"], metadata["name"], before["spec"] if before else None, inputs["spec"], stood)
+        self._changes[(kind, change.namespace, change.name)] = change
+        await self.mark()
+
+    async def mark(self) -> dict[str, Mark]:
+        """How far each istiod had come before the first change; empty where it cannot be asked, which whoever waits then says."""
+        if self._marking is None:
+            self._marking = asyncio.ensure_future(self._guard.aside(self._mark))
+        return await asyncio.shield(self._marking)
+
+    def _mark(self) -> dict[str, Mark]:
+        try:
+            return mark(*self._guard.istiod())
+        except ClusterError:
+            return {}
+
+    async def stands(self, kind: str, namespace: str, name: str, metadata: Mapping[str, Any]) -> None:
+        """Refuse an object that this update does not change and that is not in the cluster as the last one wrote it: proxies may have rejected that."""
+        if pulumi.runtime.is_dry_run() or self._guard.force or (kind, namespace, name) in self._changes:
+            return
+        written = (metadata.get("annotations") or {}).get(SPEC)
+        there = await self._guard.ask(lambda: _written(self._guard.state(namespace).find(kind, name)), written)
+        if written is not None and there != written:
+            state = "is not as the last update wrote it" if there else "is not in the cluster any more"
+            raise pulumi.RunError(
+                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or changed by hand; correct the config,"
+                " or write it again: pulumi up --refresh"
+            )
+
+    async def acknowledged(self, namespace: str, name: str, host: str) -> None:
+        """Return when proxies have taken what this update has changed of a service (`host` in full), or of the Gateway `name` (no host)."""
+        changes = self._of(namespace, host)
+        changes = changes if host else [change for change in changes if change.name == name]
+        for want, part in _wants(host, changes):
+            # Where istiod cannot be asked, one grace is for all.
+            if not await self._taken(want, part):
+                return
+
+    async def known(self, want: Want) -> None:
+        """Return when proxies know the versions that are wanted. The rules of their host that they reject are put back."""
+        changes = [change for change in self._of(want.namespace, want.host) if change.kind == "DestinationRule"]
+        written = {subset["name"] for change in changes for subset in change.after.get("subsets", [])}
+        there = await self._guard.ask(lambda: self._guard.state(want.namespace).subsets(want.host), want.known)
+        if missing := want.known - written - there:
+            raise pulumi.RunError(
+                f"no DestinationRule in the cluster has {want.service} {', '.join(sorted(missing))} any more: it was put back because proxies rejected"
+                " it, or removed by hand; correct the config, or write it again: pulumi up --refresh"
+            )
+        await self._taken(want, changes)
+
+    def _of(self, namespace: str, host: str) -> list[RuleChange]:
+        return [change for change in self._changes.values() if change.host == host and change.namespace == namespace]
+
+    async def _taken(self, want: Want, changes: Sequence[RuleChange]) -> bool:
+        """Wait for it; whether it could be asked."""
+        give_up = time.monotonic() + _ANOTHER_SECONDS
+        while True:
+            try:
+                return await self._guard.wait(want, await self.mark())
+            except RejectedError as error:
+                culprit = error.rejections[0].culprit
+                ours = [change for change in changes if culprit is None or change.is_of(culprit)]
+                if ours and not error.standing:
+                    raise pulumi.RunError(await self._undone(want, ours, error)) from None
+                other = culprit is not None and any(change.is_of(culprit) for change in self._changes.values())
+                if not other or time.monotonic() > give_up:
+                    self.refuse(error)
+                    return True
+            # Another service's rule, changed by this update too, is at fault: it is being put back.
+            await asyncio.sleep(0.1)
+
+    def refuse(self, error: RejectedError) -> None:
+        """What was rejected before, or is somebody else's: said, with whose it is; force goes on."""
+        if self._guard.force:
+            pulumi.log.warn(f"{error}; weir:force goes on all the same")
+            return
+        raise pulumi.RunError(f"{error}\nThat is no fault of this change: have it fixed there, or go on all the same with weir:force: true")
+
+    async def _undone(self, want: Want, changes: Sequence[RuleChange], error: RejectedError) -> str:
+        """Put the rules back as they were; what to say of it."""
+        names = ", ".join(f"{change.kind} {change.namespace}/{change.name}" for change in changes)
+        try:
+            for change in changes:
+                await self._guard.aside(lambda change=change: self._put_back(change))  # type: ignore[misc]
+        except ClusterError as failed:
+            return f"{error}\n{failed}; until then proxies keep what they had"
+        removed = all(change.stood is None for change in changes)
+        done = f"{names} {'is removed again' if removed else 'is put back as it was'}"
+        try:
+            await self._guard.wait(Want(want.host, changed=error.rejections[0].kind), None, _PUT_BACK_SECONDS)
+        except (ClusterError, pulumi.RunError) as left:
+            done += f", and proxies have not taken that yet: {left}"
+        # What Pulumi believes to be there, and is not, it cannot change.
+        return f"{error}\n{done}. Correct the config, then run pulumi up{' --refresh' if any(change.stood is None for change in changes) else ''}"
+
+    def _put_back(self, change: RuleChange) -> None:
+        put_back(self._guard.kubectl(change.namespace), change.kind, change.name, change.stood)
+
+
+def _wants(host: str, changes: Iterable[RuleChange]) -> Iterator[tuple[Want, list[RuleChange]]]:
+    """What proxies are to acknowledge, subsets before the routes that name them; with the rules that each is about."""
+    for kind in ("Gateway", "DestinationRule", "VirtualService"):
+        if part := [change for change in changes if change.kind == kind]:
+            routes = route_wants(part[0].before, part[0].after) if kind == "VirtualService" else ()
+            yield Want(host, changed=_TYPES[kind], routes=routes), part
+
+
+def route_wants(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[RouteWant, ...]:
+    """The routes of a VirtualService by whose shares or fault a proxy's configuration after the change can be told from that before it."""
+    old, new = _routes(before or {}), _routes(after)
+    return tuple(route for name, route in new.items() if route != old.get(name))
+
+
+def _routes(spec: Mapping[str, Any]) -> dict[str, RouteWant]:
+    return {
+        route["name"]: RouteWant(
+            route["name"],
+            tuple(
+                # One destination gets all, whatever its weight. The engine hands numbers on as floats.
+                (each["destination"]["subset"], int(each["weight"]) if len(route["route"]) > 1 else 1)
+                for each in route["route"]
+                if each.get("weight", 0) > 0 or len(route["route"]) == 1
+            ),
+            "fault" in route,
+        )
+        for route in spec.get("http", [])
+        if route.get("name") and route.get("route") and all("subset" in each["destination"] for each in route["route"])
+    }
