@@ -109,7 +109,7 @@ class Istiod:
 def test_a_text_that_was_cut_off_is_read_in_the_proxys_log(tmp_path: Path, log: str, told: str) -> None:
     """Envoy cuts it at 4096 characters, in front of the reason; its log has all of it. Whoever may not read that is told where it stands."""
     script = tmp_path / "kubectl"
-    script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat {tmp_path}/log\n')
+    script.write_text(f'#!/bin/sh\nprintf "%s " "$@" > {tmp_path}/asked\ncat {tmp_path}/log\n')
     script.chmod(0o755)
     (tmp_path / "log").write_text(log)
     found = rejection(Kubectl(str(script), "istio-system"), Istiod(), "a.b.demo", CLUSTERS, CUT_TEXT)  # type: ignore[arg-type]
