@@ -69,7 +69,7 @@ class MeshService(pulumi.ComponentResource):
         standing.routes[name] = self.virtual_service
         for version, parts in objects.versions.items():
             if not parts.used:
-                guard.idle(name, version)
+                guard.readiness.idle(name, version)
         settled = self._settle(frozenset(objects.versions))
         self.register_outputs({"host": settled})
 

@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import math
 import os
-import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ import pulumi
 
 from components.acknowledgement import Acknowledgement
 from components.placement import owner
+from components.readiness import FORCE, Readiness, maker
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import Mark
 from weir.cluster.kubectl import Kubectl
@@ -35,12 +35,7 @@ from weir.model.workloads import MANAGER, OWNER, RESTORED, digest, edited
 
 Answer = TypeVar("Answer")
 _QUESTIONS_AT_A_TIME = 8
-_CONFLICT = re.compile(r'conflicts? with "([^"]+)"')
-"""What the API server says of a field that somebody else manages (server-side apply), with the name of the field manager."""
-_FORCE = "weir:force: true goes on all the same"
 
-_CANCELLED = re.compile(r"cancell?ed", re.IGNORECASE)
-"""What the provider says of what it was waiting for when Ctrl-C came."""
 
 TAKE_BACK = "WEIR_TAKE_BACK"
 """Environment variable that `weir abort` sets: the service whose VirtualService is written over what somebody has edited by hand."""
@@ -60,23 +55,22 @@ class Safeguards:
         self._live: dict[str, Live] = {}
         self._finding = Lock()
         self._changing: set[str] = set()
-        self._idle: set[tuple[str, str]] = set()
-        self._remade: set[tuple[str, str]] = set()
         self._unasked: set[str] = set()
         # Not the event loop's own threads: those may all be waiting for the engine, which waits for these answers.
         self._asking = ThreadPoolExecutor(_QUESTIONS_AT_A_TIME, thread_name_prefix="weir-asks")
         self.acknowledgement = Acknowledgement(self)
+        self.readiness = Readiness(config, self)
         if not config.ephemeral:
             # Every rule asks what stands there. The answer comes while the engine still sees to the namespace.
             self._asking.submit(lambda: self.state(config.namespace).read())
         seen = pulumi.ResourceHookOptions(on_dry_run=True)
         adopt = pulumi.ResourceHook("not-somebody-elses", self._refuse_others, seen)
         known = pulumi.ResourceHook("proxies-know-the-versions", self._versions_are_known, seen)
-        idle = pulumi.ResourceHook("no-requests-to-what-goes", self._pods_are_idle, seen)
-        remade = pulumi.ResourceHook("pods-that-change", self._note_remade, seen)
+        idle = pulumi.ResourceHook("no-requests-to-what-goes", self.readiness.refuse_used, seen)
+        remade = pulumi.ResourceHook("pods-that-change", self.readiness.note_remade, seen)
         edited = pulumi.ResourceHook("not-edited-by-hand", self._refuse_edited, seen)
         changing = pulumi.ResourceHook("rules-that-change", self.acknowledgement.note)
-        ailing = pulumi.ErrorHook("what-ails-the-pods", self._tell_what_ails)
+        ailing = pulumi.ErrorHook("what-ails-the-pods", self.readiness.tell_what_ails)
         self.bare = pulumi.ResourceHookBinding(before_create=[adopt])
         self.pods = pulumi.ResourceHookBinding(before_create=[adopt, remade], before_update=[remade, idle], on_error=[ailing])
         self.rules = pulumi.ResourceHookBinding(before_create=[adopt, changing], before_update=[edited, changing])
@@ -116,10 +110,6 @@ class Safeguards:
             return {MANAGER: "weir"}
         there = found["metadata"].get("annotations", {}).get(MANAGER)
         return {MANAGER: there} if there is not None else {}
-
-    def idle(self, service: str, version: str) -> None:
-        """Note that no route sends requests to this version, so that its pods may go once proxies have let go of it."""
-        self._idle.add((service, version))
 
     async def settle(self, there: str, namespace: str, versions: frozenset[str]) -> None:
         """Return when no proxy routes to a version of the host `there` that is to go: one that stands in the cluster and is not in `versions`.
@@ -166,7 +156,7 @@ class Safeguards:
             return
         what = name if kind == "Namespace" else f"{namespace}/{name}"
         raise pulumi.RunError(
-            f"{kind} {what} exists and this stack did not create it ({_maker(found)}); remove it, choose another name, or take it over with weir:adopt: true"
+            f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose another name, or take it over with weir:adopt: true"
         )
 
     async def _refuse_edited(self, args: pulumi.ResourceHookArgs) -> None:
@@ -181,8 +171,8 @@ class Safeguards:
         found = await self.ask(lambda: self.state(namespace).find(kind, name), None)
         if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
             raise pulumi.RunError(
-                f"{kind} {namespace}/{name} is not as the last update left it ({_maker(found)}): see what was changed with weir status, then put it"
-                f" back and go on with pulumi up --refresh ({_FORCE})"
+                f"{kind} {namespace}/{name} is not as the last update left it ({maker(found)}): see what was changed with weir status, then put it"
+                f" back and go on with pulumi up --refresh ({FORCE})"
             )
 
     async def _versions_are_known(self, args: pulumi.ResourceHookArgs) -> None:
@@ -198,91 +188,9 @@ class Safeguards:
         if not fresh or not isinstance(namespace, str):
             return
         if pulumi.runtime.is_dry_run():
-            await self._refuse_without_pods(args.name, namespace, fresh)
+            await self.readiness.refuse_without_pods(args.name, namespace, fresh)
         else:
-            await self._known(Want(inputs["spec"]["hosts"][0], known=fresh))
-
-    async def _refuse_without_pods(self, service: str, namespace: str, fresh: frozenset[str]) -> None:
-        if self._config.force:
-            return
-        settings = self._config.services[service]
-        for version in sorted(fresh):
-            workload = settings.workload(version)
-            if workload is None:
-                continue
-            if workload.replicas == 0:
-                raise pulumi.RunError(
-                    f"{service}: {version} would get requests and has 0 replicas: they would be answered 503; give it pods ({_FORCE})"
-                )
-            there = await self.ask(lambda version=version: self.state(namespace).find("Deployment", f"{service}-{version}"), None)  # type: ignore[misc]
-            if there is None or there["status"].get("readyReplicas", 0) > 0 or (service, version) in self._remade:
-                continue  # ready, or about to be made or changed, which this update waits for
-            if there["spec"].get("replicas") == 0:
-                raise pulumi.RunError(
-                    f"{service}: {version} would get requests and somebody has scaled it to 0 pods ({_maker(there)}); put it back and go on with"
-                    f" pulumi up --refresh ({_FORCE})"
-                )
-            ailment = await self.ask(lambda version=version: self.state(namespace).ailments(service, version), "")  # type: ignore[misc]
-            raise pulumi.RunError(
-                f"{service}: {version} would get requests and none of its pods is ready{': ' + ailment if ailment else ''}; mend it first ({_FORCE})"
-            )
-
-    async def _note_remade(self, args: pulumi.ResourceHookArgs) -> None:
-        """Note that this update makes a version's pods anew, whatever of them it changes: what ails them now may be mended by it."""
-        inputs: Any = args.new_inputs
-        before: Any = args.old_inputs
-        labels = inputs["metadata"]["labels"]
-        # After a failure the engine updates what is as it was, to wait for it again.
-        if not before or any(inputs["spec"].get(key) != before["spec"].get(key) for key in ("template", "replicas")):
-            self._remade.add((labels["app"], labels.get("version", "")))
-
-    async def _pods_are_idle(self, args: pulumi.ResourceHookArgs) -> None:
-        """Before the last pod of a version goes, no route may send requests to it, and no proxy may still do so."""
-        inputs: Any = args.new_inputs
-        before: Any = args.old_inputs
-        if inputs["spec"].get("replicas") != 0 or before["spec"].get("replicas") == 0 or self._config.force:
-            return
-        labels, namespace = inputs["metadata"]["labels"], inputs["metadata"].get("namespace")
-        service, version = labels["app"], labels.get("version", "")
-        if not version or not isinstance(namespace, str):
-            return
-        if (service, version) not in self._idle:
-            raise pulumi.RunError(
-                f"{service}: {version} gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update ({_FORCE})"
-            )
-        if not pulumi.runtime.is_dry_run():
-            try:
-                await self.wait(Want(self._config.host(service, namespace), gone=frozenset({version})), await self.acknowledgement.mark())
-            except RejectedError as error:
-                self.acknowledgement.refuse(error)
-
-    async def _tell_what_ails(self, args: pulumi.ErrorHookArgs) -> bool:
-        """Say which version is at fault, with the reason its pods give and the last lines of their log; the operation is not tried again."""
-        inputs: Any = args.new_inputs or args.old_inputs
-        labels = inputs["metadata"].get("labels", {})
-        namespace, service, version = inputs["metadata"].get("namespace"), labels.get("app"), labels.get("version")
-        held = sorted({name for error in args.errors for name in _CONFLICT.findall(error)})
-        if held:
-            what = f"version {version} of {service}" if version else str(service)
-            pulumi.log.error(
-                f"{what} was not changed: field manager {', '.join(held)} holds a field of it that this update sets. If the stack is to have it, take it over:"
-                " PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up\nTraffic stays where it was."
-            )
-        elif version and any(_CANCELLED.search(error) for error in args.errors):
-            pulumi.log.error(
-                f"the update was interrupted while pods of version {version} of {service} started; the next pulumi up goes on from here."
-            )
-        elif version and isinstance(namespace, str):
-            ailment = await self.ask(lambda: self.state(namespace).ailments(service, version), "")
-            told = f":\n{ailment}" if ailment else "; its pods give no reason"
-            pulumi.log.error(
-                f"version {version} of {service} is at fault{told}\nTraffic stays where it was; the next pulumi up goes on from here."
-            )
-        return False
-
-    async def _known(self, want: Want) -> None:
-        """Before a route names new versions: proxies know them. Where they reject the rules of these, that is said, and those put back."""
-        await self.acknowledgement.known(want)
+            await self.acknowledgement.known(Want(inputs["spec"]["hosts"][0], known=fresh))
 
     async def wait(self, want: Want, since: Mapping[str, Mark] | None, seconds: float | None = None) -> bool:
         """Until proxies have followed; where they cannot be asked, for the configured grace. Whether they were asked.
@@ -308,9 +216,9 @@ class Safeguards:
         except RejectedError:
             raise
         except ClusterError as error:
-            raise pulumi.RunError(
-                f"{error}\nTraffic stays as it is; the next pulumi up goes on from here (weir:propagation.timeout: {settings.timeout})"
-            ) from None
+            applied = "The rules are in the cluster; weir status shows who follows"
+            stands = applied if want.changed else "Traffic stays as it is; the next pulumi up goes on from here"
+            raise pulumi.RunError(f"{error}\n{stands} (weir:propagation.timeout: {settings.timeout})") from None
         if want.host and not obeyed.proxies:
             pulumi.log.info(f"no proxy uses {want.service}: what changed there reaches nobody")
         pulumi.log.debug(f"{obeyed.proxies} proxies {want}, after {obeyed.seconds:.2f} s")
@@ -361,19 +269,3 @@ class Safeguards:
         return Kubectl.find(
             namespace, kubeconfig=str(Path(path).expanduser().absolute()) if path else None, context=self._config.kube_context
         )
-
-
-def _maker(found: Mapping[str, Any]) -> str:
-    """Who had a hand in an object, as far as it tells: the stack that made it, and the field managers other than Pulumi."""
-    metadata = found["metadata"]
-    stack = metadata.get("annotations", {}).get(OWNER)
-    managers = dict.fromkeys(str(entry["manager"]) for entry in metadata.get("managedFields", []) if entry.get("subresource") != "status")
-    others = [
-        manager
-        for manager in managers
-        if not manager.startswith("pulumi-kubernetes") and manager != metadata.get("annotations", {}).get(MANAGER)
-    ]
-    told = [f"field manager {', '.join(others)}"] if others else []
-    if stack is not None and stack != owner():
-        told.insert(0, f"stack {stack} made it")
-    return "; ".join(told) or "who did it is not recorded"

@@ -49,7 +49,7 @@ def test_a_field_of_somebody_else_is_not_called_a_fault_of_the_version(monkeypat
     metadata = {"name": "backend-v2", "namespace": "demo", "labels": {"app": "backend", "version": "v2"}}
     error = 'Apply failed with 1 conflict: conflict with "kubectl-set" using apps/v1: .spec.template.spec.containers[name="backend"].image'
     args = pulumi.ErrorHookArgs("urn", "id", "backend-v2", "kubernetes:apps/v1:Deployment", {"metadata": metadata}, errors=[error])
-    assert asyncio.run(guard._tell_what_ails(args)) is False
+    assert asyncio.run(guard.readiness.tell_what_ails(args)) is False
     assert said[0].startswith("version v2 of backend was not changed: field manager kubectl-set holds a field of it that this update sets.")
     assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up" in said[0]
 
