@@ -120,9 +120,9 @@ def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
 def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) -> None:
     """With a rollout of either version stuck, traffic goes back to the stable version within seconds; that the pods are not ready fails the update after."""
     versions: dict[str, Any] = {"v1": {}, "v2": {}, stuck: BROKEN}
-    hazards.write(exporting(backend("v1", {"v2": 20}, **versions)))
+    hazards.write(exporting(backend("v1", {"v2": 20}, **versions), readyTimeout="15s"))
     assert hazards.pulumi("up --yes --skip-preview").code != 0
-    hazards.write(exporting(backend("v1", {"v2": 0}, **versions)))
+    hazards.write(exporting(backend("v1", {"v2": 0}, **versions), readyTimeout="15s"))
     running = Running(hazards)
     began = time.monotonic()
     until(lambda: [entry["weight"] for entry in route(hazards)["http"][0]["route"]] == [100, 0], 10, "the route has moved")

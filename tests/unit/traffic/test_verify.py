@@ -264,7 +264,9 @@ def test_an_ephemeral_stack_is_asked_for_its_namespace(
     pulumi.write_text("#!/bin/sh\necho \"error: no stack named 'pr-7' found\" >&2\nexit 6\n")
     capsys.readouterr()
     assert run(stack, "--stack", "pr-7") == 1
-    assert "(no stack named 'pr-7' found); run pulumi up, or name it with --namespace" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "stack pr-7 was never initialised in this backend, and nothing was done; to do so: pulumi stack init pr-7" in said
+    assert "or name it with --namespace" in said
     monkeypatch.setenv("WEIR_TOOL_PULUMI", "/nowhere/pulumi")
     assert run(stack) == 1
     assert "WEIR_TOOL_PULUMI names /nowhere/pulumi" in capsys.readouterr().err
