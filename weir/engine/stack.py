@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weir import yamlfile
+from weir.engine.locks import held
 from weir.engine.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.errors import WeirError
 from weir.processes import alive, until_killed
@@ -167,7 +166,7 @@ class Stack:
         asked = self._ask("stack", "export", "--stack", self.name)
         if asked.returncode:
             raise EngineError(f"the state of stack {self.name} cannot be read: {_words(asked)}")
-        if not (locks := self._locks()):
+        if not (locks := held(self.project, self.name)):
             return ""
         if running := [pid for pid in locks if alive(pid)]:
             raise EngineError(f"an update of stack {self.name} still runs (process {running[0]}); wait for its end, then try again")
@@ -207,28 +206,6 @@ class Stack:
         if asked.returncode or not asked.stdout.strip():
             raise EngineError(f"pulumi does not know the {name} of stack {self.name} ({_words(asked) or 'no output'}); run pulumi up")
         return asked.stdout.strip()
-
-    @property
-    def _short(self) -> str:
-        return self.name.rsplit("/", 1)[-1]
-
-    def _locks(self) -> list[int]:
-        """The processes of this machine whose locks the file backend holds for the stack."""
-        backend = os.environ.get("PULUMI_BACKEND_URL", "")
-        if not backend.startswith("file://"):
-            return []
-        place = Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "locks"
-        project = yamlfile.load((self.project / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
-        here, found = socket.gethostname(), []
-        # Old backends have no organization and project in the path.
-        for file in sorted({*place.glob(f"*/{project}/{self._short}/*.json"), *place.glob(f"{self._short}/*.json")}):
-            try:
-                lock = json.loads(file.read_text())
-            except (OSError, ValueError):
-                continue  # gone meanwhile
-            if lock.get("hostname") == here:
-                found.append(int(lock["pid"]))
-        return found
 
     def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
         try:
