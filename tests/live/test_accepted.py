@@ -52,6 +52,9 @@ def test_the_api_server_takes_every_valid_config(lab: Project) -> None:
             text = json.dumps(manifest)
             if text in taken:
                 continue
+            if manifest["kind"] == "Namespace":
+                # It stands, as the first config had it: what another one makes of it is tried under another name.
+                manifest = {**manifest, "metadata": {**manifest["metadata"], "name": f"{NAMESPACE}-too"}}
             refused, warned = server.refusal(manifest)
             assert not refused, f"{refused}\n{json.dumps(manifest, indent=1)}"
             new = [each for each in warned if next((name for part, name in _FORETOLD.items() if part in each), each) not in foretold]
