@@ -97,13 +97,20 @@ def plan(
             for service, edit in edits.items():
                 edit(copy, service, settings[service])
             try:
-                text, config = copy.text, load_text(file.path, copy.text)
+                config = load_text(file.path, copy.text)
             except ConfigError:
-                if not about:
-                    raise
-                # The file is sound with it: it names a version that was never applied.
-                what = f"{', '.join(about)} of {list(edits)[-1]}"
-                raise NotThereError(f"{what} is {_ABSENT}, without requests: pulumi up") from None
+                # It may be sound only with the split that the file has, as after a promotion that was killed: a release owns the split.
+                for service in edits:
+                    _split_as(copy, service, settings[service], wanted.services[service])
+                try:
+                    config = load_text(file.path, copy.text)
+                except ConfigError:
+                    if not about:
+                        raise
+                    # The file is sound with it: it names a version that was never applied.
+                    what = f"{', '.join(about)} of {list(edits)[-1]}"
+                    raise NotThereError(f"{what} is {_ABSENT}, without requests: pulumi up") from None
+            text = copy.text
             # What the file has for them besides.
             more = (_routes(each, live, edits) for each in (wanted, without_ended(config, now)))
             asked, besides = more
@@ -136,6 +143,13 @@ def _applied(target: Stack, file: StackEdit, edits: Mapping[str, Edit], live: Li
         if all(_routed(_traffic(known, service, live)) == _routed(_standing(known, live, service)) for service in edits):
             break
     return found
+
+
+def _split_as(copy: StackEdit, service: str, before: Service, wanted: Service) -> None:
+    """Give the service the stable version and the canaries of another config."""
+    copy.set_stable(service, wanted.stable)
+    for version in {**before.canary, **wanted.canary}:
+        copy.set_canary(service, version, wanted.canary.get(version))
 
 
 def _lines(config: StackConfig, service: str, live: Live, take_back: bool, about: Collection[str]) -> Iterator[str]:
