@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import CHECKOUT, until
+from tests.live.lossless.conftest import soak
 from tests.live.lossless.load import Load, Stream, slow
 from tests.live.lossless.scene import FORTIO, SAME_FORTIO, Scene, backend, server
 from tests.live.lossless.test_failures import CLI, Running
@@ -116,7 +117,7 @@ def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
         hazards.up(exporting(service), "--skip-preview")
 
 
-@pytest.mark.parametrize("stuck", ["v1", "v2"])
+@pytest.mark.parametrize("stuck", [pytest.param("v1", marks=soak), "v2"])
 def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) -> None:
     """With a rollout of either version stuck, traffic goes back to the stable version within seconds; that the pods are not ready fails the update after."""
     versions: dict[str, Any] = {"v1": {}, "v2": {}, stuck: BROKEN}
