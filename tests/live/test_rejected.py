@@ -51,7 +51,7 @@ def test_the_draws_find_what_weir_does_not_refuse(proxies: Proxies, monkeypatch:
     """They have the power to: without weir's rule for redirects, the same draws bring some that Envoy rejects, and these alone are blamed."""
     monkeypatch.setattr(numbers, "REDIRECT_CODES", range(300, 400))
     found: dict[str, Rejection] = {}
-    for number in range(0, DRAWN, _BATCH):
+    for number in range(0, 2 * DRAWN, _BATCH):
         drawn = _drawn(number)
         found = culprits(drawn, proxies)
         if found:

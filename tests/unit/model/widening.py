@@ -73,7 +73,8 @@ _regexes = st.builds(
 
 WIDE: list[tuple[Any, Values]] = [
     *((kind, _integers) for kind in (numbers.Count, numbers.FromOne, numbers.Unsigned, numbers.UnsignedFromOne, numbers.RingSize)),
-    *((kind, _integers) for kind in (numbers.Prime, numbers.ErrorCode, numbers.Status, numbers.RedirectCode)),
+    *((kind, _integers) for kind in (numbers.Prime, numbers.ErrorCode, numbers.Status)),
+    (numbers.RedirectCode, st.integers(300, 399) | _integers),
     *((kind, _integers) for kind in (numbers.WholePercent, numbers.LocalityWeight)),
     *((kind, _ports) for kind in (numbers.Port, numbers.ServicePort, numbers.GatewayPort)),
     *((kind, _fractions) for kind in (numbers.Percent, numbers.Share, numbers.Positive)),
