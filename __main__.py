@@ -55,6 +55,8 @@ if not os.environ.get("WEIR_WARNED"):
 
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
 alone = json.loads(os.environ.get("WEIR_ROUTES_ALONE") or "null")
+if alone is not None and not pulumi.runtime.is_dry_run():
+    guard.acknowledgement.begin()
 if alone is not None:
     for name in alone:
         MeshService(

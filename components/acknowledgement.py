@@ -78,10 +78,15 @@ class Acknowledgement:
         self._changes[(kind, change.namespace, change.name)] = change
         await self.mark()
 
+    def begin(self) -> None:
+        """Note how far istiod has come while the engine still starts: a release is sure to change a rule, and would wait for it then."""
+        self._marking = asyncio.ensure_future(self._guard.aside(self._mark))
+
     async def mark(self) -> dict[str, Mark]:
         """How far each istiod had come before the first change; empty where it cannot be asked, which whoever waits then says."""
         if self._marking is None:
-            self._marking = asyncio.ensure_future(self._guard.aside(self._mark))
+            self.begin()
+        assert self._marking is not None
         return await asyncio.shield(self._marking)
 
     def _mark(self) -> dict[str, Mark]:
