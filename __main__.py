@@ -15,7 +15,7 @@ from components.handed import handed_over
 from components.mesh_service import MeshService
 from components.safeguards import Safeguards
 from components.stack_namespace import StackNamespace, left_alone
-from components.standing import Standing
+from components.standing import RELEASE, Standing
 from weir.model import ServiceObjects, StackConfig, ended, mesh, outputs, warnings, without_ended
 
 
@@ -54,7 +54,7 @@ if not os.environ.get("WEIR_WARNED"):
         pulumi.log.warn(str(warning))
 
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
-alone = json.loads(os.environ.get("WEIR_ROUTES_ALONE") or "null")
+alone = json.loads(os.environ.get(RELEASE) or "null")
 if alone is not None and not pulumi.runtime.is_dry_run():
     guard.acknowledgement.begin()
 if alone is not None:

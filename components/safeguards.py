@@ -88,7 +88,7 @@ class Safeguards:
         Pulumi compares what it wrote before with what it is to write now, and does not see what somebody has added between: an update
         that undoes it must differ in something.
         """
-        found = await self.ask(lambda: self.state(namespace).find(kind, name), None)
+        found = await self.standing(namespace, kind, name)
         if found is None:
             return None
         last: str | None = found["metadata"].get("annotations", {}).get(RESTORED)
@@ -151,7 +151,7 @@ class Safeguards:
         namespace = name if kind == "Namespace" else metadata.get("namespace")
         if not isinstance(name, str) or not isinstance(namespace, str) or self._config.adopt:
             return  # an ephemeral namespace has no name yet, and nobody can have taken it
-        found = await self.ask(lambda: self.state(namespace).find(kind, name), None)
+        found = await self.standing(namespace, kind, name)
         if found is None or found["metadata"].get("annotations", {}).get(OWNER) == owner():
             return
         what = name if kind == "Namespace" else f"{namespace}/{name}"
@@ -168,7 +168,7 @@ class Safeguards:
         taken_back = kind == "VirtualService" and name == os.environ.get(TAKE_BACK)
         if self._config.force or taken_back or not isinstance(namespace, str):
             return
-        found = await self.ask(lambda: self.state(namespace).find(kind, name), None)
+        found = await self.standing(namespace, kind, name)
         if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
             raise pulumi.RunError(
                 f"{kind} {namespace}/{name} is not as the last update left it ({maker(found)}): see what was changed with weir status, then put it"

@@ -10,8 +10,9 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_random import RandomPet
 
 from components.placement import owner, placed
+from components.readiness import FORCE
 from components.safeguards import Safeguards
-from components.standing import FORCE, STATE, outputs_in, state
+from components.standing import STATE, outputs_in, state
 from weir.model import Manifest, StackConfig, workloads
 from weir.model.hazards import namespace_hazard
 

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from components.placement import known, owner
+from components.readiness import FORCE
 from components.safeguards import Safeguards
 from components.virtual_service import VirtualService
 from weir.model import Mesh, StackConfig
@@ -20,8 +21,6 @@ STATE = "pulumi:pulumi:readStackResourceOutputs"
 
 RELEASE = "WEIR_ROUTES_ALONE"
 """Environment variable that a release sets: the services whose routes alone it reaches."""
-
-FORCE = "weir:force: true goes on all the same"
 
 
 class Standing:
