@@ -15,8 +15,9 @@ from components.handed import handed_over
 from components.mesh_service import MeshService
 from components.safeguards import Safeguards
 from components.stack_namespace import StackNamespace, left_alone
-from components.standing import RELEASE, Standing
+from components.standing import Standing
 from weir.model import ServiceObjects, StackConfig, ended, mesh, outputs, warnings, without_ended
+from weir.program_environment import ROUTES_ALONE, WARNED
 
 
 def stack_config() -> StackConfig:
@@ -48,13 +49,13 @@ def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
 
 
 # A release has said them once, and has this run twice, for its preview and for the update.
-if not os.environ.get("WEIR_WARNED"):
-    warn_of_unserved(config)
+if not os.environ.get(WARNED):
+    warn_of_unserved(config, guard)
     for warning in warnings(config):
         pulumi.log.warn(str(warning))
 
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
-alone = json.loads(os.environ.get(RELEASE) or "null")
+alone = json.loads(os.environ.get(ROUTES_ALONE) or "null")
 if alone is not None and not pulumi.runtime.is_dry_run():
     guard.acknowledgement.begin()
 if alone is not None:

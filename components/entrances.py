@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
 import pulumi
 
+from components.safeguards import Safeguards
 from weir.cluster.entrances import unserved
 from weir.cluster.errors import ClusterError
-from weir.cluster.kubectl import Kubectl
 from weir.model import StackConfig
 
 
-def warn_of_unserved(config: StackConfig) -> None:
+def warn_of_unserved(config: StackConfig, guard: Safeguards) -> None:
     """In a preview, a warning for each gateway of the stack that no pod serves; nothing where the cluster, or all of it, cannot be asked."""
     if config.gateways and pulumi.runtime.is_dry_run():
         # An output, so that the program does not end before the answer is there.
-        pulumi.Output.all(_warn(config))
+        pulumi.Output.all(_warn(config, guard))
 
 
-async def _warn(config: StackConfig) -> int:
+async def _warn(config: StackConfig, guard: Safeguards) -> int:
     """Warn, and give the number of warnings."""
-
-    def asked() -> list[str]:
-        path = str(Path(config.kubeconfig).expanduser().absolute()) if config.kubeconfig else None
-        return list(unserved(Kubectl.find(config.namespace, kubeconfig=path, context=config.kube_context), config.gateways))
-
     try:
-        # Not the event loop's own threads: those may all be waiting for the engine.
-        with ThreadPoolExecutor(1) as aside:
-            found = await asyncio.get_running_loop().run_in_executor(aside, asked)
+        found = await guard.aside(lambda: list(unserved(guard.kubectl(config.namespace), config.gateways)))
     except ClusterError as error:
         pulumi.log.debug(f"whether pods serve the gateways cannot be asked: {error}")
         return 0

@@ -12,7 +12,8 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 
 from weir.model import ConfigError, StackConfig, load
 from weir.model.load import decoded
-from weir.secret import STACK_FILE, Secret, withheld
+from weir.program_environment import STACK_FILE
+from weir.secret import Secret, withheld
 
 _PREFIX = "weir:"
 

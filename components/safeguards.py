@@ -32,13 +32,10 @@ from weir.model import StackConfig
 from weir.model.order import Objects
 from weir.model.usage import used
 from weir.model.workloads import MANAGER, OWNER, RESTORED, digest, edited
+from weir.program_environment import TAKE_BACK
 
 Answer = TypeVar("Answer")
 _QUESTIONS_AT_A_TIME = 8
-
-
-TAKE_BACK = "WEIR_TAKE_BACK"
-"""Environment variable that `weir abort` sets: the service whose VirtualService is written over what somebody has edited by hand."""
 
 
 class Safeguards:

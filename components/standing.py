@@ -15,12 +15,10 @@ from components.virtual_service import VirtualService
 from weir.model import Mesh, StackConfig
 from weir.model.hazards import hazards, orphans
 from weir.model.order import Objects, pods_first, routes_first
+from weir.program_environment import ROUTES_ALONE
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The engine's own function that reads a stack's state, the one that is updated included (sdk: StackReference is made of its like)."""
-
-RELEASE = "WEIR_ROUTES_ALONE"
-"""Environment variable that a release sets: the services whose routes alone it reaches."""
 
 
 class Standing:
@@ -42,10 +40,10 @@ class Standing:
         async def check(namespace: str) -> str:
             standing = await self._guard.objects(namespace)
             if standing:
-                found = hazards(self._config, self._plan, standing, owner(), routes_only=bool(os.environ.get(RELEASE)))
+                found = hazards(self._config, self._plan, standing, owner(), routes_only=bool(os.environ.get(ROUTES_ALONE)))
                 if found and not self._config.force:
                     raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
-                if not os.environ.get(RELEASE):
+                if not os.environ.get(ROUTES_ALONE):
                     await self._tell_orphans(namespace, standing)
             return namespace
 

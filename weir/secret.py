@@ -11,9 +11,6 @@ from typing import Any
 SHOWN = "[secret]"
 """What stands for a secret wherever people look, as Pulumi has it."""
 
-STACK_FILE = "WEIR_STACK_FILE"
-"""Environment variable of the program: the stack file, where an update has another one than Pulumi.STACK.yaml (`pulumi up --config-file`)."""
-
 
 class Secret:
     """A value that shows as `[secret]`. `text`: itself in a program, what it was encrypted to elsewhere.

@@ -26,16 +26,8 @@ from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.engine.stack import EngineError, Stack
 from weir.errors import UsageError, WeirError
 from weir.model import Service, StackConfig, traffic, warnings
+from weir.program_environment import ROUTES_ALONE, TAKE_BACK, WARNED
 from weir.stackedit import StackEdit, overwrite, read
-
-TAKE_BACK = "WEIR_TAKE_BACK"
-"""Environment variable of the program: the service whose VirtualService is written over what somebody has edited by hand."""
-
-ROUTES_ALONE = "WEIR_ROUTES_ALONE"
-"""Environment variable of the program: the services of which the route alone changes, and that are all it has to register; a JSON list."""
-
-WARNED = "WEIR_WARNED"
-"""Environment variable of the program: warnings about the config have been said."""
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:

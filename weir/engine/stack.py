@@ -15,7 +15,7 @@ from weir.engine.locks import held
 from weir.engine.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.errors import WeirError
 from weir.processes import alive, until_killed
-from weir.secret import STACK_FILE
+from weir.program_environment import STACK_FILE
 
 if TYPE_CHECKING:
     from weir.cluster.kubectl import Kubectl

@@ -1,0 +1,15 @@
+"""Environment variables by which weir tells the program of a stack what the stack file does not say."""
+
+from __future__ import annotations
+
+STACK_FILE = "WEIR_STACK_FILE"
+"""The stack file, where an update has another one than Pulumi.STACK.yaml (`pulumi up --config-file`)."""
+
+TAKE_BACK = "WEIR_TAKE_BACK"
+"""The service whose VirtualService is written over what somebody has edited by hand."""
+
+ROUTES_ALONE = "WEIR_ROUTES_ALONE"
+"""The services of which the route alone changes, and that are all there is to register; a JSON list."""
+
+WARNED = "WEIR_WARNED"
+"""Set where the warnings about the config have been said."""
