@@ -15,7 +15,7 @@ from tests.live.harness import CHECKOUT, Project
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test in this directory needs the lab."""
+    """Every test in this directory needs the lab, or the tools that it builds."""
     live = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in live:
         item.add_marker(pytest.mark.live)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weir import yamlfile
+from weir.engine.shown import Shown
 from weir.processes import until_killed
 
 if TYPE_CHECKING:
@@ -40,16 +41,20 @@ class ProgramServer:
 
     def __init__(self, project: Path) -> None:
         """Start it. Nothing is waited for."""
+        self._shown = Shown(2)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "weir.engine.server", str(project)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # What the program prints, and a provider that is kept.
+            stderr=self._shown.end,
             bufsize=0,
             # Ctrl-C is for the engine, which ends the update in good order and needs the program for that.
             start_new_session=True,
             # What the program asks the cluster it asks through kubectl, and gRPC would remark on every new process.
             env={"GRPC_VERBOSITY": "ERROR", **GO, **os.environ},
         )
+        self._shown.started()
 
     @property
     def ended(self) -> bool:
@@ -91,6 +96,7 @@ class ProgramServer:
         """End it."""
         self._process.kill()
         self._process.wait(_END_SECONDS)
+        self._shown.rest()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from weir.engine.locks import held
 from weir.engine.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
+from weir.engine.shown import Shown
 from weir.errors import WeirError
 from weir.processes import alive, until_killed
 from weir.program_environment import STACK_FILE
@@ -25,6 +26,8 @@ TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
 
 _ASK_SECONDS = 60.0
 _PREVIEW_SECONDS = 300.0
+# Without a dialogue it has no colours either, unless somebody asks for them: they are escape sequences, as those that a value may have.
+_PLAIN = ("--non-interactive", "--color=never")
 # pulumi's exit code for a stack that does not exist (its documentation, "Exit codes").
 _NO_STACK = 6
 
@@ -92,7 +95,7 @@ class Stack:
         own. `policies`: the directory of a policy pack that is asked. `environment`: what the program finds there besides.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
-        command = [self._pulumi(), "up", "--yes", "--non-interactive", "--stack", self.name, *([] if preview else ["--skip-preview"])]
+        command = [self._pulumi(), "up", "--yes", *_PLAIN, "--stack", self.name, *([] if preview else ["--skip-preview"])]
         command += [f"--target={pattern}" for pattern in only]
         command += [f"--config-file={config}"] if config else []
         command += [f"--policy-pack={policies}"] if policies else []
@@ -144,17 +147,22 @@ class Stack:
         """
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that. It is told the same when this
         # process is killed, which ends its waiting for pods too.
+        shown = Shown(2 if aside else 1)
         process = subprocess.Popen(
             [*until_killed("INT"), *command],
             cwd=self.project,
             start_new_session=shielded,
-            stdout=2 if aside else None,
+            stdout=shown.end,
+            stderr=shown.end,
             env={**GO, **os.environ, **more},
         )
+        shown.started()
         interrupted = False
         while True:
             try:
-                return process.wait(), interrupted
+                code = process.wait()
+                shown.rest()
+                return code, interrupted
             except KeyboardInterrupt:
                 interrupted = not shielded
 
@@ -210,7 +218,7 @@ class Stack:
     def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
         try:
             done = subprocess.run(
-                [*until_killed("INT"), self._pulumi(), *arguments, "--non-interactive", "--color", "never"],
+                [*until_killed("INT"), self._pulumi(), *arguments, *_PLAIN],
                 cwd=self.project,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
