@@ -16,14 +16,12 @@ Configs = Mapping[str, Mapping[str, Any]]
 _ISTIO = ("VirtualService", "DestinationRule", "Gateway")
 _LOCALITIES = ("us-west/zone1/a", "us-west/zone2/a", "us-east/zone1/b")
 _FIRST_FREE_PORT = 20000
-_TAKEN = (2379, 2380, 6443, 8080, 9876, 15010, 15012, 15014, 15017)
-"""Where the API server, its store and istiod listen, in the same network."""
 
 
 def objects(configs: Configs) -> list[Manifest]:
     """Istio's objects of the configs, by the name of their namespace, as all proxies see them, and their Services and pods."""
     made: list[Manifest] = []
-    ports: dict[int, str] = dict.fromkeys(_TAKEN, "")
+    ports: dict[int, str] = {}
     for name, raw in configs.items():
         config = placed(raw, name)
         made += _services(config, name)

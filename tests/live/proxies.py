@@ -1,8 +1,8 @@
 """Real proxies asked what they make of Istio's objects, without a cluster: an istiod that reads them from a directory, and two Envoys.
 
 Each question has an istiod and Envoys of its own, which know nothing but what is asked: a sidecar, and a gateway with the label
-`istio: judge`. They run in a network of their own, where they may listen at any port. With them runs an API server with nothing in it,
-without which this istiod does not start.
+`istio: judge`. They run in a network of their own, with an API server with nothing in it, without which this istiod does not start. The
+gateway, which listens at whatever ports the objects say, has another, where nothing else takes one.
 """
 
 from __future__ import annotations
@@ -20,26 +20,21 @@ from pathlib import Path
 from socket import AF_UNIX, socket
 from typing import Any
 
-from lab.tools.catalog import ISTIO_VERSION
+from tests.live.bootstrap import NAMESPACE, bootstrap
+from tests.live.networks import ADDRESS, network, network_beside
 from weir.processes import until_killed
 
 GATEWAY_LABELS = {"istio": "judge"}
-_NAMESPACE = "judge"
 _SECONDS = 180.0
 _REASON = 400
-_LOCALITY = {"region": "us-west", "zone": "zone1", "sub_zone": "a"}
 # The stock Envoy lacks the filters that Istio adds to its own build; nobody signs certificates here.
 _ISTIOD = {"PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FILTER": "false", "ENABLE_CA_SERVER": "false"}
-_ADDRESS = "198.18.0.1"
 _TOKEN = "judge"
 _API = "https://127.0.0.1:6443"
-_RUNTIME = {
-    # What Istio gives its proxies (pkg/bootstrap/config.go, extractRuntimeFlags); the first one is a bound on configs.
-    "re2.max_program_size.error_level": "32768",
-    "envoy.reloadable_features.http_reject_path_with_fragment": False,
-    "envoy.reloadable_features.fixed_heap_use_allocated": True,
-    "envoy.reloadable_features.coalesce_lb_rebuilds_on_batch_update": False,
-}
+_LAST_PORT = 65535
+_OUTGOING = 15004
+"""What the gateway calls istiod from: one of the ports at which no gateway listens, since the proxy of a pod does for itself."""
+
 _REJECTED = re.compile(r"^\[[^\n]*config for type\.googleapis\.com/envoy[.\w]*\.(\w+) rejected: (.*(?:\n(?!\[).*)*)", re.MULTILINE)
 _INVALID = re.compile(r"Failed to parse \S+: (.*)")
 
@@ -69,7 +64,7 @@ class Proxies:
         """Everything that one question has in common with the next."""
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="judge-")))
-            enter = stack.enter_context(_network())
+            enter = stack.enter_context(network())
             yield cls(tools, enter, stack.enter_context(_api_server(directory, tools, enter)))
 
     def rejections(self, objects: Sequence[Mapping[str, Any]]) -> list[Rejection]:
@@ -77,12 +72,14 @@ class Proxies:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="judge-")))
             istiod = stack.enter_context(_Istiod.started(directory, self._tools["pilot-discovery"], self._enter, self._kubeconfig))
+            beside = stack.enter_context(network_beside(self._enter, source_port=_OUTGOING))
             envoys = [
-                stack.enter_context(_Envoy.started(directory, self._tools["envoy"], self._enter, name, labels))
-                for name, labels in (("sidecar", {"app": "judge"}), ("router", GATEWAY_LABELS))
+                stack.enter_context(_Envoy.started(directory, self._tools["envoy"], enter, name, labels))
+                for name, enter, labels in (("sidecar", self._enter, {"app": "judge"}), ("router", beside, GATEWAY_LABELS))
             ]
             # Not before they are connected: a proxy that starts with a certificate that never comes would not ask for listeners.
             _wait_for(lambda: all(envoy.connected() for envoy in envoys), lambda: f"the proxies do not reach istiod: {istiod.last_words()}")
+            objects = [*objects, _last(objects)]
             istiod.publish(objects)
             found: list[Rejection] = []
 
@@ -99,22 +96,6 @@ class Proxies:
 
 
 @contextmanager
-def _network() -> Iterator[list[str]]:
-    """What to put before a command so that it runs in a network of its own, with the loopback device alone. It goes with this process."""
-    # An API server wants an address that is not loopback's, and a way out.
-    setup = f"ip link set lo up && ip address add {_ADDRESS}/32 dev lo && ip route add default dev lo"
-    command = ["unshare", "--net", "sh", "-c", f"{setup} && echo up && exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as keeper:
-        assert keeper.stdout is not None
-        assert keeper.stdin is not None
-        assert keeper.stdout.readline() == "up\n"
-        try:
-            yield ["nsenter", f"--net=/proc/{keeper.pid}/ns/net", "--"]
-        finally:
-            keeper.stdin.close()
-
-
-@contextmanager
 def _api_server(directory: Path, tools: Mapping[str, Path], enter: Sequence[str]) -> Iterator[Path]:
     """An API server with nothing in it: its kubeconfig."""
     (directory / "tokens.csv").write_text(f"{_TOKEN},judge,judge,system:masters\n")
@@ -128,7 +109,7 @@ def _api_server(directory: Path, tools: Mapping[str, Path], enter: Sequence[str]
         "etcd-servers": "http://127.0.0.1:2379",
         "cert-dir": directory / "certs",
         "bind-address": "127.0.0.1",
-        "advertise-address": _ADDRESS,
+        "advertise-address": ADDRESS,
         "service-cluster-ip-range": "198.19.0.0/24",
         "endpoint-reconciler-type": "none",
         "authorization-mode": "AlwaysAllow",
@@ -172,7 +153,7 @@ class _Istiod:
         sources = [{"address": f"fs://{objects}"}, {"address": "k8s://"}]
         mesh.write_text(json.dumps({"defaultProviders": {"metrics": []}, "configSources": sources}))
         command = [*enter, binary, "discovery", "--registries", "", "--meshConfig", mesh, "--kubeconfig", kubeconfig]
-        with _process(command, directory, "istiod.log", {"PATH": "/usr/bin:/bin", "POD_NAMESPACE": "istio-system", **_ISTIOD}) as log:
+        with _process(command, directory, "istiod.log", {"PATH": "/usr/bin:/bin", "PODNAMESPACE": "istio-system", **_ISTIOD}) as log:
             yield cls(objects, log)
 
     def publish(self, objects: Sequence[Mapping[str, Any]]) -> None:
@@ -195,10 +176,10 @@ class _Envoy:
     @classmethod
     @contextmanager
     def started(cls, directory: Path, binary: Path, enter: Sequence[str], name: str, labels: Mapping[str, str]) -> Iterator[_Envoy]:
-        admin, bootstrap = directory / f"{name}.sock", directory / f"{name}.json"
-        bootstrap.write_text(json.dumps(_bootstrap(name, labels, admin)))
+        admin, start = directory / f"{name}.sock", directory / f"{name}.json"
+        start.write_text(json.dumps(bootstrap(name, labels, admin)))
         options = ["--concurrency", "1", "--log-level", "warning", "--disable-hot-restart"]
-        with _process([*enter, binary, "--config-path", bootstrap, *options], directory, f"{name}.log") as log:
+        with _process([*enter, binary, "--config-path", start, *options], directory, f"{name}.log") as log:
             yield cls(name, admin, log)
 
     def connected(self) -> bool:
@@ -241,77 +222,29 @@ def _route_configs(dump: Mapping[str, Any]) -> set[str]:
     return {each["route_config"]["name"] for part in routes for each in part.get("dynamic_route_configs", [])}
 
 
+def _last(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A Gateway at a port of its own, published as the last of all: once the router listens there, it has judged those before it."""
+    taken = {server["port"]["number"] for each in objects if each["kind"] == "Gateway" for server in each["spec"]["servers"]}
+    port = next(number for number in range(_LAST_PORT, 0, -1) if number not in taken)
+    spec = {"selector": GATEWAY_LABELS, "servers": [{"port": {"number": port, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]}
+    metadata = {"name": "last", "namespace": NAMESPACE}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": metadata, "spec": spec}
+
+
 def _mark(manifest: Mapping[str, Any], envoy: str) -> str | None:
     """What stands in an Envoy's configuration once it has taken an object; None for one that does not concern it, or leaves no mark."""
     spec, metadata = manifest["spec"], manifest["metadata"]
-    if envoy != "sidecar":
-        return None
     match manifest["kind"]:
+        case "Gateway" if envoy == "router" and metadata["namespace"] == NAMESPACE:
+            return f'"0.0.0.0_{spec["servers"][0]["port"]["number"]}"'
+        case _ if envoy != "sidecar":
+            return None
         case "VirtualService":
             return f'/namespaces/{metadata["namespace"]}/virtual-service/{metadata["name"]}"'
         case "DestinationRule":
             return next((f'|{subset["name"]}|{spec["host"]}"' for subset in spec.get("subsets", [])), None)
         case _:
             return None
-
-
-def _bootstrap(name: str, labels: Mapping[str, str], admin: Path) -> dict[str, Any]:
-    """The part of Istio's own bootstrap (tools/packaging/common/envoy_bootstrap.json) that bears on what is accepted."""
-    metadata = {"NAMESPACE": _NAMESPACE, "ISTIO_VERSION": ISTIO_VERSION, "CLUSTER_ID": "Kubernetes", "LABELS": dict(labels)}
-    source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
-    xds = {"socket_address": {"address": "127.0.0.1", "port_value": 15010}}
-    services = [{"envoy_grpc": {"cluster_name": "xds-grpc"}}]
-    return {
-        "node": {
-            "id": f"{name}~127.0.0.1~{name}.{_NAMESPACE}~{_NAMESPACE}.svc.cluster.local",
-            "cluster": f"{name}.{_NAMESPACE}",
-            "locality": _LOCALITY,
-            "metadata": metadata,
-        },
-        "admin": {"address": {"pipe": {"path": str(admin)}}},
-        "layered_runtime": {"layers": [{"name": "global config", "static_layer": _RUNTIME}]},
-        "dynamic_resources": {
-            "lds_config": source,
-            "cds_config": source,
-            "ads_config": {
-                "api_type": "DELTA_GRPC",
-                "set_node_on_first_message_only": True,
-                "transport_api_version": "V3",
-                "grpc_services": services,
-            },
-        },
-        "static_resources": {
-            "listeners": [_listener(port) for port in (15021, 15090)],
-            "clusters": [_http2("xds-grpc", xds), _http2("sds-grpc", {"pipe": {"path": f"{admin}.nobody"}})],
-        },
-    }
-
-
-def _listener(port: int) -> dict[str, Any]:
-    """One of the two that Istio's bootstrap has, for health checks and statistics: their ports are not to be had."""
-    router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "own",
-        "route_config": {"virtual_hosts": [{"name": "own", "domains": ["*"]}]},
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": router}}],
-    }
-    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
-    return {"address": {"socket_address": {"address": "0.0.0.0", "port_value": port}}, "filter_chains": [{"filters": filters}]}
-
-
-def _http2(name: str, address: Mapping[str, Any]) -> dict[str, Any]:
-    protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    endpoint = {"endpoint": {"address": address}}
-    return {
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "typed_extension_protocol_options": {
-            protocol: {"@type": f"type.googleapis.com/{protocol}", "explicit_http_config": {"http2_protocol_options": {}}}
-        },
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
 
 
 def _wait_for(condition: Any, what: Any) -> None:

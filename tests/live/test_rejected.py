@@ -16,7 +16,7 @@ from hypothesis import Phase, given, seed, settings
 from lab.progress import Progress
 from lab.tools.toolset import find_tools
 from tests.live.judged import culprits, objects
-from tests.live.proxies import Proxies, Rejection
+from tests.live.proxies import GATEWAY_LABELS, Proxies, Rejection
 from tests.unit.model.drawing import ROUND, tens
 from tests.unit.model.widening import wide_configs
 from weir.model import numbers, variables
@@ -100,6 +100,15 @@ def test_what_is_rejected_is_seen(proxies: Proxies, spoil: Callable[[list[Manife
     [rejection, *_] = proxies.rejections(made)
     assert rejection.kind == kind
     assert reason in rejection.reason
+
+
+def test_what_else_runs_beside_the_proxies_is_no_rejection(proxies: Proxies) -> None:
+    """A gateway may listen at any port, those of etcd, the API server and istiod too: the judge's own are in its way nowhere."""
+    servers = [
+        {"port": {"number": port, "name": f"http-{port}", "protocol": "HTTP"}, "hosts": ["*"]} for port in (2379, 6443, 15010, 40758)
+    ]
+    made = objects({"sound": {**_SOUND, "gateways": {"edge": {"selector": GATEWAY_LABELS, "servers": servers}}}})
+    assert proxies.rejections(made) == []
 
 
 def test_envoy_knows_every_variable_that_weir_lets_pass(proxies: Proxies) -> None:
