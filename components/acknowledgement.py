@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -17,6 +20,7 @@ from weir.cluster.put_back import put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want
 from weir.model.workloads import SPEC
+from weir.program_environment import FOLLOWED
 
 if TYPE_CHECKING:
     from components.safeguards import Safeguards
@@ -36,6 +40,11 @@ class RuleChange:
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
     stood: Mapping[str, Any] | None
+
+    @property
+    def of_before(self) -> Mapping[str, Any] | None:
+        """The spec that proxies had: what was in the cluster, which somebody may have edited."""
+        return self.stood["spec"] if self.stood else self.before
 
     @property
     def host(self) -> str:
@@ -65,6 +74,7 @@ class Acknowledgement:
         self._guard = guard
         self._changes: dict[tuple[str, str, str], RuleChange] = {}
         self._marking: asyncio.Future[dict[str, Mark]] | None = None
+        self._followed: dict[str, int] = {}
 
     async def note(self, args: pulumi.ResourceHookArgs) -> None:
         """Hook: a rule is about to change. How far istiod has come is noted with the first."""
@@ -113,9 +123,18 @@ class Acknowledgement:
         changes = self._of(namespace, host)
         changes = changes if host else [change for change in changes if change.name == name]
         for want, part in _wants(host, changes):
-            # Where istiod cannot be asked, one grace is for all.
-            if not await self._taken(want, part):
+            proxies = await self._taken(want, part)
+            if proxies is None:
+                # Where istiod cannot be asked, one grace is for all.
                 return
+            if want.changed == ROUTES:
+                self._report(host, proxies)
+
+    def _report(self, host: str, proxies: int) -> None:
+        """Tell the command that this update is a release of."""
+        self._followed[host] = proxies
+        if path := os.environ.get(FOLLOWED):
+            Path(path).write_text(json.dumps(self._followed), encoding="utf-8")
 
     async def known(self, want: Want) -> None:
         """Return when proxies know the versions that are wanted. The rules of their host that they reject are put back."""
@@ -132,8 +151,8 @@ class Acknowledgement:
     def _of(self, namespace: str, host: str) -> list[RuleChange]:
         return [change for change in self._changes.values() if change.host == host and change.namespace == namespace]
 
-    async def _taken(self, want: Want, changes: Sequence[RuleChange]) -> bool:
-        """Wait for it; whether it could be asked."""
+    async def _taken(self, want: Want, changes: Sequence[RuleChange]) -> int | None:
+        """Wait for it: how many proxies have it; None where they cannot be asked, or what they reject is left alone."""
         give_up = time.monotonic() + _ANOTHER_SECONDS
         while True:
             try:
@@ -146,7 +165,7 @@ class Acknowledgement:
                 other = culprit is not None and any(change.is_of(culprit) for change in self._changes.values())
                 if not other or time.monotonic() > give_up:
                     self.refuse(error)
-                    return True
+                    return None
             # Another service's rule, changed by this update too, is at fault: it is being put back.
             await asyncio.sleep(0.1)
 
@@ -182,7 +201,7 @@ def _wants(host: str, changes: Iterable[RuleChange]) -> Iterator[tuple[Want, lis
     """What proxies are to acknowledge, subsets before the routes that name them; with the rules that each is about."""
     for kind in ("Gateway", "DestinationRule", "VirtualService"):
         if part := [change for change in changes if change.kind == kind]:
-            routes = route_wants(part[0].before, part[0].after) if kind == "VirtualService" else ()
+            routes = route_wants(part[0].of_before, part[0].after) if kind == "VirtualService" else ()
             yield Want(host, changed=_TYPES[kind], routes=routes), part
 
 

@@ -189,8 +189,8 @@ class Safeguards:
         else:
             await self.acknowledgement.known(Want(inputs["spec"]["hosts"][0], known=fresh))
 
-    async def wait(self, want: Want, since: Mapping[str, Mark] | None, seconds: float | None = None) -> bool:
-        """Until proxies have followed; where they cannot be asked, for the configured grace. Whether they were asked.
+    async def wait(self, want: Want, since: Mapping[str, Mark] | None, seconds: float | None = None) -> int | None:
+        """Until proxies have followed: how many. Where they cannot be asked, for the configured grace, and None.
 
         `seconds`: the longest wait, in the place of the configured one. Raises RejectedError where proxies reject what they are sent.
         """
@@ -209,7 +209,7 @@ class Safeguards:
         except UnaskedError as error:
             pulumi.log.warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
             await asyncio.sleep(settings.grace.seconds)
-            return False
+            return None
         except RejectedError:
             raise
         except ClusterError as error:
@@ -219,7 +219,7 @@ class Safeguards:
         if want.host and not obeyed.proxies:
             pulumi.log.info(f"no proxy uses {want.service}: what changed there reaches nobody")
         pulumi.log.debug(f"{obeyed.proxies} proxies {want}, after {obeyed.seconds:.2f} s")
-        return True
+        return obeyed.proxies
 
     def istiod(self) -> tuple[Kubectl, float]:
         """kubectl in istiod's namespace, and the longest wait for proxies, in seconds."""

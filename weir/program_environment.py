@@ -11,5 +11,8 @@ TAKE_BACK = "WEIR_TAKE_BACK"
 ROUTES_ALONE = "WEIR_ROUTES_ALONE"
 """The services of which the route alone changes, and that are all there is to register; a JSON list."""
 
+FOLLOWED = "WEIR_FOLLOWED"
+"""The file in which the program writes down how many proxies have acknowledged the changed route of each service: JSON, by the host in full."""
+
 WARNED = "WEIR_WARNED"
 """Set where the warnings about the config have been said."""

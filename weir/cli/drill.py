@@ -18,11 +18,10 @@ from weir.cli.options import find_service, json_option, kubectl_for, load_stack,
 from weir.cli.recovery import forget_drills, over, say, without_drill
 from weir.cli.release import Release, release
 from weir.cluster.live import Live
-from weir.cluster.want import Want
 from weir.engine.journal import Entry, drills, held, left_behind, operation, path_of
 from weir.engine.stack import EngineError
 from weir.errors import UsageError, WeirError
-from weir.model import Duration, Service, StackConfig, traffic
+from weir.model import Duration, Service, StackConfig
 from weir.model.instants import Instant
 from weir.model.numbers import percent as read_percent
 from weir.model.numbers import plain
@@ -103,14 +102,11 @@ def _begin(stack: str, wanted: Wanted, config: StackConfig, reason: str, *, yes:
     def edit(file: StackEdit, service: str, _: Service) -> None:
         file.set_drill(service, {**wanted.drill, "until": until.text})
 
-    def want(config: StackConfig, namespace: str) -> Want:
-        if until.moment - wanted.lasting <= datetime.now(UTC):
-            say(f"callers have the fault later than was thought: it ends at {until.text}")
-        return met(config, namespace, wanted.service, standing=True)
-
     say(f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this process be killed")
     try:
-        release(Release(stack, wanted.service, edit, wanted.typed, yes, reason, want=want, tell=say))
+        release(Release(stack, wanted.service, edit, wanted.typed, yes, reason, tell=say))
+        if until.moment - wanted.lasting <= datetime.now(UTC):
+            say(f"callers have the fault later than was thought: it ends at {until.text}")
     except BaseException as error:
         if load_stack(stack, None).services[wanted.service].drill is None:
             raise
@@ -133,20 +129,7 @@ def _take_away(stack: str, wanted: Wanted, why: str) -> None:
 
 def _remove(stack: str, service: str, what: str, why: str) -> None:
     """Take a drill out of the stack file and the cluster, and nothing else, and return when callers are rid of it."""
-    config = load_stack(stack, None)
-    settings = config.services[service]
-    gone = met(config, real_namespace(config, stack, None), service, standing=False) if settings.drill else None
-    want = (lambda *_: gone) if gone else None
-    release(Release(stack, service, without_drill, what, True, why, shielded=True, want=want, tell=say))
-
-
-def met(config: StackConfig, namespace: str, service: str, *, standing: bool) -> Want:
-    """What proxies do when a drill stands, or no longer does: the first route that it meets has a fault, or none."""
-    settings = config.services[service]
-    routes = traffic(settings, namespace).routes
-    ending = settings.drill.until if settings.drill else None
-    route = next((route for route in routes if route.fault and route.fault.until == ending), routes[-1])
-    return Want(config.host(service, namespace), fault=standing, route=route.name)
+    release(Release(stack, service, without_drill, what, True, why, shielded=True, tell=say))
 
 
 def _clean(stack: str, service: str | None) -> None:

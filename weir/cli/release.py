@@ -15,18 +15,15 @@ from weir import stackfile
 from weir.cli.options import find_service, kubectl_for, load_stack, load_text, real_namespace
 from weir.cli.planned import Edit, Planned, plan
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
-from weir.cluster.connections import connect_ahead
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live, live
-from weir.cluster.proxies import wait_for
-from weir.cluster.want import Want
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.engine.stack import EngineError, Stack
 from weir.errors import UsageError, WeirError
-from weir.model import Service, StackConfig, traffic, warnings
-from weir.program_environment import ROUTES_ALONE, TAKE_BACK, WARNED
+from weir.model import Service, StackConfig, warnings
+from weir.program_environment import FOLLOWED, ROUTES_ALONE, TAKE_BACK, WARNED
 from weir.stackedit import StackEdit, overwrite, read
 
 
@@ -53,8 +50,7 @@ def require_version(settings: Service, service: str, version: str) -> None:
 class Release:
     """A change of one service. `what`: the command as typed; `yes`: nobody is asked; `take_back`: whether it undoes what somebody has edited by hand.
 
-    `about`: the versions that are asked for. `want`: what callers are to do in the end, of the config and the namespace; the split of the default
-    route when left out. `shielded`: Ctrl-C does not stop it. `tell`: where what changes is told.
+    `about`: the versions that are asked for. `shielded`: Ctrl-C does not stop it. `tell`: where what changes is told.
     """
 
     stack: str
@@ -66,7 +62,6 @@ class Release:
     take_back: bool = False
     about: Collection[str] = ()
     shielded: bool = False
-    want: Callable[[StackConfig, str], Want] | None = None
     tell: Callable[[str], None] = click.echo
 
 
@@ -109,13 +104,11 @@ def release(change: Release) -> None:
             )
             _say_left(planned, path)
             return
-        # Without istiod's namespace nobody could see callers follow: said before anything is applied.
-        istiod = kubectl_for(planned.config, None, planned.config.propagation.istiod_namespace)
         _show(change, planned, path)
         if not change.yes:
             _ask(change.stack, planned, kubectl, path)
         _write(entry, file)
-        _apply(change, target, file, planned, _policies(change, config, project), kubectl, istiod, entry)
+        _apply(change, target, file, planned, _policies(change, config, project), kubectl, entry)
         forget_drills(change.stack, project)
 
 
@@ -169,13 +162,10 @@ def _write(entry: Operation, file: StackEdit) -> None:
         raise UsageError(f"{file.path} has been changed by somebody else meanwhile; nothing was applied: run the same command again")
 
 
-def _apply(
-    change: Release, target: Stack, file: StackEdit, planned: Planned, policies: str, kubectl: Kubectl, istiod: Kubectl, entry: Operation
-) -> None:
+def _apply(change: Release, target: Stack, file: StackEdit, planned: Planned, policies: str, kubectl: Kubectl, entry: Operation) -> None:
     """Bring the cluster to what was shown, and return when callers follow. Whatever keeps it from that says what stands, and what to type."""
     start = time.monotonic()
-    connect_ahead(istiod)
-    namespace = kubectl.namespace
+    report = entry.report()
     try:
         target.up(
             message(change.what, change.reason),
@@ -188,20 +178,26 @@ def _apply(
                 TAKE_BACK: change.service if change.take_back else "",
                 WARNED: "1",
                 ROUTES_ALONE: json.dumps(list(planned.found)),
+                FOLLOWED: str(report),
             },
             policies=policies,
             shielded=change.shielded,
         )
     except EngineError as error:
         raise _failure(change, error, file, planned, kubectl) from None
-    wants = [divided(planned.config, service, namespace) for service in planned.found if change.want is None or service != change.service]
-    wants += [change.want(planned.config, namespace)] if change.want else []
+    say(f"applied: {_followed(report, planned, kubectl.namespace)}, {time.monotonic() - start:.1f} s after the start")
+
+
+def _followed(report: Path, planned: Planned, namespace: str) -> str:
+    """How many proxies follow, which the program has seen to within the update. Raises ClusterError where it could not."""
     try:
-        proxies = max(follow(planned.config, want) for want in wants)
-    except KeyboardInterrupt:
-        say("the update is done: the cluster has what was shown; whether all callers follow by now is not known")
-        raise
-    say(f"applied: all of {proxies} proxies follow, {time.monotonic() - start:.1f} s after the start")
+        seen = json.loads(report.read_text(encoding="utf-8"))
+        proxies = max(seen[planned.config.host(service, namespace)] for service in planned.found)
+    except (FileNotFoundError, KeyError):
+        raise ClusterError(
+            "the update is done; whether callers follow is not known, because proxies could not be asked (see above)"
+        ) from None
+    return f"all of {proxies} proxies follow" if proxies else "no proxy uses it"
 
 
 def _failure(change: Release, error: EngineError, file: StackEdit, planned: Planned, kubectl: Kubectl) -> EngineError:
@@ -239,24 +235,6 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
 def _policies(change: Release, config: StackConfig, project: Path) -> str:
     """The policy pack that is asked. Nothing stands in the way of taking something back, an abort or the end of a drill: neither waits for it."""
     return "" if change.take_back or change.shielded or config.policy_pack is None else str(project / config.policy_pack)
-
-
-def divided(config: StackConfig, service: str, namespace: str) -> Want:
-    """That callers divide requests as the default route of the config says."""
-    route = traffic(config.services[service], namespace).routes[-1]
-    shares = tuple((version, weight) for version, weight in route.weights.items() if weight > 0)
-    return Want(config.host(service, namespace), shares=shares)
-
-
-def follow(config: StackConfig, want: Want) -> int:
-    """Return how many proxies there are when every caller's does as wanted. Raises ClusterError where that is not known in time."""
-    settings = config.propagation
-    try:
-        istiod = kubectl_for(config, None, settings.istiod_namespace)
-        age = lambda now: Live(kubectl_for(config, None, want.namespace)).age(want.service, now)  # noqa: E731
-        return wait_for(istiod, want, settings.timeout.seconds, age=age, tell=say).proxies
-    except ClusterError as error:
-        raise ClusterError(f"the update is done; whether callers follow is not known: {error}") from None
 
 
 def undo(file: StackEdit) -> None:

@@ -10,20 +10,19 @@ import re
 import select
 import subprocess
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTimeError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from weir.cluster.errors import ClusterError, UnaskedError
-from weir.cluster.istiod import Istiod, Line, Mark
+from weir.cluster.istiod import Istiod, Line
 from weir.cluster.kubectl import Kubectl
 from weir.processes import until_killed
 
 _PORT = 15014
 _SELECTOR = "app=istiod"
-_FRESH_SECONDS = 30.0
 _CONNECT_SECONDS = 30.0
 """Seconds to connect, where whoever asks has no deadline that is sooner."""
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
@@ -37,11 +36,6 @@ def istiods(kubectl: Kubectl, seconds: float = _CONNECT_SECONDS) -> list[Istiod]
     return _connections(kubectl).get(seconds)
 
 
-def connect_ahead(kubectl: Kubectl) -> None:
-    """Begin to connect, and note how far istiod has come, for whoever changes something and asks for `istiods` after that."""
-    _connections(kubectl).begin()
-
-
 def disconnect(kubectl: Kubectl) -> None:
     """Close what is open: after a connection has failed nobody knows what the others are worth."""
     _connections(kubectl).close()
@@ -53,19 +47,12 @@ class _Connections:
     def __init__(self, kubectl: Kubectl) -> None:
         self._kubectl = kubectl
         self._open: dict[str, _Forwarding] = {}
-        self._begun: tuple[float, Future[list[Istiod]]] | None = None
         # One thread, which lives as long as they do: a forwarding ends with the thread that started it.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="weir-istiod")
 
-    def begin(self) -> None:
-        self._begun = time.monotonic(), self._pool.submit(self._before)
-
     def get(self, seconds: float) -> list[Istiod]:
-        begun, self._begun = self._begun, None
-        fresh = begun is not None and time.monotonic() - begun[0] <= _FRESH_SECONDS
-        found = begun[1] if begun is not None and fresh else self._pool.submit(self._refresh, seconds)
         try:
-            return found.result(seconds)
+            return self._pool.submit(self._refresh, seconds).result(seconds)
         except NotInTimeError:
             raise ClusterError(f"no connection to istiod within {seconds:.0f} s") from None
 
@@ -74,9 +61,6 @@ class _Connections:
             self._pool.submit(self._close, []).result(_CONNECT_SECONDS)
         except NotInTimeError:
             return  # the thread that opens one still tries; it ends with this process
-
-    def _before(self) -> list[Istiod]:
-        return [replace(istiod, before=Mark.of(istiod.proxies())) for istiod in self._refresh(_CONNECT_SECONDS)]
 
     def _refresh(self, seconds: float) -> list[Istiod]:
         deadline = time.monotonic() + seconds

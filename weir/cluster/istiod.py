@@ -156,15 +156,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Istiod:
-    """One istiod, reached by a line while that is open; `ready_since`: when it became ready, by the cluster's clock (seconds of the epoch).
-
-    `before`: how far it had come when somebody who was about to change something connected; None where nobody was.
-    """
+    """One istiod, reached by a line while that is open; `ready_since`: when it became ready, by the cluster's clock (seconds of the epoch)."""
 
     pod: str
     line: Line
     ready_since: float
-    before: Mark | None = None
 
     def proxies(self, seconds: float = _SECONDS) -> list[Proxy]:
         """All proxies connected to this istiod. Raises ClusterError when it does not answer within so many seconds."""

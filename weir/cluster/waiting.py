@@ -129,7 +129,7 @@ class Waiting:
         want, now = self._want, self._clock()
         proxies = [proxy for proxy in istiod.proxies(self._left) if want.host or proxy.gateway]
         if istiod.pod not in self._watches:
-            before = self._since.get(istiod.pod) or istiod.before or Mark.of(proxies)
+            before = self._since.get(istiod.pod) or Mark.of(proxies)
             base = before.newest.get(self._kind, 0)
             self._watches[istiod.pod] = Watch(before, base, base, now, ask_from=now)
         watch = self._watches[istiod.pod]

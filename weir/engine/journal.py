@@ -65,6 +65,16 @@ class Operation:
         copy.write_text(text, encoding="utf-8")
         return copy
 
+    def report(self) -> Path:
+        """The name of a file, not there yet, in which the update says what came of it; it goes with the entry."""
+        path = _report_of(self._path)
+        path.unlink(missing_ok=True)
+        return path
+
+
+def _report_of(path: Path) -> Path:
+    return path.with_suffix(".report")
+
 
 def _copy_of(path: Path) -> Path:
     return path.with_suffix(".yaml")
@@ -134,8 +144,9 @@ def held(path: Path) -> Entry | None:
 
 
 def forget(path: Path) -> None:
-    """Remove an entry, and what it was bound to."""
+    """Remove an entry, what it was bound to, and what was reported of it."""
     _copy_of(path).unlink(missing_ok=True)
+    _report_of(path).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.live.harness import until
-from weir.cluster.connections import connect_ahead, disconnect, istiods
+from weir.cluster.connections import disconnect, istiods
 from weir.cluster.errors import ClusterError, GoneError, UnaskedError
-from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES, Istiod, Line, Mark, Proxy, Sent
+from weir.cluster.istiod import Istiod, Line
 from weir.cluster.kubectl import Kubectl
 from weir.processes import alive
 
@@ -103,28 +103,6 @@ def test_a_connection_that_has_ended_is_opened_again(cluster: Cluster) -> None:
     os.kill(second, signal.SIGKILL)
     until(lambda: not alive(second), 10, "it has ended")
     assert cluster.ports()["one"] not in (first, second)
-
-
-def test_what_was_begun_is_for_the_next_who_asks(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With how far istiod had come by then; the pods are asked for once for both, and anew for whoever comes later."""
-    pushed = Proxy("a.demo", {CLUSTERS: Sent(7, True, ""), ROUTES: Sent(9, True, "")})
-    monkeypatch.setattr(Istiod, "proxies", lambda _: [pushed])
-    connect_ahead(cluster.kubectl)
-    (begun,) = istiods(cluster.kubectl)
-    assert begun.before == Mark({CLUSTERS: 7, ROUTES: 9, LISTENERS: 0})
-    assert cluster.asked() == 1
-    (later,) = istiods(cluster.kubectl)
-    assert later.before is None
-    assert cluster.asked() == 2
-
-
-def test_what_was_begun_long_ago_is_begun_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another istiod may have come meanwhile."""
-    monkeypatch.setattr(Istiod, "proxies", lambda _: [])
-    connect_ahead(cluster.kubectl)
-    monkeypatch.setattr("weir.cluster.connections._FRESH_SECONDS", -1.0)
-    cluster.set(pod("one"), pod("two"))
-    assert cluster.ports().keys() == {"one", "two"}
 
 
 @pytest.mark.parametrize(

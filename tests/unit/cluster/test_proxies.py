@@ -117,7 +117,8 @@ def wait(
             istiod.ready_for += seconds
 
     monkeypatch.setattr(proxies, "istiods", opened)
-    wait_for(KUBECTL, want, timeout, age=age, tell=tell, clock=lambda: time[0], pause=pause)
+    since = {istiod.pod: istiod.before for istiod in there if istiod.before}
+    wait_for(KUBECTL, want, timeout, age=age, since=since, tell=tell, clock=lambda: time[0], pause=pause)
     return time[0]
 
 
