@@ -15,7 +15,8 @@ _FAULT = "envoy.filters.http.fault"
 
 @dataclass(frozen=True, slots=True)
 class RouteWant:
-    """What a route of a service is to do: divide requests by `shares`, have a `fault` or none; None for no matter what."""
+    """What a route of a service is to do: divide requests by `shares`, the versions and their weights above 0, as the VirtualService has them; have a
+    `fault` or none. None for no matter what."""
 
     name: str
     shares: tuple[tuple[str, int], ...] | None = None
@@ -26,9 +27,6 @@ class RouteWant:
 class Want:
     """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no route to those in `gone`.
 
-    Of the route named `route`, `shares`: the versions and their weights above 0, as the VirtualService has them; `fault`: whether it has
-    one (a route that is not there has none). None for no matter what.
-
     `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it from what was before, where
     anything does; else the newest push of that type counts, once no other follows.
     """
@@ -36,9 +34,6 @@ class Want:
     host: str
     known: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
-    shares: tuple[tuple[str, int], ...] | None = None
-    fault: bool | None = None
-    route: str = "default"
     routes: tuple[RouteWant, ...] = ()
     changed: str = ""
 
@@ -57,7 +52,7 @@ class Want:
         """The types of configuration that tell, the one first whose push brings it."""
         return (
             *((CLUSTERS, ENDPOINTS) if self.known else ()),
-            *((ROUTES,) if self.gone or self.shares is not None or self.fault is not None else ()),
+            *((ROUTES,) if self.gone else ()),
             *((self.changed,) if self.changed else ()),
         )
 
@@ -65,8 +60,6 @@ class Want:
         name = self.service
         parts = [f"know {name} {', '.join(sorted(self.known))}"] if self.known else []
         parts += [f"let go of {name} {', '.join(sorted(self.gone))}"] if self.gone else []
-        parts += [f"follow the new split of {name}"] if self.shares is not None else []
-        parts += [f"{'have' if self.fault else 'are rid of'} the fault of {name}"] if self.fault is not None else []
         parts += [f"acknowledge the change of {name}"] if self.changed else []
         return " and ".join(parts)
 
@@ -80,8 +73,7 @@ def declared(dump: dict[str, Any], want: Want) -> bool:
     """Whether clusters and routes are as wanted."""
     clusters = {subset for subset, host in _CLUSTER.findall(_section(dump, "ClustersConfigDump")) if host == want.host}
     routed = {subset for subset, host in _CLUSTER.findall(_section(dump, "RoutesConfigDump")) if host == want.host}
-    one = RouteWant(want.route, want.shares, want.fault)
-    return want.known <= clusters and not want.gone & routed and _as_wanted(dump, want.host, one)
+    return want.known <= clusters and not want.gone & routed
 
 
 def told(dump: dict[str, Any], want: Want) -> bool | None:

@@ -13,7 +13,7 @@ from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Mark, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.proxies import DisobeyedError, wait_for
-from weir.cluster.want import Want
+from weir.cluster.want import RouteWant, Want
 
 HOST = "backend.demo.svc.cluster.local"
 KUBECTL = Kubectl("/bin/true", "istio-system")
@@ -125,12 +125,17 @@ def wait(
 V2 = Want(HOST, known=frozenset({"v2"}))
 
 
+def divided(*shares: tuple[str, int]) -> Want:
+    """That the route divides requests so."""
+    return Want(HOST, changed=ROUTES, routes=(RouteWant("default", shares),))
+
+
 def test_a_push_that_has_come_since_is_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever connected before the change knows that a push has come since: one look is enough, and one more for the pods of a version."""
     routes = {"v1": 80, "v2": 20}
     istiod = FakeIstiod({"a": proxy(9, "v1 v2", routes), "b": proxy(9, "v1 v2", routes)})
     istiod.before = Mark({CLUSTERS: 8, ROUTES: 8})
-    assert wait(monkeypatch, Want(HOST, shares=tuple(routes.items())), istiod) == 0
+    assert wait(monkeypatch, divided(*routes.items()), istiod) == 0
     assert wait(monkeypatch, V2, istiod) == pytest.approx(0.005)
 
 
@@ -254,11 +259,11 @@ def test_a_split_is_followed_when_the_proportions_are_the_same(
 ) -> None:
     """Weights may be scaled, and one version alone may have any."""
     istiod = FakeIstiod({"a": proxy(9, "v1 v2", routes)})
-    want = Want(HOST, shares=shares)
+    want = divided(*shares)
     if follows:
         assert wait(monkeypatch, want, istiod) < 0.35
     else:
-        with pytest.raises(DisobeyedError, match="follow the new split of backend"):
+        with pytest.raises(DisobeyedError, match="do not acknowledge the change of backend"):
             wait(monkeypatch, want, istiod)
 
 
@@ -297,7 +302,7 @@ def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest
     assert time[0] == 0
 
 
-@pytest.mark.parametrize("want", [Want(HOST, gone=frozenset({"v2"})), V2, Want(HOST, shares=(("v1", 100),))])
+@pytest.mark.parametrize("want", [Want(HOST, gone=frozenset({"v2"})), V2, divided(("v1", 100))])
 def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch, want: Want) -> None:
     """Nobody it knows of lags, but of those that have yet to come back to it, one still follows the old route, or would have the new one too early."""
     nobody: dict[str, Any] = {}
