@@ -11,6 +11,7 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+from tests.live.lossless.callers import ELSEWHERE
 from tests.live.lossless.scene import FORTIO, SAME_FORTIO, server
 
 SHOP = "shop.example.com"
@@ -286,7 +287,7 @@ def protocol_with_other_pods(random: Random, config: Config) -> None:
 
 @kind
 def export_to(random: Random, config: Config) -> None:
-    seen = [["*"], [".", "istio-ingress"], [".", "istio-ingress", "elsewhere"], *([] if "expose" in _backend(config) else [["."]])]
+    seen = [["*"], [".", "istio-ingress"], [".", "istio-ingress", ELSEWHERE], *([] if "expose" in _backend(config) else [["."]])]
     _toggle(random, _backend(config), "exportTo", *seen)
 
 

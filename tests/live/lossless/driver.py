@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.live.harness import CHECKOUT, until
+from tests.live.lossless.callers import ELSEWHERE
 from tests.live.lossless.draws import SHOP, Config, start, steps
 from tests.live.lossless.load import Load, Stream, Tally, slow
 from tests.live.lossless.scene import Scene
@@ -71,13 +72,13 @@ def drive(scene: Scene, seed: int, seconds: float, tell: Callable[[str], None]) 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         batch = min(end, time.monotonic() + BATCH_SECONDS)
-        with Load(scene, slow(scene), Stream("entering", f"http://{SHOP}/", 20, 2, address)) as running:
+        with Load(scene, slow(scene), Stream("entering", f"http://{SHOP}/", 20, 2, address), elsewhere=True) as running:
             while time.monotonic() < batch:
                 standing = _apply(scene, running, found, names, standing, config, tell)
                 names, config = drawn.send(deepcopy(standing))
             found.tallies.append(running.stop())
         tell(f"{found.tallies[-1].figures()}")
-    scene.run(f"kubectl delete --wait=false -f {MANIFEST}")
+    scene.run(f"kubectl delete --wait=false -f {MANIFEST}; kubectl delete namespace {ELSEWHERE} --wait=false")
     return found
 
 

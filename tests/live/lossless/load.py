@@ -17,12 +17,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.live.harness import until
-from tests.live.lossless.scene import FORTIO, Scene
+from tests.live.lossless.callers import CALLERS, ELSEWHERE, Caller, callers, namespace
+from tests.live.lossless.scene import Scene
 from weir.traffic.clusters import ClusterName, read_clusters
 
-CALLERS = 3
 KEPT, FRESH = 300, 60
 """Requests a second of each caller on kept and on fresh connections: over 1,000 in all."""
+_ELSEWHERE_KEPT, _ELSEWHERE_FRESH = 60, 12
+"""The same of a caller in another namespace, who is there for what rules others see."""
 
 _THREADS = {"kept": 4, "fresh": 2}
 _BOUND = "3600s"
@@ -135,31 +137,33 @@ class Tally:
 
 
 class Load:
-    """Requests to `backend` of a scene's namespace, and those of other streams, while the block runs."""
+    """Requests to `backend` of a scene's namespace, and those of other streams, while the block runs.
 
-    def __init__(self, scene: Scene, *streams: Stream) -> None:
+    `elsewhere`: a caller in another namespace sends some, too.
+    """
+
+    def __init__(self, scene: Scene, *streams: Stream, elsewhere: bool = False) -> None:
         self._scene = scene
+        self._counts = {scene.namespace: CALLERS, **({ELSEWHERE: 1} if elsewhere else {})}
         self._streams = streams
         self._threads = _THREADS | {stream.name: stream.threads for stream in streams}
         self._host = f"backend.{scene.namespace}.svc.cluster.local"
-        self._pods: list[str] = []
-        self._runs: list[tuple[str, str, int, str]] = []
-        self._pool = ThreadPoolExecutor(CALLERS)
+        self._pods: list[Caller] = []
+        self._runs: list[tuple[Caller, str, int, str]] = []
+        self._pool = ThreadPoolExecutor(sum(self._counts.values()))
         self._since = ""
 
     def __enter__(self) -> Load:
-        self._scene.apply(*callers(self._scene.namespace))
-        self._scene.run(f"kubectl rollout status -n {self._scene.namespace} deploy/caller --timeout=90s")
-        selector = f"kubectl get pods -n {self._scene.namespace} -l app=caller --field-selector status.phase=Running -o json"
-        pods = json.loads(self._scene.run(selector))["items"]
-        self._pods = [pod["metadata"]["name"] for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-        assert len(self._pods) == CALLERS, self._pods
+        if ELSEWHERE in self._counts:
+            self._scene.apply(namespace(ELSEWHERE))
+        self._pods = [pod for place, count in self._counts.items() for pod in self._started(place, count)]
         # Every caller's proxy has the route: it answers through it.
         list(self._pool.map(self._reach, self._pods))
         self._since = self._scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
         address = self._scene.run(f"kubectl get service backend -n {self._scene.namespace} -o jsonpath={{.spec.clusterIP}}")
         for pod in self._pods:
-            for kind, rate in (("kept", KEPT), ("fresh", FRESH)):
+            kept, fresh = (_ELSEWHERE_KEPT, _ELSEWHERE_FRESH) if pod.namespace == ELSEWHERE else (KEPT, FRESH)
+            for kind, rate in (("kept", kept), ("fresh", fresh)):
                 asked = {
                     "url": f"http://{self._host}/",
                     "resolve": address,
@@ -203,7 +207,7 @@ class Load:
         stats: dict[str, Mapping[str, int]] = {}
         for pod, text in zip(self._pods, self._pool.map(self._counters, self._pods), strict=True):
             for endpoint, count in read_clusters(text, self._host).items():
-                sent[(pod, endpoint.cluster.subset, endpoint.address)] = count
+                sent[(pod.name, endpoint.cluster.subset, endpoint.address)] = count
             totals: Counter[str] = Counter()
             for name, value in _STAT.findall(text):
                 scope, _, short = name.rpartition(".")
@@ -212,40 +216,49 @@ class Load:
                     totals[short] += int(value) if scope.startswith("http.outbound") else 0
                 elif (cluster := ClusterName.parse(scope.removeprefix("cluster.").rstrip(";"))) and cluster.host == self._host:
                     totals[short] += int(value)
-            stats[pod] = totals
+            stats[pod.name] = totals
         return Reading(sent, stats)
 
     def failures(self, since: str) -> list[Failure]:
         """The failed requests in the callers' access logs from a moment on."""
         texts = self._pool.map(
-            lambda pod: self._scene.run(f"kubectl logs -n {self._scene.namespace} {pod} -c istio-proxy --since-time={since}"), self._pods
+            lambda pod: self._scene.run(f"kubectl logs -n {pod.namespace} {pod.name} -c istio-proxy --since-time={since}"), self._pods
         )
         found = [match for text in texts for line in text.splitlines() if (match := _FAILED.match(line))]
         return sorted((Failure(match[1], int(match[2]), match[3], match[4]) for match in found), key=lambda one: one.at)
 
-    def _begin(self, pod: str, kind: str, asked: Mapping[str, Any]) -> None:
+    def _started(self, place: str, count: int) -> list[Caller]:
+        self._scene.apply(*callers(place, count))
+        self._scene.run(f"kubectl rollout status -n {place} deploy/caller --timeout=90s")
+        selector = f"kubectl get pods -n {place} -l app=caller --field-selector status.phase=Running -o json"
+        pods = json.loads(self._scene.run(selector))["items"]
+        found = [Caller(place, pod["metadata"]["name"]) for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        assert len(found) == count, found
+        return found
+
+    def _begin(self, pod: Caller, kind: str, asked: Mapping[str, Any]) -> None:
         query = urlencode({**asked, "async": "on", "save": "on", "jitter": "on"})
         reply = self._fortio(pod, f"rest/run?{query}")
         self._runs.append((pod, kind, reply["RunID"], reply["ResultID"]))
 
-    def _reach(self, pod: str) -> None:
-        command = self._exec(pod, "caller", f"/usr/bin/fortio curl -quiet http://{self._host}/")
+    def _reach(self, pod: Caller) -> None:
+        command = pod.exec("caller", f"/usr/bin/fortio curl -quiet http://{self._host}/")
         until(lambda: self._scene.succeeds(command), 30, f"{pod} reaches {self._host}")
 
-    def _counters(self, pod: str) -> str:
+    def _counters(self, pod: Caller) -> str:
         # -g: brackets are the filter's, no pattern of curl's.
         script = f"curl -s localhost:15000/clusters; curl -sg 'localhost:15000/stats?filter={_STATS}'"
         # The API server may be away for a moment, where a test restarts it.
         texts: list[str] = []
 
         def read() -> bool:
-            texts.append(self._scene.run(self._exec(pod, "istio-proxy", f'sh -c "{script}"'), check=False))
+            texts.append(self._scene.run(pod.exec("istio-proxy", f'sh -c "{script}"'), check=False))
             return "downstream_rq_total" in texts[-1]
 
         until(read, 60, f"the counters of {pod}")
         return texts[-1]
 
-    def _result(self, pod: str, result: str) -> dict[str, Any]:
+    def _result(self, pod: Caller, result: str) -> dict[str, Any]:
         texts: list[str] = []
 
         def saved() -> bool:
@@ -255,41 +268,8 @@ class Load:
         until(saved, 30, f"the result {result} of {pod}")
         return dict(json.loads(texts[-1]))
 
-    def _fortio(self, pod: str, path: str) -> dict[str, Any]:
+    def _fortio(self, pod: Caller, path: str) -> dict[str, Any]:
         return dict(json.loads(self._scene.run(self._curl(pod, path))))
 
-    def _curl(self, pod: str, path: str) -> str:
-        return self._exec(pod, "istio-proxy", f"curl -s --max-time 30 'http://localhost:8080/fortio/{path}'")
-
-    def _exec(self, pod: str, container: str, command: str) -> str:
-        return f"kubectl exec -n {self._scene.namespace} {pod} -c {container} -- {command}"
-
-
-def callers(namespace: str) -> list[dict[str, Any]]:
-    """The callers and the access log of their failed requests, as kubectl takes them; no part of any stack."""
-    labels = {"app": "caller"}
-    metadata = {"name": "caller", "namespace": namespace}
-    arguments = ["server", "-http-port=8080", "-data-dir=/data", "-loglevel=warning"]
-    arguments += [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
-    container = {
-        "name": "caller",
-        "image": FORTIO,
-        "imagePullPolicy": "IfNotPresent",
-        "args": arguments,
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-    }
-    template = {
-        # The sidecar's resource limits are Istio's defaults; what counts is that its counters tell of every request.
-        "metadata": {
-            "labels": labels,
-            "annotations": {"sidecar.istio.io/statsInclusionRegexps": ".*(downstream_rq|upstream_rq|upstream_cx).*"},
-        },
-        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]},
-    }
-    spec = {"replicas": CALLERS, "selector": {"matchLabels": labels}, "template": template}
-    failed = {"expression": "response.code >= 400 || response.code == 0"}
-    logging = [{"providers": [{"name": "envoy"}], "match": {"mode": "CLIENT"}, "filter": failed}]
-    return [
-        {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "metadata": metadata, "spec": {"accessLogging": logging}},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
-    ]
+    def _curl(self, pod: Caller, path: str) -> str:
+        return pod.exec("istio-proxy", f"curl -s --max-time 30 'http://localhost:8080/fortio/{path}'")

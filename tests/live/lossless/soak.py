@@ -22,9 +22,10 @@ from typing import Any
 
 from tests.live.harness import Project
 from tests.live.lossless.baseline import Naive
+from tests.live.lossless.callers import CALLERS
 from tests.live.lossless.driver import drive
 from tests.live.lossless.life import START, STEPS, Step, live, told
-from tests.live.lossless.load import CALLERS, FRESH, KEPT, Load, Tally
+from tests.live.lossless.load import FRESH, KEPT, Load, Tally
 from tests.live.lossless.scene import Scene
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import CHECKOUT, until
+from tests.live.lossless.callers import ELSEWHERE
 from tests.live.lossless.conftest import soak
 from tests.live.lossless.load import Load, Stream, slow
 from tests.live.lossless.scene import FORTIO, SAME_FORTIO, Scene, backend, server
@@ -43,7 +44,7 @@ STANDING = config(backend("v1", {"v2": 20}, v1={}, v2={}))
 
 @pytest.fixture(scope="module")
 def load(hazards: Scene) -> Iterator[Load]:
-    """Requests to the service, slow ones, and those to a host at the gateway, none of which may fail."""
+    """Requests to the service, slow ones, those of another namespace, and those to a host at the gateway, none of which may fail."""
     hazards.run(f"kubectl apply -f {MANIFEST}")
     hazards.up(STANDING, "--skip-preview")
     hazards.run("kubectl rollout status -n istio-ingress deploy/istio-ingress --timeout=120s")
@@ -51,10 +52,10 @@ def load(hazards: Scene) -> Iterator[Load]:
     pod = "kubectl get pod -n istio-ingress -l istio=ingress -o name | head -1"
     ask = f"kubectl exec -n istio-ingress $({pod}) -- curl -sf -H host:{SHOP} localhost:80/"
     until(lambda: hazards.succeeds(ask), 60, "the gateway knows the host")
-    with Load(hazards, slow(hazards), Stream("entering", f"http://{SHOP}/", 60, 2, address)) as running:
+    with Load(hazards, slow(hazards), Stream("entering", f"http://{SHOP}/", 60, 2, address), elsewhere=True) as running:
         yield running
         running.stop().assert_nothing_lost()
-    hazards.run(f"kubectl delete --wait=false -f {MANIFEST}")
+    hazards.run(f"kubectl delete --wait=false -f {MANIFEST}; kubectl delete namespace {ELSEWHERE} --wait=false")
 
 
 @pytest.fixture(autouse=True)
@@ -95,8 +96,11 @@ def test_pods_that_listen_elsewhere(hazards: Scene) -> None:
 
 
 def test_rules_that_others_see(hazards: Scene) -> None:
-    """`exportTo` from none to the namespace alone, to two, and to all, with three versions and a policy for all of them."""
-    for seen in (["."], [".", "istio-ingress"], ["*"]):
+    """`exportTo` from none to the namespace alone, to others, and to all, with three versions and a policy for all of them.
+
+    Whoever sees nothing of it divides requests by pods; whoever sees a part of it would lose them.
+    """
+    for seen in (["."], [".", "istio-ingress"], [".", ELSEWHERE], ["*"]):
         hazards.up(config({**backend("v1", {"v2": 20, "v3": 10}, v1={}, v2={}, v3={}), "exportTo": seen}), "--skip-preview")
         assert route(hazards)["exportTo"] == seen
     # The rules by which it is seen now come and go with versions as any do.

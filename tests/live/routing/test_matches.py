@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.live.routing.asking import Request
@@ -67,3 +69,10 @@ def test_the_first_route_that_matches_wins(routed: Stage) -> None:
     """A POST below /orders/ matches two routes and goes by the first of them; with the header it matches three."""
     asked = [Request("/orders/7", method="POST"), Request("/orders/7", method="POST", headers={"x-beta": "yes"})]
     assert versions(routed, *asked) == ["v3", "v2"]
+
+
+def test_verify_expects_what_a_sidecar_takes(stage: Stage) -> None:
+    """Of callers inside the mesh a route for `mesh` takes all before the default one: `weir verify` expects that, and traffic is so."""
+    stage.play(canary={"v3": 50}, routes=[{"name": "inside", "match": [{"gateways": ["mesh"]}], "stable": "v2"}])
+    assert versions(stage, Request()) == ["v2"]
+    assert json.loads(stage.run("weir verify --json --stack stage"))["ok"]
