@@ -16,6 +16,7 @@ from components.mesh_service import MeshService
 from components.safeguards import Safeguards
 from components.stack_namespace import StackNamespace, left_alone
 from components.standing import Standing
+from components.warned import warn
 from weir.model import ServiceObjects, StackConfig, ended, mesh, outputs, warnings, without_ended
 from weir.program_environment import ROUTES_ALONE, WARNED
 
@@ -24,7 +25,7 @@ def stack_config() -> StackConfig:
     """The checked config, without the faults whose end has passed."""
     written, now = handed_over(), datetime.now(UTC)
     for problem in ended(written, now):
-        pulumi.log.warn(f"{problem}; it is left out")
+        warn(f"{problem}; it is left out")
     return without_ended(written, now)
 
 
@@ -52,7 +53,7 @@ def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
 if not os.environ.get(WARNED):
     warn_of_unserved(config, guard)
     for warning in warnings(config):
-        pulumi.log.warn(str(warning))
+        warn(str(warning))
 
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
 alone = json.loads(os.environ.get(ROUTES_ALONE) or "null")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from components.warned import warn
 from weir.cluster.errors import ClusterError
 from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES, Mark
 from weir.cluster.proxies import mark
@@ -172,7 +173,7 @@ class Acknowledgement:
     def refuse(self, error: RejectedError) -> None:
         """What was rejected before, or is somebody else's: said, with whose it is; force goes on."""
         if self._guard.force:
-            pulumi.log.warn(f"{error}; weir:force goes on all the same")
+            warn(f"{error}; weir:force goes on all the same")
             return
         raise pulumi.RunError(f"{error}\nThat is no fault of this change: have it fixed there, or go on all the same with weir:force: true")
 

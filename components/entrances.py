@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.safeguards import Safeguards
+from components.warned import warn
 from weir.cluster.entrances import unserved
 from weir.cluster.errors import ClusterError
 from weir.model import StackConfig
@@ -25,5 +26,5 @@ async def _warn(config: StackConfig, guard: Safeguards) -> int:
         pulumi.log.debug(f"whether pods serve the gateways cannot be asked: {error}")
         return 0
     for line in found:
-        pulumi.log.warn(line)
+        warn(line)
     return len(found)

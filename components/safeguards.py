@@ -21,6 +21,7 @@ import pulumi
 from components.acknowledgement import Acknowledgement
 from components.placement import owner
 from components.readiness import FORCE, Readiness, maker
+from components.warned import warn
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import Mark
 from weir.cluster.kubectl import Kubectl
@@ -77,7 +78,7 @@ class Safeguards:
             (config.force, "force is on: requests may be lost"),
         ):
             if key:
-                pulumi.log.warn(f"weir:{what}")
+                warn(f"weir:{what}")
 
     async def restored(self, kind: str, name: str, namespace: str) -> str | None:
         """What to write as the edit that was undone: that which the object in the cluster has now, else the last one, else None.
@@ -137,7 +138,7 @@ class Safeguards:
             if used_before:
                 self.acknowledgement.refuse(error)
             else:
-                pulumi.log.warn(f"{error}; no route used {', '.join(sorted(leaving))}, so that it is removed all the same")
+                warn(f"{error}; no route used {', '.join(sorted(leaving))}, so that it is removed all the same")
 
     async def _refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
         """An object that is about to be created must not be there, unless this stack made it and was cut off before it could write that down."""
@@ -207,7 +208,7 @@ class Safeguards:
             kubectl, timeout = self.istiod()
             obeyed = await self.aside(lambda: wait_for(kubectl, want, seconds or timeout, age=age, since=since, tell=tell))
         except UnaskedError as error:
-            pulumi.log.warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
+            warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
             await asyncio.sleep(settings.grace.seconds)
             return None
         except RejectedError:
@@ -244,7 +245,7 @@ class Safeguards:
                 raise pulumi.RunError(str(error)) from None
             if str(error) not in self._unasked:
                 self._unasked.add(str(error))
-                pulumi.log.warn(f"the cluster cannot be asked, so nothing is refused on its account: {error}")
+                warn(f"the cluster cannot be asked, so nothing is refused on its account: {error}")
             return otherwise
 
     async def aside(self, work: Callable[[], Answer]) -> Answer:

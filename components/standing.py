@@ -12,6 +12,7 @@ from components.placement import known, owner
 from components.readiness import FORCE
 from components.safeguards import Safeguards
 from components.virtual_service import VirtualService
+from components.warned import warn
 from weir.model import Mesh, StackConfig
 from weir.model.hazards import hazards, orphans
 from weir.model.order import Objects, pods_first, routes_first
@@ -55,7 +56,7 @@ class Standing:
         written = await in_state() if left else frozenset()
         for kind, name in left:
             if (kind, name) not in written:
-                pulumi.log.warn(
+                warn(
                     f"{kind} {namespace}/{name} was made by an update of this stack that was killed, and is in neither its config nor its state;"
                     f" remove it: kubectl delete -n {namespace} {kind.lower()} {name}"
                 )

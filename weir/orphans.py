@@ -21,14 +21,28 @@ _ENGINE = "--engine"
 
 def end_with_engine() -> None:
     """Have this process, which runs a program, end with the engine that has it run, and with it what both have started."""
+    if address := _address():
+        found = engine()
+        if found or not _listening(address):
+            _watch(found, address, whole=True)
+
+
+def engine() -> int:
+    """The process of the engine that has this one run a program; 0 where none has, or it cannot be told which."""
+    listening = _listening(_address())
+    return next((pid for pid in ancestors(os.getppid()) if descriptor_of(pid, listening) is not None), 0) if listening else 0
+
+
+def _address() -> str:
+    """Where the engine listens."""
     arguments = _arguments(os.getpid())
-    # Only a language host starts a program so. Where weir serves it, the server sees to this.
-    if _ENGINE in arguments[:-1] and sys.platform == "linux":
-        address = arguments[arguments.index(_ENGINE) + 1]
-        listening = socket_of(int(address.rpartition(":")[2]))
-        engine = next((pid for pid in ancestors(os.getppid()) if descriptor_of(pid, listening) is not None), 0)
-        if engine or not listening:
-            _watch(engine, address, whole=True)
+    # Only a language host starts a program so. Where weir serves it, the server sees to what is to be seen to.
+    return arguments[arguments.index(_ENGINE) + 1] if _ENGINE in arguments[:-1] and sys.platform == "linux" else ""
+
+
+def _listening(address: str) -> int:
+    """The socket that listens there; 0 where none does any more."""
+    return socket_of(int(address.rpartition(":")[2])) if address else 0
 
 
 def end_plugins_with(engine: int, address: str) -> None:

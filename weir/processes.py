@@ -58,6 +58,15 @@ def parent(pid: int) -> int:
     return int(fields[1]) if fields else 0
 
 
+def identity(pid: int) -> str:
+    """What no other process is called, before or after: its number, the moment it was started, the boot of the machine; nothing where this is not known."""
+    fields = _stat(pid)
+    try:
+        return f"{pid}-{fields[19]}-{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}" if fields else ""
+    except OSError:
+        return ""
+
+
 def processes() -> Iterator[int]:
     """All of this machine, where the system says (proc(5))."""
     with suppress(OSError):

@@ -62,3 +62,30 @@ def test_pulumi_ends_in_good_order_when_weir_is_killed(tmp_path: Path) -> None:
     [update] = json.loads(engine.run("pulumi", "stack", "history", "--json"))
     assert (update["kind"], update["result"], update["message"]) == ("update", "failed", "why")
     assert "test:index:Made" in engine.run("pulumi", "stack", "export")
+
+
+WARNING = """
+import pulumi
+from components.warned import warn
+warn("beware of both")
+warn("beware of the preview" if pulumi.runtime.is_dry_run() else "beware of the update")
+"""
+
+
+def test_each_warning_comes_once_a_run(tmp_path: Path) -> None:
+    """A preview and the update after it are one run of Pulumi's. An update alone warns, whatever another run has said, and of what is new."""
+    engine = Engine.create(tmp_path, WARNING)
+    up = ("pulumi", "up", "--yes", "--non-interactive")
+    engine.run("pulumi", "preview", "--non-interactive")
+    alone = engine.run(*up, "--skip-preview")
+    assert "beware of both" in alone, alone
+    assert "beware of the update" in alone, alone
+    shown = engine.run(*up)
+    preview, _, update = shown.partition("Updating (")
+    assert "beware of both" in preview, shown
+    assert "beware of the preview" in preview, shown
+    assert "beware of the update" in update, shown
+    assert "beware of both" not in update, shown
+    assert "beware of both" in engine.run(*up, "--skip-preview")
+    # Of runs that are over nothing is kept.
+    assert len(list((tmp_path / ".weir" / "warned").iterdir())) <= 1
