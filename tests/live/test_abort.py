@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from ruamel.yaml import YAML
 from tests.live.harness import Project, discard
 from tests.live.lossless.scene import Scene
 
+CASES = Path(__file__).with_name("cases")
 SECONDS = 3.0
 """An abort's bound, on a machine with nothing else to do."""
 
@@ -47,6 +50,15 @@ def scene(lab: Project) -> Iterator[Scene]:
 def standing(scene: Scene) -> None:
     """v2 at 20 %, all well."""
     scene.up(config(), "--skip-preview --refresh")
+
+
+def aborted(scene: Scene) -> tuple[subprocess.CompletedProcess[str], float, float]:
+    """What `weir abort` left, the seconds it took, and those it may take."""
+    # Where others use the machine too, an abort gets its share of it.
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    start = time.monotonic()
+    done = scene.call(f"weir abort backend --yes --stack {scene.name}")
+    return done, time.monotonic() - start, SECONDS * max(1.0, busy)
 
 
 def weights(scene: Scene) -> dict[str, int]:
@@ -121,18 +133,41 @@ def by_hand(scene: Scene) -> None:
 def test_an_abort_aborts(scene: Scene, state: Callable[[Scene], None]) -> None:
     """In all of them: exit code 0, at once, and no canary gets anything, in the cluster as in the file."""
     state(scene)
-    # Where others use the machine too, an abort gets its share of it.
-    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
-    start = time.monotonic()
-    done = scene.call("weir abort backend --yes --stack abort")
-    took = time.monotonic() - start
+    done, took, longest = aborted(scene)
     assert done.returncode == 0, done.stdout
-    assert took < SECONDS * max(1.0, busy), f"{took:.1f} s\n{done.stdout}"
+    assert took < longest, f"{took:.1f} s\n{done.stdout}"
     assert {version: weight for version, weight in weights(scene).items() if version != "v1" and weight} == {}, done.stdout
     assert not any(written(scene).values()), done.stdout
     assert "applied: all of" in done.stdout
     assert ("was edited by hand, which is taken back" in done.stdout) is (state is by_hand)
     assert ("not applied" in done.stdout) is (state in (half_way, pending, gone)), done.stdout
+
+
+@pytest.fixture
+def reported(lab: Project) -> Iterator[Scene]:
+    """A stack as those of the reports, which have the namespace fuzz."""
+    made = Scene.create(lab, "fuzz")
+    yield made
+    made.call("pulumi cancel --yes --stack fuzz")
+    discard(lab, "fuzz", "fuzz")
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("abort-*.yaml")), ids=lambda case: case.stem)
+def test_an_abort_that_was_reported_to_fail(reported: Scene, case: Path) -> None:
+    """The configs of the reports, as they came: over pods that are well, one version gets an image that nobody has, and its rollout is stuck."""
+    file, text, image = reported.project.directory / "Pulumi.fuzz.yaml", case.read_text(), "          image: nowhere.invalid/x:1\n"
+    assert text.count(image) == 1
+    file.write_text(text.replace(image, ""))
+    reported.up(options="--skip-preview")
+    assert weights(reported)["v2"] in (20, 50)
+    file.write_text(text)
+    assert reported.pulumi("up --yes --skip-preview").code != 0
+    done, took, longest = aborted(reported)
+    assert done.returncode == 0, done.stdout
+    assert took < longest, f"{took:.1f} s\n{done.stdout}"
+    assert weights(reported).get("v2", 0) == 0, done.stdout
+    assert YAML(typ="safe").load(file)["config"]["weir:services"]["backend"]["canary"] in ({}, {"v2": 0}), done.stdout
+    assert "applied: all of" in done.stdout
 
 
 def test_set_refuses_what_was_edited_by_hand_and_ends_with_the_command_that_works(scene: Scene) -> None:

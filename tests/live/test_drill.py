@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,43 @@ def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -
     ended, began = json.loads(told)["updates"]
     assert (began["reason"], began["command"]) == ("rehearsal", "weir drill backend --abort 503 --percent 100 --match x-drill=on --for 25s")
     assert ended["changes"]["backend"][0].startswith("drill ended:")
+
+
+def test_the_time_of_a_drill_begins_when_callers_have_it(rehearsal: Rehearsal) -> None:
+    """However long the update takes: what `--for` says is what callers have of it, be it shorter than the update."""
+    before = rehearsal.file.read_text()
+    running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 2s --yes")
+    assert running.stdout is not None
+    begun = applied = over = 0.0
+    said = ""
+    for line in running.stdout:
+        said += line
+        begun = begun or time.monotonic()
+        if "applied: all of" in line:
+            applied = applied or time.monotonic()
+        if "the drill of backend is over: removing it" in line:
+            over = time.monotonic()
+    assert running.wait() == 0, said
+    assert begun < applied < over, said
+    assert over - applied >= 1.9, said
+    assert "later than was thought" not in said
+    rehearsal.assert_gone(before)
+
+
+def test_a_drill_that_is_interrupted_while_it_is_applied_says_what_is_so(rehearsal: Rehearsal) -> None:
+    """Ctrl-C in the middle of its update: it is gone whether or not it came to stand, and one sentence says so, with none that says otherwise."""
+    before = rehearsal.file.read_text()
+    command = f"weir drill backend --abort 503 --match x-drill=on --for 5m --yes --stack {STACK}"
+    terminal = Terminal(command, 200, rehearsal.project.directory, rehearsal.environment)
+    terminal.until(f"Updating ({STACK}):")
+    terminal.interrupt()
+    code, shown = terminal.end(), terminal.text()
+    assert code == 130, shown
+    rehearsal.assert_gone(before)
+    told = [part for part in ("nothing was applied: the cluster has what it had", "backend is as before the drill") if part in shown]
+    assert len(told) == 1, shown
+    assert "neither what it had" not in shown
+    assert "may not have it" not in shown
 
 
 def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:

@@ -146,6 +146,29 @@ def test_promotion_is_a_step_and_an_abort_is_none(up: Project) -> None:
     assert PASSED in pulumi(up, "preview", ("canary: {v2: 5}", "canary: {v2: 0}"))
 
 
+def test_a_release_asks_the_pack_as_well(up: Project) -> None:
+    """Where the stack says so, as production does: what a pull request may not do, `weir set` does not; the cluster and the file stay as they were."""
+    written(up, "prod")
+    file = up.directory / "Pulumi.prod.yaml"
+    before = file.read_text()
+    done = up.run("weir set backend v2=50 --yes --stack prod", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "backend: v2 would go from 5 % to 50 %, which is 45 points more" in said
+    assert "nothing was applied: the cluster has what it had" in said
+    assert weights(up) == {"v1": 95, "v2": 5}
+    assert file.read_text() == before
+    try:
+        up.run("weir set backend v2=30 --yes --stack prod")
+        assert weights(up) == {"v1": 70, "v2": 30}
+        # What takes something back asks nobody: a step of any size.
+        up.run("weir abort backend --yes --stack prod")
+        assert weights(up).get("v2", 0) == 0
+    finally:
+        assert PASSED in pulumi(up, "up --yes --skip-preview")
+    assert weights(up) == {"v1": 95, "v2": 5}
+
+
 def test_the_rules_take_their_config_from_a_file(up: Project) -> None:
     """Another number of points lets the step pass, and another number of pods refuses it."""
     (up.directory / "policy.json").write_text(json.dumps({"canary-step": {"maxPoints": 55}, "replicas-for-share": {"minReplicas": 3}}))

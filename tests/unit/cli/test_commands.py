@@ -78,6 +78,24 @@ def test_check_speaks_json(tmp_path: Path) -> None:
     assert problem in json.loads(result.stdout)["problems"]
 
 
+def test_one_of_a_thing_is_one() -> None:
+    """Not "1 clients"."""
+    assert weir("check").stdout.strip().endswith("sound; 1 service, 2 versions, 1 client")
+
+
+def test_what_a_promotion_writes_is_not_warned_of(tmp_path: Path) -> None:
+    """The version before stays in the file by name, at 0 %, for as long as it is there to go back to: `weir check` has nothing to say of that."""
+    for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
+        (tmp_path / name).write_text((CHECKOUT / name).read_text())
+    promoted = weir("promote", "backend", "v2", "--no-apply", "--stack", "dev", cwd=tmp_path)
+    assert promoted.returncode == 0, promoted.stderr
+    text = (tmp_path / "Pulumi.dev.yaml").read_text()
+    assert "stable: v2 " in text
+    assert "canary: {v1: 0} " in text
+    checked = weir("check", "--strict", "--stack", "dev", cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
     """A word that is no command is said to be none."""
     assert "No such command" in refused(weir("verfy"))
