@@ -13,15 +13,15 @@ SHOWN = "[secret]"
 
 
 class Secret:
-    """A value that shows as `[secret]`. `text`: itself in a program, what it was encrypted to elsewhere.
+    """A value that shows as `[secret]`. `text`: itself in a program, what it was encrypted to elsewhere; `sealed`: the latter in both, empty where unknown.
 
     No dataclass, which others take apart: neither JSON nor pydantic writes it, and whoever tries fails.
     """
 
-    __slots__ = ("text",)
+    __slots__ = ("sealed", "text")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, sealed: str = "") -> None:
+        self.text, self.sealed = text, sealed
 
     def __repr__(self) -> str:
         return SHOWN
@@ -37,7 +37,7 @@ def opaque(value: Any) -> Any:
     """A value of a stack file with a Secret in the place of each `secure: …`; that is one where Pulumi takes it for one."""
     if isinstance(value, dict):
         if value.keys() == {"secure"} and isinstance(value["secure"], str):
-            return Secret(value["secure"])
+            return Secret(value["secure"], value["secure"])
         return {key: opaque(inner) for key, inner in value.items()}
     return [opaque(inner) for inner in value] if isinstance(value, list) else value
 
@@ -52,4 +52,6 @@ def withheld(handed: Any, written: Any) -> Any:
     if isinstance(handed, list):
         beside = written if isinstance(written, list) else []
         return [withheld(inner, beside[index] if index < len(beside) else None) for index, inner in enumerate(handed)]
-    return handed if not isinstance(handed, str) or handed == written else Secret(handed)
+    if not isinstance(handed, str) or handed == written:
+        return handed
+    return Secret(handed, written.sealed if isinstance(written, Secret) else "")

@@ -10,9 +10,11 @@ import pulumi
 import pytest
 from google.protobuf import json_format
 
-from tests.components.test_program import DEPLOYMENT, Recorded, run
+from tests.components.test_program import DEPLOYMENT, Recorded, encrypted, run
 from tests.unit.model.test_config import SOUND
 from weir import yamltext
+from weir.model import load, mesh
+from weir.secret import opaque
 
 SECRET = "kubernetes:core/v1:Secret"
 MARK = "4dabf18193072939515e22adb298388d"
@@ -65,6 +67,18 @@ def test_pods_take_it_from_there(recorded: Recorded) -> None:
     assert env(recorded, "backend-v2")[0] == {"name": "LOG", "value": "info"}
     assert env(recorded, "backend-v2")[1]["valueFrom"]["secretKeyRef"] == {"name": "backend-v2-1a2b3c4d", "key": "TOKEN"}
     assert env(recorded, "backend-v2")[2] == {"name": "ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+
+
+def test_its_deployment_says_what_it_was_encrypted_to(recorded: Recorded) -> None:
+    """By a digest, the same that commands have which only see the stack file: so they tell a secret that has changed since, and decrypt none."""
+    wanted = mesh(load(opaque(encrypted(config()))), "demo").services["backend"].versions
+    for version, objects in wanted.items():
+        assert objects.deployment is not None
+        found = objects.deployment["metadata"]["annotations"]["weir.dev/sealed"]
+        assert given(recorded, DEPLOYMENT, f"backend-{version}")["metadata"]["annotations"]["weir.dev/sealed"] == found
+    # Of a file that does not have it nothing is said.
+    other = run(config(env={"LOG": "info"}, versions={"v1": {}, "v2": {}}))
+    assert "weir.dev/sealed" not in given(other, DEPLOYMENT, "backend-v1")["metadata"]["annotations"]
 
 
 def test_a_secret_comes_before_its_pods(recorded: Recorded) -> None:

@@ -23,6 +23,7 @@ from weir.cli.statusview import as_json, view
 from weir.cluster.entrances import unserved
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
+from weir.cluster.version_secrets import secrets_of_weir, unused
 from weir.console import Console, Text
 from weir.engine.stack import Stack
 from weir.model import ServiceTraffic, StackConfig, mesh, traffic, without_ended
@@ -149,9 +150,9 @@ class _Looking:
         live = Live(kubectl_for(self.config, self.file, self.namespace))
         names = [name for name in self.config.services if self.service in (None, name)]
         self.remarks = ()
-        # Pulumi's history, the sidecars and the gateways' pods are read beside each other.
-        with ThreadPoolExecutor(2) as aside:
-            told = (aside.submit(self._last_update), aside.submit(self._unserved))
+        # Pulumi's history, the sidecars, the gateways' pods and Secrets are read beside each other.
+        with ThreadPoolExecutor(3) as aside:
+            told = (aside.submit(self._last_update), aside.submit(self._unserved), aside.submit(self._unused_secrets, live))
             seen = self._observed(names)
             for remarks in told:
                 self.remarks += remarks.result()
@@ -174,6 +175,18 @@ class _Looking:
             return tuple(unserved(kubectl_for(self.config, self.file, self.namespace), self.config.gateways))
         except ClusterError:
             return ()
+
+    def _unused_secrets(self, live: Live) -> tuple[str, ...]:
+        """Secrets that the stack has made and that no pods take. An account that may not list Secrets hears nothing of them."""
+        try:
+            found = unused(secrets_of_weir(live.kubectl), live.objects, self.stack)
+        except ClusterError:
+            return ()
+        return tuple(
+            f"Secret {self.namespace}/{name} was made by this stack, and no pods take it: pulumi up removes it; where it does not, an update was killed"
+            f" that made it: kubectl delete -n {self.namespace} secret {name}"
+            for name in found
+        )
 
     def _observed(self, names: Sequence[str]) -> Mapping[str, Observation]:
         """What callers see; where they cannot be asked, that is said and the rest is shown all the same."""

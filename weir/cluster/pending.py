@@ -32,7 +32,8 @@ def pending(
     from weir.model.workloads import with_secret
 
     wanted = {(str(each["kind"]), str(each["metadata"]["name"])): each for each in written if each["kind"] != "Namespace"}
-    # Nobody reads a Secret to look. That pods take one, and which of their variables from it, is seen; it has a name that was generated.
+    # Nobody reads a Secret to look. That pods take one, and which of their variables from it, is seen; it has a name that was generated. Whether its
+    # values may be others is seen as well: by what they are encrypted to in the stack file, of which the Deployment has a digest.
     for name in [name for kind, name in wanted if kind == "Secret"]:
         secret, pods = wanted.pop(("Secret", name)), wanted["Deployment", name]
         wanted["Deployment", name] = {**pods, "spec": with_secret(pods["spec"], secret, _known_as(there.get(("Deployment", name)), name))}

@@ -24,6 +24,10 @@ MANAGER = "pulumi.com/patchFieldManager"
 """The annotation with the field manager as which the provider writes an object. Left out, it makes one up and keeps it in the state, which an update
 that was killed may not have written: nobody could change the object ever after."""
 
+SEALED = "weir.dev/sealed"
+"""The annotation of a version's Deployment with a digest of what its secrets are encrypted to in the stack file: where the file has another one, its
+secrets may have changed. Each encryption is another text, so that it tells nothing of a value."""
+
 SPEC = "weir.dev/spec"
 """The annotation with the digest of the spec that weir wrote: where the spec has another one, somebody has edited it since."""
 
@@ -128,7 +132,11 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
         container["resources"] = as_written(workload.resources)
     if workload.security_context:
         container["securityContext"] = {**container["securityContext"], **as_written(workload.security_context)}
-    return _deployment(f"{name}-{version}", name, version, workload.replicas, container, _GRACE_SECONDS, namespace)
+    made = _deployment(f"{name}-{version}", name, version, workload.replicas, container, _GRACE_SECONDS, namespace)
+    sealed = {variable: secret.sealed for variable, secret in secrets(workload.env).items()}
+    if sealed and all(sealed.values()):
+        made["metadata"]["annotations"] = {SEALED: digest(sealed)}
+    return made
 
 
 def version_secret(name: str, version: str, workload: Workload, namespace: str) -> Manifest | None:

@@ -179,6 +179,37 @@ def test_history_tells_what_changed_and_no_value(told: Told) -> None:
     assert all(update["known"] for update in (newest, *rest))
 
 
+def test_a_value_that_is_not_applied_yet_is_counted(scene: Scene, told: Told) -> None:
+    """Of a release: without the value, by what it is encrypted to; the same one encrypted anew may be another."""
+    file = scene.project.directory / "Pulumi.secrets.yaml"
+    before = file.read_text()
+    told.run(f"pulumi config set --stack secrets --secret --path {KEY} {SECOND}")
+    said = told.weir("set backend v2=30 --yes")
+    assert "2 more changes in Pulumi.secrets.yaml are not applied (Deployment backend-v1, Deployment backend-v2): pulumi up" in said
+    file.write_text(before)
+    assert "not applied" not in told.weir("set backend v2=20 --yes")
+
+
+def test_a_secret_that_a_killed_update_has_left_is_told(scene: Scene, told: Told) -> None:
+    """It has the stack's mark, and no pods take it; those that pods take, and others', are not named. The command that is told removes it."""
+    made = own_secrets(scene)["v1"]
+    left = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "backend-v1-0f0f0f0f",
+            "namespace": "secrets",
+            "labels": made["metadata"]["labels"],
+            "annotations": {"weir.dev/stack": made["metadata"]["annotations"]["weir.dev/stack"]},
+        },
+    }
+    scene.apply(left)
+    [line] = [line for line in told.weir("status --window 0").splitlines() if "Secret " in line]
+    assert "Secret secrets/backend-v1-0f0f0f0f was made by this stack, and no pods take it" in line
+    scene.run("kubectl delete -n secrets secret backend-v1-0f0f0f0f")
+    assert "Secret " not in told.weir("status --window 0")
+
+
 def test_no_value_was_told_or_left_anywhere(scene: Scene, told: Told) -> None:
     """Not by a command, nor in the project's files, the state, its backups and history."""
     said = "\n".join(told.all)
