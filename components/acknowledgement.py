@@ -17,10 +17,10 @@ from components.warned import warn
 from weir.cluster.errors import ClusterError
 from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES, Mark
 from weir.cluster.proxies import mark
-from weir.cluster.put_back import put_back
+from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want
-from weir.model.workloads import SPEC
+from weir.model.workloads import LAGGING, SPEC
 from weir.program_environment import FOLLOWED
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ _ANOTHER_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """One rule that this update changes: `before` and `after` are its specs (None: it was not in the state), `stood` is the object as it was in the cluster."""
+    """One rule that this update changes: `before` and `after` are its specs (None: it was not in the state), `stood` is the object as it was in the cluster.
+
+    `again`: an update before this one has changed it, and gave up waiting for proxies.
+    """
 
     kind: str
     namespace: str
@@ -41,6 +44,12 @@ class RuleChange:
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
     stood: Mapping[str, Any] | None
+    again: bool = False
+
+    @property
+    def lagging(self) -> bool:
+        """Whether the object says that proxies have not acknowledged it."""
+        return self.stood is not None and LAGGING in (self.stood["metadata"].get("annotations") or {})
 
     @property
     def of_before(self) -> Mapping[str, Any] | None:
@@ -107,11 +116,22 @@ class Acknowledgement:
             return {}
 
     async def stands(self, kind: str, namespace: str, name: str, metadata: Mapping[str, Any]) -> None:
-        """Refuse an object that this update does not change and that is not in the cluster as the last one wrote it: proxies may have rejected that."""
+        """Refuse an object that this update does not change and that is not in the cluster as the last one wrote it: proxies may have rejected that.
+
+        One that proxies had not acknowledged when the last update gave up is one to wait for.
+        """
         if pulumi.runtime.is_dry_run() or self._guard.force or (kind, namespace, name) in self._changes:
             return
         written = (metadata.get("annotations") or {}).get(SPEC)
-        there = await self._guard.ask(lambda: _written(self._guard.state(namespace).find(kind, name)), written)
+        asked = await self._guard.ask(lambda: [self._guard.state(namespace).find(kind, name)], None)
+        if asked is None:
+            return
+        [found] = asked
+        there = _written(found)
+        if found is not None:
+            change = RuleChange(kind, namespace, name, found["spec"], found["spec"], found, again=True)
+            if change.lagging:
+                self._changes[(kind, namespace, name)] = change
         if written is not None and there != written:
             state = "is not as the last update wrote it" if there else "is not in the cluster any more"
             raise pulumi.RunError(
@@ -130,6 +150,16 @@ class Acknowledgement:
                 return
             if want.changed == ROUTES:
                 self._report(host, proxies)
+            await self._mark_lagging([change for change in part if change.lagging], lagging=False)
+
+    async def _mark_lagging(self, changes: Iterable[RuleChange], *, lagging: bool) -> None:
+        """Note it on the objects, which is where the next update looks."""
+        for change in changes:
+            try:
+                kubectl = self._guard.kubectl(change.namespace)
+                await self._guard.aside(lambda kubectl=kubectl, change=change: mark_lagging(kubectl, change.kind, change.name, lagging))  # type: ignore[misc]
+            except ClusterError as error:
+                warn(f"{error}; {'the next update will not ask about it' if lagging else 'the next update asks about it once more'}")
 
     def _report(self, host: str, proxies: int) -> None:
         """Tell the command that this update is a release of."""
@@ -158,12 +188,16 @@ class Acknowledgement:
         while True:
             try:
                 return await self._guard.wait(want, await self.mark())
+            except pulumi.RunError:
+                if want.changed:
+                    await self._mark_lagging(changes, lagging=True)
+                raise
             except RejectedError as error:
                 culprit = error.rejections[0].culprit
-                ours = [change for change in changes if culprit is None or change.is_of(culprit)]
+                ours = [change for change in changes if not change.again and (culprit is None or change.is_of(culprit))]
                 if ours and not error.standing:
                     raise pulumi.RunError(await self._undone(want, ours, error)) from None
-                other = culprit is not None and any(change.is_of(culprit) for change in self._changes.values())
+                other = culprit is not None and any(change.is_of(culprit) for change in self._changes.values() if not change.again)
                 if not other or time.monotonic() > give_up:
                     self.refuse(error)
                     return None
@@ -202,8 +236,9 @@ def _wants(host: str, changes: Iterable[RuleChange]) -> Iterator[tuple[Want, lis
     """What proxies are to acknowledge, subsets before the routes that name them; with the rules that each is about."""
     for kind in ("Gateway", "DestinationRule", "VirtualService"):
         if part := [change for change in changes if change.kind == kind]:
+            again = all(change.again for change in part)
             routes = route_wants(part[0].of_before, part[0].after) if kind == "VirtualService" else ()
-            yield Want(host, changed=_TYPES[kind], routes=routes), part
+            yield Want(host, changed=_TYPES[kind], routes=routes, again=again), part
 
 
 def route_wants(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[RouteWant, ...]:

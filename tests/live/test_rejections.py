@@ -143,3 +143,22 @@ def test_a_service_that_no_proxy_uses_is_said_to_have_none(scene: Scene) -> None
     said = scene.up(config(nowhere=nowhere), "--skip-preview").said
     assert "no proxy uses nowhere" in said
     scene.up(config(), "--skip-preview")
+
+
+def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: Scene) -> None:
+    """A proxy stands still: the update fails, and so does the next one, which changes nothing; once it goes on, so do updates."""
+    scene.up(config(), "--skip-preview")
+    envoy = "exec deploy/frontend -c istio-proxy -- sh -c 'kill -{} $(pidof envoy)'"
+    scene.kubectl(envoy.format("STOP"))
+    try:
+        scene.write({**config(share=40), "propagation": {"timeout": "4s"}})
+        for _ in range(2):
+            failed = scene.pulumi("up --yes --skip-preview")
+            assert failed.code != 0, failed.said
+            assert "do not acknowledge the change of backend: frontend-" in failed.said
+    finally:
+        scene.kubectl(envoy.format("CONT"))
+    scene.up(options="--skip-preview")
+    assert "weir.dev/lagging" not in scene.kubectl("get virtualservice backend -o yaml")
+    scene.assert_converged()
+    scene.up(config(), "--skip-preview")

@@ -1,4 +1,4 @@
-"""Putting an object of Istio back as it was before a change that proxies reject. Nothing else of `weir.cluster` changes anything."""
+"""What becomes of an object of Istio that proxies do not take: put back as it was before, or marked. Nothing else of `weir.cluster` changes anything."""
 
 from __future__ import annotations
 
@@ -30,6 +30,17 @@ def put_back(kubectl: Kubectl, kind: str, name: str, before: Mapping[str, Any] |
         result = kubectl.call(apply, timeout=_SECONDS, stdin=json.dumps(manifest))
     if result.status != 0:
         raise ClusterError(f"{kind} {kubectl.namespace}/{name} could not be put back: {result.complaint}")
+
+
+def mark_lagging(kubectl: Kubectl, kind: str, name: str, lagging: bool) -> None:
+    """Note on the object that proxies have not acknowledged it, or that they have since. Raises ClusterError."""
+    from weir.model.workloads import LAGGING
+
+    patch = json.dumps({"metadata": {"annotations": {LAGGING: "true" if lagging else None}}})
+    command = ["patch", f"{kind.lower()}.networking.istio.io", name, "--type=merge", "--field-manager=weir", f"--patch={patch}"]
+    result = kubectl.call(command, timeout=_SECONDS)
+    if result.status != 0:
+        raise ClusterError(f"{kind} {kubectl.namespace}/{name} could not be marked: {result.complaint}")
 
 
 def _manager(found: Mapping[str, Any]) -> str:

@@ -157,8 +157,9 @@ class Waiting:
 
     def _take_newest(self, watch: Watch, now: float) -> None:
         """Where what istiod makes does not tell: the newest push, once no other follows; none at all where there is none."""
-        if now - watch.risen >= (CALM if watch.newest > watch.base else _NOBODY):
-            watch.push, watch.found = watch.newest if watch.newest > watch.base else math.inf, True
+        pushed = watch.newest > watch.base or self._want.again
+        if now - watch.risen >= (CALM if pushed else _NOBODY):
+            watch.push, watch.found = watch.newest if pushed else math.inf, True
 
     def _ask(self, istiod: Istiod, behind: list[Proxy], watch: Watch, now: float) -> None:
         want, kind = self._want, self._kind

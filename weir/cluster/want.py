@@ -28,7 +28,8 @@ class Want:
     """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no route to those in `gone`.
 
     `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it from what was before, where
-    anything does; else the newest push of that type counts, once no other follows.
+    anything does; else the newest push of that type counts, once no other follows. `again`: it has changed before, and was not waited for to the end:
+    the newest push there is counts.
     """
 
     host: str
@@ -36,6 +37,7 @@ class Want:
     gone: frozenset[str] = frozenset()
     routes: tuple[RouteWant, ...] = ()
     changed: str = ""
+    again: bool = False
 
     @property
     def service(self) -> str:

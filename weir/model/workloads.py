@@ -34,6 +34,9 @@ SPEC = "weir.dev/spec"
 RESTORED = "weir.dev/restored"
 """The annotation with the digest of the edit that weir last undid. It changes with each, which is what makes an update of undoing one."""
 
+LAGGING = "weir.dev/lagging"
+"""The annotation of a rule that the proxies concerned had not acknowledged when an update gave up waiting: the next one asks about it again."""
+
 FAULT_UNTIL = "fault-until.weir.dev/"
 """The annotation with the moment at which the fault of a route ends; the name of the route follows."""
 

@@ -135,3 +135,25 @@ def test_a_version_whose_cluster_is_rejected_never_has_pods(monkeypatch: pytest.
     istiod.before = before(8)
     with pytest.raises(RejectedError, match="reject the clusters"):
         wait(monkeypatch, Want(HOST, known=frozenset({"v2"})), istiod, timeout=30)
+
+
+def test_what_was_not_waited_for_to_the_end_is_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No push comes of it any more: the newest there is must be acknowledged by now, and one that still lags is not overlooked."""
+    again = Want(HOST, changed=CLUSTERS, again=True)
+    both = {"a.demo": proxy(8, "v1 v2"), "b.demo": proxy(8, "v1 v2", accepted=False)}
+    istiod = FakeIstiod(both)
+    istiod.before = before(8)
+    with pytest.raises(DisobeyedError, match=r"1 of 2 proxies do not acknowledge the change of backend: b\.demo"):
+        wait(monkeypatch, again, istiod, timeout=4)
+    followed = FakeIstiod(*[both] * 60, {"a.demo": proxy(8, "v1 v2"), "b.demo": proxy(8, "v1 v2")})
+    followed.before = before(8)
+    assert wait(monkeypatch, again, followed, timeout=10) < 4
+    assert istiod.asked == followed.asked == []
+
+
+def test_who_has_no_use_for_it_is_not_asked_to_follow_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another workload was sent pushes of its own, and does not have the service."""
+    istiod = FakeIstiod({"a.demo": proxy(8, "v1 v2"), "stranger.other": proxy(3, accepted=False)})
+    istiod.before = before(8)
+    assert wait(monkeypatch, Want(HOST, changed=CLUSTERS, again=True), istiod, timeout=10) < 1
+    assert istiod.asked == ["stranger.other"]
