@@ -14,13 +14,13 @@ up: $(VENV)/installed
 down: $(VENV)/installed
 	@$(BIN)/weir lab down
 
-# Everything; pytest's own closing line is the last one.
+# Everything; pytest's own closing line is the last one. Of two workers one has the lab and what needs it, the other all the rest.
 test: lint
-	@$(BIN)/python -m pytest tests/unit tests/components tests/live
+	@$(BIN)/python -m pytest -n 2 tests/live tests/unit tests/components
 
 # Without the lab: seconds, no root.
 test-fast: lint
-	@$(BIN)/python -m pytest -m "not live"
+	@$(BIN)/python -m pytest -n auto -m "not live"
 
 # One JSON document on stdout, all else on stderr; a lab of its own for part of it (BENCH=--no-lab leaves that out).
 BENCH ?=
@@ -36,7 +36,7 @@ soak: $(VENV)/installed-dev
 
 # The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: half an hour and more.
 soak-tests: $(VENV)/installed-dev
-	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py
+	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py tests/live/test_interrupted.py
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.progress import Progress
-from lab.tools.toolset import find_tools
+from tests.live.shared import tools
 from tests.unit.engine.test_program import project
 
 STACK = "dev"
@@ -30,9 +29,8 @@ class Engine:
     def create(cls, directory: Path, program: str, config: str = "") -> Engine:
         """With this text as its program and this one below `config:` of its stack file."""
         # Found where the lab has them, and built first where they are missing.
-        tools = find_tools(Progress())
         bin, state = directory / "bin", directory / "state"
-        tools.link(bin)
+        tools().link(bin)
         state.mkdir()
         project(directory, program)
         made = cls(

@@ -17,6 +17,8 @@ from lab.node.launch import process_started
 from lab.node.layout import cgroup_directories
 from lab.paths import LabPaths
 from tests.live.harness import Project, until
+from tests.live.lossless.conftest import soak
+from tests.live.shared import project_of
 
 
 def left_of(project: Project) -> dict[str, object]:
@@ -45,11 +47,12 @@ def left_of(project: Project) -> dict[str, object]:
 
 
 @pytest.fixture
-def second(tmp_path: Path, lab: Project) -> Iterator[Project]:
+def second(tmp_path: Path, lab: Project, request: pytest.FixtureRequest) -> Iterator[Project]:
     """A second project beside the lab of the session."""
-    project = Project.create(tmp_path / "second")
+    project = project_of(request.config, tmp_path / "second")
     yield project
-    project.weir("lab down", check=False)
+    if project.weir("lab down", check=False).returncode == 0:
+        shutil.rmtree(project.directory)
 
 
 def test_up_again_finds_nothing_to_do(lab: Project) -> None:
@@ -68,7 +71,7 @@ def test_status_speaks_json(lab: Project) -> None:
     assert now["memory_bytes"] > 100_000_000
 
 
-@pytest.mark.parametrize("victim", ["the supervisor", "etcd", "containerd"])
+@pytest.mark.parametrize("victim", [pytest.param("the supervisor", marks=soak), pytest.param("etcd", marks=soak), "containerd"])
 def test_down_leaves_no_trace_after_kill_9(second: Project, victim: str) -> None:
     """Whatever was killed: namespaces, links, mounts, cgroups and processes are as before, and the lab of the session goes on."""
     before = left_of(second)

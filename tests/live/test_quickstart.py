@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from lab.paths import LabPaths
 from tests.live.harness import CHECKOUT, COMMAND_SECONDS, Project, until
+from tests.live.shared import project_of
 from tests.live.test_lab import left_of
 
 
@@ -29,11 +31,12 @@ def test_quickstart_shows_measured_traffic_and_what_to_try_next(lab: Project) ->
 
 
 @pytest.fixture
-def third(tmp_path: Path) -> Iterator[Project]:
+def third(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Project]:
     """A project of its own, without a lab."""
-    project = Project.create(tmp_path / "third")
+    project = project_of(request.config, tmp_path / "third")
     yield project
-    project.weir("lab down", check=False)
+    if project.weir("lab down", check=False).returncode == 0:
+        shutil.rmtree(project.directory)
 
 
 def test_ctrl_c_during_the_start_leaves_no_mess(lab: Project, third: Project) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, seed, settings
 
-from lab.progress import Progress
-from lab.tools.toolset import find_tools
 from tests.live.judged import culprits, objects
 from tests.live.proxies import GATEWAY_LABELS, Proxies, Rejection
+from tests.live.shared import tools
 from tests.unit.model.drawing import ROUND, tens
 from tests.unit.model.widening import wide_configs
 from weir.model import numbers, variables
@@ -32,7 +31,7 @@ _SOUND: dict[str, Any] = {"namespace": "any", "services": {"web": {"versions": {
 @pytest.fixture(scope="module")
 def proxies() -> Iterator[Proxies]:
     """istiod and Envoys, as the lab has them, in a network of their own."""
-    with Proxies.ready(find_tools(Progress()).paths) as ready:
+    with Proxies.ready(tools().paths) as ready:
         yield ready
 
 

@@ -67,10 +67,10 @@ def test_a_million_requests_are_judged_in_no_time(p: Fraction) -> None:
     """A million draws take less than 0.2 s, bounds and smallest shift together."""
     acceptance.cache_clear()
     detectable.cache_clear()
-    start = time.perf_counter()
+    start = time.process_time()
     region = acceptance(MAX_COUNT, p, 1e-6)
     detectable(MAX_COUNT, p, 1e-6)
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 0.2
     assert round(MAX_COUNT * p) in region
 
 
