@@ -27,7 +27,7 @@ TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
 _ASK_SECONDS = 60.0
 _PREVIEW_SECONDS = 300.0
 # Without a dialogue it has no colours either, unless somebody asks for them: they are escape sequences, as those that a value may have.
-_PLAIN = ("--non-interactive", "--color=never")
+_PLAIN = ("--non-interactive", "--color", "never")
 # pulumi's exit code for a stack that does not exist (its documentation, "Exit codes").
 _NO_STACK = 6
 
