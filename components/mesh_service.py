@@ -119,14 +119,18 @@ class MeshService(pulumi.ComponentResource):
             automount_service_account_token=objects.service_account["automountServiceAccountToken"],
             opts=opts,
         )
+        spec: Any = pulumi.Output.from_input(objects.service["spec"]).apply(self._keeping_port_name)
         service = Service(
             self._name,
             # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are waited for anyway.
             metadata=placed(objects.service, self._namespace, self._guard, {"pulumi.com/skipAwait": "true"}),
-            spec=objects.service["spec"],
+            spec=spec,
             opts=opts,
         )
         return [account, service]
+
+    async def _keeping_port_name(self, spec: Any) -> Any:
+        return await self._standing.service_spec(self._name, spec)
 
     # What comes before what depends on what stands, and is asked while the engine sees to the rest.
 

@@ -74,6 +74,12 @@ class Standing:
         """Whether this object is there, as far as is known."""
         return (kind, name) in (await self._objects() or {})
 
+    async def service_spec(self, service: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The Service's spec; its port keeps the name that it has."""
+        there = (await self._objects() or {}).get(("Service", service))
+        names = [port["name"] for port in there["spec"].get("ports", []) if port.get("name")] if there else []
+        return {**spec, "ports": [{**spec["ports"][0], "name": names[0]}]} if names else spec
+
     async def _objects(self) -> Objects | None:
         return await self._guard.objects(await known(self._namespace))
 

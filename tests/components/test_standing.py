@@ -15,6 +15,7 @@ from tests.unit.model.test_config import SOUND
 from weir.model import load, mesh
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
+SERVICE = "kubernetes:core/v1:Service"
 URN = "urn:pulumi:dev::weir::"
 OWNER = {"weir.dev/stack": "organization/weir/dev"}
 
@@ -52,6 +53,17 @@ def test_a_route_that_moves_shares_waits_for_no_pods(tmp_path: Path) -> None:
     assert "DestinationRule::backend-v1" in depends(recorded, ROUTE, "backend")
     for version in ("v1", "v2"):
         assert "VirtualService::backend" in depends(recorded, DEPLOYMENT, f"backend-{version}")
+
+
+def test_the_port_of_a_service_keeps_the_name_it_has(tmp_path: Path) -> None:
+    """Under another name it has no endpoints until Kubernetes has written them anew; what it speaks changes all the same."""
+    cluster = Cluster(tmp_path, service())
+    there = json.loads((tmp_path / "there.json").read_text())
+    [standing] = [item for item in there["items"] if item["kind"] == "Service"]
+    standing["spec"]["ports"] = [{"name": "grpc", "port": 80, "targetPort": 5678, "protocol": "TCP"}]
+    (tmp_path / "there.json").write_text(json.dumps(there))
+    [port] = run(service(protocol="http2"), kubectl=cluster.kubectl).resources[(SERVICE, "backend")]["spec"]["ports"]
+    assert (port["name"], port["appProtocol"], port["targetPort"]) == ("grpc", "http2", "http")
 
 
 def test_a_version_that_newly_gets_requests_is_waited_for(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def _port(config: Service, service: Mapping[str, Any]) -> Iterator[str]:
 
 def _protocol(name: str, config: Service, objects: ServiceObjects, service: Mapping[str, Any], standing: Objects) -> Iterator[str]:
     """The Service's protocol changes at one moment; the pods do not."""
-    before = next((str(port.get("name", "")) for port in service["spec"].get("ports", [])), config.protocol)
+    before = next((str(port.get("appProtocol") or port.get("name", "")) for port in service["spec"].get("ports", [])), config.protocol)
     if (before in _HTTP2) == (config.protocol in _HTTP2):
         return
     changing = sorted(

@@ -93,8 +93,10 @@ def service_account(app: str, namespace: str) -> Manifest:
 
 
 def service(name: str, settings: Service, namespace: str) -> Manifest:
-    """The Service over all versions. Its port has the protocol's name, which is how Istio knows it.
+    """The Service over all versions. Istio knows the protocol by `appProtocol`, which comes before the port's name.
 
+    The name stays whatever the protocol becomes: by it istiod knows which endpoints are the port's, and under a new one a port has none until
+    Kubernetes has written them anew (`components.standing` keeps the one that an older weir gave).
     The pods' port stands by its name: each pod says itself which number that is, so that pods with an old one and a new one serve side by side.
     """
     return {
@@ -103,7 +105,7 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
         "metadata": metadata(name, namespace, name),
         "spec": {
             "selector": {"app": name},
-            "ports": [{"name": settings.protocol, "port": settings.port, "targetPort": _PORT, "protocol": "TCP"}],
+            "ports": [{"name": _PORT, "port": settings.port, "targetPort": _PORT, "protocol": "TCP", "appProtocol": settings.protocol}],
         },
     }
 

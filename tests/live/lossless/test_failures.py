@@ -228,6 +228,21 @@ def _node_process(scene: Scene, unit: str) -> int:
     raise AssertionError(f"no {unit} in the lab of {scene.project.directory}")
 
 
+def test_a_protocol_changes_while_kubernetes_is_behind(failures: Scene, load: Load) -> None:
+    """With the controllers that write endpoints at a standstill, there and back: the port has its endpoints all the time."""
+    controllers = _node_process(failures, "kube-controller-manager")
+    with unharmed(failures, load):
+        for protocol in ({"protocol": "http2"}, {}):
+            failures.write({"services": {"backend": {**STANDING["services"]["backend"], **protocol}}})
+            os.kill(controllers, signal.SIGSTOP)
+            try:
+                update = failures.pulumi("up --yes --skip-preview")
+            finally:
+                os.kill(controllers, signal.SIGCONT)
+            assert update.code == 0, update.said
+    failures.assert_converged()
+
+
 @soak
 @pytest.mark.parametrize("unit", ["kube-apiserver", "etcd"])
 def test_control_plane_restarts_in_the_middle(failures: Scene, load: Load, unit: str) -> None:

@@ -146,12 +146,14 @@ def test_without_a_policy_there_is_no_rule_for_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "name"), [("", "http"), ("protocol: http", "http"), ("protocol: grpc", "grpc"), ("protocol: http2", "http2")]
+    ("setting", "protocol"), [("", "http"), ("protocol: http", "http"), ("protocol: grpc", "grpc"), ("protocol: http2", "http2")]
 )
-def test_the_port_is_named_by_its_protocol(setting: str, name: str) -> None:
-    """Istio knows the protocol by this name; the container's port keeps the name that probes use."""
+def test_the_port_says_its_protocol_and_keeps_its_name(setting: str, protocol: str) -> None:
+    """Istio knows the protocol by `appProtocol`, and the endpoints of a port by its name; the container's port has the name that probes use."""
     there = objects(f"{{image: app:1, port: 90, targetPort: 9000, {setting}}}")
-    assert there["Service", "backend"]["spec"]["ports"] == [{"name": name, "port": 90, "targetPort": "http", "protocol": "TCP"}]
+    assert there["Service", "backend"]["spec"]["ports"] == [
+        {"name": "http", "port": 90, "targetPort": "http", "protocol": "TCP", "appProtocol": protocol}
+    ]
     [container] = there["Deployment", "backend-v1"]["spec"]["template"]["spec"]["containers"]
     assert container["ports"] == [{"name": "http", "containerPort": 9000, "protocol": "TCP"}]
 
