@@ -72,12 +72,14 @@ class Engine:
         return self.run(sys.executable, "-c", UP, message)
 
     def begin(self, message: str) -> subprocess.Popen[bytes]:
-        """Start such an update, whose output nobody reads."""
-        return subprocess.Popen(
-            [sys.executable, "-c", UP, message],
-            cwd=self.directory,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        """Start such an update, as a shell starts it: with all that it starts it is a group of its own. What it says is in the file `said`."""
+        with (self.directory / "said").open("wb") as said:
+            return subprocess.Popen(
+                [sys.executable, "-c", UP, message],
+                cwd=self.directory,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                process_group=0,
+            )

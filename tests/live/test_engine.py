@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 from tests.live.engine import Engine
@@ -37,7 +39,7 @@ LASTING = """
 import asyncio
 from pathlib import Path
 import pulumi
-pulumi.ComponentResource("test:index:Made", "made")
+made = pulumi.ComponentResource("test:index:Made", "made")
 
 async def last(_):
     Path("began").touch()
@@ -46,7 +48,8 @@ async def last(_):
         await asyncio.sleep(0.01)
 
 if not pulumi.runtime.is_dry_run():
-    pulumi.Output.from_input(None).apply(last)
+    # The engine has it by then.
+    made.urn.apply(last)
 """
 
 
@@ -62,6 +65,20 @@ def test_pulumi_ends_in_good_order_when_weir_is_killed(tmp_path: Path) -> None:
     [update] = json.loads(engine.run("pulumi", "stack", "history", "--json"))
     assert (update["kind"], update["result"], update["message"]) == ("update", "failed", "why")
     assert "test:index:Made" in engine.run("pulumi", "stack", "export")
+
+
+def test_ctrl_c_ends_an_update_in_good_order(tmp_path: Path) -> None:
+    """It reaches pulumi as it reaches weir, which shows what pulumi says to it until the end, and says what it means."""
+    engine = Engine.create(tmp_path, LASTING)
+    weir = engine.begin("why")
+    until((tmp_path / "began").exists, 60, "the update is under way")
+    os.killpg(weir.pid, signal.SIGINT)
+    weir.wait(60)
+    said = (tmp_path / "said").read_text()
+    assert "error: update canceled" in said
+    assert "Duration:" in said
+    assert "InterruptedUpdateError: pulumi up of stack dev was interrupted" in said
+    assert not list((tmp_path / "state" / ".pulumi" / "locks").rglob("*.json"))
 
 
 WARNING = """
