@@ -16,6 +16,7 @@ from components.warned import warn
 from weir.model import Mesh, StackConfig
 from weir.model.hazards import hazards, orphans
 from weir.model.order import Objects, pods_first, routes_first
+from weir.model.workloads import with_port_name
 from weir.program_environment import ROUTES_ALONE
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"
@@ -76,9 +77,7 @@ class Standing:
 
     async def service_spec(self, service: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         """The Service's spec; its port keeps the name that it has."""
-        there = (await self._objects() or {}).get(("Service", service))
-        names = [port["name"] for port in there["spec"].get("ports", []) if port.get("name")] if there else []
-        return {**spec, "ports": [{**spec["ports"][0], "name": names[0]}]} if names else spec
+        return with_port_name(spec, (await self._objects() or {}).get(("Service", service)))
 
     async def _objects(self) -> Objects | None:
         return await self._guard.objects(await known(self._namespace))

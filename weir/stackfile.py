@@ -55,6 +55,11 @@ def project_dir(start: Path | None = None) -> Path:
     raise StackFileError(f"no {PROJECT_FILE} in {start} or above it; change into the checkout of weir, or name a stack file with --file")
 
 
+def qualified(stack: str, project: Path) -> str:
+    """`PROJECT/STACK`, as weir and Pulumi's backends write it, without the organization."""
+    return f"{yamlfile.load((project / PROJECT_FILE).read_text(encoding='utf-8'))['name']}/{stack.rsplit('/', 1)[-1]}"
+
+
 def stack_path(stack: str, project: Path) -> Path:
     """The file of a stack, which may be given as `dev` or, as Pulumi prints it, `organization/weir/dev`. StackFileError names the stacks there are."""
     name = stack.rsplit("/", 1)[-1]

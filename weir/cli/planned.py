@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from weir import yamlfile
+from weir import stackfile, yamlfile
 from weir.cli.options import load_text
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
@@ -86,7 +86,7 @@ def plan(
     now = datetime.now(UTC)
     wanted, before = (without_ended(load_text(file.path, text), now) for text in (file.text, file.original))
     own = {("VirtualService", service) for service in edits}
-    left = pending(mesh(wanted, live.kubectl.namespace).objects(), live.objects, _owner(target), own)
+    left = pending(mesh(wanted, live.kubectl.namespace).objects(), live.objects, stackfile.qualified(target.name, target.project), own)
     text, config = file.text, load_text(file.path, file.text)
     routes = _routes(before, live, edits)
     if left or pending(routes.values(), {key: live.objects[key] for key in own & live.objects.keys()}, ""):
@@ -203,9 +203,3 @@ def _routed(one: ServiceTraffic | None) -> ServiceTraffic | None:
 
 def _spec(live: Live, service: str) -> Any:
     return (live.find("VirtualService", service) or {}).get("spec")
-
-
-def _owner(target: Stack) -> str:
-    """The stack as weir writes it on objects, without the organization."""
-    project = yamlfile.load((target.project / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
-    return f"{project}/{target.name.rsplit('/', 1)[-1]}"

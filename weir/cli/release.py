@@ -197,7 +197,7 @@ def _followed(report: Path, planned: Planned, namespace: str) -> str:
         raise ClusterError(
             "the update is done; whether callers follow is not known, because proxies could not be asked (see above)"
         ) from None
-    return f"all of {proxies} proxies follow" if proxies else "no proxy uses it"
+    return {0: "no proxy uses it", 1: "the one proxy there is follows"}.get(proxies, f"all of {proxies} proxies follow")
 
 
 def _failure(change: Release, error: EngineError, file: StackEdit, planned: Planned, kubectl: Kubectl) -> EngineError:

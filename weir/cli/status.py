@@ -32,6 +32,7 @@ from weir.model.change import Change
 from weir.model.changes import changes, percents
 from weir.model.hazards import orphans
 from weir.model.workloads import OWNER
+from weir.stackfile import qualified
 from weir.traffic.caller import Caller
 from weir.traffic.observed import MAX_CALLERS, Observation, Taken, observe
 
@@ -156,11 +157,15 @@ class _Looking:
             seen = self._observed(names)
             for remarks in told:
                 self.remarks += remarks.result()
-        self.remarks += _left_over(self.config, self.namespace, self.stack, live)
+        self.remarks += _left_over(self.config, self.namespace, self._owner, live)
         return [
             replace(_status(name, self.config, self.namespace, live), observed=seen.get(self.config.host(name, self.namespace)))
             for name in names
         ]
+
+    @property
+    def _owner(self) -> str:
+        return qualified(self.stack, real_project(self.file))
 
     def _last_update(self) -> tuple[str, ...]:
         """What to say of the last update; who watches is told anew every half a minute."""
@@ -179,7 +184,7 @@ class _Looking:
     def _unused_secrets(self, live: Live) -> tuple[str, ...]:
         """Secrets that the stack has made and that no pods take. An account that may not list Secrets hears nothing of them."""
         try:
-            found = unused(secrets_of_weir(live.kubectl), live.objects, self.stack)
+            found = unused(secrets_of_weir(live.kubectl), live.objects, self._owner)
         except ClusterError:
             return ()
         return tuple(
@@ -207,7 +212,7 @@ class _Looking:
 def _left_over(config: StackConfig, namespace: str, stack: str, live: Live) -> tuple[str, ...]:
     """What this stack has made there and its config does not have."""
     owners = {str(found["metadata"].get("annotations", {}).get(OWNER, "")) for found in live.objects.values()}
-    own = next((owner for owner in owners if owner.rpartition("/")[2] == stack), None)
+    own = next((owner for owner in owners if owner.partition("/")[2] == stack), None)
     left = orphans(mesh(config, namespace), live.objects, own) if own else []
     return tuple(
         f"{kind} {namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, or says how, where an update was killed"

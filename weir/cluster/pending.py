@@ -29,7 +29,7 @@ def pending(
 
     `there`: the objects of the namespace by kind and name. `owner`: the stack, PROJECT/NAME: of its objects those that are not written are to go.
     """
-    from weir.model.workloads import with_secret
+    from weir.model.workloads import with_port_name, with_secret
 
     wanted = {(str(each["kind"]), str(each["metadata"]["name"])): each for each in written if each["kind"] != "Namespace"}
     # Nobody reads a Secret to look. That pods take one, and which of their variables from it, is seen; it has a name that was generated. Whether its
@@ -37,6 +37,8 @@ def pending(
     for name in [name for kind, name in wanted if kind == "Secret"]:
         secret, pods = wanted.pop(("Secret", name)), wanted["Deployment", name]
         wanted["Deployment", name] = {**pods, "spec": with_secret(pods["spec"], secret, _known_as(there.get(("Deployment", name)), name))}
+    for key in [key for key in wanted if key[0] == "Service"]:
+        wanted[key] = {**wanted[key], "spec": with_port_name(wanted[key]["spec"], there.get(key))}
     found = [key for key, manifest in wanted.items() if not _has(there.get(key), manifest)]
     found += [key for key, item in there.items() if key not in wanted and _owner(item).endswith(f"/{owner}")]
     return tuple(f"{kind} {name}" for kind, name in found if (kind, name) not in leave_out)

@@ -16,11 +16,14 @@ def secrets_of_weir(kubectl: Kubectl) -> list[dict[str, Any]]:
 
 
 def unused(secrets: Iterable[Mapping[str, Any]], objects: Mapping[tuple[str, str], Mapping[str, Any]], stack: str) -> list[str]:
-    """The names of those that the stack has made and that no Deployment takes a variable from. `objects`: those of the namespace, by kind and name."""
+    """The names of those that the stack has made and that no Deployment takes a variable from.
+
+    `stack`: with its project; `objects`: those of the namespace, by kind and name.
+    """
     from weir.model.workloads import OWNER
 
     taken = {name for (kind, _), item in objects.items() if kind == "Deployment" for name in _taken(item)}
-    own = (each for each in secrets if str((each.get("annotations") or {}).get(OWNER, "")).rpartition("/")[2] == stack)
+    own = (each for each in secrets if str((each.get("annotations") or {}).get(OWNER, "")).partition("/")[2] == stack)
     return sorted(str(each["name"]) for each in own if each["name"] not in taken)
 
 

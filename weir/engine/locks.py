@@ -7,7 +7,7 @@ import os
 import socket
 from pathlib import Path
 
-from weir import yamlfile
+from weir import stackfile
 
 
 def held(project: Path, stack: str) -> list[int]:
@@ -16,10 +16,10 @@ def held(project: Path, stack: str) -> list[int]:
     if not backend.startswith("file://"):
         return []
     place = Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "locks"
-    name, short = yamlfile.load((project / "Pulumi.yaml").read_text(encoding="utf-8"))["name"], stack.rsplit("/", 1)[-1]
+    name = stackfile.qualified(stack, project)
     here, found = socket.gethostname(), []
     # Old backends have no organization and project in the path.
-    for file in sorted({*place.glob(f"*/{name}/{short}/*.json"), *place.glob(f"{short}/*.json")}):
+    for file in sorted({*place.glob(f"*/{name}/*.json"), *place.glob(f"{name.partition('/')[2]}/*.json")}):
         try:
             lock = json.loads(file.read_text())
         except (OSError, ValueError):

@@ -96,7 +96,7 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
     """The Service over all versions. Istio knows the protocol by `appProtocol`, which comes before the port's name.
 
     The name stays whatever the protocol becomes: by it istiod knows which endpoints are the port's, and under a new one a port has none until
-    Kubernetes has written them anew (`components.standing` keeps the one that an older weir gave).
+    Kubernetes has written them anew. A Service that stands with another one keeps that (`with_port_name`).
     The pods' port stands by its name: each pod says itself which number that is, so that pods with an old one and a new one serve side by side.
     """
     return {
@@ -108,6 +108,15 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
             "ports": [{"name": _PORT, "port": settings.port, "targetPort": _PORT, "protocol": "TCP", "appProtocol": settings.protocol}],
         },
     }
+
+
+def with_port_name(spec: Mapping[str, Any], there: Mapping[str, Any] | None) -> Manifest:
+    """The spec of a Service, its port with the name that the same port has in the cluster (`there`: the Service, None where there is none)."""
+    [port] = spec["ports"]
+    names = (
+        [other["name"] for other in there["spec"].get("ports", []) if other["port"] == port["port"] and other.get("name")] if there else []
+    )
+    return {**spec, "ports": [{**port, "name": names[0]}]} if names else dict(spec)
 
 
 def version_deployment(name: str, version: str, port: int, workload: Workload, namespace: str) -> Manifest:

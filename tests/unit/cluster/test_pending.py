@@ -89,6 +89,14 @@ def test_what_a_file_has_that_was_not_applied(keys: dict[str, Any], what: list[s
     assert kinds == {name.split()[0] for name in what}
 
 
+def test_a_port_may_have_another_name() -> None:
+    """A Service keeps the one that it has; what the port is and speaks counts."""
+    there = stored()
+    there["Service", "backend"]["spec"]["ports"][0]["name"] = "http2"
+    assert pending(objects(), there, "weir/dev") == ()
+    assert pending(objects(protocol="grpc"), there, "weir/dev") == ("Service backend",)
+
+
 def test_what_is_somebody_elses_or_left_out_is_not_named() -> None:
     """Another stack's objects in the namespace are not to go; and what the command itself changes is no news."""
     there = stored()

@@ -30,7 +30,8 @@ def test_what_no_pods_take_is_left() -> None:
         made("a-v1-33333333"),
         made("a-v1-22222222"),
         made("b-v1-11111111", "organization/weir/prod"),
+        made("c-v1-11111111", "organization/shop/dev"),
         made("mine", None),
     ]
-    assert unused(secrets, objects, "dev") == ["a-v1-22222222", "a-v1-33333333"]
-    assert unused(secrets, {}, "dev") == ["a-v1-11111111", "a-v1-22222222", "a-v1-33333333"]
+    assert unused(secrets, objects, "weir/dev") == ["a-v1-22222222", "a-v1-33333333"]
+    assert unused(secrets, {}, "weir/dev") == ["a-v1-11111111", "a-v1-22222222", "a-v1-33333333"]
