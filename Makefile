@@ -34,9 +34,10 @@ MINUTES ?= 50
 soak: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-# The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: half an hour and more.
+# The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: over an hour.
 soak-tests: $(VENV)/installed-dev
-	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py tests/live/test_interrupted.py
+	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py \
+	  tests/live/test_killed.py tests/live/test_interrupted.py
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

@@ -27,7 +27,7 @@ from weir.processes import until_killed
 KEPT = os.environ.get("WEIR_KEEP_LAB") == "1"
 DIRECTORY = Path(tempfile.gettempdir()) / f"weir-live-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
 _SECONDS = 120
-_TOOLS_ALONE = ("tests/live/test_engine.py", "tests/live/test_rejected.py", "tests/live/test_interrupted.py")
+_TOOLS_ALONE = frozenset(f"tests/live/test_{name}.py" for name in ("engine", "interrupted", "rejected", "second_lab"))
 
 
 def shares_lab(nodeid: str) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from tests.live.harness import Project, shell_environment, stack_like_dev, until
 
 STACK = "killed"
-ROUNDS = 20 if os.environ.get("WEIR_SOAK") == "1" else 2
+ROUNDS = 20 if os.environ.get("WEIR_SOAK") == "1" else 1
 # From the moment at which it is under way: an update that changes pods lasts longer.
 LONGEST = 3.0
 GONE_SECONDS = 5.0

@@ -94,7 +94,7 @@ def test_a_new_route_that_proxies_reject_is_removed(scene: Scene) -> None:
     assert "pulumi up --refresh" in failed.said
     scene.up(config(web={**web, "routes": []}), "--refresh")
     assert route(scene, "web")["http"][0]["name"] == "default"
-    scene.up(config())
+    scene.up(config(), "--skip-preview")
 
 
 def test_a_version_whose_rule_proxies_reject_gets_nothing(scene: Scene) -> None:
@@ -134,7 +134,6 @@ def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: Scene) -> None
     finally:
         scene.run("kubectl delete virtualservice old -n default --ignore-not-found")
     until(lambda: rejecting(scene) == [], 20, "nobody rejects anything")
-    scene.up(config(), "--skip-preview")
 
 
 def test_a_service_that_no_proxy_uses_is_said_to_have_none(scene: Scene) -> None:
@@ -142,7 +141,6 @@ def test_a_service_that_no_proxy_uses_is_said_to_have_none(scene: Scene) -> None
     nowhere = {"versions": {"v1": {}, "v2": {}}, "stable": "v1", "canary": {"v2": 10}}
     said = scene.up(config(nowhere=nowhere), "--skip-preview").said
     assert "no proxy uses nowhere" in said
-    scene.up(config(), "--skip-preview")
 
 
 def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: Scene) -> None:
@@ -161,4 +159,3 @@ def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: Scene) -> None
     scene.up(options="--skip-preview")
     assert "weir.dev/lagging" not in scene.kubectl("get virtualservice backend -o yaml")
     scene.assert_converged()
-    scene.up(config(), "--skip-preview")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,15 @@ class Naive:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.scene.remove()
+        self.scene.run("pulumi stack rm --yes --force naive && kubectl delete namespace naive --wait=false")
 
-    def measure(self) -> list[Lost]:
+    def measure(self) -> Iterator[Lost]:
         """Add a version at 50 %, then remove one, each by one `pulumi up` under a load of its own."""
-        found = []
         for step, weights in (("add v2 at 50", {"v1": 50, "v2": 50}), ("remove v1", {"v2": 100})):
             with Load(self.scene) as load:
                 self._up(weights)
                 tally = load.stop()
-            found.append(Lost(step, tally.requests, tally.failed, dict(tally.codes), tally.flags))
-        return found
+            yield Lost(step, tally.requests, tally.failed, dict(tally.codes), tally.flags)
 
     def _up(self, weights: Mapping[str, int]) -> None:
         self.scene.run(f"pulumi config set --stack naive image {FORTIO} && pulumi config set --stack naive weights '{json.dumps(weights)}'")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.harness import Project
+from tests.live.harness import Project, discard
 from tests.live.lossless.load import Load
 from tests.live.lossless.scene import Scene
 
@@ -21,11 +21,11 @@ soak = pytest.mark.skipif(not SOAKING, reason="takes minutes: make soak-tests")
 
 @contextmanager
 def scene_of(lab: Project, name: str) -> Iterator[Scene]:
-    """A stack of this name; WEIR_KEEP_LAB=1 leaves it standing."""
+    """A stack of this name, discarded at the end; WEIR_KEEP_LAB=1 leaves it standing."""
     made = Scene.create(lab, name)
     yield made
     if os.environ.get("WEIR_KEEP_LAB") != "1":
-        made.remove()
+        discard(lab, name, name)
 
 
 @contextmanager
@@ -64,9 +64,10 @@ def pitfalls(lab: Project) -> Iterator[Scene]:
 @pytest.fixture(scope="module")
 def hazards(lab: Project) -> Iterator[Scene]:
     """The stack of the changes that once lost requests."""
-    with scene_of(lab, "hazards") as scene:
-        yield scene
+    scene = Scene.create(lab, "hazards")
+    yield scene
     if os.environ.get("WEIR_KEEP_LAB") != "1":
+        scene.remove()
         # The last test has let go of it.
         assert scene.succeeds("kubectl get namespace hazards"), "destroying a stack deletes no namespace that is somebody else's"
         scene.run("kubectl delete namespace hazards --wait=false")

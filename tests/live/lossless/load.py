@@ -189,9 +189,13 @@ class Load:
     def stop(self) -> Tally:
         """End the load and count what came of it."""
         tally = Tally()
-        for pod, kind, run, result in self._runs:
+
+        def ended(asked: tuple[Caller, str, int, str]) -> dict[str, Any]:
+            pod, _, run, result = asked
             self._fortio(pod, f"rest/stop?runid={run}&wait=on")
-            found = self._result(pod, result)
+            return self._result(pod, result)
+
+        for (_, kind, _, _), found in zip(self._runs, self._pool.map(ended, self._runs), strict=True):
             tally.codes.update({code: int(count) for code, count in found["RetCodes"].items()})
             tally.seconds = max(tally.seconds, found["ActualDuration"] / 1e9)
             tally.slowest = max(tally.slowest, found["DurationHistogram"]["Max"])

@@ -68,7 +68,7 @@ def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, 
     """The whole report."""
     _tell("the naive program, as baseline")
     with Naive(project) as naive:
-        lost = naive.measure()
+        lost = list(naive.measure())
     for each in lost:
         _tell(f"  {each.step}: {each.failed} of {each.requests} requests failed {dict(each.flags)}")
     scene = Scene.create(project, "soak")
