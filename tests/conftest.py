@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,8 +43,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         os.nice(_NICE - os.nice(0))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The lab is removed by the main process, once there are no workers any more, whatever became of the run."""
-    if not shared.is_worker(session.config) and (said := shared.remove()):
-        session.config.get_terminal_writer().line(f"\n{said}")
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """The lab is removed by the main process, once there are no workers any more, whatever became of the run and of what fixtures undo."""
+    try:
+        yield
+    finally:
+        if not shared.is_worker(session.config) and (said := shared.remove()):
+            session.config.get_terminal_writer().line(f"\n{said}")
