@@ -12,6 +12,7 @@ from components.placement import owner
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want
 from weir.model import StackConfig
+from weir.model.hazards import NO_PODS
 from weir.model.workloads import MANAGER, OWNER
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ class Readiness:
         if not version or not isinstance(namespace, str):
             return
         if (service, version) not in self._idle:
-            raise pulumi.RunError(
-                f"{service}: {version} gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update ({FORCE})"
-            )
+            raise pulumi.RunError(f"{service}: {version} {NO_PODS} ({FORCE})")
         if not pulumi.runtime.is_dry_run():
             try:
                 await self._guard.wait(

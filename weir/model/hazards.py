@@ -14,6 +14,9 @@ from weir.model.mesh import Mesh, ServiceObjects
 from weir.model.order import Objects
 from weir.model.workloads import OWNER
 
+NO_PODS = "gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update"
+"""What is said of a version, after its name."""
+
 _HTTP2 = ("http2", "grpc")
 _PUBLIC = ["*"]
 
@@ -52,6 +55,7 @@ def _of(name: str, config: Service, objects: ServiceObjects, standing: Objects, 
         else:
             yield from _port(config, service)
             yield from _protocol(name, config, objects, service, standing)
+            yield from _without_pods(name, objects, standing)
     if route is not None and _owner(route) == owner:
         yield from _seen(config, objects, route["spec"])
 
@@ -85,6 +89,14 @@ def _protocol(name: str, config: Service, objects: ServiceObjects, service: Mapp
             f"protocol {before} → {config.protocol} and other pods ({', '.join(changing)}) in one update: old pods would be sent what only the new ones may"
             f" understand; first bring in pods that speak both, with protocol: {before}, and change protocol in the update after"
         )
+
+
+def _without_pods(name: str, objects: ServiceObjects, standing: Objects) -> Iterator[str]:
+    """Known before anything changes: the pods' own hook would refuse it too, when rules that came before have changed already."""
+    for version, parts in objects.versions.items():
+        there = standing.get(("Deployment", f"{name}-{version}"))
+        if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0 and there and there["spec"].get("replicas") != 0:
+            yield f"{version} {NO_PODS}"
 
 
 def _runs(deployment: Mapping[str, Any] | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -87,7 +88,7 @@ def _apply(
 ) -> Config:
     """What stands after the step."""
     since = scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
-    reading = running.read()
+    reading, objects = running.read(), _specs(scene)
     scene.write(after)
     update = scene.pulumi("up --yes --skip-preview")
     found.steps += 1
@@ -95,23 +96,33 @@ def _apply(
     count = running.read().requests() - reading.requests()
     if refusals := [line.strip() for line in update.said.splitlines() if REFUSAL in line]:
         found.refused.update({_what(line) for line in refusals})
-        outcome = f"refused: {_what(refusals[0])}"
+        # Also without a preview a refusal comes before anything is changed.
+        outcome = f"refused: {_what(refusals[0])}" if _specs(scene) == objects else "FAILED: refused halfway"
     elif update.code == 0:
         found.applied.update(names)
         outcome = "applied"
     else:
         outcome = "FAILED"
     tell(f"{found.steps}: {', '.join(names)}: {outcome} in {update.seconds:.1f} s, {count} requests{f', LOST {len(lost)}' if lost else ''}")
-    if lost or outcome == "FAILED":
+    failed = outcome.startswith("FAILED")
+    if lost or failed:
         shown = {"lost": [f"{one.at} {one.code} {one.flag} {one.details}" for one in lost[:20]], "count": len(lost)}
         found.failures.append(
             {"kinds": names, "before": before, "after": after, **shown, "said": update.said[-2000:] if update.code else ""}
         )
         tell(yaml.safe_dump(found.failures[-1], sort_keys=False))
-    if outcome == "FAILED":
-        # What was begun is ended, or the soak cannot go on.
-        scene.up(after, "--skip-preview --refresh")
+    if failed:
+        # What was begun is ended, or taken back, or the soak cannot go on.
+        scene.up(before if refusals else after, "--skip-preview --refresh")
     return before if refusals else after
+
+
+def _specs(scene: Scene) -> dict[str, Any]:
+    """What stands in the namespace of what weir makes."""
+    items = json.loads(
+        scene.kubectl("get virtualservices,destinationrules,gateways,services,deployments -l app.kubernetes.io/managed-by=weir -o json")
+    )
+    return {f"{item['kind']} {item['metadata']['name']}": item["spec"] for item in items["items"]}
 
 
 def _what(line: str) -> str:

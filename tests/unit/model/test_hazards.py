@@ -87,6 +87,12 @@ LOST = [
         "backend: exportTo changes and v2, which the route names, goes: two updates",
     ),
     (
+        "no pods for what gets requests",
+        backend(),
+        backend(versions={"v1": {}, "v2": {"replicas": 0}}),
+        "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+    ),
+    (
         "hosts are exchanged",
         {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}},
         {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}},
@@ -101,6 +107,7 @@ KEPT = [
     ("the protocol alone", backend(), backend(protocol="http2")),
     ("from one that is HTTP/2 to another, with other pods", backend(protocol="http2"), backend(protocol="grpc", image="app:2")),
     ("protocol and pods that get nothing", backend(), backend(protocol="http2", versions={**VERSIONS, "v3": H2})),
+    ("no pods for what gets nothing", backend(), backend(versions={"v1": {}, "v2": {"replicas": 0}}, canary={"v2": 0})),
     ("protocol and more pods", backend(), backend(protocol="http2", replicas=3)),
     ("routing only stays so", backend(image=None), backend(image=None, canary={"v2": 50})),
     ("an image comes", backend(image=None), backend()),
