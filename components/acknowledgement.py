@@ -19,7 +19,7 @@ from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES, Mark
 from weir.cluster.proxies import mark
 from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
-from weir.cluster.want import RouteWant, Want
+from weir.cluster.want import RouteWant, Want, seen_by
 from weir.model.workloads import LAGGING, SPEC
 from weir.program_environment import FOLLOWED
 
@@ -222,7 +222,7 @@ class Acknowledgement:
         removed = all(change.stood is None for change in changes)
         done = f"{names} {'is removed again' if removed else 'is put back as it was'}"
         try:
-            await self._guard.wait(Want(want.host, changed=error.rejections[0].kind), None, _PUT_BACK_SECONDS)
+            await self._guard.wait(Want(want.host, changed=error.rejections[0].kind, seen_by=want.seen_by), None, _PUT_BACK_SECONDS)
         except (ClusterError, pulumi.RunError) as left:
             done += f", and proxies have not taken that yet: {left}"
         # What Pulumi believes to be there, and is not, it cannot change.
@@ -238,7 +238,9 @@ def _wants(host: str, changes: Iterable[RuleChange]) -> Iterator[tuple[Want, lis
         if part := [change for change in changes if change.kind == kind]:
             again = all(change.again for change in part)
             routes = route_wants(part[0].of_before, part[0].after) if kind == "VirtualService" else ()
-            yield Want(host, changed=_TYPES[kind], routes=routes, again=again), part
+            specs = [spec for change in part for spec in (change.of_before, change.after)]
+            seen = seen_by(part[0].namespace, *specs) if host else None
+            yield Want(host, changed=_TYPES[kind], routes=routes, seen_by=seen, again=again), part
 
 
 def route_wants(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[RouteWant, ...]:

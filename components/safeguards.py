@@ -28,7 +28,7 @@ from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live, live
 from weir.cluster.proxies import wait_for
 from weir.cluster.rejections import RejectedError
-from weir.cluster.want import Want
+from weir.cluster.want import Want, seen_by
 from weir.model import StackConfig
 from weir.model.order import Objects
 from weir.model.usage import used
@@ -132,7 +132,9 @@ class Safeguards:
                 )
             return
         try:
-            await self.wait(Want(there, gone=leaving), await self.acknowledgement.mark())
+            exports = {"exportTo": self._config.services[name].export_to} if name in self._config.services else None
+            seen = seen_by(namespace, route["spec"] if route else None, exports)
+            await self.wait(Want(there, gone=leaving, seen_by=seen), await self.acknowledgement.mark())
         except RejectedError as error:
             # Who rejects what came since still has what came before; to a version that got nothing then, it sends nothing now.
             if used_before:
@@ -188,7 +190,7 @@ class Safeguards:
         if pulumi.runtime.is_dry_run():
             await self.readiness.refuse_without_pods(args.name, namespace, fresh)
         else:
-            await self.acknowledgement.known(Want(inputs["spec"]["hosts"][0], known=fresh))
+            await self.acknowledgement.known(Want(inputs["spec"]["hosts"][0], known=fresh, seen_by=seen_by(namespace, inputs["spec"])))
 
     async def wait(self, want: Want, since: Mapping[str, Mark] | None, seconds: float | None = None) -> int | None:
         """Until proxies have followed: how many. Where they cannot be asked, for the configured grace, and None.

@@ -127,7 +127,7 @@ class Waiting:
     def _lagging(self, istiod: Istiod) -> list[Proxy]:
         """The proxies of this istiod of which it is not known what they do; what is found out is noted."""
         want, now = self._want, self._clock()
-        proxies = [proxy for proxy in istiod.proxies(self._left) if want.host or proxy.gateway]
+        proxies = [proxy for proxy in istiod.proxies(self._left) if (want.host or proxy.gateway) and want.concerns(proxy.namespace)]
         if istiod.pod not in self._watches:
             before = self._since.get(istiod.pod) or Mark.of(proxies)
             base = before.newest.get(self._kind, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -28,7 +29,8 @@ class Want:
     """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no route to those in `gone`.
 
     `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it from what was before, where
-    anything does; else the newest push of that type counts, once no other follows. `again`: it has changed before, and was not waited for to the end:
+    anything does; else the newest push of that type counts, once no other follows. `seen_by`: the namespaces whose proxies see the rules; None for all.
+    `again`: it has changed before, and was not waited for to the end:
     the newest push there is counts.
     """
 
@@ -37,6 +39,7 @@ class Want:
     gone: frozenset[str] = frozenset()
     routes: tuple[RouteWant, ...] = ()
     changed: str = ""
+    seen_by: frozenset[str] | None = None
     again: bool = False
 
     @property
@@ -48,6 +51,10 @@ class Want:
     def namespace(self) -> str:
         """The namespace of the service."""
         return self.host.split(".")[1]
+
+    def concerns(self, namespace: str) -> bool:
+        """Whether proxies of the namespace may have the rules: who has a Service may yet not see them (exportTo)."""
+        return self.seen_by is None or namespace in self.seen_by
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -64,6 +71,12 @@ class Want:
         parts += [f"let go of {name} {', '.join(sorted(self.gone))}"] if self.gone else []
         parts += [f"acknowledge the change of {name}"] if self.changed else []
         return " and ".join(parts)
+
+
+def seen_by(namespace: str, *specs: Mapping[str, Any] | None) -> frozenset[str] | None:
+    """The namespaces that see one of these rules of `namespace`, by their `exportTo`; None for all, as where a rule has none."""
+    found = [each for spec in specs if spec is not None for each in spec.get("exportTo") or ["*"]]
+    return None if "*" in found or not found else frozenset(namespace if each == "." else each for each in found)
 
 
 def concerned(dump: dict[str, Any], want: Want) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.unit.cluster.test_proxies import HOST, FakeIstiod, proxy, wait
 from weir.cluster.istiod import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, Mark, Sent
 from weir.cluster.proxies import DisobeyedError
 from weir.cluster.rejections import RejectedError
-from weir.cluster.want import RouteWant, Want
+from weir.cluster.want import RouteWant, Want, seen_by
 
 TEXT = (
     "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message failed validation"
@@ -52,6 +53,32 @@ def test_what_was_rejected_before_is_told_apart(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(RejectedError, match="1 of 2 proxies reject the routes since before this change, and do not take it") as error:
         wait(monkeypatch, ROUTE, istiod, timeout=30)
     assert error.value.standing
+
+
+def test_who_does_not_see_the_rules_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of another namespace has the Service and, by `exportTo`, none of its versions: it never knows them, and loses nothing by it."""
+    istiod = FakeIstiod({"a.demo": proxy(9, "v1 v2"), "b.other": proxy(8, "v1")})
+    v2 = Want(HOST, known=frozenset({"v2"}))
+    assert wait(monkeypatch, replace(v2, seen_by=seen_by("demo", {"exportTo": [".", "shop"]})), istiod) < 1
+    with pytest.raises(DisobeyedError, match=r"1 of 2 proxies do not know backend v2: b.other"):
+        wait(monkeypatch, replace(v2, seen_by=seen_by("demo", {"exportTo": ["."]}, {"exportTo": [".", "other"]})), istiod)
+
+
+@pytest.mark.parametrize(
+    ("exports", "seen"),
+    [
+        ([{}], None),
+        ([None], None),
+        ([{"exportTo": ["*"]}], None),
+        ([{"exportTo": ["."]}], {"demo"}),
+        ([{"exportTo": [".", "shop"]}, None], {"demo", "shop"}),
+        ([{"exportTo": ["."]}, {"exportTo": ["*"]}], None),
+        ([{"exportTo": ["."]}, {}], None),
+    ],
+)
+def test_who_sees_a_rule(exports: list[dict[str, list[str]] | None], seen: set[str] | None) -> None:
+    """Istio's reference: `.` is the rule's own namespace, `*` all, and so is none at all; of several rules, whoever sees one."""
+    assert seen_by("demo", *exports) == seen
 
 
 def test_what_is_rejected_later_is_another_matter(monkeypatch: pytest.MonkeyPatch) -> None:
