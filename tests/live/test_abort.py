@@ -147,6 +147,8 @@ def test_an_abort_aborts(scene: Scene, state: Callable[[Scene], None]) -> None:
 def reported(lab: Project) -> Iterator[Scene]:
     """A stack as those of the reports, which have the namespace fuzz."""
     made = Scene.create(lab, "fuzz")
+    # That of the test before goes in the background, and takes what is put into it with it.
+    made.run("kubectl wait --for=delete namespace/fuzz --timeout=120s")
     yield made
     made.call("pulumi cancel --yes --stack fuzz")
     discard(lab, "fuzz", "fuzz")

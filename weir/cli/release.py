@@ -194,9 +194,7 @@ def _followed(report: Path, planned: Planned, namespace: str) -> str:
         seen = json.loads(report.read_text(encoding="utf-8"))
         proxies = max(seen[planned.config.host(service, namespace)] for service in planned.found)
     except (FileNotFoundError, KeyError):
-        raise ClusterError(
-            "the update is done; whether callers follow is not known, because proxies could not be asked (see above)"
-        ) from None
+        raise ClusterError("the update is done; whether all callers follow is not known, as said above") from None
     return {0: "no proxy uses it", 1: "the one proxy there is follows"}.get(proxies, f"all of {proxies} proxies follow")
 
 

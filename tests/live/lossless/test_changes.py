@@ -107,6 +107,7 @@ def test_rules_that_others_see(hazards: Scene) -> None:
         if seen == ["."]:
             # Callers elsewhere have the Service and none of its versions: a new one is not known to them, ever.
             hazards.up(config({**backend("v1", {"v2": 20, "v4": 10}, v1={}, v2={}, v3={}, v4={}), "exportTo": seen}), "--skip-preview")
+            hazards.up(config({**backend("v1", {"v2": 20, "v3": 10}, v1={}, v2={}, v3={}), "exportTo": seen}), "--skip-preview")
     # The rules by which it is seen now come and go with versions as any do.
     hazards.up(config({**backend("v2", v2={}), "exportTo": ["*"]}), "--skip-preview")
     hazards.up(config({**backend("v1", {"v2": 20}, v1={}, v2={}), "exportTo": ["*"]}), "--skip-preview")
