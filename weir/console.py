@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderableType
@@ -25,6 +25,18 @@ class Console(RichConsole):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream itself, for what rich draws with: a live display puts one more of rich's own between, of which rich takes off one."""
+        file: Any = super().file
+        while hasattr(file, "rich_proxied_file"):
+            file = file.rich_proxied_file
+        return cast("IO[str]", file)
+
+    @file.setter
+    def file(self, new: IO[str]) -> None:
+        self._file = new
 
     def render_str(self, text: str, **options: Any) -> RichText:
         """Text of rich's own making, such as a cell of a table."""

@@ -25,7 +25,10 @@ class Terminal:
 
     def until(self, text: str) -> None:
         """Return when this has been printed."""
-        self._process.expect_exact(text)
+        try:
+            self._process.expect_exact(text)
+        except (pexpect.EOF, pexpect.TIMEOUT):
+            raise AssertionError(f"{text!r} does not come:\n{self._process.before}") from None
         self._stream.feed(self._process.before + self._process.after)
 
     def type(self, text: str) -> None:

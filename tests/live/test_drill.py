@@ -61,7 +61,8 @@ class Rehearsal:
         return '"fault"' in self.call(f"kubectl get virtualservice backend -n {STACK} -o json")
 
     def assert_gone(self, before: str) -> None:
-        """Neither the stack file nor the cluster nor the journal has anything of it."""
+        """Neither the stack file nor the cluster nor the journal has anything of it, and nobody holds the stack's lock."""
+        assert not list((self.project.directory / ".weir/state/.pulumi/locks").glob(f"**/{STACK}/*.json"))
         assert self.file.read_text() == before
         assert not self.standing()
         assert "200" in self.statuses(ON)
@@ -152,6 +153,7 @@ def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
     shown = terminal.text()
     assert "the drill of backend was ended: removing it" in shown
     assert re.search(r"^with the fault +\d+", shown, re.MULTILINE), shown
+    assert "\\u001b" not in shown, "what rich draws with is for the terminal"
     rehearsal.assert_gone(before)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,10 @@ class Stack:
         if program and plugin and program.keep(plugin):
             more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
         code, interrupted = self._wait([*command, *options], shielded, aside=bool(message), more=more)
+        if interrupted:
+            # Where Ctrl-C comes while pulumi takes its lock, it ends without the lock, and leaves it.
+            with suppress(EngineError):
+                self.unlock()
         if code == _NO_STACK:
             raise self._no_stack()
         after = program.updates() if program else None

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from ruamel.yaml import YAML
@@ -26,7 +27,7 @@ from tests.unit.model.test_rules import service
 from weir import cli
 from weir.cli import COMMANDS
 from weir.console import Console, Text
-from weir.visible import in_one_line, visible
+from weir.visible import Screen, in_one_line, visible
 from weir.yamltext import dump
 
 WEIR = Path(sys.executable).with_name("weir")
@@ -88,6 +89,21 @@ def test_a_console_shows_no_text_raw(text: str) -> None:
         for each in (text, Text(text, style="bold"), table, Panel(text)):
             console.print(each)
     assert not raw(stream.getvalue())
+
+
+def test_a_live_display_draws_with_what_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It puts a stream of its own in the place of stdout: the sequences of its own reach the terminal all the same, and nobody else's."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stdout", Screen(terminal))
+    with Live(Text("bold\x1b[31m", style="bold"), console=Console(), refresh_per_second=1):
+        print("beside\x1b[31m")
+    drawn = terminal.getvalue()
+    assert "\x1b[1mbold\\u001b[31m" in drawn
+    assert "beside" in drawn
+    assert "\x1b[31m" not in drawn
+    assert "\\u001b[1m" not in drawn
 
 
 def test_a_console_keeps_all_of_a_long_escape() -> None:
