@@ -208,7 +208,7 @@ class Safeguards:
 
         try:
             kubectl, timeout = self.istiod()
-            obeyed = await self.aside(lambda: wait_for(kubectl, want, seconds or timeout, age=age, since=since, tell=tell))
+            done = await self.aside(lambda: wait_for(kubectl, want, seconds or timeout, age=age, since=since, tell=tell))
         except UnaskedError as error:
             warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
             await asyncio.sleep(settings.grace.seconds)
@@ -219,10 +219,10 @@ class Safeguards:
             applied = "The rules are in the cluster; weir status shows who follows"
             stands = applied if want.changed else "Traffic stays as it is; the next pulumi up goes on from here"
             raise pulumi.RunError(f"{error}\n{stands} (weir:propagation.timeout: {settings.timeout})") from None
-        if want.host and not obeyed.proxies:
+        if want.host and not done.proxies:
             pulumi.log.info(f"no proxy uses {want.service}: what changed there reaches nobody")
-        pulumi.log.debug(f"{obeyed.proxies} proxies {want}, after {obeyed.seconds:.2f} s")
-        return obeyed.proxies
+        pulumi.log.debug(f"{done.proxies} proxies {want}, after {done.seconds:.2f} s")
+        return done.proxies
 
     def istiod(self) -> tuple[Kubectl, float]:
         """kubectl in istiod's namespace, and the longest wait for proxies, in seconds."""

@@ -12,7 +12,7 @@ import pulumi
 import pytest
 
 from components.safeguards import Safeguards
-from weir.cluster.proxies import DisobeyedError, Obeyed
+from weir.cluster.proxies import Acknowledged, LaggingError
 from weir.cluster.want import Want
 from weir.model import load
 from weir.model.workloads import digest
@@ -65,11 +65,11 @@ class Updates:
         self._follow = True
         self._asked: list[Want] = []
 
-    def _waited(self, _: object, want: Want, *__: object, **___: object) -> Obeyed:
+    def _waited(self, _: object, want: Want, *__: object, **___: object) -> Acknowledged:
         self._asked.append(want)
         if not self._follow:
-            raise DisobeyedError("after 30 s 1 of 2 proxies do not follow: b.demo")
-        return Obeyed(2, 0.1)
+            raise LaggingError("after 30 s 1 of 2 proxies do not follow: b.demo")
+        return Acknowledged(2, 0.1)
 
     def run(self, *, changed: bool, follow: bool) -> list[Want]:
         """What proxies were asked for by an update, which fails where they do not follow."""

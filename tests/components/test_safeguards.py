@@ -13,7 +13,7 @@ import pytest
 from components.safeguards import Safeguards
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live
-from weir.cluster.proxies import Obeyed
+from weir.cluster.proxies import Acknowledged
 from weir.cluster.want import Want
 from weir.model import load
 
@@ -67,9 +67,9 @@ def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest
 
     def waited(
         _: object, want: Want, timeout: float, *, age: Callable[[float], float], since: object, tell: Callable[[str], None]
-    ) -> Obeyed:
+    ) -> Acknowledged:
         tell(f"{want}: {age(100.0):g} of {timeout:g} s")
-        return Obeyed(1, 0.0)
+        return Acknowledged(1, 0.0)
 
     class Standing(Live):
         def age(self, service: str, now: float) -> float:

@@ -13,10 +13,10 @@ from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import Mark
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.rejections import RejectedError
-from weir.cluster.waiting import LEAST, DisobeyedError, Obeyed, Waiting
+from weir.cluster.waiting import LEAST, Acknowledged, LaggingError, Waiting
 from weir.cluster.want import Want
 
-__all__ = ["RECONNECTING", "DisobeyedError", "Obeyed", "mark", "wait_for"]
+__all__ = ["RECONNECTING", "Acknowledged", "LaggingError", "mark", "wait_for"]
 
 RECONNECTING = 35.0
 """Seconds an istiod must have been ready before its books count, where there was a service before it: one that has just come back does not know the
@@ -39,13 +39,13 @@ def wait_for(
     tell: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
-) -> Obeyed:
+) -> Acknowledged:
     """Return when every proxy that knows the service does what is wanted; `kubectl` is set to istiod's namespace.
 
     `timeout` in seconds, for all together. An istiod that is away is asked again until then. `age`: for how many seconds, at the most, the service
     has been there at a moment (by the cluster's clock); asked where istiod has come back a short time ago. `since`: what `mark` gave before the
     change. `tell` is given a line about whatever takes long. Raises RejectedError with the reason where proxies reject what they are sent,
-    DisobeyedError with the proxies that lag, or ClusterError when istiod does not answer by then; UnaskedError at once where istiod
+    LaggingError with the proxies that lag, or ClusterError when istiod does not answer by then; UnaskedError at once where istiod
     cannot be asked at all.
     """
     start = clock()
@@ -68,7 +68,7 @@ def wait_for(
             start += young
             deadline += young
             pause(young)
-        except (UnaskedError, DisobeyedError, RejectedError):
+        except (UnaskedError, LaggingError, RejectedError):
             raise
         except ClusterError as error:
             disconnect(kubectl)

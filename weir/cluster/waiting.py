@@ -51,12 +51,12 @@ _QUESTIONS = 8
 """Configurations to ask an istiod for in one look, at the most: each is made anew for us."""
 
 
-class DisobeyedError(ClusterError):
+class LaggingError(ClusterError):
     """Proxies did not follow in time; the text names them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Obeyed:
+class Acknowledged:
     """How many proxies use the service and have acknowledged the change, and how long it took them, in seconds."""
 
     proxies: int
@@ -84,7 +84,7 @@ class Waiting:
         self._watches: dict[str, Watch] = {}
         self._questions = 0
 
-    def result(self) -> Obeyed:
+    def result(self) -> Acknowledged:
         """What came of it; raises as `wait_for` does."""
         clock, want = self._clock, self._want
         said, long = 0, clock() + _LONG
@@ -94,10 +94,10 @@ class Waiting:
             total = len(lagging) + sum(len(watch.done) + len(watch.rejected) for watch in self._watches.values())
             self._refuse_rejections(total, over=not lagging or clock() >= self._deadline)
             if not lagging:
-                return Obeyed(total, clock() - self._start)
+                return Acknowledged(total, clock() - self._start)
             if clock() >= self._deadline:
                 seconds = self._deadline - self._start
-                raise DisobeyedError(f"after {seconds:g} s {len(lagging)} of {total} proxies do not {want}: {_names(lagging)}")
+                raise LaggingError(f"after {seconds:g} s {len(lagging)} of {total} proxies do not {want}: {_names(lagging)}")
             if clock() >= long and len(lagging) != said:
                 said = len(lagging)
                 self._tell(f"{said} of {total} proxies do not {want} yet: {_names(lagging)}")

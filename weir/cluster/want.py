@@ -30,8 +30,7 @@ class Want:
 
     `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it from what was before, where
     anything does; else the newest push of that type counts, once no other follows. `seen_by`: the namespaces whose proxies see the rules; None for all.
-    `again`: it has changed before, and was not waited for to the end:
-    the newest push there is counts.
+    `again`: it has changed before, and was not waited for to the end: the newest push there is counts.
     """
 
     host: str

@@ -12,7 +12,7 @@ from weir.cluster import proxies
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES, Mark, Proxy, Sent
 from weir.cluster.kubectl import Kubectl
-from weir.cluster.proxies import DisobeyedError, wait_for
+from weir.cluster.proxies import LaggingError, wait_for
 from weir.cluster.want import RouteWant, Want
 
 HOST = "backend.demo.svc.cluster.local"
@@ -145,7 +145,7 @@ def test_istiod_is_not_asked_while_a_push_may_begin(monkeypatch: pytest.MonkeyPa
     assert 0.25 <= wait(monkeypatch, V2, istiod) < 0.35
     assert istiod.asked == ["a"]
     istiod = FakeIstiod({"a": proxy(9, "v1")})
-    with pytest.raises(DisobeyedError):
+    with pytest.raises(LaggingError):
         wait(monkeypatch, V2, istiod)
     assert len(istiod.asked) == 4  # after 0.25, 0.75, 1.75 and 3.75 s
 
@@ -162,11 +162,11 @@ def test_one_that_was_sent_the_push_is_asked_about(monkeypatch: pytest.MonkeyPat
 def test_an_istiod_that_keeps_what_was_before_is_told_to_make_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, after 5 s: somebody else may have asked for a configuration while the push began. Not where only pods are missing."""
     istiod = FakeIstiod({"a": proxy(9, "v1")})
-    with pytest.raises(DisobeyedError):
+    with pytest.raises(LaggingError):
         wait(monkeypatch, V2, istiod, timeout=30)
     assert istiod.pushed_anew == 1
     istiod = FakeIstiod({"a": proxy(9, "v1 v2", pods="v1")})
-    with pytest.raises(DisobeyedError):
+    with pytest.raises(LaggingError):
         wait(monkeypatch, V2, istiod, timeout=30)
     assert istiod.pushed_anew == 0
 
@@ -192,7 +192,7 @@ def test_a_push_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
 def test_a_version_without_a_ready_pod_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster without endpoints answers 503."""
-    with pytest.raises(DisobeyedError, match="1 of 1 proxies do not know backend v2: a"):
+    with pytest.raises(LaggingError, match="1 of 1 proxies do not know backend v2: a"):
         wait(monkeypatch, V2, FakeIstiod({"a": proxy(9, "v1 v2", pods="v1")}))
 
 
@@ -201,7 +201,7 @@ def test_a_wait_that_takes_long_is_spoken_of(monkeypatch: pytest.MonkeyPatch) ->
     told: list[str] = []
     knows, lags = proxy(9, "v1 v2"), proxy(8, "v1", sent=8)
     two, one = {"a": knows, "b": lags, "c": lags}, {"a": knows, "b": knows, "c": lags}
-    with pytest.raises(DisobeyedError):
+    with pytest.raises(LaggingError):
         wait(monkeypatch, V2, FakeIstiod(*[two] * 60, one), tell=told.append)
     assert told == [
         "2 of 3 proxies do not know backend v2 yet: b, c",
@@ -219,7 +219,7 @@ def test_a_route_is_let_go_of_by_every_proxy(monkeypatch: pytest.MonkeyPatch) ->
     gone = Want(HOST, gone=frozenset({"v2"}))
     free, bound = proxy(9, "v1 v2", {"v1": 100}), proxy(8, "v1 v2", {"v1": 80, "v2": 20})
     assert wait(monkeypatch, gone, FakeIstiod({"a": free, "b": free})) < 0.35
-    with pytest.raises(DisobeyedError, match="1 of 2 proxies do not let go of backend v2: b"):
+    with pytest.raises(LaggingError, match="1 of 2 proxies do not let go of backend v2: b"):
         wait(monkeypatch, gone, FakeIstiod({"a": free, "b": bound}))
 
 
@@ -263,7 +263,7 @@ def test_a_split_is_followed_when_the_proportions_are_the_same(
     if follows:
         assert wait(monkeypatch, want, istiod) < 0.35
     else:
-        with pytest.raises(DisobeyedError, match="do not acknowledge the change of backend"):
+        with pytest.raises(LaggingError, match="do not acknowledge the change of backend"):
             wait(monkeypatch, want, istiod)
 
 
