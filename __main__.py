@@ -1,7 +1,6 @@
 """The Pulumi program of weir: the config of a stack, the components it describes, the outputs."""
 
 import json
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,7 +17,7 @@ from components.stack_namespace import StackNamespace, left_alone
 from components.standing import Standing
 from components.warned import warn
 from weir.model import ServiceObjects, StackConfig, ended, mesh, outputs, warnings, without_ended
-from weir.program_environment import ROUTES_ALONE, WARNED
+from weir.program_environment import ROUTES_ALONE, WARNED, variable
 
 
 def stack_config() -> StackConfig:
@@ -50,13 +49,13 @@ def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
 
 
 # A release has said them once, and has this run twice, for its preview and for the update.
-if not os.environ.get(WARNED):
+if not variable(WARNED):
     warn_of_unserved(config, guard)
     for warning in warnings(config):
         warn(str(warning))
 
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
-alone = json.loads(os.environ.get(ROUTES_ALONE) or "null")
+alone = json.loads(variable(ROUTES_ALONE) or "null")
 if alone is not None and not pulumi.runtime.is_dry_run():
     guard.acknowledgement.begin()
 if alone is not None:

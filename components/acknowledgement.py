@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
 from weir.model.workloads import LAGGING, SPEC
-from weir.program_environment import FOLLOWED
+from weir.program_environment import FOLLOWED, variable
 
 if TYPE_CHECKING:
     from components.safeguards import Safeguards
@@ -164,7 +163,7 @@ class Acknowledgement:
     def _report(self, host: str, proxies: int) -> None:
         """Tell the command that this update is a release of."""
         self._followed[host] = proxies
-        if path := os.environ.get(FOLLOWED):
+        if path := variable(FOLLOWED):
             Path(path).write_text(json.dumps(self._followed), encoding="utf-8")
 
     async def known(self, want: Want) -> None:

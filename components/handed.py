@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 
 from weir.model import ConfigError, StackConfig, load
 from weir.model.load import decoded
-from weir.program_environment import STACK_FILE
+from weir.program_environment import STACK_FILE, variable
 from weir.secret import Secret, withheld
 
 _PREFIX = "weir:"
@@ -25,7 +24,7 @@ def handed_over() -> StackConfig:
     """
     raw: dict[str, Any] = {key.removeprefix(_PREFIX): value for key, value in CONFIG.get().items() if key.startswith(_PREFIX)}
     hiding = [key for key in raw if is_config_secret(f"{_PREFIX}{key}")]
-    file = Path(os.environ.get(STACK_FILE) or f"Pulumi.{pulumi.get_stack()}.yaml")
+    file = Path(variable(STACK_FILE) or f"Pulumi.{pulumi.get_stack()}.yaml")
     try:
         if hiding:
             written = _written(file)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,7 +32,7 @@ from weir.model import StackConfig
 from weir.model.order import Objects
 from weir.model.usage import used
 from weir.model.workloads import MANAGER, OWNER, RESTORED, digest, edited
-from weir.program_environment import TAKE_BACK
+from weir.program_environment import TAKE_BACK, variable
 
 Answer = TypeVar("Answer")
 _QUESTIONS_AT_A_TIME = 8
@@ -165,7 +164,7 @@ class Safeguards:
         # Not the old inputs: a refresh puts into them only what they had before.
         left: Any = args.old_outputs
         kind, name, namespace = inputs["kind"], inputs["metadata"]["name"], inputs["metadata"].get("namespace")
-        taken_back = kind == "VirtualService" and name == os.environ.get(TAKE_BACK)
+        taken_back = kind == "VirtualService" and name == variable(TAKE_BACK)
         if self._config.force or taken_back or not isinstance(namespace, str):
             return
         found = await self.standing(namespace, kind, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from weir.model import Mesh, StackConfig
 from weir.model.hazards import hazards, orphans
 from weir.model.order import Objects, pods_first, routes_first
 from weir.model.workloads import with_port_name
-from weir.program_environment import ROUTES_ALONE
+from weir.program_environment import ROUTES_ALONE, variable
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The engine's own function that reads a stack's state, the one that is updated included (sdk: StackReference is made of its like)."""
@@ -42,10 +41,10 @@ class Standing:
         async def check(namespace: str) -> str:
             standing = await self._guard.objects(namespace)
             if standing:
-                found = hazards(self._config, self._plan, standing, owner(), routes_only=bool(os.environ.get(ROUTES_ALONE)))
+                found = hazards(self._config, self._plan, standing, owner(), routes_only=bool(variable(ROUTES_ALONE)))
                 if found and not self._config.force:
                     raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
-                if not os.environ.get(ROUTES_ALONE):
+                if not variable(ROUTES_ALONE):
                     await self._tell_orphans(namespace, standing)
             return namespace
 

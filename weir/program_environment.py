@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
 STACK_FILE = "WEIR_STACK_FILE"
 """The stack file, where an update has another one than Pulumi.STACK.yaml (`pulumi up --config-file`)."""
 
@@ -16,3 +19,19 @@ FOLLOWED = "WEIR_FOLLOWED"
 
 WARNED = "WEIR_WARNED"
 """Set where the warnings about the config have been said."""
+
+_given: Mapping[str, str] = {}
+
+
+def give(variables: Mapping[str, str]) -> None:
+    """Have the program of this process find these, and none that was given before, ahead of what its environment says.
+
+    That itself must not change while threads of this process start others: execv reads it while setenv moves it, and fails with "Bad address" (EFAULT).
+    """
+    global _given
+    _given = dict(variables)
+
+
+def variable(name: str) -> str:
+    """What the program was given, or else what its environment says; empty where there is none."""
+    return _given.get(name, os.environ.get(name, ""))

@@ -24,6 +24,7 @@ from typing import Any
 
 import grpc
 
+from weir import program_environment
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import look_ahead
 from weir.engine.peers import Peers, can_tell
@@ -176,7 +177,7 @@ def main() -> None:
         if "ask" in order:
             look_ahead(Kubectl(**order["ask"]))
         elif "environment" in order:
-            os.environ.update(order["environment"])
+            program_environment.give(order["environment"])
         elif "keep" in order:
             print(json.dumps(provider.start(order["keep"])), file=answers)
         else:

@@ -55,7 +55,7 @@ def _of(name: str, config: Service, objects: ServiceObjects, standing: Objects, 
         else:
             yield from _port(config, service)
             yield from _protocol(name, config, objects, service, standing)
-            yield from _without_pods(name, objects, standing)
+            yield from _without_pods(name, objects, standing, route)
     if route is not None and _owner(route) == owner:
         yield from _seen(config, objects, route["spec"])
 
@@ -91,12 +91,15 @@ def _protocol(name: str, config: Service, objects: ServiceObjects, service: Mapp
         )
 
 
-def _without_pods(name: str, objects: ServiceObjects, standing: Objects) -> Iterator[str]:
-    """Known before anything changes: the pods' own hook would refuse it too, when rules that came before have changed already."""
+def _without_pods(name: str, objects: ServiceObjects, standing: Objects, route: Mapping[str, Any] | None) -> Iterator[str]:
+    """Pods would be taken from what gets requests, or requests given to what has none; known before anything changes."""
+    sent = usage.used(route["spec"]) if route is not None else frozenset(objects.versions)
     for version, parts in objects.versions.items():
-        there = standing.get(("Deployment", f"{name}-{version}"))
-        if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0 and there and there["spec"].get("replicas") != 0:
-            yield f"{version} {NO_PODS}"
+        if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0:
+            there = standing.get(("Deployment", f"{name}-{version}"))
+            # Where nothing is routed yet nobody has anything to lose, and a forced update has been warned.
+            if (there and there["spec"].get("replicas") != 0) or version not in sent:
+                yield f"{version} {NO_PODS}"
 
 
 def _runs(deployment: Mapping[str, Any] | None) -> Any:

@@ -93,6 +93,18 @@ LOST = [
         "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
     ),
     (
+        "requests for what has no pods",
+        backend(versions={**VERSIONS, "v3": {"replicas": 0}}),
+        backend(versions={**VERSIONS, "v3": {"replicas": 0}}, canary={"v3": 5}),
+        "backend: v3 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+    ),
+    (
+        "a version without pods takes over",
+        backend(),
+        backend(versions={"v4": {"replicas": 0}}, stable="v4", canary={}),
+        "backend: v4 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+    ),
+    (
         "hosts are exchanged",
         {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}},
         {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}},
