@@ -92,6 +92,34 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     until(lambda: not alive(pid), 10, "the server ended")
 
 
+_LISTENING = """
+import sys, threading, time
+from pathlib import Path
+from weir.program_environment import variable
+
+sys.addaudithook(lambda event, args: event in ("os.putenv", "os.unsetenv") and Path("changed").touch())
+
+def listen():
+    for wanted in ("yes", "", "again"):
+        while variable("WEIR_GIVEN") != wanted:
+            time.sleep(0.02)
+        Path("heard-" + wanted).touch()
+
+threading.Thread(target=listen, daemon=True).start()
+"""
+
+
+def test_what_a_program_is_given_changes_no_environment(tmp_path: Path) -> None:
+    """It finds what was given last, and nothing from before. A process that another thread starts meanwhile would fail: setenv moves what execv reads."""
+    (tmp_path / "beside.py").write_text(_LISTENING)
+    with served(tmp_path, "import beside\n") as (server, stub):
+        asked(stub)
+        for text in ("yes", "", "again"):
+            server.give({"WEIR_GIVEN": text} if text else {"WEIR_OTHER": "yes"})
+            until((tmp_path / f"heard-{text}").exists, 10, "the program has it")
+        assert not (tmp_path / "changed").exists()
+
+
 def test_only_this_python_serves(tmp_path: Path) -> None:
     """Where the project names another environment, or none, a language host has to run the program."""
     assert can_serve(project(tmp_path, ""))
