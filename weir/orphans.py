@@ -14,7 +14,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from weir.processes import ancestors, descriptor_of, family, processes, socket_of
+from weir.processes import ancestors, family, processes
+from weir.sockets import descriptor_of, listening_at
 
 _ENGINE = "--engine"
 
@@ -42,7 +43,7 @@ def _address() -> str:
 
 def _listening(address: str) -> int:
     """The socket that listens there; 0 where none does any more."""
-    return socket_of(int(address.rpartition(":")[2])) if address else 0
+    return listening_at(int(address.rpartition(":")[2])) if address else 0
 
 
 def end_plugins_with(engine: int, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Processes of this machine: whether one lives, what it has started, who listens, and how to start one that does not outlive whoever started it."""
+"""Processes of this machine: whether one lives, what it has started, and how to start one that does not outlive whoever started it."""
 
 from __future__ import annotations
 
@@ -71,53 +71,6 @@ def processes() -> Iterator[int]:
     """All of this machine, where the system says (proc(5))."""
     with suppress(OSError):
         yield from (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
-
-
-def socket_of(local: int, remote: int = 0) -> int:
-    """The socket (its inode) of 127.0.0.1 with this port, connected to that other port or, with 0, listening; 0 where there is none."""
-    theirs = (0, 0) if remote == 0 else (_LOOPBACK, remote)
-    # Of a connection that nobody holds any more, the inode is 0.
-    return next((inode for mine, other, _, inode in _connections() if mine == (_LOOPBACK, local) and other == theirs), 0)
-
-
-def connections_to(port: int) -> int:
-    """How many connections a port of 127.0.0.1 has, whoever is at the other end."""
-    return sum(mine == (_LOOPBACK, port) and state not in _NONE_YET for mine, _, state, _ in _connections())
-
-
-# As the kernel writes 127.0.0.1 there, on a machine of this byte order. States (net/tcp_states.h): time-wait, listening, half open.
-_LOOPBACK = int.from_bytes(bytes((127, 0, 0, 1)), sys.byteorder)
-_NONE_YET = ("06", "0A", "03", "0C")
-
-
-def _connections() -> Iterator[tuple[tuple[int, int], tuple[int, int], str, int]]:
-    """Own address and port, those of the other end, state and inode of each TCP socket of this machine."""
-    # Of IPv4, and those of it that a program has made with a socket for both.
-    for table in ("tcp", "tcp6"):
-        try:
-            lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            yield _end(fields[1]), _end(fields[2]), fields[3], int(fields[9])
-
-
-def _end(text: str) -> tuple[int, int]:
-    address, _, port = text.partition(":")
-    # ::ffff:127.0.0.1 ends with the address of IPv4, and :: is nobody's, as 0.0.0.0 is.
-    mapped = address[:24] in ("", "0000000000000000FFFF0000", "0" * 24) or len(address) == 8
-    return (int(address[-8:], 16) if mapped else -1), int(port, 16)
-
-
-def descriptor_of(pid: int, inode: int) -> int | None:
-    """The number under which a process holds a socket; None where it does not, or where it is somebody else's process."""
-    with suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):  # closed meanwhile
-                if str(descriptor.readlink()) == f"socket:[{inode}]":
-                    return int(descriptor.name)
-    return None
 
 
 def _stat(pid: int) -> list[str]:

@@ -9,7 +9,8 @@ import struct
 from collections.abc import Iterator
 from threading import Lock
 
-from weir.processes import ancestors, connections_to, descriptor_of, family, socket_of
+from weir.processes import ancestors, family
+from weir.sockets import connected, connections_to, descriptor_of, listening_at
 
 # Linux: a system call (of every architecture), and an option of sockets.
 _PIDFD_GETFD = 438
@@ -30,7 +31,7 @@ class Peers:
 
     def find(self, peer: str, port: int) -> int:
         """The process of them that has connected to `port`; 0 where it is another. `peer` as gRPC has it: ipv4:127.0.0.1:PORT."""
-        inode = socket_of(int(peer.rpartition(":")[2]), port)
+        inode = connected(int(peer.rpartition(":")[2]), port)
         if not inode:
             return 0
         with self._lock:
@@ -51,7 +52,7 @@ class Peers:
 def can_tell(port: int) -> bool:
     """Whether this system says whose a connection is. `port`: one of this process's own, that listens."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        inode = socket_of(connection.getsockname()[1], port)
+        inode = connected(connection.getsockname()[1], port)
         return bool(inode) and descriptor_of(os.getpid(), inode) is not None
 
 
@@ -60,7 +61,7 @@ def close_to_others(pid: int, port: int) -> bool:
 
     For a program that answers whoever connects, and cannot be told not to. The process must be one that this one has started.
     """
-    listening = descriptor_of(pid, socket_of(port))
+    listening = descriptor_of(pid, listening_at(port))
     if listening is None:
         return False
     program = ctypes.create_string_buffer(_TAKE_NOTHING)
