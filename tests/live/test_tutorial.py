@@ -141,7 +141,7 @@ def test_6_a_refresh_finds_no_drift(stack: Project) -> None:
 def test_a_broken_image_says_so_in_time_and_the_next_update_goes_on(stack: Project) -> None:
     """An image that cannot be had fails the update within readyTimeout, names the pod's own reason, and leaves traffic as it was."""
     stack.run(
-        "pulumi config set weir:readyTimeout 20s && pulumi config set --path 'weir:services.backend.versions.v2.image' nowhere.invalid/none:1"
+        "pulumi config set weir:readyTimeout 8s && pulumi config set --path 'weir:services.backend.versions.v2.image' nowhere.invalid/none:1"
     )
     failed = stack.run("pulumi up --yes", check=False)
     assert failed.returncode != 0
