@@ -146,7 +146,9 @@ def step(run: Sequence) -> None:
     """One, drawn; the assertions are about the cluster and what was printed."""
     before, text = run.objects(), run.file.read_text()
     name = run.draw.choice(SERVICES)
-    move = f"set {name} {run.canary(name)}={run.draw.randrange(100)}"
+    # Nothing is asked about a share that stands already.
+    stands = shares(before["VirtualService", name]).get(run.canary(name), 0.0)
+    move = f"set {name} {run.canary(name)}={run.draw.choice([share for share in range(100) if share != stands])}"
     kind = run.draw.choice(("look", "look", "edit", "edit", "set", "set", "set", "abort", "kill", "kill", "no", "meanwhile", "up", "drill"))
     run.done.append(f"{kind} {move}")
     print(run.done[-1], flush=True)
