@@ -97,7 +97,7 @@ def _without_pods(name: str, objects: ServiceObjects, standing: Objects, route: 
     for version, parts in objects.versions.items():
         if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0:
             there = standing.get(("Deployment", f"{name}-{version}"))
-            # Where nothing is routed yet nobody has anything to lose, and a forced update has been warned.
+            # No change: what gets requests without pods already, by force. Nobody loses any where nothing is routed yet.
             if (there and there["spec"].get("replicas") != 0) or version not in sent:
                 yield f"{version} {NO_PODS}"
 
