@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,8 +17,8 @@ from tests.live.harness import CHECKOUT, until
 from tests.live.lossless.callers import ELSEWHERE
 from tests.live.lossless.conftest import SOAKING, soak
 from tests.live.lossless.load import Load, Stream, slow
+from tests.live.lossless.running import CLI, Running
 from tests.live.lossless.scene import FORTIO, SAME_FORTIO, Scene, backend, server
-from tests.live.lossless.test_failures import CLI, Running
 
 HTTP_ECHO = "hashicorp/http-echo:1.0.0"
 SHOP = "shop.example.com"
@@ -69,6 +68,10 @@ def unharmed(hazards: Scene, load: Load) -> Iterator[None]:
 
 def route(scene: Scene) -> Any:
     return json.loads(scene.kubectl("get virtualservice backend -o json"))["spec"]
+
+
+def shares(scene: Scene) -> list[int]:
+    return [entry["weight"] for entry in route(scene)["http"][0]["route"]]
 
 
 def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: Scene) -> None:
@@ -128,16 +131,15 @@ def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
 
 @pytest.mark.parametrize("stuck", [pytest.param("v1", marks=soak), "v2"])
 def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) -> None:
-    """With a rollout of either version stuck, traffic goes back to the stable version within seconds; that the pods are not ready fails the update after."""
+    """With a rollout of either version stuck, traffic goes back to the stable version before the update waits for pods, which then fail it."""
     versions: dict[str, Any] = {"v1": {}, "v2": {}, stuck: BROKEN}
     hazards.write(exporting(backend("v1", {"v2": 20}, **versions), readyTimeout="8s"))
     assert hazards.pulumi("up --yes --skip-preview").code != 0
     hazards.write(exporting(backend("v1", {"v2": 0}, **versions), readyTimeout="15s"))
-    running = Running(hazards)
-    began = time.monotonic()
-    until(lambda: [entry["weight"] for entry in route(hazards)["http"][0]["route"]] == [100, 0], 10, "the route has moved")
-    print(f"{stuck} stuck: the route has moved after {time.monotonic() - began:.1f} s")
-    update = running.wait()
+    with Running(hazards) as running:
+        until(lambda: shares(hazards) == [100, 0] or running.process.poll() is not None, 120, "the route has moved")
+        assert running.process.poll() is None, f"the route waited for the pods:\n{running.said}"
+        update = running.wait()
     assert update.code != 0
     assert f"version {stuck} of backend is at fault" in update.said
     hazards.up(exporting(backend("v1", {"v2": 20}, v1={}, v2={})), "--skip-preview")
@@ -146,10 +148,10 @@ def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) 
 def test_an_interrupted_update_accuses_nobody(hazards: Scene) -> None:
     """Ctrl-C while pods start is no fault of theirs."""
     hazards.write(exporting(backend("v1", {"v2": 20, "v4": 5}, v1={}, v2={}, v4=BROKEN), readyTimeout="60s"))
-    running = Running(hazards)
-    until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v4"), 30, "the pods are made")
-    os.killpg(running.process.pid, signal.SIGINT)
-    update = running.wait()
+    with Running(hazards) as running:
+        until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v4"), 30, "the pods are made")
+        os.killpg(running.process.pid, signal.SIGINT)
+        update = running.wait()
     assert update.code != 0
     assert "at fault" not in update.said
     assert "the update was interrupted while pods of version v4 of backend started" in update.said
@@ -159,10 +161,10 @@ def test_an_interrupted_update_accuses_nobody(hazards: Scene) -> None:
 def test_what_a_killed_update_left_is_named_and_taken_over(hazards: Scene) -> None:
     """kill -9 while a Deployment is made: the preview names it and the command that removes it; added again, it is the stack's."""
     hazards.write(exporting(backend("v1", {"v2": 20}, v1={}, v2={}, v5=BROKEN)))
-    running = Running(hazards)
-    until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v5"), 30, "the pods are made")
-    running.kill(CLI)
-    running.wait()
+    with Running(hazards) as running:
+        until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v5"), 30, "the pods are made")
+        running.kill(CLI)
+        running.wait()
     hazards.pulumi("cancel --yes")
     hazards.write(exporting(backend("v1", {"v2": 20}, v1={}, v2={})))
     told = "kubectl delete -n hazards deployment backend-v5"

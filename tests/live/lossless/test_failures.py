@@ -21,13 +21,13 @@ import pytest
 from tests.live.harness import until
 from tests.live.lossless.conftest import SOAKING, left_as, loaded, soak
 from tests.live.lossless.load import Load
-from tests.live.lossless.scene import Scene, Update, backend
+from tests.live.lossless.running import CLI, LANGUAGE, PROGRAM, PROVIDER, Running
+from tests.live.lossless.scene import Scene, backend
 
 STANDING = {"services": {"backend": backend("v1", v1={})}}
 SWAPPED = {"services": {"backend": backend("v2", v2={})}}
 
-# What is killed, and at which moment of an update: a part of the output that is waited for.
-CLI, LANGUAGE, PROGRAM, PROVIDER = "pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-kubernetes"
+# The moments of an update, each with a part of the output that is waited for.
 MOMENTS = {
     "at the start": "Updating",
     "pods begin": "Deployment backend-v2 creating",
@@ -65,72 +65,6 @@ def unharmed(scene: Scene, load: Load) -> Iterator[None]:
     yield
     assert load.failures(since) == []
     assert load.read().requests() > before.requests()
-
-
-class Running:
-    """A `pulumi up` under way, in a session of its own; its output goes to a file."""
-
-    def __init__(self, scene: Scene, env: Mapping[str, str] | None = None) -> None:
-        self._file = scene.project.directory / f"{scene.name}.update.log"
-        command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", scene.name, "--non-interactive", "--color", "never"]
-        with self._file.open("w") as output:
-            self.process = subprocess.Popen(
-                command,
-                cwd=scene.project.directory,
-                env={**scene.environment, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._start = time.monotonic()
-
-    @property
-    def said(self) -> str:
-        return self._file.read_text()
-
-    def until_said(self, text: str) -> None:
-        """Return when it has said this, or has ended."""
-        until(lambda: text in self.said or self.process.poll() is not None, 120, f"the update says {text}")
-
-    def kill(self, name: str) -> bool:
-        """kill -9 of its processes of this name; False where there is none any more."""
-        pids = [pid for pid in _descendants(self.process.pid) if name in _names(pid)]
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return bool(pids)
-
-    def kill_once_there(self, name: str) -> bool:
-        """The same, as soon as there is one: at the start of an update some are still to come. False where it ends without."""
-        found = [False]
-
-        def killed() -> bool:
-            found[0] = self.kill(name)
-            return found[0] or self.process.poll() is not None
-
-        until(killed, 60, f"a process {name}")
-        return found[0]
-
-    def wait(self) -> Update:
-        code = self.process.wait(timeout=240)
-        return Update(code, self.said, time.monotonic() - self._start)
-
-
-def _names(pid: int) -> list[str]:
-    """The names of a process's program and, where that is an interpreter, its script."""
-    with suppress(OSError):
-        return [Path(word.decode()).name for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:2]]
-    return []
-
-
-def _descendants(pid: int) -> list[int]:
-    found = [pid]
-    for known in found:
-        for task in Path(f"/proc/{known}/task").glob("*/children"):
-            with suppress(OSError):
-                found += [int(child) for child in task.read_text().split()]
-    return found
 
 
 def recover(scene: Scene, config: Mapping[str, Any]) -> str:
@@ -179,10 +113,10 @@ def test_killed_in_the_middle_of_an_update(failures: Scene, load: Load, victim: 
     """kill -9 at a moment of an update costs no request; the next update ends what was begun, and a lock names its cure."""
     with unharmed(failures, load):
         failures.write(SWAPPED)
-        running = Running(failures)
-        running.until_said(MOMENTS[moment])
-        killed = running.kill_once_there(victim)
-        update = running.wait()
+        with Running(failures) as running:
+            running.until_said(MOMENTS[moment])
+            killed = running.kill_once_there(victim)
+            update = running.wait()
         assert killed, f"no {victim} at {moment!r}:\n{update.said}"
         print(f"{victim} killed at {moment}: exit code {update.code} after {update.seconds:.1f} s")
     with unharmed(failures, load):
@@ -195,10 +129,10 @@ def test_killed_and_taken_back(failures: Scene, load: Load) -> None:
     """After a kill once the route stands, the config is taken back: nothing is lost, and a refusal names the cure."""
     with unharmed(failures, load):
         failures.write(SWAPPED)
-        running = Running(failures)
-        running.until_said(MOMENTS["route changes"])
-        running.kill(CLI)
-        running.wait()
+        with Running(failures) as running:
+            running.until_said(MOMENTS["route changes"])
+            running.kill(CLI)
+            running.wait()
         failures.pulumi("cancel --yes")
         failures.write(STANDING)
         update = failures.pulumi("up --yes")
@@ -245,13 +179,13 @@ def test_control_plane_restarts_in_the_middle(failures: Scene, load: Load, unit:
     """The process dies and comes back while an update runs: no request is lost, and that update or the next one converges."""
     with unharmed(failures, load):
         failures.write(SWAPPED)
-        running = Running(failures)
-        running.until_said(MOMENTS["pods begin"])
-        restarts = _unit(failures, unit)["restarts"]
-        os.kill(_node_process(failures, unit), signal.SIGKILL)
-        until(lambda: _unit(failures, unit)["restarts"] > restarts, 20, f"the node notices that {unit} is gone")
-        until(lambda: _unit(failures, unit)["state"] == "ready", 60, f"{unit} is back")
-        update = running.wait()
+        with Running(failures) as running:
+            running.until_said(MOMENTS["pods begin"])
+            restarts = _unit(failures, unit)["restarts"]
+            os.kill(_node_process(failures, unit), signal.SIGKILL)
+            until(lambda: _unit(failures, unit)["restarts"] > restarts, 20, f"the node notices that {unit} is gone")
+            until(lambda: _unit(failures, unit)["state"] == "ready", 60, f"{unit} is back")
+            update = running.wait()
         print(f"{unit} restarted: exit code {update.code} after {update.seconds:.1f} s")
         recover(failures, SWAPPED)
         failures.up(STANDING, "--skip-preview")
@@ -265,13 +199,13 @@ def test_istiod_gone_for_half_a_minute(failures: Scene, load: Load) -> None:
         failures.run(
             "kubectl -n istio-system scale deployment istiod --replicas=0 && kubectl -n istio-system wait --for=delete pod -l app=istiod"
         )
-        running = Running(failures)
-        gone = time.monotonic()
-        until(lambda: time.monotonic() - gone >= 30 or running.process.poll() is not None, 60, "half a minute")
-        failures.run(
-            "kubectl -n istio-system scale deployment istiod --replicas=1 && kubectl -n istio-system rollout status deployment istiod"
-        )
-        update = running.wait()
+        with Running(failures) as running:
+            gone = time.monotonic()
+            until(lambda: time.monotonic() - gone >= 30 or running.process.poll() is not None, 60, "half a minute")
+            failures.run(
+                "kubectl -n istio-system scale deployment istiod --replicas=1 && kubectl -n istio-system rollout status deployment istiod"
+            )
+            update = running.wait()
         print(f"istiod gone: exit code {update.code} after {update.seconds:.1f} s")
         recover(failures, SWAPPED)
         failures.up(STANDING, "--skip-preview")
@@ -309,10 +243,10 @@ def test_full_disk_under_the_state(failures: Scene, load: Load, small_disk: Path
     failures.run(move(original, f"file://{small_disk}"))
     with unharmed(failures, load):
         own.write(SWAPPED)
-        running = Running(own)
-        running.until_said(MOMENTS["pods begin"])
-        full = fill(small_disk)
-        update = running.wait()
+        with Running(own) as running:
+            running.until_said(MOMENTS["pods begin"])
+            full = fill(small_disk)
+            update = running.wait()
         assert update.code != 0
         assert "no space left on device" in update.said, update.said[-3000:]
         full.unlink()
