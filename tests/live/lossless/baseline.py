@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.harness import Project
-from tests.live.lossless.load import Load
+from tests.live.lossless.load import FULL, Load, Rate
 from tests.live.lossless.scene import FORTIO, Scene
 
 _SOURCE = Path(__file__).parent / "naive"
@@ -33,7 +33,8 @@ class Lost:
 class Naive:
     """The naive program's stack, in a directory of its own; made and destroyed with the block."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, rate: Rate = FULL) -> None:
+        self._rate = rate
         directory = project.directory / "naive"
         shutil.copytree(_SOURCE, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         if not (directory / ".venv").is_symlink():
@@ -54,7 +55,7 @@ class Naive:
     def measure(self) -> Iterator[Lost]:
         """Add a version at 50 %, then remove one, each by one `pulumi up` under a load of its own."""
         for step, weights in (("add v2 at 50", {"v1": 50, "v2": 50}), ("remove v1", {"v2": 100})):
-            with Load(self.scene) as load:
+            with Load(self.scene, rate=self._rate) as load:
                 self._up(weights)
                 tally = load.stop()
             yield Lost(step, tally.requests, tally.failed, dict(tally.codes), tally.flags)

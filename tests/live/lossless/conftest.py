@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, discard
-from tests.live.lossless.load import Load
+from tests.live.lossless.load import FULL, SHORT, Load
 from tests.live.lossless.scene import Scene
 
 SOAKING = os.environ.get("WEIR_SOAK") == "1"
 """Whether the tests run that take minutes each, which `make test` has no time for: `make soak-tests`."""
+
+RATE = FULL if SOAKING else SHORT
 
 soak = pytest.mark.skipif(not SOAKING, reason="takes minutes: make soak-tests")
 
@@ -32,7 +34,7 @@ def scene_of(lab: Project, name: str) -> Iterator[Scene]:
 def loaded(scene: Scene, standing: Mapping[str, Any], options: str = "") -> Iterator[Load]:
     """Requests from before the first test until after the last, none of which may fail."""
     scene.up(standing, options)
-    with Load(scene) as running:
+    with Load(scene, rate=RATE) as running:
         yield running
         running.stop().assert_nothing_lost()
 

@@ -25,7 +25,7 @@ from tests.live.lossless.baseline import Naive
 from tests.live.lossless.callers import CALLERS
 from tests.live.lossless.driver import drive
 from tests.live.lossless.life import START, STEPS, Step, live, told
-from tests.live.lossless.load import FRESH, KEPT, Load, Tally
+from tests.live.lossless.load import FULL, Load, Tally
 from tests.live.lossless.scene import Scene
 
 
@@ -90,7 +90,7 @@ def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, 
     return {
         "soak": "the life of a service under load",
         "machine": {"processors": os.cpu_count(), "load": round(os.getloadavg()[0], 2), "python": platform.python_version()},
-        "load": {"callers": CALLERS, "keptPerSecond": CALLERS * KEPT, "freshPerSecond": CALLERS * FRESH, "retries": 0},
+        "load": {"callers": CALLERS, "keptPerSecond": CALLERS * FULL.kept, "freshPerSecond": CALLERS * FULL.fresh, "retries": 0},
         "baseline": {"failed": sum(each.failed for each in lost), "steps": [each.figures() for each in lost]},
         "rounds": [tally.figures() for tally in tallies],
         "random": drawn.figures(),

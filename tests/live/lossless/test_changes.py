@@ -15,7 +15,7 @@ import pytest
 
 from tests.live.harness import CHECKOUT, until
 from tests.live.lossless.callers import ELSEWHERE
-from tests.live.lossless.conftest import SOAKING, soak
+from tests.live.lossless.conftest import RATE, SOAKING, soak
 from tests.live.lossless.load import Load, Stream, slow
 from tests.live.lossless.running import CLI, Running
 from tests.live.lossless.scene import FORTIO, SAME_FORTIO, Scene, backend, server
@@ -51,7 +51,8 @@ def load(hazards: Scene) -> Iterator[Load]:
     pod = "kubectl get pod -n istio-ingress -l istio=ingress -o name | head -1"
     ask = f"kubectl exec -n istio-ingress $({pod}) -- curl -sf -H host:{SHOP} localhost:80/"
     until(lambda: hazards.succeeds(ask), 60, "the gateway knows the host")
-    with Load(hazards, slow(hazards), Stream("entering", f"http://{SHOP}/", 60, 2, address), elsewhere=True) as running:
+    entering = Stream("entering", f"http://{SHOP}/", 60, 2, address)
+    with Load(hazards, slow(hazards), entering, rate=RATE, elsewhere=True) as running:
         yield running
         running.stop().assert_nothing_lost()
     hazards.run(f"kubectl delete --wait=false -f {MANIFEST}; kubectl delete namespace {ELSEWHERE} --wait=false")

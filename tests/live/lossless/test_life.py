@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.live.harness import Project
 from tests.live.lossless.baseline import Naive
+from tests.live.lossless.conftest import RATE
 from tests.live.lossless.life import START, STEPS, assert_lossless, live, told
 from tests.live.lossless.load import Load
 from tests.live.lossless.scene import Scene
@@ -12,7 +13,7 @@ from tests.live.lossless.scene import Scene
 def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
     """Add, shift, promote, retire, replace pods, scale and swap under load: no error, no reset, no answer from a version that gets nothing."""
     life.up(START, "--skip-preview")
-    with Load(life) as load:
+    with Load(life, rate=RATE) as load:
         steps = []
         for step in live(life, load, "--skip-preview"):
             print(told(step))
@@ -27,7 +28,7 @@ def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
 
 def test_the_naive_program_loses_requests(lab: Project) -> None:
     """The same load sees requests fail when people's usual program adds a version at 50 %; `make soak` has it remove one too."""
-    with Naive(lab) as naive:
+    with Naive(lab, RATE) as naive:
         lost = next(naive.measure())
     print(lost.figures())
     assert lost.failed > 0, lost

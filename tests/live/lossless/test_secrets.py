@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, discard
+from tests.live.lossless.conftest import RATE
 from tests.live.lossless.load import Load
 from tests.live.lossless.scene import Scene, backend
 from tests.live.lossless.watching import changes, number_of
@@ -145,7 +146,7 @@ def test_shares_move_and_an_abort_aborts(scene: Scene, told: Told) -> None:
 def test_a_new_value_reaches_the_pods_and_loses_no_request(scene: Scene, told: Told) -> None:
     """A new Secret, then pods that have it, then the old Secret goes; the diff says that the environment changes, and no value."""
     names = {version: made["metadata"]["name"] for version, made in own_secrets(scene).items()}
-    with Load(scene) as load:
+    with Load(scene, rate=RATE) as load:
         told.run(f"pulumi config set --stack secrets --secret --path {KEY} {SECOND}")
         shown = told.weir("diff")
         assert "backend: v1 environment changed" in shown
