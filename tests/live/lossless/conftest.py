@@ -17,6 +17,7 @@ SOAKING = os.environ.get("WEIR_SOAK") == "1"
 """Whether the tests run that take minutes each, which `make test` has no time for: `make soak-tests`."""
 
 RATE = FULL if SOAKING else SHORT
+"""How many requests the load of a test sends."""
 
 soak = pytest.mark.skipif(not SOAKING, reason="takes minutes: make soak-tests")
 

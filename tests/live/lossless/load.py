@@ -33,7 +33,7 @@ class Rate:
 FULL = Rate(300, 60)
 """Over 1,000 a second in all, which take a core."""
 SHORT = Rate(100, 20)
-"""For `make test`, where other tests want that core: what lost requests without order lost hundreds at the full rate."""
+"""For `make test`, where other tests want that core. A change that lost requests of these callers lost 60 and more at the full rate."""
 _FROM_ELSEWHERE = Rate(60, 12)
 """That of a caller in another namespace, who is there for what rules others see."""
 

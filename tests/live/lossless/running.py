@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -24,14 +23,14 @@ class Running:
     At the end of the block it is killed if it still runs: the lock it holds would fail the tests after the one that failed.
     """
 
-    def __init__(self, scene: Scene, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, scene: Scene) -> None:
         self._file = scene.project.directory / f"{scene.name}.update.log"
         command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", scene.name, "--non-interactive", "--color", "never"]
         with self._file.open("w") as output:
             self.process = subprocess.Popen(
                 command,
                 cwd=scene.project.directory,
-                env={**scene.environment, **(env or {})},
+                env=scene.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
