@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
 from contextlib import suppress
@@ -21,17 +22,57 @@ _ENGINE = "--engine"
 
 
 def end_with_engine() -> None:
-    """Have this process, which runs a program, end with the engine that has it run, and with it what both have started."""
-    if address := _address():
-        found = engine()
-        if found or not _listening(address):
-            _watch(found, address, whole=True)
+    """Have this process, which runs a program, end with the engine that has it run, and with it what both have started.
+
+    What watches is a process of its own: an engine goes on when the program has ended, with what the program no longer names.
+    """
+    address = _address()
+    if not address:
+        return
+    found = engine()
+    if not found:
+        if not _listening(address):
+            _end(os.getsid(0), address, program=os.getpid())
+        return
+    with suppress(OSError):
+        # Taken here: by the time the other process is up, a number can be somebody else's.
+        ends, session = (os.pidfd_open(found), os.pidfd_open(os.getpid())), os.getsid(found)
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, *map(str, ends), str(os.getpid()), str(session), address],
+            # From where this file was found, wherever the program runs.
+            cwd=Path(__file__).parent.parent,
+            pass_fds=ends,
+            # Out of the reach of Ctrl-C, which the engine takes its time to answer; and a language host waits for all that holds its output.
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for end in ends:
+            os.close(end)
 
 
 def engine() -> int:
     """The process of the engine that has this one run a program; 0 where none has, or it cannot be told which."""
     listening = _listening(_address())
     return next((pid for pid in ancestors(os.getppid()) if descriptor_of(pid, listening) is not None), 0) if listening else 0
+
+
+def end_plugins_with(engine: int, address: str) -> None:
+    """End the plugins of an engine when it is gone."""
+    session = os.getsid(0)
+    with suppress(OSError):
+        session = os.getsid(engine)
+
+    def wait() -> None:
+        # Where there is no such process, it is gone already.
+        with suppress(OSError):
+            ended = os.pidfd_open(engine)
+            _until_ended(ended)
+            os.close(ended)
+        _end(session, address)
+
+    threading.Thread(target=wait, daemon=True, name="weir-engine").start()
 
 
 def _address() -> str:
@@ -42,36 +83,28 @@ def _address() -> str:
 
 
 def _listening(address: str) -> int:
-    """The socket that listens there; 0 where none does any more."""
+    """The socket that listens there; 0 where there is none any more."""
     return listening_at(int(address.rpartition(":")[2])) if address else 0
 
 
-def end_plugins_with(engine: int, address: str) -> None:
-    """End the plugins of an engine when it is gone."""
-    _watch(engine, address, whole=False)
+def _until_ended(process: int) -> None:
+    """Wait for the end of a process, given by a descriptor of it (pidfd_open(2))."""
+    select.select([process], [], [])
 
 
-def _watch(engine: int, address: str, *, whole: bool) -> None:
-    session = os.getsid(0)
-    with suppress(OSError):
-        session = os.getsid(engine)
-
-    def wait() -> None:
-        # Where there is no such process, it is gone already.
+def _end(session: int, address: str, program: int = 0) -> None:
+    """End the plugins of an engine; then a program, with what it has started."""
+    plugins = [pid for pid in processes() if pid != program and _is_plugin(pid, session, address)]
+    for pid in plugins + (family(program)[::-1] if program else []):
         with suppress(OSError):
-            ended = os.pidfd_open(engine)
-            select.select([ended], [], [])
-            os.close(ended)
-        for pid in processes():
-            with suppress(OSError):
-                if pid != os.getpid() and os.getsid(pid) == session and address in _arguments(pid):
-                    os.kill(pid, signal.SIGKILL)
-        if whole:
-            for pid in reversed(family(os.getpid())):
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
+            if pid != os.getpid() or pid == program:
+                os.kill(pid, signal.SIGKILL)
 
-    threading.Thread(target=wait, daemon=True, name="weir-engine").start()
+
+def _is_plugin(pid: int, session: int, address: str) -> bool:
+    with suppress(OSError):
+        return pid != os.getpid() and os.getsid(pid) == session and address in _arguments(pid)
+    return False
 
 
 def _arguments(pid: int) -> list[str]:
@@ -79,3 +112,10 @@ def _arguments(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return []
+
+
+if __name__ == "__main__":
+    of_engine, of_program, number, in_session = map(int, sys.argv[1:5])
+    _until_ended(of_engine)
+    over = select.select([of_program], [], [], 0)[0]
+    _end(in_session, sys.argv[5], program=0 if over else number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import subprocess
 import time
@@ -64,6 +65,13 @@ class Run:
                 continue
         return found
 
+    def leaves_nothing(self, after: str) -> None:
+        """Wait, no longer than promised, until nothing lives of it. `after`: what was done to it."""
+        try:
+            until(lambda: not self.processes(), GONE_SECONDS, f"nothing is left ({after})")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.processes()}") from None
+
     def find(self, *parts: str) -> int:
         """The first of its processes with these parts in its command line, 0 where there is none."""
         return next((pid for pid, line in self.processes().items() if all(part in line for part in parts)), 0)
@@ -114,11 +122,23 @@ def test_nothing_is_left(
         if pid := run.find(*victim):
             os.kill(pid, signal.SIGKILL)
             killed += 1
-        what = f"nothing is left (seed {seed}, try {tries}, {victim} killed after {seconds:.2f} s)"
         until(lambda run=run: run.process.poll() is not None, 60 if pid != run.process.pid else 5, "it ends")  # type: ignore[misc]
-        try:
-            until(lambda run=run: not run.processes(), GONE_SECONDS, what)  # type: ignore[misc]
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {run.processes()}") from None
+        run.leaves_nothing(f"seed {seed}, try {tries}, {victim} killed after {seconds:.2f} s")
+        lab.run(f"pulumi cancel --yes --stack {STACK}", check=False)
+    lab.run(f".venv/bin/weir set backend v2=33 --yes --stack {STACK}")
+
+
+def test_nothing_is_left_of_an_engine_that_goes_on_without_its_program(lab: Project, stack: Path, tmp_path: Path) -> None:
+    """The program has ended, the engine still has to finish: killed now, it leaves nothing either."""
+    for number in range(ROUNDS):
+        stack.write_text(stack.read_text().replace('"-text=', f'"-text={number % 10}'))
+        run = Run(lab, shell_environment(lab), pulumi(0), tmp_path / "output")
+        until(lambda run=run: run.begun(*PODS), 60, f"{PODS} is under way")  # type: ignore[misc]
+        program = os.pidfd_open(run.find("pulumi-language-python-exec"))
+        assert select.select([program], [], [], 60)[0], "the program is still there"
+        os.close(program)
+        run.process.kill()
+        assert run.process.wait() == -signal.SIGKILL, "the engine was faster"
+        run.leaves_nothing(f"round {number}")
         lab.run(f"pulumi cancel --yes --stack {STACK}", check=False)
     lab.run(f".venv/bin/weir set backend v2=33 --yes --stack {STACK}")
