@@ -142,18 +142,26 @@ class Safeguards:
                 warn(f"{error}; no route used {', '.join(sorted(leaving))}, so that it is removed all the same")
 
     async def _refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
-        """An object that is about to be created must not be there, unless this stack made it and was cut off before it could write that down."""
+        """An object that is about to be created must not be there, unless this stack made it and was cut off before it could write that down.
+
+        Nor may it be on its way out: the provider would change what is there, call it created, and see it go.
+        """
         inputs: Any = args.new_inputs
         metadata = inputs["metadata"]
         kind = inputs["kind"] if "kind" in inputs else args.type.rpartition(":")[2]
         name = metadata.get("name")
         namespace = name if kind == "Namespace" else metadata.get("namespace")
-        if not isinstance(name, str) or not isinstance(namespace, str) or self._config.adopt:
+        if not isinstance(name, str) or not isinstance(namespace, str):
             return  # an ephemeral namespace has no name yet, and nobody can have taken it
         found = await self.standing(namespace, kind, name)
-        if found is None or found["metadata"].get("annotations", {}).get(OWNER) == owner():
-            return
         what = name if kind == "Namespace" else f"{namespace}/{name}"
+        if found is not None and found["metadata"].get("deletionTimestamp"):
+            where = "" if kind == "Namespace" else f" -n {namespace}"
+            raise pulumi.RunError(
+                f"{kind} {what} is being deleted; wait until it is gone, then run this again: kubectl wait --for=delete{where} {kind.lower()}/{name}"
+            )
+        if found is None or self._config.adopt or found["metadata"].get("annotations", {}).get(OWNER) == owner():
+            return
         raise pulumi.RunError(
             f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose another name, or take it over with weir:adopt: true"
         )

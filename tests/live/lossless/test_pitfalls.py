@@ -152,6 +152,20 @@ def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load)
         pitfalls.up(STANDING)
 
 
+def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
+    """An object, or a whole namespace, on its way out is refused at preview: what is written into it would be reported as made, and go."""
+    name, held = "leaving", {"name": "leaving", "namespace": pitfalls.namespace, "finalizers": ["example.com/held"]}
+    pitfalls.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": held})
+    pitfalls.kubectl(f"delete --wait=false serviceaccount {name}")
+    try:
+        for adopt in ({}, {"adopt": True}):
+            said = pitfalls.refused(config(backend("v1", v1={}), {name: OTHER}) | adopt)
+            assert f"ServiceAccount {pitfalls.namespace}/{name} is being deleted; wait until it is gone, then run this again:" in said
+            assert f"kubectl wait --for=delete -n {pitfalls.namespace} serviceaccount/{name}" in said
+    finally:
+        pitfalls.kubectl(f'patch serviceaccount {name} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\'')
+
+
 def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> None:
     """A version that gets requests cannot be scaled to 0 or left out: the preview says which, and nothing changes (argo-rollouts#4195)."""
     before = specs(pitfalls)
