@@ -19,7 +19,7 @@ from weir.cluster.proxies import mark
 from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
-from weir.model.workloads import LAGGING, SPEC
+from weir.model.manifests.kubernetes import LAGGING, SPEC
 from weir.program_environment import FOLLOWED, variable
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from components.placement import After, placed
 from components.safeguards import Safeguards
 from components.version_secret import version_secret
 from weir.model import Duration, Manifest
-from weir.model.workloads import with_secret
+from weir.model.manifests.kubernetes import with_secret
 
 
 class BackendVersion(pulumi.ComponentResource):

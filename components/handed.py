@@ -10,7 +10,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
 from weir.model import ConfigError, StackConfig, load
-from weir.model.load import decoded
+from weir.model.validation.load import decoded
 from weir.program_environment import STACK_FILE, variable
 from weir.secret import Secret, withheld
 
@@ -39,7 +39,7 @@ def handed_over() -> StackConfig:
 def _written(file: Path) -> Mapping[str, Any]:
     """The config of the stack file; nothing where it cannot be read, so that everything is taken for a secret."""
     # Not above: most stacks have no secret, and what reads YAML is not needed for anything else here.
-    from weir import stackfile
+    from weir.stack import stackfile
 
     try:
         return stackfile.read(file).config

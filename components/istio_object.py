@@ -11,7 +11,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from components.placement import After, placed
 from components.safeguards import Safeguards
 from weir.model import Manifest
-from weir.model.workloads import RESTORED, SPEC, digest
+from weir.model.manifests.kubernetes import RESTORED, SPEC, digest
 
 
 class IstioObject(pulumi.ComponentResource):

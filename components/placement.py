@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pulumi
 
 from weir.model import Manifest
-from weir.model.workloads import OWNER
+from weir.model.manifests.kubernetes import OWNER
 
 if TYPE_CHECKING:
     from components.safeguards import Safeguards

@@ -12,8 +12,8 @@ from components.placement import owner
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want
 from weir.model import StackConfig
-from weir.model.hazards import NO_PODS
-from weir.model.workloads import MANAGER, OWNER
+from weir.model.manifests.hazards import NO_PODS
+from weir.model.manifests.kubernetes import MANAGER, OWNER
 
 if TYPE_CHECKING:
     from components.safeguards import Safeguards

@@ -29,9 +29,9 @@ from weir.cluster.proxies import wait_for
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want, seen_by
 from weir.model import StackConfig
-from weir.model.order import Objects
-from weir.model.usage import used
-from weir.model.workloads import MANAGER, OWNER, RESTORED, digest, edited
+from weir.model.manifests.kubernetes import MANAGER, OWNER, RESTORED, digest, edited
+from weir.model.manifests.order import Objects
+from weir.model.manifests.subsets import used
 from weir.program_environment import TAKE_BACK, variable
 
 Answer = TypeVar("Answer")

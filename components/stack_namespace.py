@@ -13,8 +13,9 @@ from components.placement import owner, placed
 from components.readiness import FORCE
 from components.safeguards import Safeguards
 from components.standing import STATE, outputs_in, state
-from weir.model import Manifest, StackConfig, workloads
-from weir.model.hazards import namespace_hazard
+from weir.model import Manifest, StackConfig
+from weir.model.manifests import kubernetes
+from weir.model.manifests.hazards import namespace_hazard
 
 
 class StackNamespace(pulumi.ComponentResource):
@@ -62,7 +63,7 @@ def left_alone(config: StackConfig) -> Manifest | None:
     found = outputs_in(pulumi.runtime.invoke(STATE, {"stackName": owner()}).value)
     _refuse_move(found, config.namespace, config.force)
     names = [each["metadata"]["name"] for urn, each in found.items() if _is(urn, "kubernetes:core/v1:Namespace")]
-    return workloads.namespace(names[0]) if names else None
+    return kubernetes.namespace(names[0]) if names else None
 
 
 def _refuse_move(found: Mapping[str, Mapping[str, Any]], after: str | None, force: bool) -> None:

@@ -13,9 +13,9 @@ from components.safeguards import Safeguards
 from components.virtual_service import VirtualService
 from components.warned import warn
 from weir.model import Mesh, StackConfig
-from weir.model.hazards import hazards, orphans
-from weir.model.order import Objects, pods_first, routes_first
-from weir.model.workloads import with_port_name
+from weir.model.manifests.hazards import hazards, orphans
+from weir.model.manifests.kubernetes import with_port_name
+from weir.model.manifests.order import Objects, pods_first, routes_first
 from weir.program_environment import ROUTES_ALONE, variable
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"

@@ -9,10 +9,10 @@ from policy.known import UNKNOWN, Props
 from policy.routes import notes, routes, service
 from policy.rule import EVERY_STACK, PRODUCTION, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic
-from weir.model.changes import fault
-from weir.model.endings import ago
-from weir.model.instants import Instant
-from weir.model.workloads import FAULT_UNTIL
+from weir.model.manifests.kubernetes import FAULT_UNTIL
+from weir.model.routing.diff import fault
+from weir.model.routing.expiry import ago
+from weir.model.values.instants import Instant
 
 
 def endless(props: Props, now: datetime) -> list[str]:

@@ -15,7 +15,7 @@ from policy.known import listed, mapping
 from policy.routes import host, routes
 from policy.rule import VIRTUAL_SERVICE, kind_of
 from weir.model import RouteTraffic
-from weir.model.traffic import DEFAULT_ROUTE
+from weir.model.routing.resolve import DEFAULT_ROUTE
 
 _SECONDS = 60
 

@@ -12,7 +12,7 @@ from typing import Any
 from policy.known import UNKNOWN, Props, listed, mapping
 from policy.rule import ANY, EVERY_STACK, Rule
 from policy.workload import pods, who
-from weir.model.problems import shown
+from weir.model.values.problems import shown
 
 _PROFILES = ("RuntimeDefault", "Localhost")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from policy.rule import Option
 from weir.model import RouteTraffic
-from weir.model.matching import Match, PresenceMatch
+from weir.model.config.matches import Match, PresenceMatch
 
 NARROW_HEADERS = Option(
     ["x-beta", "x-canary", "x-drill", "x-user"],

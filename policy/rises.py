@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from policy.requests import Journeys, meets_uri, narrow, taken
 from weir.model import RouteTraffic
-from weir.model.changes import percents
+from weir.model.routing.diff import percents
 
 Routes = Sequence[RouteTraffic]
 

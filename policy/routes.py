@@ -12,8 +12,8 @@ from policy.known import UNKNOWN, Props, complete, listed, mapping
 from policy.requests import wide
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic, read
-from weir.model.changes import percents
-from weir.model.routing import virtual_service
+from weir.model.manifests.istio import virtual_service
+from weir.model.routing.diff import percents
 
 
 def service(props: Props) -> str:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from policy.known import Props
-from weir.model.translate import unknown_key
+from weir.model.validation.messages import unknown_key
 
 Settings = Mapping[str, Any]
 """A rule's config, every key there: what was given, else the default."""

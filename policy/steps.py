@@ -12,10 +12,10 @@ from policy.requests import NARROW_HEADERS
 from policy.rises import Rise, rises
 from policy.routes import host, hosts, notes, routes, service
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Option, Resource, Rule, Settings, StackRule
-from weir.model.changes import percent
-from weir.model.numbers import plain
-from weir.model.traffic import DEFAULT_ROUTE
-from weir.model.workloads import OWNER
+from weir.model.manifests.kubernetes import OWNER
+from weir.model.routing.diff import percent
+from weir.model.routing.resolve import DEFAULT_ROUTE
+from weir.model.values.numbers import plain
 
 MAX_POINTS = Option(
     25, "by how many points of percent a version may rise at a time", {"type": "number", "exclusiveMinimum": True, "minimum": 0}

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from weir.cli.release import Release, release
 from weir.model import Service
-from weir.stackedit import StackEdit
+from weir.stack.edit import StackEdit
 
 
 def change(stack: str, share: Decimal) -> None:

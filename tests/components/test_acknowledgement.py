@@ -15,7 +15,7 @@ from components.safeguards import Safeguards
 from weir.cluster.proxies import Acknowledged, LaggingError
 from weir.cluster.want import Want
 from weir.model import load
-from weir.model.workloads import digest
+from weir.model.manifests.kubernetes import digest
 
 HOST = "backend.demo.svc.cluster.local"
 SPEC = {"hosts": [HOST], "http": [{"name": "default", "route": [{"destination": {"host": HOST, "subset": "v1"}}]}]}

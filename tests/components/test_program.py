@@ -20,7 +20,7 @@ from pulumi.runtime.config import set_all_config
 
 from components.acknowledgement import Acknowledgement
 from tests.unit.model.test_config import SOUND
-from weir import yamltext
+from weir import yaml_writer
 
 PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -109,7 +109,7 @@ def stack_file(config: dict[str, Any], file: Path | None) -> Iterator[None]:
     """The stack file that the program finds."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         written = Path(directory) / "Pulumi.dev.yaml"
-        written.write_text(yamltext.dump([{"config": {f"weir:{key}": value for key, value in encrypted(config).items()}}]))
+        written.write_text(yaml_writer.dump([{"config": {f"weir:{key}": value for key, value in encrypted(config).items()}}]))
         patch.setenv("WEIR_STACK_FILE", str(file or written))
         yield
 

@@ -12,7 +12,7 @@ from google.protobuf import json_format
 
 from tests.components.test_program import DEPLOYMENT, Recorded, encrypted, run
 from tests.unit.model.test_config import SOUND
-from weir import yamltext
+from weir import yaml_writer
 from weir.model import load, mesh
 from weir.secret import opaque
 
@@ -153,6 +153,6 @@ def test_a_variable_that_the_file_has_otherwise_is_taken_for_a_secret(tmp_path: 
     file = tmp_path / "Pulumi.dev.yaml"
     written = config()
     written["services"]["backend"]["env"] = {"TOKEN": {"secure": "v1:a"}}
-    file.write_text(yamltext.dump([{"config": {f"weir:{key}": value for key, value in written.items()}}]))
+    file.write_text(yaml_writer.dump([{"config": {f"weir:{key}": value for key, value in written.items()}}]))
     made = run(config(), file=file)
     assert set(given(made, SECRET, "backend-v1")["stringData"]["value"]) == {"TOKEN", "LOG"}

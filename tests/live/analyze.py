@@ -18,7 +18,7 @@ from typing import Any
 from tests.live.apiserver import ApiServer
 from tests.live.supposed import supposed
 from weir.model import ConfigError, Service, StackConfig, load, mesh, warnings
-from weir.model.workloads import Manifest, namespace
+from weir.model.manifests.kubernetes import Manifest, namespace
 
 FOREIGN_GATEWAYS = {"other": "public", "x": "y"}
 """Gateways that configs name and that no config makes."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.live.shared import tools
-from tests.unit.engine.test_program import project
+from tests.unit.engine.warm.test_program import project
 
 STACK = "dev"
 UP = (

@@ -10,7 +10,7 @@ from typing import Any
 from tests.live.analyze import placed
 from tests.live.proxies import GATEWAY_LABELS, Proxies, Rejection
 from weir.model import StackConfig, mesh
-from weir.model.workloads import Manifest
+from weir.model.manifests.kubernetes import Manifest
 
 Configs = Mapping[str, Mapping[str, Any]]
 _ISTIO = ("VirtualService", "DestinationRule", "Gateway")

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.live.apiserver import ApiServer, resource
-from weir.model.workloads import Manifest
+from weir.model.manifests.kubernetes import Manifest
 
 _LIST = re.compile(r"/(?:api/v1|apis/[^/]+/[^/]+)/(?:namespaces/[^/]+/)?(?P<resource>[a-z]+)")
 _REAL = "customresourcedefinitions"

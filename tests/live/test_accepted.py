@@ -15,7 +15,7 @@ from tests.live.harness import Project
 from tests.unit.model.drawing import ROUND, in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import load, mesh, warnings
-from weir.model.workloads import namespace
+from weir.model.manifests.kubernetes import namespace
 from weir.secret import Secret
 
 TAKEN = 2000

@@ -108,7 +108,7 @@ def test_no_packet_of_the_labs_network_reaches_the_machine(lab: Project, shell: 
 KEEPING = """
 import json, subprocess, sys
 from pathlib import Path
-from weir.engine.program import ProgramServer, plugin_to_keep
+from weir.engine.warm.program import ProgramServer, plugin_to_keep
 server = ProgramServer(Path.cwd())
 kept = server.keep(plugin_to_keep(Path.cwd()))
 print(json.dumps([kept, server.pid]), flush=True)

@@ -90,9 +90,9 @@ def pulumi(_: int) -> str:
 @pytest.mark.parametrize(
     ("command", "begun", "victim"),
     [
-        (weir, ("weir.engine.server",), ("bin/weir", "set")),
+        (weir, ("weir.engine.warm.server",), ("bin/weir", "set")),
         (weir, ("pulumi", " up "), ("pulumi", " up ")),
-        (weir, ("weir.engine.server",), ("weir.engine.server",)),
+        (weir, ("weir.engine.warm.server",), ("weir.engine.warm.server",)),
         # Before that, while Python imports the SDK, nothing of weir's runs yet that could end anything.
         (pulumi, PODS, ("pulumi", " up ")),
         (pulumi, PODS, ("pulumi-language-python-exec",)),

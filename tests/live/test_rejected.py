@@ -18,8 +18,8 @@ from tests.live.proxies import GATEWAY_LABELS, Proxies, Rejection
 from tests.live.shared import tools
 from tests.unit.model.drawing import ROUND, tens
 from tests.unit.model.widening import wide_configs
-from weir.model import numbers, variables
-from weir.model.workloads import Manifest
+from weir.model.manifests.kubernetes import Manifest
+from weir.model.values import numbers, variables
 
 DRAWN = 2000
 SEED = int(os.environ.get("WEIR_SEED", "0"))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, until
-from weir.traffic.binomial import acceptance
+from weir.measurement.binomial import acceptance
 
 ERROR_RATE = 1e-6
 CANARY = "weir:services.backend.canary.v2"

@@ -11,8 +11,8 @@ from tests.bench import configs
 from tests.bench.growth import growth
 from tests.bench.processes import BenchError, Cost, cost
 from tests.bench.spans import phases
-from weir import stackfile
 from weir.model import ConfigError, load, warnings
+from weir.stack import stackfile
 
 
 def test_its_configs_are_sound(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.unit.cli.test_diff import preview
 from tests.unit.model.drawing import in_rounds, tens
 from tests.unit.model.strategies import configs
-from weir import cli, yamltext
+from weir import cli, yaml_writer
 
 SECONDS = 10
 """Of this process: what else runs on the machine is no fault of the file."""
@@ -114,7 +114,7 @@ def grafted(draw: st.DrawFn, tree: Any) -> Any:
 
 
 def in_yaml(config: dict[str, Any]) -> bytes:
-    return yamltext.dump([{"config": {f"weir:{key}": value for key, value in config.items()}}]).encode("utf-8", "surrogatepass")
+    return yaml_writer.dump([{"config": {f"weir:{key}": value for key, value in config.items()}}]).encode("utf-8", "surrogatepass")
 
 
 def as_text(config: dict[str, Any]) -> bytes:

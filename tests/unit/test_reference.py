@@ -12,9 +12,9 @@ from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
 from weir.model import WARNINGS, Duration, StackConfig, load, warnings
-from weir.model.part import DETAILS, Part
-from weir.model.schema import schema
-from weir.reference import markdown, reachable
+from weir.model.config.base import DETAILS, Part
+from weir.model.config.schema import schema
+from weir.model.reference import markdown, reachable
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -102,8 +102,8 @@ def main() -> NoReturn:
 def _look_ahead(arguments: Sequence[str]) -> None:
     """Start what takes longest of a command that runs the program, before that is even imported: it goes on beside it."""
     if arguments and arguments[0] in _RUNNING and not any(each.startswith(_NOT_RUNNING) for each in arguments):
-        from weir.engine.program import server
-        from weir.stackfile import project_dir
+        from weir.engine.warm.program import server
+        from weir.stack.stackfile import project_dir
 
         server(project_dir())
         if arguments[0] in _RELEASES:
@@ -112,9 +112,9 @@ def _look_ahead(arguments: Sequence[str]) -> None:
 
 def _read_cluster(arguments: Sequence[str]) -> None:
     """Have kubectl read what a release compares with, while the model that it is compared in is imported. Whatever is wrong the command itself says."""
-    from weir import stackfile
     from weir.cli.options import kubectl_of, selected_stack
     from weir.cluster.live import look_ahead
+    from weir.stack import stackfile
 
     named = [each.removeprefix("--stack=") for each in arguments if each.startswith("--stack=")]
     named += [after for each, after in pairwise(arguments) if each == "--stack"]

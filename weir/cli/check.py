@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from weir import stackfile
 from weir.cli.options import counted, json_option, load_stack, say_left_over, stack_options
 from weir.model import ConfigError, Problem, Warned, ended, warnings
+from weir.stack import stackfile
 
 
 @click.command("check")

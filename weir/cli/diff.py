@@ -65,7 +65,7 @@ def _saved(path: Path) -> str:
 
 def _previewed(stack: str) -> str:
     from weir.engine.stack import Stack
-    from weir.stackfile import project_dir
+    from weir.stack.stackfile import project_dir
 
     return Stack(stack, project_dir()).preview()
 

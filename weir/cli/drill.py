@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from weir import stackfile
 from weir.cli.drillview import Watched, watch
 from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, stack_option
 from weir.cli.recovery import forget_drills, over, say, without_drill
@@ -22,10 +21,11 @@ from weir.engine.journal import Entry, drills, held, left_behind, operation, pat
 from weir.engine.stack import EngineError
 from weir.errors import UsageError, WeirError
 from weir.model import Duration, Service, StackConfig
-from weir.model.instants import Instant
-from weir.model.numbers import percent as read_percent
-from weir.model.numbers import plain
-from weir.stackedit import StackEdit
+from weir.model.values.instants import Instant
+from weir.model.values.numbers import percent as read_percent
+from weir.model.values.numbers import plain
+from weir.stack import stackfile
+from weir.stack.edit import StackEdit
 
 MAX_LENGTH = timedelta(hours=24)
 """Longer is no rehearsal any more: write a fault with `until` into the config, where a pull request shows it."""

@@ -21,10 +21,10 @@ from weir.cli.statusview import latency
 from weir.cluster.errors import ClusterError
 from weir.console import Console, Text
 from weir.errors import WeirError
+from weir.measurement.caller import Caller
+from weir.measurement.latency import Latencies
+from weir.measurement.sending import Sending, send
 from weir.model import StackConfig
-from weir.traffic.caller import Caller
-from weir.traffic.latency import Latencies
-from weir.traffic.sending import Sending, send
 
 _BEFORE = 100
 _BATCH = 20

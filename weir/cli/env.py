@@ -15,7 +15,7 @@ from lab.paths import LabPaths
 from weir.cli.options import load_stack, stack_option
 from weir.engine.stack import EngineError, Stack
 from weir.model import ConfigError
-from weir.stackfile import project_dir
+from weir.stack.stackfile import project_dir
 
 
 @click.command("env")

@@ -13,7 +13,7 @@ from weir.console import Console, Text
 from weir.engine.history import Change, read_history
 from weir.engine.history import as_json as document
 from weir.engine.stack import Stack
-from weir.stackfile import project_dir
+from weir.stack.stackfile import project_dir
 
 
 @click.command("history")

@@ -13,7 +13,7 @@ from lab.paths import LabPaths
 from lab.progress import Progress
 from weir.cli.options import json_option
 from weir.errors import WeirError
-from weir.stackfile import project_dir
+from weir.stack.stackfile import project_dir
 
 
 @click.group("lab")

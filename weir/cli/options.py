@@ -22,8 +22,8 @@ def counted(count: int, what: str) -> str:
 
 def selected_stack() -> str:
     """The stack that is meant where none is named."""
-    from weir import stackfile
     from weir.engine.selected import selected
+    from weir.stack import stackfile
 
     try:
         return selected(stackfile.project_dir()) or "dev"
@@ -56,8 +56,8 @@ def stack_options(function: Command) -> Command:
 def load_stack(stack: str, file: Path | None) -> StackConfig:
     """The checked config of the file, or without one of the stack. Raises StackFileError, or ConfigError with the places in the file."""
     # Imported here, because every command imports this module and only those that read a config pay for pydantic.
-    from weir import stackfile
     from weir.model import ConfigError, load
+    from weir.stack import stackfile
 
     found = stackfile.find(stack, file)
     try:
@@ -68,8 +68,8 @@ def load_stack(stack: str, file: Path | None) -> StackConfig:
 
 def load_text(path: Path, text: str) -> StackConfig:
     """The checked config of a text that stands, or is to stand, in this stack file. Raises as `load_stack` does."""
-    from weir import stackfile
     from weir.model import ConfigError, load
+    from weir.stack import stackfile
 
     found = stackfile.read(path, text)
     try:
@@ -80,7 +80,7 @@ def load_text(path: Path, text: str) -> StackConfig:
 
 def real_project(file: Path | None) -> Path:
     """The directory of the project: that of the file, or the one around the working directory."""
-    from weir import stackfile
+    from weir.stack import stackfile
 
     return file.resolve().parent if file is not None else stackfile.project_dir()
 
@@ -100,7 +100,7 @@ def kubectl_of(namespace: str, kubeconfig: str | None, context: str | None, file
 
 def say_left_over(stack: str) -> None:
     """Say what a command that was killed has left of the stack, if there is anything; nothing of it is touched."""
-    from weir import stackfile
+    from weir.stack import stackfile
 
     project = stackfile.project_dir()
     if (project / ".weir" / "operations").is_dir():

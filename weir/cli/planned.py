@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from weir import stackfile, yamlfile
 from weir.cli.options import load_text
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
@@ -21,11 +20,12 @@ from weir.engine.journal import Operation
 from weir.engine.stack import Stack
 from weir.errors import WeirError
 from weir.model import ConfigError, Manifest, Service, ServiceTraffic, StackConfig, mesh, traffic, without_ended
-from weir.model.changes import changes
-from weir.model.usage import named, used
-from weir.model.workloads import edited
-from weir.stackedit import StackEdit
-from weir.yamltext import dump
+from weir.model.manifests.kubernetes import edited
+from weir.model.manifests.subsets import named, used
+from weir.model.routing.diff import changes
+from weir.stack import stackfile, yaml_reader
+from weir.stack.edit import StackEdit
+from weir.yaml_writer import dump
 
 Edit = Callable[[StackEdit, str, Service], None]
 """Changes a stack file; given the service and what the file says of it."""
@@ -128,7 +128,7 @@ def plan(
 
 def _applied(target: Stack, file: StackEdit, edits: Mapping[str, Edit], live: Live) -> str | None:
     """The text of a stack file with the config that the cluster's routes are of, else with that of the last update that succeeded."""
-    others = yamlfile.load(file.text)
+    others = yaml_reader.load(file.text)
     found = None
     for config in applied(target.revealed_history(_ENTRIES), others["config"]):
         kept = {key: value for key, value in others["config"].items() if not key.startswith("weir:")}

@@ -9,7 +9,7 @@ import click
 from weir.cli.options import stack_option
 from weir.cli.release import Release, only_edit, release, release_options, require_version, service_of
 from weir.model import Service
-from weir.stackedit import StackEdit
+from weir.stack.edit import StackEdit
 
 
 @click.command("promote")

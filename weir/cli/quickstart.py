@@ -17,7 +17,7 @@ from weir.cli.options import load_stack, stack_option
 from weir.console import Console, Text
 from weir.engine.stack import Stack
 from weir.model import StackConfig
-from weir.stackfile import project_dir
+from weir.stack.stackfile import project_dir
 
 
 @click.command("quickstart")

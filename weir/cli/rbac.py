@@ -8,8 +8,8 @@ import click
 
 from weir.cli.options import load_stack, stack_options
 from weir.errors import UsageError
-from weir.model.rbac import can_do, rbac
-from weir.yamltext import dump
+from weir.model.manifests.rbac import can_do, rbac
+from weir.yaml_writer import dump
 
 
 @click.command("rbac")

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
-from weir import stackfile
 from weir.cli.options import load_stack
 from weir.engine.journal import Entry, drills, forget, held, left_behind, path_of
 from weir.engine.stack import EngineError, NoStackError, Stack
 from weir.model import Service, StackConfig
-from weir.model.endings import ago, endings
-from weir.stackedit import StackEdit, read
+from weir.model.routing.expiry import ago, endings
+from weir.stack import stackfile
+from weir.stack.edit import StackEdit, read
 
 
 def say(text: str) -> None:

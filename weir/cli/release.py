@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from weir import stackfile
 from weir.cli.options import find_service, kubectl_for, load_stack, load_text, real_namespace
 from weir.cli.planned import Edit, Planned, plan
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
@@ -24,7 +23,8 @@ from weir.engine.stack import EngineError, Stack
 from weir.errors import UsageError, WeirError
 from weir.model import Service, StackConfig, warnings
 from weir.program_environment import FOLLOWED, ROUTES_ALONE, TAKE_BACK, WARNED
-from weir.stackedit import StackEdit, overwrite, read
+from weir.stack import stackfile
+from weir.stack.edit import StackEdit, overwrite, read
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from weir import yamltext
+from weir import yaml_writer
 from weir.cli.options import load_stack, stack_options
 from weir.model import Mesh, mesh
 
@@ -24,4 +24,4 @@ def command(stack: str, file: Path | None) -> None:
 
 def text(objects: Mesh) -> str:
     """The objects as a stream of YAML documents."""
-    return yamltext.dump(objects.objects())
+    return yaml_writer.dump(objects.objects())

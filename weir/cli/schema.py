@@ -19,10 +19,10 @@ import click
 def command(form: str) -> None:
     """Print what may stand in a stack file. No cluster, no engine, no stack."""
     if form == "markdown":
-        from weir.reference import markdown
+        from weir.model.reference import markdown
 
         click.echo(markdown(), nl=False)
         return
-    from weir.model.schema import schema
+    from weir.model.config.schema import schema
 
     click.echo(json.dumps(schema(), indent=2, ensure_ascii=False))

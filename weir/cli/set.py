@@ -10,8 +10,8 @@ from weir.cli.options import stack_option
 from weir.cli.release import Release, only_edit, release, release_options, require_version, service_of
 from weir.errors import UsageError
 from weir.model import Service
-from weir.model.numbers import percent
-from weir.stackedit import StackEdit
+from weir.model.values.numbers import percent
+from weir.stack.edit import StackEdit
 
 
 @click.command("set")

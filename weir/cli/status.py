@@ -26,15 +26,15 @@ from weir.cluster.live import Live
 from weir.cluster.version_secrets import secrets_of_weir, unused
 from weir.console import Console, Text
 from weir.engine.stack import Stack
+from weir.measurement.caller import Caller
+from weir.measurement.observed import MAX_CALLERS, Observation, Taken, observe
 from weir.model import ServiceTraffic, StackConfig, mesh, traffic, without_ended
-from weir.model.actions import Fault
-from weir.model.change import Change
-from weir.model.changes import changes, percents
-from weir.model.hazards import orphans
-from weir.model.workloads import OWNER
-from weir.stackfile import qualified
-from weir.traffic.caller import Caller
-from weir.traffic.observed import MAX_CALLERS, Observation, Taken, observe
+from weir.model.config.actions import Fault
+from weir.model.manifests.hazards import orphans
+from weir.model.manifests.kubernetes import OWNER
+from weir.model.routing.change import Change
+from weir.model.routing.diff import changes, percents
+from weir.stack.stackfile import qualified
 
 _HISTORY_SECONDS = 30.0
 

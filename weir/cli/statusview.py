@@ -12,13 +12,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from weir.console import Text
-from weir.model.actions import Fault
-from weir.model.changes import fault, percent
-from weir.model.endings import ago
+from weir.model.config.actions import Fault
+from weir.model.routing.diff import fault, percent
+from weir.model.routing.expiry import ago
 
 if TYPE_CHECKING:
     from weir.cli.status import ServiceStatus, VersionStatus
-    from weir.traffic.observed import Observation
+    from weir.measurement.observed import Observation
 
 _BAR = 20
 

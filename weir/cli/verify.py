@@ -19,12 +19,12 @@ from weir.cluster.live import Live
 from weir.console import Console
 from weir.engine.stack import Stack
 from weir.errors import UsageError, VerdictError
+from weir.measurement.caller import Caller
+from weir.measurement.judge import ERROR_RATE
+from weir.measurement.measure import Measurement, Target, measure
+from weir.measurement.report import as_json as report
+from weir.measurement.report import show
 from weir.model import Sender, StackConfig, expectation, mesh, plain_route, traffic, without_ended
-from weir.traffic.caller import Caller
-from weir.traffic.judge import ERROR_RATE
-from weir.traffic.measure import Measurement, Target, measure
-from weir.traffic.report import as_json as report
-from weir.traffic.report import show
 
 _MAX_REQUESTS = 100_000
 _SHOW_PROGRESS_AFTER = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from weir.cluster.kubectl import Kubectl
-from weir.model.gateways import Gateway
+from weir.model.config.gateways import Gateway
 
 
 def unserved(kubectl: Kubectl, gateways: Mapping[str, Gateway]) -> Iterator[str]:

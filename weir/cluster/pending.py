@@ -29,7 +29,7 @@ def pending(
 
     `there`: the objects of the namespace by kind and name. `owner`: the stack, PROJECT/NAME: of its objects those that are not written are to go.
     """
-    from weir.model.workloads import with_port_name, with_secret
+    from weir.model.manifests.kubernetes import with_port_name, with_secret
 
     wanted = {(str(each["kind"]), str(each["metadata"]["name"])): each for each in written if each["kind"] != "Namespace"}
     # Nobody reads a Secret to look. That pods take one, and which of their variables from it, is seen; it has a name that was generated. Whether its
@@ -53,7 +53,7 @@ def _known_as(deployment: Mapping[str, Any] | None, name: str) -> str:
 
 
 def _owner(item: Mapping[str, Any]) -> str:
-    from weir.model.workloads import OWNER
+    from weir.model.manifests.kubernetes import OWNER
 
     return str((item["metadata"].get("annotations") or {}).get(OWNER, ""))
 

@@ -20,7 +20,7 @@ def unused(secrets: Iterable[Mapping[str, Any]], objects: Mapping[tuple[str, str
 
     `stack`: with its project; `objects`: those of the namespace, by kind and name.
     """
-    from weir.model.workloads import OWNER
+    from weir.model.manifests.kubernetes import OWNER
 
     taken = {name for (kind, _), item in objects.items() if kind == "Deployment" for name in _taken(item)}
     own = (each for each in secrets if str((each.get("annotations") or {}).get(OWNER, "")).partition("/")[2] == stack)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weir.model import ConfigError, Manifest, StackConfig, load, mesh, without_ended
-from weir.model.differences import differences
+from weir.model.manifests.diff import differences
 
 _PREFIX = "weir:"
 _KINDS = ("update", "destroy")

@@ -7,7 +7,7 @@ import os
 import socket
 from pathlib import Path
 
-from weir import stackfile
+from weir.stack import stackfile
 
 
 def held(project: Path, stack: str) -> list[int]:

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from weir.errors import UsageError
-from weir.model.change import Change
-from weir.model.differences import differences, service_of
-from weir.model.workloads import Manifest
+from weir.model.manifests.diff import differences, service_of
+from weir.model.manifests.kubernetes import Manifest
+from weir.model.routing.change import Change
 
 _KUBERNETES = "kubernetes:"
 _DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}

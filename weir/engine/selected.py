@@ -8,7 +8,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
-from weir import yamlfile
+from weir.stack import yaml_reader
 
 
 def selected(project: Path) -> str | None:
@@ -23,8 +23,8 @@ def selected(project: Path) -> str | None:
 def _selection(project: Path) -> str | None:
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     try:
-        name = yamlfile.load((project / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
-    except (OSError, yamlfile.NotYamlError, KeyError, TypeError):
+        name = yaml_reader.load((project / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+    except (OSError, yaml_reader.NotYamlError, KeyError, TypeError):
         return None
     # Pulumi takes the path as the shell has it, which may go through a symbolic link.
     shell = Path(os.environ.get("PWD", ""))

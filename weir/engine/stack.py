@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weir.engine.locks import held
-from weir.engine.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.engine.shown import Shown
+from weir.engine.warm.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.errors import WeirError
 from weir.processes import alive, until_killed
 from weir.program_environment import STACK_FILE

@@ -1,22 +1,22 @@
 """The stack config as typed objects, and the mesh they describe as plain Kubernetes objects. Pure: no I/O, no engine, no cluster."""
 
-from weir.model.actions import Abort, Delay, Fault, Retries
-from weir.model.config import Client, Service, StackConfig, Version, Workload
-from weir.model.drills import Drill
-from weir.model.durations import Duration
-from weir.model.endings import ended, without_ended
-from weir.model.expectation import AbortExpectation, DelayExpectation, Expectation, expectation
-from weir.model.load import load
-from weir.model.mesh import ClientObjects, Mesh, ServiceObjects, VersionObjects, mesh
-from weir.model.outputs import outputs
-from weir.model.problems import ConfigError, Problem
-from weir.model.reach import Sender, plain_route
-from weir.model.reading import read
-from weir.model.routes import Route
-from weir.model.traffic import RouteTraffic, ServiceTraffic, traffic
-from weir.model.warnings import WARNINGS, Warned, warnings
-from weir.model.weights import percentages, weights
-from weir.model.workloads import Manifest
+from weir.model.config.actions import Abort, Delay, Fault, Retries
+from weir.model.config.drills import Drill
+from weir.model.config.routes import Route
+from weir.model.config.stack import Client, Service, StackConfig, Version, Workload
+from weir.model.manifests.kubernetes import Manifest
+from weir.model.manifests.mesh import ClientObjects, Mesh, ServiceObjects, VersionObjects, mesh
+from weir.model.manifests.outputs import outputs
+from weir.model.manifests.read import read
+from weir.model.routing.default_request import Sender, plain_route
+from weir.model.routing.expectation import AbortExpectation, DelayExpectation, Expectation, expectation
+from weir.model.routing.expiry import ended, without_ended
+from weir.model.routing.resolve import RouteTraffic, ServiceTraffic, traffic
+from weir.model.routing.weights import percentages, weights
+from weir.model.validation.load import load
+from weir.model.validation.warnings import WARNINGS, Warned, warnings
+from weir.model.values.durations import Duration
+from weir.model.values.problems import ConfigError, Problem
 
 __all__ = [
     "WARNINGS",

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from tests.live.harness import until
 from tests.live.lossless.callers import CALLERS, ELSEWHERE, Caller, callers, namespace
 from tests.live.lossless.scene import Scene
-from weir.traffic.clusters import ClusterName, read_clusters
+from weir.measurement.clusters import ClusterName, read_clusters
 
 
 @dataclass(frozen=True, slots=True)

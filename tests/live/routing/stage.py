@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from lab.tools.catalog import FORTIO_VERSION
 from tests.live.harness import Project, Shell, shell_environment, until
 from tests.live.routing.asking import Answer, Arrival, Request, answers, arrivals, curl_config
-from weir.traffic.binomial import Region, acceptance, power
+from weir.measurement.binomial import Region, acceptance, power
 
 ERROR_RATE = 1e-6
 NAMESPACE = "stage"

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.live.routing.asking import Request
 from tests.live.routing.stage import HOST, Stage, accepted
-from weir.traffic.proxy_config import ADMIN_PATH
+from weir.measurement.proxy_config import ADMIN_PATH
 
 
 def test_10_a_timeout_cuts_a_slow_answer(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 
 from tests.live.routing.asking import Request
 from tests.live.routing.stage import HOST, OUTSIDER, Stage, accepted
-from weir.traffic.proxy_config import ADMIN_PATH, read_routes, route_named
+from weir.measurement.proxy_config import ADMIN_PATH, read_routes, route_named
 
 
 def counted(stage: Stage, count: int, path: str = "/") -> Counter[str]:

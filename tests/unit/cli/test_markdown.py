@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from weir.cli.diff import markdown
 from weir.engine.preview import Preview
 from weir.markdown import block, code
-from weir.model.change import Change
+from weir.model.routing.change import Change
 from weir.visible import in_one_line, visible
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -17,7 +17,7 @@ from weir.cli.recovery import left_over, looked, over
 from weir.engine.journal import Entry, Phase, operation, path_of
 from weir.engine.stack import EngineError, Stack
 from weir.model import StackConfig
-from weir.model.instants import Instant
+from weir.model.values.instants import Instant
 
 PULUMI = f"""#!{sys.executable} -IS
 import json, sys

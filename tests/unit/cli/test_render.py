@@ -13,10 +13,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from lab.errors import LabError
-from weir import cli, stackfile
+from weir import cli
 from weir.cli.render import text
 from weir.errors import UsageError, VerdictError, WeirError
 from weir.model import load, mesh
+from weir.stack import stackfile
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SAMPLE = Path(__file__).parent / "samples" / "dev.yaml"

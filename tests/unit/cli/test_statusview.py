@@ -12,10 +12,10 @@ from rich.console import Console
 
 from weir.cli.status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
+from weir.measurement.observed import Counts, Observation
 from weir.model import Duration, Fault, load, traffic
-from weir.model.change import Change
-from weir.model.instants import Instant
-from weir.traffic.observed import Counts, Observation
+from weir.model.routing.change import Change
+from weir.model.values.instants import Instant
 
 SEEN = Observation(
     2.04,

@@ -28,7 +28,7 @@ from weir import cli
 from weir.cli import COMMANDS
 from weir.console import Console, Text
 from weir.visible import Screen, in_one_line, visible
-from weir.yamltext import dump
+from weir.yaml_writer import dump
 
 WEIR = Path(sys.executable).with_name("weir")
 # A clear screen, a title, C1's form of the same, a bidi override, a zero width space, a carriage return.

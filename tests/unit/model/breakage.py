@@ -14,9 +14,9 @@ from tests.unit.model.refused import BAD_VALUES, CLASHES, EMPTY
 from tests.unit.model.strategies import configs
 from tests.unit.model.walking import Place, fields, is_part, places
 from weir.model import StackConfig
-from weir.model.environment import Variable
-from weir.model.part import Part
-from weir.model.problems import Path
+from weir.model.config.base import Part
+from weir.model.config.environment import Variable
+from weir.model.values.problems import Path
 
 
 @dataclass(frozen=True)

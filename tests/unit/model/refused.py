@@ -6,26 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.unit.model.walking import fields
-from weir.model import (
-    StackConfig,
-    actions,
-    balancing,
-    containers,
-    environment,
-    gateways,
-    hosts,
-    http,
-    matching,
-    names,
-    numbers,
-    policy,
-    values,
-)
-from weir.model.config import Service
-from weir.model.drills import DrillMatch
-from weir.model.durations import Length, LengthOrNone, LengthOrZero, ReadyTimeout, WholeSeconds
-from weir.model.instants import Moment
-from weir.model.routes import Route
+from weir.model import StackConfig
+from weir.model.config import actions, containers, environment, gateways, load_balancer, matches, traffic_policy
+from weir.model.config.drills import DrillMatch
+from weir.model.config.routes import Route
+from weir.model.config.stack import Service
+from weir.model.values import hosts, http, names, numbers, text
+from weir.model.values.durations import Length, LengthOrNone, LengthOrZero, ReadyTimeout, WholeSeconds
+from weir.model.values.instants import Moment
 
 _NAMES = ["A", "-a", "a.b", "a_b", "x" * 64, "", 5]
 _COUNTS = [-1, 2**31, 1.5, "many", True, ""]
@@ -36,9 +24,9 @@ _TEXTS = ["", " ", "a\nb", "\0", 5, True]
 
 BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (fields(actions.Body)["bytes"], ["", "AAE", "ü", 5, "A==="]),
-    (balancing.Locality, ["", "a//b", "*/a", "a/b/c/d", "a*"]),
-    (balancing.AttributeText, [*_TEXTS, "x" * 16385]),
-    (balancing.Region, ["", "a/b", "*", 5]),
+    (load_balancer.Locality, ["", "a//b", "*/a", "a/b/c/d", "a*"]),
+    (load_balancer.AttributeText, [*_TEXTS, "x" * 16385]),
+    (load_balancer.Region, ["", "a/b", "*", 5]),
     (containers.Capability, ["net_raw", "", 5]),
     (containers.ProbePort, [0, 65536, "https", True]),
     (fields(containers.Grpc)["port"], [0, 65536, "http"]),
@@ -140,9 +128,9 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (names.Image, ["", "App:1", "a b", "a:" + "t" * 129, "a@sha256:abc", "n" * 256, 5]),
     (names.Label, _NAMES),
     (names.ServiceName, [*_NAMES, "1st"]),
-    (fields(policy.ClientTls)["credentialName"], _NAMES),
-    (policy.ServerName, [*_TEXTS, "x" * 256, "日" * 86]),
-    (matching.QueryParameter, [*_TEXTS, "x" * 1025]),
+    (fields(traffic_policy.ClientTls)["credentialName"], _NAMES),
+    (traffic_policy.ServerName, [*_TEXTS, "x" * 256, "日" * 86]),
+    (matches.QueryParameter, [*_TEXTS, "x" * 1025]),
     (numbers.Count, _COUNTS),
     (numbers.ErrorCode, [99, 600, "x"]),
     (numbers.FromOne, [0, *_COUNTS]),
@@ -160,9 +148,9 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (numbers.Unsigned, [-1, 2**32, "x"]),
     (numbers.UnsignedFromOne, [0, -1, 2**32]),
     (numbers.WholePercent, [-1, 101, 0.5]),
-    (values.Flag, ["maybe", 1, 0, "", "True"]),
-    (values.SomeText, _TEXTS),
-    (values.Text, [1.5, ["a"]]),
+    (text.Flag, ["maybe", 1, 0, "", "True"]),
+    (text.SomeText, _TEXTS),
+    (text.Text, [1.5, ["a"]]),
 ]
 """What each kind of value must not be. A mapping is none of them; it is tried everywhere."""
 
@@ -176,24 +164,24 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
     actions.Redirect: [{"uri": "/a", "prefixRewrite": "/b"}, {"port": 80, "derivePort": "FROM_REQUEST_PORT"}],
     actions.Retries: [{"attempts": 0, "perTryTimeout": "1s"}, {"attempts": 0, "retryOn": "5xx"}, {"attempts": 0, "backoff": "1s"}],
     actions.Rewrite: [{"uri": "/a", "uriRegexRewrite": {"match": "a", "rewrite": "b"}}],
-    balancing.ConsistentHash: [
+    load_balancer.ConsistentHash: [
         {"httpHeaderName": "x", "useSourceIp": True},
         {"httpCookie": {"name": "a"}, "httpQueryParameterName": "b"},
         {"ringHash": {}, "maglev": {"tableSize": 3}},
     ],
-    balancing.HttpCookie: [{"attributes": [{"name": "a"}, {"name": "a"}]}],
-    balancing.Distribute: [{"to": {"a": 50, "b": 40}}, {"to": {"a": 50, "a/b": 50}}],
-    balancing.Failover: [{"from": "a", "to": "a"}],
-    balancing.LoadBalancer: [
+    load_balancer.HttpCookie: [{"attributes": [{"name": "a"}, {"name": "a"}]}],
+    load_balancer.Distribute: [{"to": {"a": 50, "b": 40}}, {"to": {"a": 50, "a/b": 50}}],
+    load_balancer.Failover: [{"from": "a", "to": "a"}],
+    load_balancer.LoadBalancer: [
         {"simple": "RANDOM", "consistentHash": {"useSourceIp": True}},
         {"localityLbSetting": {"enabled": True}, "zoneAwareLbSetting": {"enabled": True}},
     ],
-    balancing.LocalityLbSetting: [
+    load_balancer.LocalityLbSetting: [
         {"distribute": [{"from": "a", "to": {"a": 100}}], "failover": [{"from": "a", "to": "b"}]},
         {"distribute": [{"from": "a/*", "to": {"a": 100}}, {"from": "a/b", "to": {"a": 100}}]},
         {"failover": [{"from": "a", "to": "b"}], "failoverPriority": ["topology.istio.io/subzone"], "distribute": None},
     ],
-    balancing.ZoneAwareLbSetting: [{"failoverPriority": ["topology.kubernetes.io/zone"]}],
+    load_balancer.ZoneAwareLbSetting: [{"failoverPriority": ["topology.kubernetes.io/zone"]}],
     containers.Probe: [{"tcpSocket": {"port": 1}, "exec": {"command": ["a"]}}],
     containers.OnceProbe: [{"tcpSocket": {"port": 1}, "grpc": {"port": 1}}, {"successThreshold": 2}],
     containers.Resources: [
@@ -250,24 +238,24 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
     ],
     actions.RequestHeaders: [{"set": {f"x-{number}": "a" for number in range(501)}}],
     actions.ResponseHeaders: [{"set": {f"x-{number}": "a" for number in range(300)}, "add": {f"y-{number}": "a" for number in range(300)}}],
-    matching.PresenceMatch: [{"exact": "a", "prefix": "b"}, {"prefix": "a", "regex": "b"}],
-    matching.StringMatch: [{"exact": "a", "prefix": "b"}, {"exact": None, "prefix": None, "regex": None}],
-    matching.Match: [
+    matches.PresenceMatch: [{"exact": "a", "prefix": "b"}, {"prefix": "a", "regex": "b"}],
+    matches.StringMatch: [{"exact": "a", "prefix": "b"}, {"exact": None, "prefix": None, "regex": None}],
+    matches.Match: [
         {"gateways": ["mesh"], "sourceLabels": {"app": "tester"}},
         {"gateways": ["mesh"], "sourceNamespace": "qa"},
         {"uri": {"regex": "a"}, "ignoreUriCase": True},
-        {**dict.fromkeys(fields(matching.Match)), "gateways": [], "headers": {}, "name": "empty"},
+        {**dict.fromkeys(fields(matches.Match)), "gateways": [], "headers": {}, "name": "empty"},
     ],
-    policy.ClientTls: [
+    traffic_policy.ClientTls: [
         {"mode": "SIMPLE", "credentialName": "a", "caCertificates": "b"},
         {"mode": "SIMPLE", "insecureSkipVerify": True, "caCertificates": "b"},
         {"mode": "MUTUAL", "insecureSkipVerify": True, "subjectAltNames": ["b"]},
         {"mode": "MUTUAL", "clientCertificate": "a", "privateKey": None, "credentialName": None},
     ],
-    policy.HttpSettings: [{"h2UpgradePolicy": "UPGRADE", "useClientProtocol": True}],
-    policy.OutlierDetection: [{"consecutiveLocalOriginFailures": 1, "splitExternalLocalOriginErrors": False}],
-    policy.TrafficPolicy: [
-        {**dict.fromkeys(fields(policy.TrafficPolicy)), "portLevelSettings": []},
+    traffic_policy.HttpSettings: [{"h2UpgradePolicy": "UPGRADE", "useClientProtocol": True}],
+    traffic_policy.OutlierDetection: [{"consecutiveLocalOriginFailures": 1, "splitExternalLocalOriginErrors": False}],
+    traffic_policy.TrafficPolicy: [
+        {**dict.fromkeys(fields(traffic_policy.TrafficPolicy)), "portLevelSettings": []},
         {
             "portLevelSettings": [
                 {"port": {"number": 1}, "tls": {"mode": "DISABLE"}},
@@ -323,7 +311,7 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
 EMPTY: list[tuple[type, str]] = [
     (actions.CorsPolicy, "allowOrigins"), (gateways.Gateway, "servers"), (gateways.Server, "hosts"), (gateways.Expose, "gateways"),
     (gateways.Expose, "hosts"), (containers.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"),
-    (Service, "redirect"), (Service, "trafficPolicy"), (Route, "fault"), (Route, "redirect"), (policy.TrafficPolicy, "connectionPool"),
+    (Service, "redirect"), (Service, "trafficPolicy"), (Route, "fault"), (Route, "redirect"), (traffic_policy.TrafficPolicy, "connectionPool"),
     (DrillMatch, "headers"), (Service, "drill"),
 ]  # fmt: skip
 """Keys that must not be empty."""

@@ -46,7 +46,7 @@ from tests.unit.model.strategies_values import (
     some_of,
     ten_thousandths,
 )
-from weir.model.drills import SUFFIX
+from weir.model.config.drills import SUFFIX
 
 _MAX_NAME = 63
 

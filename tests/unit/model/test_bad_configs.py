@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from weir import cli, yamlfile, yamltext
+from weir import cli, yaml_writer
 from weir.model import ConfigError, load
+from weir.stack import yaml_reader
 
 SAMPLES = Path(__file__).parent / "samples" / "bad_configs.yaml"
 WEIR = Path(sys.executable).with_name("weir")
@@ -43,14 +44,14 @@ def sound(entry: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-BAD = [Bad(name, sound(entry), entry["said"].splitlines()) for name, entry in yamlfile.load(SAMPLES.read_text()).items()]
+BAD = [Bad(name, sound(entry), entry["said"].splitlines()) for name, entry in yaml_reader.load(SAMPLES.read_text()).items()]
 EACH = pytest.mark.parametrize("bad", BAD, ids=[bad.name for bad in BAD])
 
 
 def written(config: dict[str, Any], directory: Path) -> Path:
     """A stack file with this config, and with a key of somebody else's."""
     file = directory / "Pulumi.bad.yaml"
-    file.write_text(yamltext.dump([{"config": {"aws:region": "eu-north-1", **{f"weir:{key}": value for key, value in config.items()}}}]))
+    file.write_text(yaml_writer.dump([{"config": {"aws:region": "eu-north-1", **{f"weir:{key}": value for key, value in config.items()}}}]))
     return file
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.model.test_rules import backend, lines
 from weir.model import Sender, ended, load, mesh, outputs, plain_route, read, traffic, without_ended
-from weir.model.changes import changes
-from weir.model.endings import ago, endings
+from weir.model.routing.diff import changes
+from weir.model.routing.expiry import ago, endings
 
 UNTIL = "2026-11-25T14:00:00Z"
 END = datetime(2026, 11, 25, 14, tzinfo=UTC)

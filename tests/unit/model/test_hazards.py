@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from weir.model import load, mesh
-from weir.model.hazards import hazards, orphans
-from weir.model.order import Objects, pods_first, routes_first
+from weir.model.manifests.hazards import hazards, orphans
+from weir.model.manifests.order import Objects, pods_first, routes_first
 
 OWNER = "organization/weir/dev"
 VERSIONS = {"v1": {"args": ["-text=one"]}, "v2": {"args": ["-text=two"]}, "v3": {"args": ["-text=three"]}}

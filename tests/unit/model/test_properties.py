@@ -19,11 +19,11 @@ from tests.unit.model.drawing import in_rounds, tens
 from tests.unit.model.refused import CLASHES
 from tests.unit.model.strategies import configs, splits
 from tests.unit.model.walking import fields, is_part, places, plain
-from weir import yamltext
+from weir import yaml_writer
 from weir.model import ConfigError, StackConfig, load, mesh, percentages, read, traffic
-from weir.model.environment import EnvValue, Variable
-from weir.model.part import Part
-from weir.reference import reachable
+from weir.model.config.base import Part
+from weir.model.config.environment import EnvValue, Variable
+from weir.model.reference import reachable
 from weir.secret import Secret
 
 PARTS = tuple(reachable(StackConfig))
@@ -141,7 +141,7 @@ def test_a_secret_may_be_the_value_of_a_variable_and_nothing_else(raw: dict[str,
     config = load(written)
     objects = list(mesh(config, config.namespace).objects())
     assert "hunter2" not in f"{config!r} {objects}"
-    assert "hunter2" not in yamltext.dump(objects)
+    assert "hunter2" not in yaml_writer.dump(objects)
     assert all(list(each["stringData"].values()) == [Secret("hunter2")] for each in objects if each["kind"] == "Secret")
 
 

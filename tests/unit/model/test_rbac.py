@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.unit.model.test_rules import backend, service
 from weir.model import load
-from weir.model.rbac import rbac
+from weir.model.manifests.rbac import rbac
 from weir.secret import Secret
 
 

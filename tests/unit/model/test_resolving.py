@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from weir import yamlfile
 from weir.model import Manifest, load, mesh
+from weir.stack import yaml_reader
 
-SAMPLES: dict[str, dict[str, Any]] = yamlfile.load((Path(__file__).parent / "samples" / "resolving.yaml").read_text())
+SAMPLES: dict[str, dict[str, Any]] = yaml_reader.load((Path(__file__).parent / "samples" / "resolving.yaml").read_text())
 HOST = "backend.demo.svc.cluster.local"
 
 
@@ -23,7 +23,7 @@ def made(service: dict[str, Any], stack: dict[str, Any]) -> dict[tuple[str, str]
 
 def objects(service: str, stack: str = "{}") -> dict[tuple[str, str], Manifest]:
     """The same of YAML."""
-    return made(yamlfile.load(service), yamlfile.load(stack))
+    return made(yaml_reader.load(service), yaml_reader.load(stack))
 
 
 def routes(service: str, stack: str = "{}") -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def test_a_route_takes_nothing_else(setting: str) -> None:
 @pytest.mark.parametrize("answer", ["redirect: {uri: /new, redirectCode: 308}", "directResponse: {status: 503, body: {string: closed}}"])
 def test_a_route_that_answers_has_no_destination(answer: str) -> None:
     """It takes neither stable nor timeout nor retries; headers and CORS it may have of its own."""
-    said = yamlfile.load(f"{{{answer}}}")
+    said = yaml_reader.load(f"{{{answer}}}")
     cors = {"allowOrigins": [{"prefix": "https://"}], "allowCredentials": True}
     own = "headers: {response: {set: {x-a: b}}}, corsPolicy: {allowOrigins: [{prefix: 'https://'}], allowCredentials: true}"
     assert route(f"{answer}, {own}", "timeout: 10s, retries: {attempts: 2}") == {

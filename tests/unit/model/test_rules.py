@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from weir.model import AbortExpectation, ConfigError, DelayExpectation, Expectation, expectation, load, outputs, traffic, weights
-from weir.model.part import as_written
+from weir.model.config.base import as_written
 
 
 def service(**keys: Any) -> dict[str, Any]:

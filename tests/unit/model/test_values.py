@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from weir.model import Duration
-from weir.model.durations import length_or_none, ready_timeout
-from weir.model.hosts import gateway_reference
-from weir.model.http import retry_conditions
-from weir.model.names import env_name, image, label, service_name
-from weir.model.numbers import percent, whole
-from weir.model.values import text, yes_or_no
+from weir.model.values.durations import length_or_none, ready_timeout
+from weir.model.values.hosts import gateway_reference
+from weir.model.values.http import retry_conditions
+from weir.model.values.names import env_name, image, label, service_name
+from weir.model.values.numbers import percent, whole
+from weir.model.values.text import text, yes_or_no
 
 
 @pytest.mark.parametrize(

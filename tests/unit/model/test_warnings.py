@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.unit.model.test_bad_configs import sound
-from weir import yamlfile
 from weir.model import WARNINGS, load, warnings
+from weir.stack import yaml_reader
 
-SAMPLES: dict[str, list[dict[str, Any]]] = yamlfile.load((Path(__file__).parent / "samples" / "warnings.yaml").read_text())
+SAMPLES: dict[str, list[dict[str, Any]]] = yaml_reader.load((Path(__file__).parent / "samples" / "warnings.yaml").read_text())
 EACH = pytest.mark.parametrize(
     ("name", "case"), [pytest.param(name, case, id=f"{name}: {case['what']}") for name, cases in SAMPLES.items() for case in cases]
 )

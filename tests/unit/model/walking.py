@@ -9,8 +9,8 @@ from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from weir.model import StackConfig
-from weir.model.part import Part
-from weir.model.problems import Path
+from weir.model.config.base import Part
+from weir.model.values.problems import Path
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from tests.unit.model.strategies import configs
 from tests.unit.model.strategies_values import Values
 from tests.unit.model.walking import Place, fields, places
-from weir.model import ConfigError, actions, balancing, hosts, http, load, matching, numbers, policy, values
-from weir.model.durations import Length, LengthOrZero, WholeSeconds
+from weir.model import ConfigError, load
+from weir.model.config import actions, load_balancer, matches, traffic_policy
+from weir.model.values import hosts, http, numbers, text
+from weir.model.values.durations import Length, LengthOrZero, WholeSeconds
 
 CHANGES = 4
 
@@ -81,13 +83,19 @@ WIDE: list[tuple[Any, Values]] = [
     *((kind, _lengths) for kind in (Length, LengthOrZero, WholeSeconds)),
     *(
         (kind, _texts)
-        for kind in (values.SomeText, policy.ServerName, matching.QueryParameter, balancing.AttributeText, fields(actions.Body)["string"])
+        for kind in (
+            text.SomeText,
+            traffic_policy.ServerName,
+            matches.QueryParameter,
+            load_balancer.AttributeText,
+            fields(actions.Body)["string"],
+        )
     ),
     *((kind, _texts) for kind in (http.CorsHeader, http.MatchHeader, http.WrittenHeader, http.OtherHeader)),
-    *((kind, _texts) for kind in (hosts.Domain, hosts.ServerHost, balancing.Locality, balancing.Region)),
+    *((kind, _texts) for kind in (hosts.Domain, hosts.ServerHost, load_balancer.Locality, load_balancer.Region)),
     (http.HeaderValue, _header_values),
     (http.Regex, _regexes),
-    (values.Flag, st.booleans()),
+    (text.Flag, st.booleans()),
 ]
 """Kinds of values that reach a proxy, and what is tried in their places."""
 

@@ -14,7 +14,7 @@ from policy.routes import routes as routed
 from policy.rule import Resource, kind_of
 from tests.live.harness import CHECKOUT
 from weir.model import load, mesh, warnings
-from weir.stackfile import read
+from weir.stack.stackfile import read
 
 
 def judged(stack: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None] | None = None) -> dict[str, list[str]]:

@@ -1,0 +1,1 @@
+"""What makes commands fast: the program in a process that is already there, a provider that is kept."""

@@ -1,0 +1,85 @@
+"""Who answered: how many requests the caller's own Envoy sent to each version, from its endpoint counters.
+
+Istio gives every subset a cluster of its own in the caller's Envoy, and Envoy counts requests per endpoint (`rq_total` in the text of
+its admin path /clusters) whatever statistics are switched on and whatever the service answers. The difference between two readings is
+the number of attempts per version. Its limits: other requests of the same pod to the same service are counted as well, and a retry is
+one more attempt. Format: https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--clusters
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from weir.measurement.errors import DisturbedError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ClusterName:
+    """An outbound cluster of Istio: `outbound|80|v2|backend.demo.svc.cluster.local`; `subset` is "" for the service as a whole."""
+
+    port: int
+    subset: str
+    host: str
+
+    @classmethod
+    def parse(cls, text: str) -> ClusterName | None:
+        """The name's parts, or None for any other cluster (inbound, PassthroughCluster, agent, …)."""
+        parts = text.split("|")
+        if len(parts) != 4 or parts[0] != "outbound" or not parts[1].isdigit():
+            return None
+        return cls(int(parts[1]), parts[2], parts[3])
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint of a cluster; `address` as Envoy writes it: 10.0.0.7:5678, [fd00::7]:5678."""
+
+    cluster: ClusterName
+    address: str
+
+
+Reading = Mapping[Endpoint, int]
+"""The counter rq_total of every endpoint of one service."""
+
+
+def read_clusters(text: str, host: str) -> Reading:
+    """The counters of the endpoints of `host` (fully qualified), on every port, of every subset and of the service as a whole.
+
+    `text` is Envoy's answer to GET /clusters: lines `cluster::endpoint::counter::value` among many of other forms, which are passed over.
+    """
+    return {endpoint: count for endpoint, _, count in counters(text, host, "rq_total")}
+
+
+def counters(text: str, host: str, *names: str) -> Iterator[tuple[Endpoint, str, int]]:
+    """The counters of these names of every endpoint of `host`, with their values."""
+    for line in text.splitlines():
+        # An IPv6 endpoint contains the separator, a cluster name and a counter do not: cut once from the left and twice from the right.
+        name, _, rest = line.strip().partition("::")
+        address, *tail = rest.rsplit("::", 2)
+        if len(tail) != 2 or tail[0] not in names or not tail[1].isdigit():
+            continue
+        cluster = ClusterName.parse(name)
+        if cluster is not None and cluster.host == host:
+            yield Endpoint(cluster, address), tail[0], int(tail[1])
+
+
+def attempts(before: Reading, after: Reading, port: int) -> dict[str, int]:
+    """Requests per subset between two readings, for the service port `port`; every subset of the later reading is a key.
+
+    The key "" counts those that went to the service as a whole, past its versions. An endpoint that came in between counts from 0.
+    Raises DisturbedError when an endpoint is gone or a counter fell: its cluster was rebuilt, and what it had counted is lost.
+    """
+    lost = [endpoint for endpoint, count in before.items() if endpoint.cluster.port == port and after.get(endpoint, -1) < count]
+    if lost:
+        names = ", ".join(sorted({f"{endpoint.cluster.subset or 'the service'} ({endpoint.address})" for endpoint in lost}))
+        raise DisturbedError(
+            f"the measurement was disturbed: endpoints of {lost[0].cluster.host} went or were replaced while requests were sent: {names}. "
+            "Run again once the update has ended"
+        )
+    counts: Counter[str] = Counter()
+    for endpoint, count in after.items():
+        if endpoint.cluster.port == port:
+            counts[endpoint.cluster.subset] += count - before.get(endpoint, 0)
+    return dict(sorted(counts.items()))

@@ -1,0 +1,145 @@
+"""Changes by which requests would be lost in whatever order they are made: what stands in the cluster compared with what is wanted.
+
+Each is one line that says what would be lost and what to do instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from weir.model.config.stack import Service, StackConfig
+from weir.model.manifests import order, subsets
+from weir.model.manifests.kubernetes import OWNER
+from weir.model.manifests.mesh import Mesh, ServiceObjects
+from weir.model.manifests.order import Objects
+
+NO_PODS = "gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update"
+"""What is said of a version, after its name."""
+
+_HTTP2 = ("http2", "grpc")
+_PUBLIC = ["*"]
+
+
+def hazards(config: StackConfig, wanted: Mesh, standing: Objects, owner: str, *, routes_only: bool = False) -> list[str]:
+    """All of them in an update from what stands to what is wanted. `owner`: this stack, as its objects have it; what others made it does not touch.
+
+    `routes_only`: the update, a release, reaches neither Services nor pods, whatever the config says of them.
+    """
+    return [
+        *(
+            f"{name}: {told}"
+            for name, objects in wanted.services.items()
+            for told in _of(name, config.services[name], objects, standing, owner, routes_only)
+        ),
+        *_exchanges(wanted, standing),
+    ]
+
+
+def orphans(wanted: Mesh, standing: Objects, owner: str) -> list[tuple[str, str]]:
+    """Kind and name of each object that this stack made and does not want (any more)."""
+    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in wanted.objects()}
+    return sorted(
+        key for key, found in standing.items() if key not in names and found["metadata"].get("annotations", {}).get(OWNER) == owner
+    )
+
+
+def _of(name: str, config: Service, objects: ServiceObjects, standing: Objects, owner: str, routes_only: bool) -> Iterator[str]:
+    service, route = standing.get(("Service", name)), standing.get(("VirtualService", name))
+    if service is not None and _owner(service) == owner and not routes_only:
+        if objects.service is None:
+            yield (
+                "without an image it is routing only: its Service and its pods would be deleted, and every request to it lost; keep image,"
+                " or remove the whole service once nobody calls it"
+            )
+        else:
+            yield from _port(config, service)
+            yield from _protocol(name, config, objects, service, standing)
+            yield from _without_pods(name, objects, standing, route)
+    if route is not None and _owner(route) == owner:
+        yield from _seen(config, objects, route["spec"])
+
+
+def _owner(found: Mapping[str, Any]) -> str | None:
+    return found["metadata"].get("annotations", {}).get(OWNER)  # type: ignore[no-any-return]
+
+
+def _port(config: Service, service: Mapping[str, Any]) -> Iterator[str]:
+    """A Service stops serving the old port at once, and callers know only that one."""
+    before = [port["port"] for port in service["spec"].get("ports", [])]
+    if before and config.port not in before:
+        yield (
+            f"callers at port {before[0]} would lose every request once it is {config.port}; keep port: {before[0]} and serve {config.port} by a service of"
+            f" its own; once no caller is left at {before[0]}, remove this one (the pods' own port, targetPort, may change at any time)"
+        )
+
+
+def _protocol(name: str, config: Service, objects: ServiceObjects, service: Mapping[str, Any], standing: Objects) -> Iterator[str]:
+    """The Service's protocol changes at one moment; the pods do not."""
+    before = next((str(port.get("appProtocol") or port.get("name", "")) for port in service["spec"].get("ports", [])), config.protocol)
+    if (before in _HTTP2) == (config.protocol in _HTTP2):
+        return
+    changing = sorted(
+        version
+        for version, parts in objects.versions.items()
+        if parts.used and parts.deployment and _runs(parts.deployment) != _runs(standing.get(("Deployment", f"{name}-{version}")))
+    )
+    if changing:
+        yield (
+            f"protocol {before} → {config.protocol} and other pods ({', '.join(changing)}) in one update: old pods would be sent what only the new ones may"
+            f" understand; first bring in pods that speak both, with protocol: {before}, and change protocol in the update after"
+        )
+
+
+def _without_pods(name: str, objects: ServiceObjects, standing: Objects, route: Mapping[str, Any] | None) -> Iterator[str]:
+    """Pods would be taken from what gets requests, or requests given to what has none; known before anything changes."""
+    sent = subsets.used(route["spec"]) if route is not None else frozenset(objects.versions)
+    for version, parts in objects.versions.items():
+        if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0:
+            there = standing.get(("Deployment", f"{name}-{version}"))
+            # No change: what gets requests without pods already, by force. Nobody loses any where nothing is routed yet.
+            if (there and there["spec"].get("replicas") != 0) or version not in sent:
+                yield f"{version} {NO_PODS}"
+
+
+def _runs(deployment: Mapping[str, Any] | None) -> Any:
+    """What decides what the pods speak, as both the API server and weir have it."""
+    if deployment is None:
+        return None
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    return [container.get(key) or [] for key in ("image", "command", "args")]
+
+
+def _seen(config: Service, objects: ServiceObjects, route: Mapping[str, Any]) -> Iterator[str]:
+    """Rules that are seen by others than before stand whole before the old ones go; where Istio would merge the two, or there is no whole one, not."""
+    before, after = list(route.get("exportTo", [])), list(config.export_to or ())
+    if set(before) == set(after):
+        return
+    if before and not after:
+        instead = f"keep {_shown(_PUBLIC)}" if before == _PUBLIC else f"write exportTo: {_shown(_PUBLIC)}"
+        yield f"exportTo {_shown(before)} cannot be taken away without losing requests; {instead}, which is Istio's default"
+    elif before not in ([], _PUBLIC, ["."]) and set(before) < set(after):
+        yield (
+            f"exportTo {_shown(before)} cannot grow to {_shown(after)} at once: Istio would hide the rules from those who come to see them;"
+            f" first write exportTo: {_shown(_PUBLIC)}, and {_shown(after)} in the update after"
+        )
+    elif gone := sorted(subsets.named(route) - set(objects.versions)):
+        yield f"exportTo changes and {', '.join(gone)}, which the route names, goes: two updates, in any order"
+
+
+def _shown(names: list[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' if name in (".", "*") else name for name in names) + "]"
+
+
+def _exchanges(wanted: Mesh, standing: Objects) -> Iterator[str]:
+    circle = sorted(order.exchanged(wanted.services, standing))
+    if circle:
+        yield f"{', '.join(circle)}: they take hosts of expose from each other, and none can come first; hand over one host an update"
+
+
+def namespace_hazard(before: str, after: str | None) -> str:
+    """What to say of a stack that moves from one namespace to another, with all that stands there. `after` is None where it is not known yet."""
+    return (
+        f"namespace {before} → {after or 'one of another name'}: everything in {before} would be deleted, its pods with every request to them; keep"
+        f" weir:namespace: {before}, or make a stack of its own for the other namespace, move the callers, and destroy this one"
+    )

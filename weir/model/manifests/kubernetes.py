@@ -1,0 +1,268 @@
+"""The plain Kubernetes objects of pods and what they stand on: Namespace, ServiceAccount, Service, Deployment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weir.model.config.base import as_written
+from weir.model.config.environment import Variable, secrets
+from weir.model.config.stack import Client, Service, Workload
+from weir.secret import Secret
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as YAML would have it."""
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "weir"}
+
+OWNER = "weir.dev/stack"
+"""The annotation that says which stack made an object: without it nobody could tell what an update that was cut off had made."""
+
+MANAGER = "pulumi.com/patchFieldManager"
+"""The annotation with the field manager as which the provider writes an object. Left out, it makes one up and keeps it in the state, which an update
+that was killed may not have written: nobody could change the object ever after."""
+
+SEALED = "weir.dev/sealed"
+"""The annotation of a version's Deployment with a digest of what its secrets are encrypted to in the stack file: where the file has another one, its
+secrets may have changed. Each encryption is another text, so that it tells nothing of a value."""
+
+SPEC = "weir.dev/spec"
+"""The annotation with the digest of the spec that weir wrote: where the spec has another one, somebody has edited it since."""
+
+RESTORED = "weir.dev/restored"
+"""The annotation with the digest of the edit that weir last undid. It changes with each, which is what makes an update of undoing one."""
+
+LAGGING = "weir.dev/lagging"
+"""The annotation of a rule that the proxies concerned had not acknowledged when an update gave up waiting: the next one asks about it again."""
+
+FAULT_UNTIL = "fault-until.weir.dev/"
+"""The annotation with the moment at which the fault of a route ends; the name of the route follows."""
+
+_PORT = "http"
+"""The name of the port on which the pods of every version listen."""
+
+_USER = 65532
+"""The `nonroot` user of the distroless images. A number, because images with a single static binary have no user database."""
+
+_DRAIN_SECONDS = 5
+"""How long a pod keeps serving after it was told to go: until every proxy has heard that the endpoint is gone."""
+
+_GRACE_SECONDS = 30
+"""From that moment until the pod is killed; what is left after draining is for requests under way."""
+
+_CLIENT_GRACE_SECONDS = 1
+"""A client that sleeps as process 1 does not hear SIGTERM, and nobody sends it requests: waiting longer would only cost time."""
+
+
+def digest(spec: Any) -> str:
+    """A short digest of an object's spec, the same for the same JSON whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def edited(found: Mapping[str, Any]) -> bool:
+    """Whether an object of Istio that weir wrote has been edited by somebody else since."""
+    written = found["metadata"].get("annotations", {}).get(SPEC)
+    return written is not None and written != digest(found.get("spec"))
+
+
+def namespace(name: str, revision: str | None = None) -> Manifest:
+    """The namespace of the stack, where the webhook of Istio, or of one revision of it, gives every pod a sidecar."""
+    injection = {"istio-injection": "enabled"} if revision is None else {"istio.io/rev": revision}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {**injection, **MANAGED_BY}},
+    }
+
+
+def metadata(name: str, namespace: str, app: str, version: str | None = None) -> Manifest:
+    """Name, namespace and labels of an object that belongs to a service, one of its versions, or a client."""
+    return {"name": name, "namespace": namespace, "labels": {**_identity(app, version), **MANAGED_BY}}
+
+
+def service_account(app: str, namespace: str) -> Manifest:
+    """The identity of a workload in the mesh: Istio's certificates carry it. Its pods get no token for the Kubernetes API."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(app, namespace, app),
+        "automountServiceAccountToken": False,
+    }
+
+
+def service(name: str, settings: Service, namespace: str) -> Manifest:
+    """The Service over all versions. Istio knows the protocol by `appProtocol`, which comes before the port's name.
+
+    The name stays whatever the protocol becomes: by it istiod knows which endpoints are the port's, and under a new one a port has none until
+    Kubernetes has written them anew. A Service that stands with another one keeps that (`with_port_name`).
+    The pods' port stands by its name: each pod says itself which number that is, so that pods with an old one and a new one serve side by side.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(name, namespace, name),
+        "spec": {
+            "selector": {"app": name},
+            "ports": [{"name": _PORT, "port": settings.port, "targetPort": _PORT, "protocol": "TCP", "appProtocol": settings.protocol}],
+        },
+    }
+
+
+def with_port_name(spec: Mapping[str, Any], there: Mapping[str, Any] | None) -> Manifest:
+    """The spec of a Service, its port with the name that the same port has in the cluster (`there`: the Service, None where there is none)."""
+    [port] = spec["ports"]
+    names = (
+        [other["name"] for other in there["spec"].get("ports", []) if other["port"] == port["port"] and other.get("name")] if there else []
+    )
+    return {**spec, "ports": [{**port, "name": names[0]}]} if names else dict(spec)
+
+
+def version_deployment(name: str, version: str, port: int, workload: Workload, namespace: str) -> Manifest:
+    """The pods of one version of service `name`, listening on `port`.
+
+    Ready means the port takes connections: which path of an unknown image would answer a health check is not known.
+    """
+    probe = workload.readiness_probe
+    container = {
+        **_container(name, workload.image),
+        "ports": [{"name": _PORT, "containerPort": port, "protocol": "TCP"}],
+        "readinessProbe": as_written(probe) if probe else {"tcpSocket": {"port": port}, "periodSeconds": 2},
+        # The handler of Kubernetes itself (since 1.30): an image with a single binary has no `sleep` to run.
+        "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
+    }
+    if workload.args:
+        container["args"] = list(workload.args)
+    if workload.env:
+        container["env"] = _variables(workload.env, f"{name}-{version}")
+    if workload.env_from:
+        container["envFrom"] = [as_written(source) for source in workload.env_from]
+    if workload.liveness_probe:
+        container["livenessProbe"] = as_written(workload.liveness_probe)
+    if workload.startup_probe:
+        container["startupProbe"] = as_written(workload.startup_probe)
+    if workload.resources:
+        container["resources"] = as_written(workload.resources)
+    if workload.security_context:
+        container["securityContext"] = {**container["securityContext"], **as_written(workload.security_context)}
+    made = _deployment(f"{name}-{version}", name, version, workload.replicas, container, _GRACE_SECONDS, namespace)
+    sealed = {variable: secret.sealed for variable, secret in secrets(workload.env).items()}
+    if sealed and all(sealed.values()):
+        made["metadata"]["annotations"] = {SEALED: digest(sealed)}
+    return made
+
+
+def version_secret(name: str, version: str, workload: Workload, namespace: str) -> Manifest | None:
+    """The Secret with those variables of a version that are secrets; None where none is. Nothing in it changes: other values are another Secret."""
+    hidden = secrets(workload.env)
+    if not hidden:
+        return None
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(f"{name}-{version}", namespace, name, version),
+        "type": "Opaque",
+        "immutable": True,
+        "stringData": hidden,
+    }
+
+
+def disruption_budget(name: str, version: str, replicas: int, namespace: str) -> Manifest | None:
+    """Of several pods of a version, a drained node takes one at a time; a single pod must be allowed to move, so it has no budget."""
+    if replicas < 2:
+        return None
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(f"{name}-{version}", namespace, name, version),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _identity(name, version)}},
+    }
+
+
+def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
+    """The pods of a client: it offers nothing, so there is no port, probe or draining."""
+    container = {**_container(name, client.image), "command": list(client.command)}
+    return _deployment(name, name, None, client.replicas, container, _CLIENT_GRACE_SECONDS, namespace)
+
+
+def _deployment(
+    name: str, app: str, version: str | None, replicas: int, container: Manifest, grace_seconds: int, namespace: str
+) -> Manifest:
+    identity = _identity(app, version)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(name, namespace, app, version),
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": identity},
+            # A new pod is ready before an old one goes, also where there is only one.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+            "template": {
+                "metadata": {"labels": {**identity, **MANAGED_BY}},
+                "spec": {
+                    "serviceAccountName": app,
+                    "automountServiceAccountToken": False,
+                    "terminationGracePeriodSeconds": grace_seconds,
+                    # Also where there is one pod: the template must not change, and pods not restart, when a second one comes.
+                    "affinity": _apart(identity),
+                    "containers": [container],
+                },
+            },
+        },
+    }
+
+
+def _apart(identity: Mapping[str, str]) -> Manifest:
+    """Pods of a version rather stand on different nodes, and on one where there is no other."""
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": dict(identity)}}
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}}
+
+
+def _container(name: str, image: str) -> Manifest:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+        # On the container and not on the pod: Istio's init container must be root to redirect the pod's traffic.
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def _variables(env: Mapping[str, Variable], secret: str) -> Sequence[Manifest]:
+    """The variables as Kubernetes has them; those that are secrets come from the Secret of this name."""
+
+    def entry(name: str, variable: Variable) -> Manifest:
+        if isinstance(variable.value, Secret):
+            return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}}
+        return {"name": name, **as_written(variable)}
+
+    return [entry(name, variable) for name, variable in env.items()]
+
+
+def with_secret(spec: Manifest, secret: Manifest, known_as: Any) -> Manifest:
+    """The spec of a Deployment whose container takes the variables of the Secret from one that is called `known_as`."""
+    pod = spec["template"]["spec"]
+    container = pod["containers"][0]
+
+    def entry(variable: Manifest) -> Manifest:
+        name = variable["name"]
+        return {"name": name, "valueFrom": {"secretKeyRef": {"name": known_as, "key": name}}} if name in secret["stringData"] else variable
+
+    changed = {**container, "env": [entry(variable) for variable in container["env"]]}
+    return {**spec, "template": {**spec["template"], "spec": {**pod, "containers": [changed]}}}
+
+
+def _identity(app: str, version: str | None) -> dict[str, str]:
+    """The labels by which Services, subsets and people select pods."""
+    return {"app": app} if version is None else {"app": app, "version": version}

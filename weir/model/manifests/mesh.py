@@ -1,0 +1,124 @@
+"""The whole desired mesh of a stack as plain Kubernetes objects: components create them, `weir render` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from weir.model.config.stack import Service, StackConfig
+from weir.model.manifests import istio, kubernetes, subsets
+from weir.model.manifests.kubernetes import Manifest
+from weir.model.routing.resolve import traffic
+
+
+@dataclass(frozen=True, slots=True)
+class VersionObjects:
+    """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, and its subset.
+
+    `secret`: those of its variables that are secrets, None where none is; `named`: whether a route names it; `used`: whether it gets requests or copies.
+    """
+
+    secret: Manifest | None
+    deployment: Manifest | None
+    disruption_budget: Manifest | None
+    destination_rule: Manifest
+    named: bool
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceObjects:
+    """One service. Account and Service are None where it is routing only; `host_rule` where nothing is said of all its pods, nor who sees its rules.
+
+    `host` is its full name.
+    """
+
+    host: str
+    service_account: Manifest | None
+    service: Manifest | None
+    versions: Mapping[str, VersionObjects]
+    host_rule: Manifest | None
+    virtual_service: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ClientObjects:
+    """One client."""
+
+    service_account: Manifest
+    deployment: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Everything a stack creates, by name. `namespace` is None where it is somebody else's."""
+
+    namespace: Manifest | None
+    gateways: Mapping[str, Manifest]
+    services: Mapping[str, ServiceObjects]
+    clients: Mapping[str, ClientObjects]
+
+    def objects(self) -> Iterator[Manifest]:
+        """All objects, each after those it needs: pods before the subset that selects them, subsets before the route that names them."""
+        if self.namespace:
+            yield self.namespace
+        yield from self.gateways.values()
+        for service in self.services.values():
+            if service.service_account and service.service:
+                yield service.service_account
+                yield service.service
+            yield from (version.secret for version in service.versions.values() if version.secret)
+            yield from (version.deployment for version in service.versions.values() if version.deployment)
+            yield from (version.disruption_budget for version in service.versions.values() if version.disruption_budget)
+            yield from (version.destination_rule for version in service.versions.values())
+            if service.host_rule:
+                yield service.host_rule
+            yield service.virtual_service
+        for client in self.clients.values():
+            yield client.service_account
+            yield client.deployment
+
+
+def mesh(config: StackConfig, namespace: str) -> Mesh:
+    """The mesh of this config in this namespace.
+
+    `namespace` is its real name; an ephemeral stack knows it only once the cluster does, so it is not read from the config.
+    """
+    return Mesh(
+        namespace=kubernetes.namespace(namespace, config.revision) if config.create_namespace else None,
+        gateways={name: istio.gateway(name, gateway, namespace) for name, gateway in config.gateways.items()},
+        services={name: _service(name, service, namespace, config) for name, service in config.services.items()},
+        clients={
+            name: ClientObjects(kubernetes.service_account(name, namespace), kubernetes.client_deployment(name, client, namespace))
+            for name, client in config.clients.items()
+        },
+    )
+
+
+def _service(name: str, service: Service, namespace: str, config: StackConfig) -> ServiceObjects:
+    routes = traffic(service, namespace)
+    there = config.host(name, namespace)
+    route = istio.virtual_service(name, routes, namespace, there)
+    return ServiceObjects(
+        host=there,
+        service_account=None if service.routing_only else kubernetes.service_account(name, namespace),
+        service=None if service.routing_only else kubernetes.service(name, service, namespace),
+        versions={
+            version: _version(name, version, service, istio.version_rule(name, version, routes, namespace, there), route, namespace)
+            for version in service.versions
+        },
+        host_rule=istio.host_rule(name, routes, namespace, there),
+        virtual_service=route,
+    )
+
+
+def _version(name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str) -> VersionObjects:
+    workload = service.workload(version)
+    return VersionObjects(
+        secret=kubernetes.version_secret(name, version, workload, namespace) if workload else None,
+        deployment=kubernetes.version_deployment(name, version, service.container_port, workload, namespace) if workload else None,
+        disruption_budget=kubernetes.disruption_budget(name, version, workload.replicas, namespace) if workload else None,
+        destination_rule=rule,
+        named=version in subsets.named(route["spec"]),
+        used=version in subsets.used(route["spec"]),
+    )

@@ -1,0 +1,88 @@
+"""In which order an update goes, as far as that depends on what stands: which pods come before the route, and which route before which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from weir.model.manifests import subsets
+from weir.model.manifests.kubernetes import Manifest
+from weir.model.manifests.mesh import ServiceObjects
+
+Objects = Mapping[tuple[str, str], Mapping[str, Any]]
+"""What stands in a namespace, by kind and name."""
+
+
+def pods_first(name: str, objects: ServiceObjects, standing: Objects | None) -> frozenset[str]:
+    """The versions of a service whose pods must be ready before its route changes; the others' change after it.
+
+    Those that newly get requests, and those that get more and more pods for them. A version that gets requests already has the pods it has:
+    whatever becomes of them, a route that takes requests away from it must not wait for them. None stands for what cannot be known.
+    """
+    wanted = {version for version, parts in objects.versions.items() if parts.used}
+    if standing is None:
+        return frozenset(wanted)
+    old = standing.get(("VirtualService", name), {}).get("spec")
+    before, after = subsets.shares(old), subsets.shares(objects.virtual_service["spec"])
+    known = subsets.used(old)
+    return frozenset(
+        version
+        for version in wanted
+        if version not in known
+        or _pods(standing.get(("Deployment", f"{name}-{version}"))) is None
+        or (
+            after[version] > before[version]
+            and _grows(objects.versions[version].deployment, standing.get(("Deployment", f"{name}-{version}")))
+        )
+    )
+
+
+def _pods(deployment: Mapping[str, Any] | None) -> int | None:
+    return None if deployment is None else int(deployment["spec"].get("replicas", 1))
+
+
+def _grows(wanted: Manifest | None, there: Mapping[str, Any] | None) -> bool:
+    return (_pods(wanted) or 0) > (_pods(there) or 0)
+
+
+def routes_first(services: Mapping[str, ServiceObjects], standing: Objects | None) -> Mapping[str, frozenset[str]]:
+    """By service, the others whose routes must be changed before its own: they gain a host that it loses, so that somebody has it all the time.
+
+    Two that take hosts from each other are in `exchanged`, and have no order.
+    """
+    found = _handed_over(services, standing)
+    return {name: frozenset(others - _circle(name, found)) for name, others in found.items()}
+
+
+def exchanged(services: Mapping[str, ServiceObjects], standing: Objects | None) -> frozenset[str]:
+    """The services that hand hosts over in a circle."""
+    found = _handed_over(services, standing)
+    return frozenset(name for name in found if _circle(name, found))
+
+
+def _handed_over(services: Mapping[str, ServiceObjects], standing: Objects | None) -> dict[str, set[str]]:
+    """By service that loses a host, those that gain it."""
+    hosts = {name: set(service.virtual_service["spec"]["hosts"]) for name, service in services.items()}
+    before = {name: set((standing or {}).get(("VirtualService", name), {}).get("spec", {}).get("hosts", [])) for name in services}
+    gainers: dict[str, list[str]] = {}
+    for name in services:
+        for there in hosts[name] - before[name]:
+            gainers.setdefault(there, []).append(name)
+    lost = {name: before[name] - hosts[name] for name in services}
+    return {name: {gainer for there in gone for gainer in gainers.get(there, []) if gainer != name} for name, gone in lost.items() if gone}
+
+
+def _circle(name: str, found: Mapping[str, set[str]]) -> set[str]:
+    """The services after which `name` must come and which must come after it, too."""
+    return {other for other in found.get(name, ()) if name in _reached(other, found)}
+
+
+def _reached(start: str, found: Mapping[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    left = [start]
+    while left:
+        for other in found.get(left.pop(), ()):
+            if other not in reached:
+                reached.add(other)
+                left.append(other)
+    return reached

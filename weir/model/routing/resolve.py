@@ -1,0 +1,132 @@
+"""The traffic of one service, resolved: every route with all it takes from its service, in the order in which routes are tried.
+
+Config becomes this (`traffic`), this becomes Istio's objects (`weir.model.manifests.istio`), and objects read back become it again
+(`weir.model.manifests.read`): what is equal here is the same traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from weir.model.config.actions import CorsPolicy, DirectResponse, Fault, Headers, Mirror, Redirect, Retries, Rewrite
+from weir.model.config.drills import SUFFIX, Drill, DrillMatch
+from weir.model.config.matches import Match
+from weir.model.config.routes import Route, Traffic
+from weir.model.config.stack import Service
+from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.routing.weights import weights
+from weir.model.values.durations import Duration
+from weir.model.values.hosts import MESH
+
+DEFAULT_ROUTE = "default"
+"""The name of the route that takes what no other does."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTraffic:
+    """One route. `weights` by version, empty where the proxy answers by itself; `match` is empty where it takes every request."""
+
+    name: str
+    match: tuple[Match, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    fault: Fault | None = None
+    timeout: Duration | None = None
+    retries: Retries | None = None
+    mirrors: tuple[Mirror, ...] = ()
+    headers: Headers | None = None
+    version_headers: Mapping[str, Headers] = field(default_factory=dict)
+    cors_policy: CorsPolicy | None = None
+    rewrite: Rewrite | None = None
+    redirect: Redirect | None = None
+    direct_response: DirectResponse | None = None
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether no request passes it by."""
+        return not self.match or any(match.takes_all for match in self.match)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTraffic:
+    """All routes of a service, the default one last, and how its pods are treated: `versions` has a subset's policy or None.
+
+    `gateways` and `hosts` are those it is exposed at, gateways in full; empty for the mesh alone. `export_to` is empty for all.
+    """
+
+    routes: tuple[RouteTraffic, ...]
+    versions: Mapping[str, TrafficPolicy | None]
+    policy: TrafficPolicy | None = None
+    gateways: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    export_to: tuple[str, ...] = ()
+
+
+def traffic(service: Service, namespace: str) -> ServiceTraffic:
+    """What the config says of a service's traffic. `namespace` is where its gateways without a namespace are."""
+    expose = service.expose
+    routes = [_route(service, route, route.name, _matches(route, namespace)) for route in service.routes]
+    return ServiceTraffic(
+        routes=tuple(_drilled([*routes, _route(service, service, DEFAULT_ROUTE, ())], service.drill)),
+        versions={name: version.traffic_policy for name, version in service.versions.items()},
+        policy=service.traffic_policy,
+        gateways=tuple(full_gateway(name, namespace) for name in expose.gateways) if expose else (),
+        hosts=expose.hosts if expose else (),
+        export_to=service.export_to or (),
+    )
+
+
+def full_gateway(name: str, namespace: str) -> str:
+    """A gateway as `namespace/name`; `mesh` stays what it is."""
+    return name if "/" in name or name == MESH else f"{namespace}/{name}"
+
+
+def _route(service: Service, own: Traffic, name: str, match: tuple[Match, ...]) -> RouteTraffic:
+    """What the route says, and from its service stable, timeout and retries where it names none."""
+    if own.answers_itself:
+        return RouteTraffic(
+            name, match, headers=own.headers, cors_policy=own.cors_policy, redirect=own.redirect, direct_response=own.direct_response
+        )
+    divided = weights(*service.split(own))
+    timeout = service.timeout if own.timeout is None else own.timeout
+    return RouteTraffic(
+        name,
+        match,
+        weights=divided,
+        fault=own.fault,
+        # Istio refuses a limit of zero; one that is left out is none, whatever the mesh has.
+        timeout=timeout if timeout is not None and timeout.nanoseconds else None,
+        retries=own.retries or service.retries,
+        mirrors=own.mirrors,
+        headers=own.headers,
+        version_headers={name: headers for name in divided if (headers := service.versions[name].headers) is not None},
+        cors_policy=own.cors_policy,
+        rewrite=own.rewrite,
+    )
+
+
+def _matches(route: Route, namespace: str) -> tuple[Match, ...]:
+    return tuple(
+        match.model_copy(update={"gateways": tuple(full_gateway(name, namespace) for name in match.gateways)}) if match.gateways else match
+        for match in route.match
+    )
+
+
+def _drilled(routes: Iterable[RouteTraffic], drill: Drill | None) -> Iterator[RouteTraffic]:
+    """The routes with the drill in them, in the order in which they are tried."""
+    for route in routes:
+        # A route that answers by itself has no faults, and a fault of its own is what somebody wrote for it.
+        if drill is None or not route.weights or route.fault is not None:
+            yield route
+        elif drill.match is None:
+            yield replace(route, fault=drill.fault())
+        else:
+            yield replace(route, name=f"{route.name}{SUFFIX}", match=_both(route.match, drill.match), fault=drill.fault())
+            yield route
+
+
+def _both(matches: tuple[Match, ...], wanted: DrillMatch) -> tuple[Match, ...]:
+    """What meets one of the matches and has the headers too."""
+    if not matches:
+        return (Match.model_construct(_fields_set={"headers"}, headers=wanted.headers),)
+    return tuple(match.model_copy(update={"headers": {**match.headers, **wanted.headers}}) for match in matches)

@@ -1,0 +1,1 @@
+"""Loading a stack config, its messages, the rules between fields, warnings."""

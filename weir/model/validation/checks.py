@@ -1,0 +1,131 @@
+"""Rules between the fields of a config that is well formed field by field: names, versions, and the objects that would collide.
+
+A service named wrongly, a version without an image: what a cluster would refuse is refused here. `weir.model.validation.route_checks` has the rules
+of routes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from weir.model.config.stack import Service, StackConfig
+from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.validation.route_checks import check_routes
+from weir.model.values.hosts import covers
+from weir.model.values.names import MAX_LABEL, MAX_PET
+from weir.model.values.problems import Path, Problem
+
+_OF_THE_SIDECAR = ("istio-proxy", "istio-init", "istio-validation")
+"""Istio takes a container of such a name, which weir's containers have from their service, for changes to its own."""
+
+_SHARED = ("default", "istio-system")
+"""Namespaces that are not weir's to create and delete, beside those of Kubernetes, which begin with kube-."""
+
+_OF_A_VERSION = len(("services", "NAME", "versions", "NAME"))
+
+
+def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
+    """Every problem between fields. `reported` are the paths refused before, which count as left out in this config."""
+    yield from _namespace(config, reported)
+    yield from _names(config)
+    refused: defaultdict[str, list[str]] = defaultdict(list)
+    for where in sorted(reported, key=str):
+        if len(where) == _OF_A_VERSION and where[0] == "services" and where[2] == "versions":
+            refused[str(where[1])].append(str(where[3]))
+    for name, service in config.services.items():
+        path: Path = ("services", name)
+        yield from _versions(path, name, service, reported, refused[name])
+        yield from _exposure(path, name, service, config)
+        yield from _policies(path, service)
+        if service.versions:
+            # A version that was refused is there all the same: who names it is not to blame.
+            yield from check_routes(path, service, [*service.versions, *refused[name]])
+
+
+def _namespace(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
+    path: Path = ("namespace",)
+    if not config.namespace:
+        yield Problem(path, "missing: the namespace weir creates for the services and clients of this stack")
+    shared = config.namespace in _SHARED or config.namespace.startswith("kube-")
+    if shared and config.create_namespace and ("createNamespace",) not in reported:
+        yield Problem(
+            path,
+            f'must be a namespace of its own, was "{config.namespace}"; weir creates it and deletes it (not with createNamespace: false)',
+        )
+    limit = MAX_LABEL - MAX_PET
+    if config.ephemeral and len(config.namespace) > limit:
+        yield Problem(path, f"must be at most {limit} characters with ephemeral, which adds a suffix, was {len(config.namespace)}")
+    if config.ephemeral and not config.create_namespace:
+        yield Problem(("createNamespace",), "must be true with ephemeral, which makes a namespace of its own")
+
+
+def _names(config: StackConfig) -> Iterator[Problem]:
+    """Deployments, rules and accounts of one namespace share their names: `a` with version `b-c` and `a-b` with version `c` collide."""
+    taken: dict[str, str] = {}
+    wanted: list[tuple[str, Path, str]] = []
+    for service, settings in config.services.items():
+        wanted.append((service, ("services", service), f"service {service}"))
+        wanted += [
+            (f"{service}-{version}", ("services", service, "versions", version), f"version {version} of service {service}")
+            for version in settings.versions
+        ]
+    wanted += [(client, ("clients", client), f"client {client}") for client in config.clients]
+    for name, path, what in wanted:
+        if name == "default":
+            yield Problem(path, 'the name "default" belongs to the account Kubernetes puts into every namespace; choose another name')
+        elif name in _OF_THE_SIDECAR:
+            yield Problem(
+                path, f'the name "{name}" belongs to a container of Istio\'s sidecar, beside which this would run; choose another name'
+            )
+        elif name in taken:
+            yield Problem(path, f'the name "{name}" is taken by {taken[name]}; rename one of the two')
+        else:
+            taken[name] = what
+
+
+def _versions(path: Path, name: str, service: Service, reported: frozenset[Path], refused: Sequence[str]) -> Iterator[Problem]:
+    if not service.versions and not refused:
+        yield Problem((*path, "versions"), "missing: at least one version, such as v1: {}")
+    for version in service.versions:
+        full = f"{name}-{version}"
+        if len(full) > MAX_LABEL:
+            message = f"must be at most {MAX_LABEL} characters together with the name of its service ({name}), was {len(full)}"
+            yield Problem((*path, "versions", version), message)
+    without = [version for version in service.versions if service.workload(version) is None]
+    if not service.routing_only and (*path, "image") not in reported:
+        others = ", ".join(version for version in service.versions if version not in without)
+        for version in without:
+            message = f"missing: {others} of this service has an image, so this version needs one too (or none at all: routing only)"
+            yield Problem((*path, "versions", version, "image"), message)
+
+
+def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> Iterator[Problem]:
+    if service.expose is not None:
+        there = config.host(name)
+        for index, other in enumerate(service.expose.hosts):
+            if covers(other, there):
+                message = f"is or covers {there}, as which the service is reached anyway; remove it"
+                yield Problem((*path, "expose", "hosts", index), message)
+        for index, gateway in enumerate(service.expose.gateways):
+            if "/" not in gateway and gateway not in config.gateways:
+                there = f"gateways of this stack: {', '.join(config.gateways)}" if config.gateways else "this stack has no weir:gateways"
+                message = f'no such gateway "{gateway}" ({there}; one of another namespace is written namespace/name)'
+                yield Problem((*path, "expose", "gateways", index), message)
+    own = config.namespace
+    if service.export_to and "." in service.export_to and own in service.export_to:
+        yield Problem((*path, "exportTo"), f'must name each namespace once: "." is {own}')
+
+
+def _policies(path: Path, service: Service) -> Iterator[Problem]:
+    yield from _ports((*path, "trafficPolicy"), service.traffic_policy)
+    for name, version in service.versions.items():
+        yield from _ports((*path, "versions", name, "trafficPolicy"), version.traffic_policy)
+
+
+def _ports(path: Path, policy: TrafficPolicy | None) -> Iterator[Problem]:
+    seen: set[int] = set()
+    for index, entry in enumerate(policy.port_level_settings if policy else ()):
+        if entry.port.number in seen:
+            yield Problem((*path, "portLevelSettings", index, "port"), f"port {entry.port.number} has settings before; put them together")
+        seen.add(entry.port.number)

@@ -1,0 +1,125 @@
+"""Warnings of paths and ports: conditions that no request meets, and paths that come out as nobody means them.
+
+Istio and Envoy take all of these as they stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from weir.model.config.actions import RegexRewrite
+from weir.model.config.matches import Match, StringMatch
+from weir.model.config.routes import Traffic
+from weir.model.config.stack import Service, StackConfig
+from weir.model.values.hosts import MESH
+from weir.model.values.http import groups
+from weir.model.values.problems import Path, shown
+
+Found = tuple[Path, str, str]
+"""Where, what it means here, and the warning's name."""
+
+_ASTERISK = "*"
+"""The whole path of `OPTIONS *`, the one that begins with no slash."""
+
+# Only what is beyond doubt is told of an expression: alternatives may hold what the rest of it does not.
+_WORD_AT_THE_BEGINNING = re.compile(r"\^?[A-Za-z0-9_-]{2}[^|]*")
+_QUESTION_MARK = re.compile(r"(?<!\\)(?:\\\\)*(?:\\\?|\[\?\])")
+_MAYBE_A_QUERY = re.compile(r"\((?:\?:)?(?:\\\?|\[\?\])[^()]*\)[?*]")
+_DIGITS = tuple("0123456789")  # what Python holds for a digit is more
+_REFERENCE = re.compile(r"\\(.?)|\$([0-9])")
+
+
+def path_warnings(path: Path, service: Service, config: StackConfig) -> Iterator[Found]:
+    """Every such warning of one service."""
+    yield from _route(path, service, ())
+    for index, route in enumerate(service.routes):
+        here: Path = (*path, "routes", index)
+        yield from _route(here, route, route.match)
+        for number, match in enumerate(route.match):
+            yield from _port((*here, "match", number, "port"), match, service, config)
+
+
+def _route(here: Path, own: Traffic, matches: tuple[Match, ...]) -> Iterator[Found]:
+    for number, match in enumerate(matches):
+        if match.uri is not None:
+            yield from _uri((*here, "match", number, "uri"), match.uri)
+    new, where = (own.rewrite.uri, "rewrite") if own.rewrite else (None, "redirect")
+    key = "uri"
+    if own.redirect is not None:
+        new, key = (own.redirect.prefix_rewrite, "prefixRewrite") if own.redirect.prefix_rewrite else (own.redirect.uri, "uri")
+    if new is not None:
+        yield from _slashless((*here, where, key), new)
+    if new is not None and (own.redirect is None or key == "prefixRewrite"):
+        # A condition without a path is Envoy's prefix /, and so is no condition.
+        old = [match.uri.prefix if match.uri else "/" for match in matches] or ["/"]
+        yield from _joined((*here, where, key), [prefix for prefix in old if prefix], new)
+    if own.rewrite is not None and own.rewrite.uri_regex_rewrite is not None:
+        yield from _references((*here, "rewrite", "uriRegexRewrite", "rewrite"), own.rewrite.uri_regex_rewrite)
+
+
+def _uri(here: Path, uri: StringMatch) -> Iterator[Found]:
+    text = uri.exact or uri.prefix
+    if text is not None:
+        where: Path = (*here, "exact" if uri.exact else "prefix")
+        if text != _ASTERISK or uri.prefix:
+            yield from _slashless(where, text)
+        unreachable = "?" in text
+    else:
+        assert uri.regex is not None
+        where = (*here, "regex")
+        if _WORD_AT_THE_BEGINNING.fullmatch(uri.regex):
+            message = f"can only match a path that begins with no slash, and none does, was {shown(uri.regex)}; begin it with /"
+            yield (where, message, "path-without-slash")
+        unreachable = "|" not in uri.regex and _QUESTION_MARK.search(_MAYBE_A_QUERY.sub("", uri.regex)) is not None
+    if unreachable:
+        yield (where, "asks for a ? in the path, which has none: the query is no part of it; match on queryParams", "query-in-path")
+
+
+def _slashless(here: Path, text: str) -> Iterator[Found]:
+    if not text.startswith("/"):
+        yield (here, f"begins with no slash, as every path does, was {shown(text)}; write {shown('/' + text)}", "path-without-slash")
+
+
+def _joined(here: Path, prefixes: list[str], new: str) -> Iterator[Found]:
+    """What Envoy does: the prefix is cut off, and the new beginning put before what is left, letter by letter."""
+    for old in prefixes:
+        if old.endswith("/") and not new.endswith("/"):
+            yield (here, f"turns {old}api into {new}api; write {new}/", "rewrite-slashes")
+        elif new.endswith("/") and not old.endswith("/"):
+            remedy = f"match on exact {old} and on prefix {old}/"
+            yield (here, f"turns {old}/api into {new}/api, and takes {old}wealth too; {remedy}", "rewrite-slashes")
+
+
+def _references(here: Path, rewrite: RegexRewrite) -> Iterator[Found]:
+    there = groups(rewrite.match)
+    for backslash, dollar in dict.fromkeys(found.groups() for found in _REFERENCE.finditer(rewrite.rewrite)):
+        if dollar is not None:
+            yield (here, f"writes ${dollar} as it stands; a group is \\{dollar}", "rewrite-group")
+        elif backslash in _DIGITS and int(backslash) > there:
+            yield (
+                here,
+                f"names group \\{backslash}, and the expression has {there or 'none'}; Envoy then changes nothing",
+                "rewrite-group",
+            )
+        elif backslash not in (*_DIGITS, "\\"):
+            message = f"has a backslash before {shown(backslash)}, where a group's number should be; Envoy then leaves out the rest"
+            yield (here, message, "rewrite-group")
+
+
+def _port(here: Path, match: Match, service: Service, config: StackConfig) -> Iterator[Found]:
+    """At a sidecar, requests come in at the Service's port; at a gateway, at those of its servers."""
+    if match.port is None:
+        return
+    there: dict[str, list[int]] = {}
+    for name in match.gateways or (MESH, *(service.expose.gateways if service.expose else ())):
+        gateway = config.gateways.get(name.removeprefix(f"{config.namespace}/"))
+        if name == MESH and not (service.routing_only and "port" not in service.model_fields_set):
+            there["the Service"] = [service.port]
+        elif gateway is not None:
+            there[f"gateway {name}"] = sorted({server.port.number for server in gateway.servers})
+        else:
+            return  # somebody else's, whose ports nobody has said
+    if not any(match.port in ports for ports in there.values()):
+        told = ", ".join(f"{what} has {' and '.join(map(str, ports))}" for what, ports in there.items())
+        yield (here, f"no request comes in at port {match.port}, so that nothing can match: {told}", "port-without-service")

@@ -1,0 +1,80 @@
+"""Names in the config, and what Kubernetes and registries demand of them.
+
+Parsers raise ValueError whose text stands behind a path: `must be …, was …`. Rules come from Kubernetes (RFC 1123 and RFC 1035 labels,
+environment variables) and from github.com/distribution/reference (image references).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import PlainValidator
+
+from weir.model.values.problems import shown
+from weir.model.values.schema import described
+
+MAX_LABEL = 63
+"""Characters in a DNS label; Services, label values and the names of weir's Deployments share the limit."""
+
+MAX_PET = 24
+"""Characters that an ephemeral namespace keeps free for its suffix: two words of RandomPet and the hyphens before them."""
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+
+# The grammar of github.com/distribution/reference: [domain/]path[:tag][@digest].
+_DOMAIN_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN = rf"(?:{_DOMAIN_LABEL}(?:\.{_DOMAIN_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?P<name>(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?"
+    r"(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?",
+    re.ASCII,
+)
+_MAX_IMAGE_NAME = 255
+
+
+def label(value: Any) -> str:
+    """A DNS label (RFC 1123): label values, and names that become part of a resource's name."""
+    if not isinstance(value, str) or not _LABEL.fullmatch(value):
+        raise ValueError(f"must be lower-case letters, digits and '-', starting and ending with a letter or digit, was {shown(value)}")
+    if len(value) > MAX_LABEL:
+        raise ValueError(f"must be at most {MAX_LABEL} characters, was {len(value)}")
+    return value
+
+
+def service_name(value: Any) -> str:
+    """A DNS label (RFC 1035), which Kubernetes demands of a Service: a label that starts with a letter."""
+    name = label(value)
+    if not name[0].isalpha():
+        raise ValueError(f"must start with a letter, as the name of a Kubernetes Service does, was {shown(value)}")
+    return name
+
+
+def env_name(value: Any) -> str:
+    """The name of an environment variable, as Kubernetes takes it in every version."""
+    if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
+        raise ValueError("no name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit")
+    if value == "." or value.startswith(".."):
+        raise ValueError("no name of an environment variable; it must not be a dot alone, nor begin with two")
+    return value
+
+
+def image(value: Any) -> str:
+    """An image reference: [registry/]name[:tag][@digest]."""
+    match = _IMAGE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"must be an image reference such as registry.example.com/team/app:1.0, was {shown(value)}")
+    if len(match["name"]) > _MAX_IMAGE_NAME:
+        raise ValueError(f"must have a name of at most {_MAX_IMAGE_NAME} characters, was {len(match['name'])}")
+    return str(value)
+
+
+_NAME = described("name (DNS label)", type="string", pattern=f"^{_LABEL.pattern}$")
+
+EnvName = Annotated[str, PlainValidator(env_name), described("name of a variable")]
+Image = Annotated[str, PlainValidator(image), described("image reference")]
+Label = Annotated[str, PlainValidator(label), _NAME]
+ServiceName = Annotated[str, PlainValidator(service_name), _NAME]

@@ -1,0 +1,1 @@
+"""The stack file: found, read with places, edited without loss."""
