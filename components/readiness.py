@@ -44,13 +44,8 @@ class Readiness:
             return
         settings = self._config.services[service]
         for version in sorted(fresh):
-            workload = settings.workload(version)
-            if workload is None:
+            if settings.workload(version) is None:
                 continue
-            if workload.replicas == 0:
-                raise pulumi.RunError(
-                    f"{service}: {version} would get requests and has 0 replicas: they would be answered 503; give it pods ({FORCE})"
-                )
             there = await self._guard.standing(namespace, "Deployment", f"{service}-{version}")
             if there is None or there["status"].get("readyReplicas", 0) > 0 or (service, version) in self._remade:
                 continue  # ready, or about to be made or changed, which this update waits for

@@ -39,13 +39,12 @@ class Standing:
         """
 
         async def check(namespace: str) -> str:
-            standing = await self._guard.objects(namespace)
-            if standing:
-                found = hazards(self._config, self._plan, standing, owner(), routes_only=bool(variable(ROUTES_ALONE)))
-                if found and not self._config.force:
-                    raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
-                if not variable(ROUTES_ALONE):
-                    await self._tell_orphans(namespace, standing)
+            standing = await self._guard.objects(namespace) or {}
+            found = hazards(self._config, self._plan, standing, owner(), routes_only=bool(variable(ROUTES_ALONE)))
+            if found and not self._config.force:
+                raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
+            if not variable(ROUTES_ALONE):
+                await self._tell_orphans(namespace, standing)
             return namespace
 
         return self._namespace.apply(check)

@@ -105,6 +105,12 @@ LOST = [
         "backend: v4 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
     ),
     (
+        "a first version without pods",
+        {},
+        backend(versions={"v1": {"replicas": 0}}, canary={}),
+        "backend: v1 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+    ),
+    (
         "hosts are exchanged",
         {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}},
         {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}},

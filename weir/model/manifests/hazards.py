@@ -55,7 +55,7 @@ def _of(name: str, config: Service, objects: ServiceObjects, standing: Objects, 
         else:
             yield from _port(config, service)
             yield from _protocol(name, config, objects, service, standing)
-            yield from _without_pods(name, objects, standing, route)
+    yield from _without_pods(name, objects, standing, route, routes_only)
     if route is not None and _owner(route) == owner:
         yield from _seen(config, objects, route["spec"])
 
@@ -91,14 +91,17 @@ def _protocol(name: str, config: Service, objects: ServiceObjects, service: Mapp
         )
 
 
-def _without_pods(name: str, objects: ServiceObjects, standing: Objects, route: Mapping[str, Any] | None) -> Iterator[str]:
+def _without_pods(
+    name: str, objects: ServiceObjects, standing: Objects, route: Mapping[str, Any] | None, routes_only: bool
+) -> Iterator[str]:
     """Pods would be taken from what gets requests, or requests given to what has none; known before anything changes."""
-    sent = subsets.used(route["spec"]) if route is not None else frozenset(objects.versions)
+    sent = subsets.used(route["spec"]) if route is not None else frozenset()
     for version, parts in objects.versions.items():
         if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0:
             there = standing.get(("Deployment", f"{name}-{version}"))
-            # No change: what gets requests without pods already, by force. Nobody loses any where nothing is routed yet.
-            if (there and there["spec"].get("replicas") != 0) or version not in sent:
+            taken = there is not None and there["spec"].get("replicas") != 0 and not routes_only
+            # No change: what gets requests without pods already, by force.
+            if taken or version not in sent:
                 yield f"{version} {NO_PODS}"
 
 
