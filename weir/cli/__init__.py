@@ -18,7 +18,6 @@ from typing import NoReturn
 
 import click
 
-from lab.errors import LabError
 from weir.errors import WeirError
 from weir.visible import guard
 
@@ -43,6 +42,10 @@ COMMANDS = {
     "verify": "Send requests inside the mesh and judge the traffic.",
 }
 
+_NO_LAB = (
+    "needs the lab, which is part of weir's repository and not of the installed package: run it in a checkout (make up), "
+    "or use a cluster of your own, which needs no lab"
+)
 
 # What runs the program, and what has it not run all the same.
 _RELEASES = ("set", "promote", "abort")
@@ -59,7 +62,12 @@ class _Commands(click.Group):
             return None
         # What is imported stays: to look for garbage in it is a tenth of the time.
         gc.disable()
-        found: click.Command = importlib.import_module(f"weir.cli.{cmd_name}").command
+        try:
+            found: click.Command = importlib.import_module(f"weir.cli.{cmd_name}").command
+        except ModuleNotFoundError as error:
+            if error.name != "lab":
+                raise
+            raise WeirError(f"weir {cmd_name} {_NO_LAB}") from None
         gc.freeze()
         gc.enable()
         return found
@@ -91,12 +99,18 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (WeirError, LabError) as error:
+    except (WeirError, *_lab_errors()) as error:
         _end(str(error), error.exit_code if isinstance(error, WeirError) else WeirError.exit_code)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         _end(f"the disk is full: {error}. Free some space, then run the same command again.", WeirError.exit_code)
+
+
+def _lab_errors() -> tuple[type[Exception], ...]:
+    """The lab's one error, where a command has imported the lab."""
+    loaded = sys.modules.get("lab.errors")
+    return (loaded.LabError,) if loaded else ()
 
 
 def _look_ahead(arguments: Sequence[str]) -> None:
