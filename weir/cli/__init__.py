@@ -99,7 +99,7 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (WeirError, *_lab_errors()) as error:
+    except _errors() as error:
         _end(str(error), error.exit_code if isinstance(error, WeirError) else WeirError.exit_code)
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -107,10 +107,10 @@ def main() -> NoReturn:
         _end(f"the disk is full: {error}. Free some space, then run the same command again.", WeirError.exit_code)
 
 
-def _lab_errors() -> tuple[type[Exception], ...]:
-    """The lab's one error, where a command has imported the lab."""
-    loaded = sys.modules.get("lab.errors")
-    return (loaded.LabError,) if loaded else ()
+def _errors() -> tuple[type[Exception], ...]:
+    """The errors with a message for the user: weir's, and the lab's where a command has imported the lab."""
+    lab = sys.modules.get("lab.errors")
+    return (WeirError, lab.LabError) if lab else (WeirError,)
 
 
 def _look_ahead(arguments: Sequence[str]) -> None:
