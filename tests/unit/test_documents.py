@@ -10,6 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PATH = re.compile(r"`([\w./-]+(?:/|\.(?:py|md|yaml|toml|json)))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
+ROW = re.compile(r"\| \[(\d{4})\]\((\S+)\) \| (.+?) \| (\w+) \| ([\d-]+) \| \S.* \|")
+HEADS = ["Context", "Alternatives", "Decision", "Consequence"]
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
@@ -25,3 +28,23 @@ def test_every_path_that_a_page_names_exists(page: str) -> None:
 def test_every_link_leads_to_a_file(page: Path) -> None:
     """Links to other pages and files of the repository."""
     assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+def test_the_list_of_decisions_has_each_of_them() -> None:
+    """Number, file, title, status and date, as each decision has them, in order."""
+    assert ROW.findall((DECISIONS[0].parent / "README.md").read_text()) == [_row(file) for file in DECISIONS]
+
+
+def _row(file: Path) -> tuple[str, ...]:
+    number, title = file.read_text().partition("\n")[0].removeprefix("# ").split(": ", 1)
+    [status] = re.findall(r"^- Status: (\w+)", file.read_text(), re.MULTILINE)
+    [date] = re.findall(r"^- Date: (\d{4}-\d\d-\d\d)$", file.read_text(), re.MULTILINE)
+    return number, file.name, title, status, date
+
+
+@pytest.mark.parametrize("file", DECISIONS, ids=lambda file: file.stem)
+def test_every_decision_has_its_heads(file: Path) -> None:
+    """Context, decision and consequence, in that order; alternatives before the decision, where some were looked at."""
+    heads = re.findall(r"^## (.+)$", file.read_text(), re.MULTILINE)
+    assert heads in (HEADS, [head for head in HEADS if head != "Alternatives"])
+    assert file.name.startswith(f"{_row(file)[0]}-")
