@@ -16,7 +16,7 @@ DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
-@pytest.mark.parametrize("page", ["docs/ARCHITECTURE.md"])
+@pytest.mark.parametrize("page", ["docs/ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_every_path_that_a_page_names_exists(page: str) -> None:
     """Files and directories in backticks, seen from the root of the repository."""
     named = PATH.findall((ROOT / page).read_text())
