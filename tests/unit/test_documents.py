@@ -12,6 +12,7 @@ PATH = re.compile(r"`([\w./-]+(?:/|\.(?:py|md|yaml|toml|json)))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
 ROW = re.compile(r"\| \[(\d{4})\]\((\S+)\) \| (.+?) \| (\w+) \| ([\d-]+) \| \S.* \|")
 HEADS = ["Context", "Alternatives", "Decision", "Consequence"]
+NO_PROSE = re.compile(r"^ *```.*?^ *```$|^ *[|>].*?$", re.DOTALL | re.MULTILINE)
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
@@ -28,6 +29,13 @@ def test_every_path_that_a_page_names_exists(page: str) -> None:
 def test_every_link_leads_to_a_file(page: Path) -> None:
     """Links to other pages and files of the repository."""
     assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_are_short(page: Path) -> None:
+    """Under 120 characters, but for code, tables, quotations and what is made from the model."""
+    made = page.name == "config.md"
+    assert [line for line in NO_PROSE.sub("", page.read_text()).splitlines() if len(line) >= 120 and not made] == []
 
 
 def test_the_list_of_decisions_has_each_of_them() -> None:
