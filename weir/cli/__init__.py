@@ -65,7 +65,7 @@ class _Commands(click.Group):
         try:
             found: click.Command = importlib.import_module(f"weir.cli.{cmd_name}").command
         except ModuleNotFoundError as error:
-            if error.name != "lab":
+            if (error.name or "").partition(".")[0] != "lab":
                 raise
             raise WeirError(f"weir {cmd_name} {_NO_LAB}") from None
         gc.freeze()
