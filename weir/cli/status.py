@@ -19,6 +19,7 @@ from rich.live import Live as LiveView
 
 from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, real_project, stack_options
 from weir.cli.recovery import last_update, looked
+from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
 from weir.cluster.entrances import unserved
 from weir.cluster.errors import ClusterError
@@ -29,41 +30,12 @@ from weir.engine.stack import Stack
 from weir.measurement.caller import Caller
 from weir.measurement.observed import MAX_CALLERS, Observation, Taken, observe
 from weir.model import ServiceTraffic, StackConfig, mesh, traffic, without_ended
-from weir.model.config.actions import Fault
 from weir.model.manifests.hazards import orphans
 from weir.model.manifests.kubernetes import OWNER
-from weir.model.routing.change import Change
 from weir.model.routing.diff import changes, percents
 from weir.stack.stackfile import qualified
 
 _HISTORY_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """One version: percent of the default route as configured and in the cluster (None: not named there), ready and desired pods (None: no Deployment).
-
-    `failure`: why pods that were made for it last do not become ready; empty where all are ready.
-    """
-
-    name: str
-    configured: Fraction | None
-    live: Fraction | None
-    ready: int | None
-    desired: int | None
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceStatus:
-    """One service. `faults` by route, as they stand in the cluster. `drift` has every difference from the config to the cluster; None where
-    it does not stand there at all. `observed` is None where no caller was asked."""
-
-    name: str
-    versions: tuple[VersionStatus, ...]
-    faults: Mapping[str, Fault]
-    drift: tuple[Change, ...] | None
-    observed: Observation | None = None
 
 
 @click.command("status")

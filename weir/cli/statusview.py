@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.console import Text
+from weir.measurement.observed import Observation
 from weir.model.config.actions import Fault
 from weir.model.routing.diff import fault, percent
 from weir.model.routing.expiry import ago
-
-if TYPE_CHECKING:
-    from weir.cli.status import ServiceStatus, VersionStatus
-    from weir.measurement.observed import Observation
 
 _BAR = 20
 

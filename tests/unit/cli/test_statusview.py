@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 from rich.console import Console
 
-from weir.cli.status import ServiceStatus, VersionStatus
+from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
 from weir.measurement.observed import Counts, Observation
 from weir.model import Duration, Fault, load, traffic

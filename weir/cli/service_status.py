@@ -1,0 +1,44 @@
+"""What is known of a service: its config, the cluster, and what callers see. `weir status` finds it out, its view shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from weir.measurement.observed import Observation
+from weir.model.config.actions import Fault
+from weir.model.routing.change import Change
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """One version.
+
+    `configured`, `live`: percent of the default route in the config and in the cluster; None where it is not named there.
+    `ready`, `desired`: pods; None where there is no Deployment.
+    `failure`: why pods that were made for it last do not become ready; empty where all are ready.
+    """
+
+    name: str
+    configured: Fraction | None
+    live: Fraction | None
+    ready: int | None
+    desired: int | None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One service.
+
+    `faults`: by route, as they stand in the cluster.
+    `drift`: every difference between the cluster and the config; None where the service is not in the cluster.
+    `observed`: None where no caller was asked.
+    """
+
+    name: str
+    versions: tuple[VersionStatus, ...]
+    faults: Mapping[str, Fault]
+    drift: tuple[Change, ...] | None
+    observed: Observation | None = None
