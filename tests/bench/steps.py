@@ -9,6 +9,7 @@ import time
 from contextlib import redirect_stdout
 from decimal import Decimal
 
+from weir.cli.context import Context
 from weir.cli.release import Release, release
 from weir.model import Service
 from weir.stack.edit import StackEdit
@@ -20,7 +21,7 @@ def change(stack: str, share: Decimal) -> None:
     def edit(file: StackEdit, service: str, _: Service) -> None:
         file.set_canary(service, "v2", share)
 
-    release(Release(stack, "backend", edit, f"weir set backend v2={share}", yes=True))
+    release(Release(Context(stack), "backend", edit, f"weir set backend v2={share}", yes=True))
 
 
 def main() -> int:

@@ -126,17 +126,15 @@ def _look_ahead(arguments: Sequence[str]) -> None:
 
 def _read_cluster(arguments: Sequence[str]) -> None:
     """Have kubectl read what a release compares with, while the model that it is compared in is imported. Whatever is wrong the command itself says."""
-    from weir.cli.options import kubectl_of, selected_stack
+    from weir.cli.context import Context
+    from weir.cli.options import selected_stack
     from weir.cluster.live import look_ahead
-    from weir.stack import stackfile
 
     named = [each.removeprefix("--stack=") for each in arguments if each.startswith("--stack=")]
     named += [after for each, after in pairwise(arguments) if each == "--stack"]
     with suppress(WeirError):
-        config = stackfile.find(named[-1] if named else selected_stack()).config
-        namespace, texts = config.get("namespace"), [config.get("kubeconfig"), config.get("kubeContext")]
-        if isinstance(namespace, str) and all(each is None or isinstance(each, str) for each in texts) and not config.get("ephemeral"):
-            look_ahead(kubectl_of(namespace, *texts))
+        if kubectl := Context(named[-1] if named else selected_stack()).early_kubectl():
+            look_ahead(kubectl)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

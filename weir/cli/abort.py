@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import click
 
+from weir.cli.context import Context
 from weir.cli.options import stack_option
-from weir.cli.release import Release, only_edit, release, release_options, service_of
+from weir.cli.release import Release, only_edit, release, release_options
 from weir.model import Service
 from weir.stack.edit import StackEdit
 
@@ -21,8 +22,9 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) ->
 
     It compares with the cluster: whoever has edited the VirtualService by hand has that taken back.
     """
-    service_of(stack, service)
-    change = Release(stack, service, _edit, f"weir abort {service}", yes, reason, take_back=True)
+    context = Context(stack)
+    context.service(service)
+    change = Release(context, service, _edit, f"weir abort {service}", yes, reason, take_back=True)
     (only_edit if no_apply else release)(change)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from weir.cli.options import counted, json_option, load_stack, say_left_over, stack_options
+from weir.cli.context import Context
+from weir.cli.options import counted, json_option, say_left_over, stack_options
 from weir.model import ConfigError, Problem, Warned, ended, warnings
-from weir.stack import stackfile
 
 
 @click.command("check")
@@ -27,21 +27,20 @@ def command(stack: str, file: Path | None, strict: bool, as_json: bool) -> None:
 
     What is valid and surely not meant is a warning, on stderr and with a name; docs/reference/config.md explains each.
     """
+    context = Context(stack, file)
     if file is None:
-        say_left_over(stack)
+        say_left_over(context)
     try:
-        config = load_stack(stack, file)
+        config = context.config
         over = ended(config, datetime.now(UTC))
         if over:
-            raise ConfigError(stackfile.find(stack, file).place(over))
+            raise ConfigError(context.stack_file.place(over))
     except ConfigError as error:
         if not as_json:
             raise
         click.echo(json.dumps({"ok": False, "problems": _as_json(error.problems), "warnings": []}, indent=2))
         sys.exit(error.exit_code)
-    found = warnings(config)
-    if found:
-        found = stackfile.find(stack, file).place(found)
+    found = context.stack_file.place(warnings(config))
     refused = strict and bool(found)
     versions = sum(len(service.versions) for service in config.services.values())
     counts = {"services": len(config.services), "versions": versions, "clients": len(config.clients)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from weir.cli.context import Context
 from weir.cli.options import say_left_over, stack_option
 from weir.markdown import code
 
@@ -37,10 +38,11 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
     from weir.engine.preview import PreviewError, parse
     from weir.jsontext import NotJsonError, loads
 
+    context = Context(stack)
     if saved is None:
-        say_left_over(stack)
+        say_left_over(context)
         click.echo(f"stack {stack}:", err=True)
-    text = _saved(saved) if saved is not None else _previewed(stack)
+    text = _saved(saved) if saved is not None else context.engine.preview()
     try:
         found = parse(loads(text))
     except NotJsonError as broken:
@@ -61,13 +63,6 @@ def _saved(path: Path) -> str:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; make one with: pulumi preview --json > {path}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not text in UTF-8 (byte {error.start}); make one with: pulumi preview --json > {path}") from None
-
-
-def _previewed(stack: str) -> str:
-    from weir.engine.stack import Stack
-    from weir.stack.stackfile import project_dir
-
-    return Stack(stack, project_dir()).preview()
 
 
 def text_of(preview: Preview) -> str:

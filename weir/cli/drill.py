@@ -7,24 +7,23 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import click
 
+from weir.cli.context import Context
 from weir.cli.drillview import Watched, watch
-from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, stack_option
+from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import forget_drills, over, say, without_drill
 from weir.cli.release import Release, release
 from weir.cluster.live import Live
 from weir.engine.journal import Entry, drills, held, left_behind, operation, path_of
 from weir.engine.stack import EngineError
 from weir.errors import UsageError, WeirError
-from weir.model import Duration, Service, StackConfig
+from weir.model import Duration, Service
 from weir.model.values.instants import Instant
 from weir.model.values.numbers import percent as read_percent
 from weir.model.values.numbers import plain
-from weir.stack import stackfile
 from weir.stack.edit import StackEdit
 
 MAX_LENGTH = timedelta(hours=24)
@@ -68,93 +67,89 @@ def command(
     It ends by itself, on Ctrl-C, and, should this process be killed, by `weir drill --clean` or the next release. Its end stands in the
     stack file and on the object in the cluster; `weir check` refuses it from then on, and an update leaves it out.
     """
+    context = Context(stack)
     if clean:
-        _clean(stack, service)
+        _clean(context, service)
         return
     if service is None:
         raise UsageError("name the service to drill: weir drill SERVICE --delay 3s --percent 50 --for 5m")
     wanted = Wanted.read(service, delay, abort_with, percent, length, matches)
-    config = load_stack(stack, None)
-    find_service(config, service)
-    _refuse_second(stack, config, service)
-    watched = Watched.find(config, stack, service, client, tuple(map(header, matches)))
+    _refuse_second(context, service)
+    watched = Watched.find(context, service, client, tuple(map(header, matches)))
     watched.longest = wanted.delay_seconds
     watched.measure_before()
-    project = stackfile.project_dir()
-    with operation(path_of(project, stack, service), Entry(wanted.typed, "drilling")):
-        _begin(stack, wanted, config, reason, yes=yes)
+    with operation(path_of(context.project, context.stack, service), Entry(wanted.typed, "drilling")):
+        _begin(context, wanted, reason, yes=yes)
         try:
             # Its time begins when callers have it.
             watch(watched, datetime.now(UTC) + wanted.lasting)
         except BaseException as error:
-            _take_away(stack, wanted, "was ended" if isinstance(error, KeyboardInterrupt) else "could not be watched")
+            _take_away(context, wanted, "was ended" if isinstance(error, KeyboardInterrupt) else "could not be watched")
             watched.show(as_json=as_json)
             raise
-        _take_away(stack, wanted, "is over")
+        _take_away(context, wanted, "is over")
     watched.show(as_json=as_json)
 
 
-def _begin(stack: str, wanted: Wanted, config: StackConfig, reason: str, *, yes: bool) -> None:
+def _begin(context: Context, wanted: Wanted, reason: str, *, yes: bool) -> None:
     """Write the drill, ask, apply it, and return when callers have it. What was begun and did not succeed is taken away again."""
     # The end that is written is for a process that is killed: it leaves time to answer, and to reach callers.
-    until = Instant.at(datetime.now(UTC) + wanted.lasting + _ANSWERING + timedelta(seconds=config.propagation.timeout.seconds))
+    until = Instant.at(datetime.now(UTC) + wanted.lasting + _ANSWERING + timedelta(seconds=context.config.propagation.timeout.seconds))
 
     def edit(file: StackEdit, service: str, _: Service) -> None:
         file.set_drill(service, {**wanted.drill, "until": until.text})
 
     say(f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this process be killed")
     try:
-        release(Release(stack, wanted.service, edit, wanted.typed, yes, reason, tell=say))
+        release(Release(context, wanted.service, edit, wanted.typed, yes, reason, tell=say))
         if until.moment - wanted.lasting <= datetime.now(UTC):
             say(f"callers have the fault later than was thought: it ends at {until.text}")
     except BaseException as error:
-        if load_stack(stack, None).services[wanted.service].drill is None:
+        if context.anew().config.services[wanted.service].drill is None:
             raise
-        _take_away(stack, wanted, "did not begin in good order")
+        _take_away(context, wanted, "did not begin in good order")
         if isinstance(error, EngineError):
             raise type(error)(f"{str(error).splitlines()[0].partition(';')[0]}; the drill is taken away again") from None
         raise
 
 
-def _take_away(stack: str, wanted: Wanted, why: str) -> None:
+def _take_away(context: Context, wanted: Wanted, why: str) -> None:
     """Remove the drill; Ctrl-C does not stop this: it is what Ctrl-C asks for."""
     was = signal.signal(signal.SIGINT, lambda *_: say("the drill is being removed; a moment"))
     try:
         say(f"the drill of {wanted.service} {why}: removing it")
-        _remove(stack, wanted.service, wanted.typed, why)
+        _remove(context, wanted.service, wanted.typed, why)
         say(f"{wanted.service} is as before the drill")
     finally:
         signal.signal(signal.SIGINT, was)
 
 
-def _remove(stack: str, service: str, what: str, why: str) -> None:
+def _remove(context: Context, service: str, what: str, why: str) -> None:
     """Take a drill out of the stack file and the cluster, and nothing else, and return when callers are rid of it."""
-    release(Release(stack, service, without_drill, what, True, why, shielded=True, tell=say))
+    release(Release(context, service, without_drill, what, True, why, shielded=True, tell=say))
 
 
-def _clean(stack: str, service: str | None) -> None:
+def _clean(context: Context, service: str | None) -> None:
     """Remove what is over; with a service, its drill whether or not it is over."""
-    project = stackfile.project_dir()
-    if service is not None and (entry := held(path_of(project, stack, service))):
+    if service is not None and (entry := held(path_of(context.project, context.stack, service))):
         raise WeirError(f"{entry.command} is under way (process {entry.pid}); end it with Ctrl-C there, or wait until it ends")
-    config = load_stack(stack, None)
     if service is not None:
-        find_service(config, service)
-    doomed = _standing_still(stack, project, config) if service is None else [service]
+        context.service(service)
+    doomed = _standing_still(context) if service is None else [service]
     for name in doomed:
-        _remove(stack, name, f"weir drill {name} --clean", "")
+        _remove(context, name, f"weir drill {name} --clean", "")
         say(f"{name} has no drill any more")
     if not doomed:
-        forget_drills(stack, project)
+        forget_drills(context)
         say("no drill to remove")
 
 
-def _standing_still(stack: str, project: Path, config: StackConfig) -> list[str]:
+def _standing_still(context: Context) -> list[str]:
     """The services with a drill that is over, be it in the stack file or, when that has been put back by hand, in the cluster alone."""
-    live = Live(kubectl_for(config, None, real_namespace(config, stack, None)))
+    config, live = context.config, Live(context.kubectl)
     now = datetime.now(UTC)
-    found = [name for name, _ in over(stack, project, config)]
-    orphans = [name for name in drills(project, stack) if left_behind(path_of(project, stack, name))]
+    found = [name for name, _ in over(context)]
+    orphans = [name for name in drills(context.project, context.stack) if left_behind(path_of(context.project, context.stack, name))]
     for name in config.services:
         there = live.traffic(name, config.host(name, live.kubectl.namespace))
         faults = [route.fault for route in there.routes if route.fault and route.fault.until] if there else []
@@ -162,15 +157,15 @@ def _standing_still(stack: str, project: Path, config: StackConfig) -> list[str]
     return list(dict.fromkeys(found))
 
 
-def _refuse_second(stack: str, config: StackConfig, service: str) -> None:
+def _refuse_second(context: Context, service: str) -> None:
     """One fault a service at a time: two would hide what each of them does."""
-    settings = config.services[service]
-    if settings.drill is not None and service not in dict(over(stack, stackfile.project_dir(), config)):
+    settings = context.service(service)
+    if settings.drill is not None and service not in dict(over(context)):
         raise UsageError(
             f"{service} has a drill until {settings.drill.until}; wait for its end, or remove it: weir drill {service} --clean"
         )
     if settings.fault is not None:
-        raise UsageError(f"{service} has a fault in its config; remove it from Pulumi.{stack.rsplit('/', 1)[-1]}.yaml first")
+        raise UsageError(f"{service} has a fault in its config; remove it from {context.path.name} first")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from weir.cli.options import kubectl_for, real_namespace
+from weir.cli.context import Context
 from weir.cli.statusview import latency
 from weir.cluster.errors import ClusterError
 from weir.console import Console, Text
@@ -24,7 +24,6 @@ from weir.errors import WeirError
 from weir.measurement.caller import Caller
 from weir.measurement.latency import Latencies
 from weir.measurement.sending import Sending, send
-from weir.model import StackConfig
 
 _BEFORE = 100
 _BATCH = 20
@@ -53,15 +52,15 @@ class Watched:
     others: Latencies = field(default_factory=Latencies)
 
     @classmethod
-    def find(cls, config: StackConfig, stack: str, service: str, client: str | None, headers: tuple[tuple[str, str], ...]) -> Watched:
+    def find(cls, context: Context, service: str, client: str | None, headers: tuple[tuple[str, str], ...]) -> Watched:
         """Who can send requests to the service in this stack, from inside the mesh."""
-        port = config.services[service].port
+        port = context.config.services[service].port
         url = f"http://{service}/" if port == 80 else f"http://{service}:{port}/"
-        name = client or next(iter(config.clients), None)
+        name = client or next(iter(context.config.clients), None)
         if name is None:
             return cls(service, url, None, headers, "the stack has no weir:clients to send requests from; --client names another workload")
         try:
-            return cls(service, url, Caller.find(kubectl_for(config, None, real_namespace(config, stack, None)), name), headers)
+            return cls(service, url, Caller.find(context.kubectl, name), headers)
         except WeirError as error:
             return cls(service, url, None, headers, str(error))
 

@@ -12,10 +12,10 @@ import click
 
 from lab import environment
 from lab.paths import LabPaths
-from weir.cli.options import load_stack, stack_option
-from weir.engine.stack import EngineError, Stack
+from weir.cli.context import Context
+from weir.cli.options import stack_option
+from weir.engine.stack import EngineError
 from weir.model import ConfigError
-from weir.stack.stackfile import project_dir
 
 
 @click.command("env")
@@ -25,27 +25,26 @@ def command(stack: str) -> None:
 
     kubectl then stands in the namespace of the stack, as the tutorial expects.
     """
-    project = project_dir()
-    for name, value in shell_settings(project, stack).items():
+    for name, value in shell_settings(Context(stack)).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def shell_settings(project: Path, stack: str) -> dict[str, str]:
-    """The environment variables of a shell on the lab of `project`. Raises LabError when there is no lab."""
-    paths = LabPaths(project)
+def shell_settings(context: Context) -> dict[str, str]:
+    """The environment variables of a shell on the lab of the project. Raises LabError when there is no lab."""
+    paths = LabPaths(context.project)
     settings = environment.settings(paths)
     # `weir` itself, from whichever directory the user types it.
     settings["PATH"] = f"{Path(sys.executable).parent}:{settings['PATH']}"
-    settings["KUBECONFIG"] = str(_kubeconfig(paths, stack, settings))
+    settings["KUBECONFIG"] = str(_kubeconfig(paths, context, settings))
     return settings
 
 
-def _kubeconfig(paths: LabPaths, stack: str, settings: dict[str, str]) -> Path:
+def _kubeconfig(paths: LabPaths, context: Context, settings: dict[str, str]) -> Path:
     """A copy of the lab's kubeconfig whose context stands in the stack's namespace."""
     content = json.loads(paths.kubeconfig.read_text())
-    for context in content["contexts"]:
-        context["context"]["namespace"] = _namespace(paths.project, stack, settings)
-    own = paths.kubeconfig.with_name(f"kubeconfig-{stack}")
+    for entry in content["contexts"]:
+        entry["context"]["namespace"] = _namespace(context, settings)
+    own = paths.kubeconfig.with_name(f"kubeconfig-{context.stack}")
     partial = own.with_name(f"{own.name}.partial")
     partial.touch(mode=0o600)
     partial.write_text(json.dumps(content, indent=2))
@@ -53,18 +52,18 @@ def _kubeconfig(paths: LabPaths, stack: str, settings: dict[str, str]) -> Path:
     return own
 
 
-def _namespace(project: Path, stack: str, settings: dict[str, str]) -> str:
+def _namespace(context: Context, settings: dict[str, str]) -> str:
     try:
-        config = load_stack(stack, None)
+        ephemeral = context.config.ephemeral
     except ConfigError as error:
         # Whoever has to mend a stack file needs this shell most.
-        click.echo(f"{error}\nPulumi.{stack}.yaml is not sound: kubectl stands in the namespace default", err=True)
+        click.echo(f"{error}\nPulumi.{context.stack}.yaml is not sound: kubectl stands in the namespace default", err=True)
         return "default"
-    if not config.ephemeral:
-        return config.namespace
-    os.environ.update(settings)
+    if ephemeral:
+        # Pulumi is asked, which takes the lab's settings.
+        os.environ.update(settings)
     try:
-        return Stack(stack, project).output("namespace")
+        return context.namespace
     except EngineError:
         # Not created yet: its name is not known before the first update. Until then kubectl stands where it always does.
         return "default"

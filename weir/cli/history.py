@@ -8,12 +8,11 @@ from dataclasses import replace
 import click
 from rich.table import Table
 
+from weir.cli.context import Context
 from weir.cli.options import json_option, say_left_over, stack_option
 from weir.console import Console, Text
 from weir.engine.history import Change, read_history
 from weir.engine.history import as_json as document
-from weir.engine.stack import Stack
-from weir.stack.stackfile import project_dir
 
 
 @click.command("history")
@@ -27,8 +26,9 @@ def command(service: str | None, stack: str, limit: int, everything: bool, as_js
 
     Only updates are known, by whatever command they were made; edits by hand are shown by weir status.
     """
-    say_left_over(stack)
-    found = [_of(change, service) for change in read_history(Stack(stack, project_dir()).revealed_history())]
+    context = Context(stack)
+    say_left_over(context)
+    found = [_of(change, service) for change in read_history(context.engine.revealed_history())]
     kept = [change for change in found if everything or change.changes or not change.known][:limit]
     if as_json:
         click.echo(json.dumps({"stack": stack, "updates": [document(change) for change in kept]}, indent=2, ensure_ascii=False))

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from weir.cli.options import load_text
+from weir.cli.context import Context
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.cluster.pending import pending
 from weir.engine.applied import applied
 from weir.engine.journal import Operation
-from weir.engine.stack import Stack
 from weir.errors import WeirError
 from weir.model import ConfigError, Manifest, Service, ServiceTraffic, StackConfig, mesh, traffic, without_ended
 from weir.model.manifests.kubernetes import edited
@@ -75,7 +74,14 @@ class Planned:
 
 
 def plan(
-    target: Stack, file: StackEdit, edits: Mapping[str, Edit], live: Live, entry: Operation, *, take_back: bool, about: Collection[str] = ()
+    context: Context,
+    file: StackEdit,
+    edits: Mapping[str, Edit],
+    live: Live,
+    entry: Operation,
+    *,
+    take_back: bool,
+    about: Collection[str] = (),
 ) -> Planned:
     """What the edits, which have been made in `file`, change in the cluster.
 
@@ -84,26 +90,26 @@ def plan(
     Raises NotThereError, ConfigError, ClusterError.
     """
     now = datetime.now(UTC)
-    wanted, before = (without_ended(load_text(file.path, text), now) for text in (file.text, file.original))
+    wanted, before = (without_ended(context.saying(text).config, now) for text in (file.text, file.original))
     own = {("VirtualService", service) for service in edits}
-    left = pending(mesh(wanted, live.kubectl.namespace).objects(), live.objects, stackfile.qualified(target.name, target.project), own)
-    text, config = file.text, load_text(file.path, file.text)
+    left = pending(mesh(wanted, live.kubectl.namespace).objects(), live.objects, stackfile.qualified(context.stack, context.project), own)
+    text, config = file.text, context.saying(file.text).config
     routes = _routes(before, live, edits)
     if left or pending(routes.values(), {key: live.objects[key] for key in own & live.objects.keys()}, ""):
-        base = _applied(target, file, edits, live)
+        base = _applied(context, file, edits, live)
         if base is not None:
             copy = StackEdit(entry.bind(base))
-            settings = load_text(file.path, base).services
+            settings = context.saying(base).config.services
             for service, edit in edits.items():
                 edit(copy, service, settings[service])
             try:
-                config = load_text(file.path, copy.text)
+                config = context.saying(copy.text).config
             except ConfigError:
                 # It may be sound only with the split that the file has, as after a promotion that was killed: a release owns the split.
                 for service in edits:
                     _split_as(copy, service, settings[service], wanted.services[service])
                 try:
-                    config = load_text(file.path, copy.text)
+                    config = context.saying(copy.text).config
                 except ConfigError:
                     if not about:
                         raise
@@ -118,7 +124,7 @@ def plan(
     sure = without_ended(config, now)
     if any(live.find("VirtualService", service) is None for service in edits):
         # What was never initialised has nothing in the cluster either, and Pulumi says so.
-        target.history(1)
+        context.engine.history(1)
     for service in edits:
         _require(sure, service, live)
     lines = {service: tuple(_lines(sure, service, live, take_back, about)) for service in edits}
@@ -126,15 +132,15 @@ def plan(
     return Planned(text, config, lines, left, found, {service: each["spec"] for service, each in _routes(sure, live, edits).items()})
 
 
-def _applied(target: Stack, file: StackEdit, edits: Mapping[str, Edit], live: Live) -> str | None:
+def _applied(context: Context, file: StackEdit, edits: Mapping[str, Edit], live: Live) -> str | None:
     """The text of a stack file with the config that the cluster's routes are of, else with that of the last update that succeeded."""
     others = yaml_reader.load(file.text)
     found = None
-    for config in applied(target.revealed_history(_ENTRIES), others["config"]):
+    for config in applied(context.engine.revealed_history(_ENTRIES), others["config"]):
         kept = {key: value for key, value in others["config"].items() if not key.startswith("weir:")}
         text = dump([{**others, "config": {**kept, **config}}])
         try:
-            known = load_text(file.path, text)
+            known = context.saying(text).config
         except ConfigError:
             continue  # of a weir of another day
         if not edits.keys() <= known.services.keys():

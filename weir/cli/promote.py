@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import click
 
+from weir.cli.context import Context
 from weir.cli.options import stack_option
-from weir.cli.release import Release, only_edit, release, release_options, require_version, service_of
+from weir.cli.release import Release, only_edit, release, release_options, require_version
 from weir.model import Service
 from weir.stack.edit import StackEdit
 
@@ -19,7 +20,8 @@ from weir.stack.edit import StackEdit
 @release_options
 def command(service: str, version: str, stack: str, yes: bool, no_apply: bool, reason: str) -> None:
     """Make VERSION the stable version of SERVICE: it gets all that other canaries leave. The old one gets nothing, and stays until it is removed."""
-    require_version(service_of(stack, service), service, version)
+    context = Context(stack)
+    require_version(context.service(service), service, version)
 
     def edit(file: StackEdit, service: str, settings: Service) -> None:
         if version != settings.stable:
@@ -28,5 +30,5 @@ def command(service: str, version: str, stack: str, yes: bool, no_apply: bool, r
             file.set_canary(service, settings.stable, Decimal(0))
             file.set_canary(service, version, None)
 
-    change = Release(stack, service, edit, f"weir promote {service} {version}", yes, reason, about=(version,))
+    change = Release(context, service, edit, f"weir promote {service} {version}", yes, reason, about=(version,))
     (only_edit if no_apply else release)(change)

@@ -12,30 +12,28 @@ from lab.lifecycle import up
 from lab.paths import LabPaths
 from lab.progress import Progress
 from weir.cli import verify
+from weir.cli.context import Context
 from weir.cli.env import shell_settings
-from weir.cli.options import load_stack, stack_option
+from weir.cli.options import stack_option
 from weir.console import Console, Text
-from weir.engine.stack import Stack
 from weir.model import StackConfig
-from weir.stack.stackfile import project_dir
 
 
 @click.command("quickstart")
 @stack_option
 @click.pass_context
-def command(context: click.Context, stack: str) -> None:
+def command(called: click.Context, stack: str) -> None:
     """Start the lab, bring the stack up on it, measure its traffic, say what to try next. Safe to run again."""
     # A mistake in the stack file is said now, and not after minutes of building.
-    config = load_stack(stack, None)
-    project = project_dir()
-    up(LabPaths(project), Progress())
-    os.environ.update(shell_settings(project, stack))
-    target = Stack(stack, project)
-    target.ensure()
-    target.up()
+    context = Context(stack)
+    config = context.config
+    up(LabPaths(context.project), Progress())
+    os.environ.update(shell_settings(context))
+    context.engine.ensure()
+    context.engine.up()
     # Again: an ephemeral namespace is known only now.
-    os.environ.update(shell_settings(project, stack))
-    context.invoke(verify.command, service=None, stack=stack, file=None, client=None, requests=None, namespace=None, as_json=False)
+    os.environ.update(shell_settings(context.anew()))
+    called.invoke(verify.command, service=None, stack=stack, file=None, client=None, requests=None, namespace=None, as_json=False)
     Console().print(Panel(Text.from_markup(_next(config, stack)), title="the lab is up", title_align="left", padding=(1, 2)))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from weir.cli.options import load_stack, stack_options
+from weir.cli.context import Context
+from weir.cli.options import stack_options
 from weir.errors import UsageError
 from weir.model.manifests.rbac import can_do, rbac
 from weir.yaml_writer import dump
@@ -21,7 +22,7 @@ def command(stack: str, file: Path | None, organization: str, with_verify: bool)
 
     `kubectl create token weir-NAMESPACE -n istio-system` then gives the credentials to run pulumi with.
     """
-    config = load_stack(stack, file)
+    config = Context(stack, file).config
     if config.ephemeral:
         raise UsageError(
             f"the namespace of {stack} is ephemeral: nobody knows its name yet; give the account rights in a fixed one instead"

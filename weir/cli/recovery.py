@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
-from weir.cli.options import load_stack
+from weir.cli.context import Context
 from weir.engine.journal import Entry, drills, forget, held, left_behind, path_of
-from weir.engine.stack import EngineError, NoStackError, Stack
-from weir.model import Service, StackConfig
+from weir.engine.stack import EngineError, NoStackError
+from weir.model import Service
 from weir.model.routing.expiry import ago, endings
-from weir.stack import stackfile
 from weir.stack.edit import StackEdit, read
 
 
@@ -26,20 +24,18 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def looked(stack: str) -> StackConfig:
-    """The config of the stack, for a command that changes nothing: what is left over it says. Raises what `load_stack` raises."""
-    project = stackfile.project_dir()
-    config = load_stack(stack, None)
-    left_over(Stack(stack, project), repair=False)
-    for service, why in over(stack, project, config):
-        say(f"the drill of {service} {why}; it is removed by: weir drill {service} --clean --stack {stack}")
-    return config
+def looked(context: Context) -> None:
+    """Say what is left over, for a command that changes nothing. Raises what the config raises."""
+    drills_over = list(over(context))
+    left_over(context, repair=False)
+    for service, why in drills_over:
+        say(f"the drill of {service} {why}; it is removed by: weir drill {service} --clean --stack {context.stack}")
 
 
-def last_update(target: Stack) -> tuple[str, str]:
+def last_update(context: Context) -> tuple[str, str]:
     """How the last update of the stack ended, and what to say of that; nothing where it succeeded, or Pulumi cannot be asked."""
     try:
-        newest = next((entry for entry in target.history(5) if entry.get("kind") == "update"), None)
+        newest = next((entry for entry in context.engine.history(5) if entry.get("kind") == "update"), None)
     except NoStackError as error:
         return "", str(error)
     except EngineError:
@@ -50,28 +46,27 @@ def last_update(target: Stack) -> tuple[str, str]:
     when = f"{str(newest['startTime'])[:16].replace('T', ' ')} UTC"
     return (
         result,
-        f"the last update ({when}) {result}: the cluster may have some of it; weir diff --stack {target.name} shows what is left of it",
+        f"the last update ({when}) {result}: the cluster may have some of it; weir diff --stack {context.stack} shows what is left of it",
     )
 
 
-def left_over(target: Stack, *, repair: bool) -> None:
+def left_over(context: Context, *, repair: bool) -> None:
     """Say that a change was killed, and how far it got. `repair`: remove the lock of its pulumi, and forget it: what follows compares with the cluster.
 
     Raises EngineError where its pulumi still runs.
     """
-    place = path_of(target.project, target.name)
+    place = path_of(context.project, context.stack)
     entry = left_behind(place)
     if entry is None:
         return
     if entry.phase != "editing":
-        file = stackfile.stack_path(target.name, target.project)
-        state = "has its change" if read(file) == entry.after else "has been edited since"
-        follows = "" if repair else f": weir status shows it, the same command or pulumi up --stack {target.name} goes on"
+        state = "has its change" if read(context.path) == entry.after else "has been edited since"
+        follows = "" if repair else f": weir status shows it, the same command or pulumi up --stack {context.stack} goes on"
         say(
-            f"`{entry.command}`, begun {_since(entry)} ago, was killed while it applied; {file.name} {state}, the cluster may not have it{follows}"
+            f"`{entry.command}`, begun {_since(entry)} ago, was killed while it applied; {context.path.name} {state}, the cluster may not have it{follows}"
         )
     if repair:
-        if entry.phase != "editing" and (unlocked := target.unlock()):
+        if entry.phase != "editing" and (unlocked := context.engine.unlock()):
             say(unlocked)
         forget(place)
 
@@ -80,11 +75,12 @@ def _since(entry: Entry) -> str:
     return ago(datetime.now(UTC) - datetime.fromisoformat(entry.began))
 
 
-def over(stack: str, project: Path, config: StackConfig) -> Iterator[tuple[str, str]]:
+def over(context: Context) -> Iterator[tuple[str, str]]:
     """The services whose drill must go, and why: its end has passed, or its process is gone."""
     now = datetime.now(UTC)
+    project, stack = context.project, context.stack
     orphans = {service for service in drills(project, stack) if left_behind(path_of(project, stack, service))}
-    for ending in endings(config):
+    for ending in endings(context.config):
         if not ending.drill or held(path_of(project, stack, ending.service)):
             continue
         if ending.until <= now:
@@ -93,9 +89,10 @@ def over(stack: str, project: Path, config: StackConfig) -> Iterator[tuple[str, 
             yield ending.service, "has lost its process, which was killed"
 
 
-def forget_drills(stack: str, project: Path) -> None:
+def forget_drills(context: Context) -> None:
     """Forget the drills of processes that are gone and that no longer stand in the stack file."""
-    standing = {ending.service for ending in endings(load_stack(stack, None)) if ending.drill}
+    project, stack = context.project, context.stack
+    standing = {ending.service for ending in endings(context.config) if ending.drill}
     for service in drills(project, stack):
         if service not in standing and left_behind(path_of(project, stack, service)):
             forget(path_of(project, stack, service))

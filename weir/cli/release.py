@@ -6,24 +6,22 @@ import json
 import sys
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from weir.cli.options import find_service, kubectl_for, load_stack, load_text, real_namespace
+from weir.cli.context import Context
 from weir.cli.planned import Edit, Planned, plan
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
 from weir.cluster.errors import ClusterError
-from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live, live
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
-from weir.engine.stack import EngineError, Stack
+from weir.engine.stack import EngineError
 from weir.errors import UsageError, WeirError
-from weir.model import Service, StackConfig, warnings
+from weir.model import Service, warnings
 from weir.program_environment import FOLLOWED, ROUTES_ALONE, TAKE_BACK, WARNED
-from weir.stack import stackfile
 from weir.stack.edit import StackEdit, overwrite, read
 
 
@@ -35,11 +33,6 @@ def release_options(function: Callable[..., None]) -> Callable[..., None]:
     return yes(no_apply(reason(function)))
 
 
-def service_of(stack: str, service: str) -> Service:
-    """What the stack file says of a service. Raises UsageError with those there are."""
-    return find_service(load_stack(stack, None), service)
-
-
 def require_version(settings: Service, service: str, version: str) -> None:
     """UsageError with the versions there are, when this is none of them."""
     if version not in settings.versions:
@@ -48,12 +41,17 @@ def require_version(settings: Service, service: str, version: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A change of one service. `what`: the command as typed; `yes`: nobody is asked; `take_back`: whether it undoes what somebody has edited by hand.
+    """A change of one service.
 
-    `about`: the versions that are asked for. `shielded`: Ctrl-C does not stop it. `tell`: where what changes is told.
+    `what`: the command as typed.
+    `yes`: nobody is asked.
+    `take_back`: it undoes what somebody has edited by hand.
+    `about`: the versions that are asked for.
+    `shielded`: Ctrl-C does not stop it.
+    `tell`: where what changes is told.
     """
 
-    stack: str
+    context: Context
     service: str
     edit: Edit
     what: str
@@ -67,15 +65,14 @@ class Release:
 
 def only_edit(change: Release) -> None:
     """Change the stack file and nothing else."""
-    path = stackfile.stack_path(change.stack, stackfile.project_dir())
-    file = StackEdit(path)
-    change.edit(file, change.service, load_text(path, file.text).services[change.service])
+    file = StackEdit(change.context.path)
+    change.edit(file, change.service, change.context.saying(file.text).config.services[change.service])
     if file.text == file.original:
-        click.echo(f"{path.name} says so already")
+        click.echo(f"{file.path.name} says so already")
         return
-    load_text(path, file.text)
+    change.context.saying(file.text).config  # noqa: B018 - reading it is checking
     file.write()
-    click.echo(f"{path.name} is changed; commit it, or apply it with pulumi up")
+    click.echo(f"{file.path.name} is changed; commit it, or apply it with pulumi up")
 
 
 def release(change: Release) -> None:
@@ -83,33 +80,33 @@ def release(change: Release) -> None:
 
     The stack file is written after the yes; what ends the command before the cluster has anything of it puts it back.
     """
-    project = stackfile.project_dir()
-    path = stackfile.stack_path(change.stack, project)
-    target = Stack(change.stack, project)
-    left_over(target, repair=True)
-    file = StackEdit(path)
-    config = load_text(path, file.text)
-    edits: dict[str, Edit] = {service: without_drill for service, _ in over(change.stack, project, config)}
+    left_over(change.context, repair=True)
+    file = StackEdit(change.context.path)
+    # All of it goes by this text, whatever becomes of the file meanwhile.
+    context = change.context.saying(file.text)
+    change = replace(change, context=context)
+    edits: dict[str, Edit] = {service: without_drill for service, _ in over(context)}
     edits[change.service] = _both(edits.get(change.service), change.edit)
     for service, edit in edits.items():
-        edit(file, service, config.services[service])
-    kubectl = kubectl_for(config, None, real_namespace(config, change.stack, None))
-    with operation(path_of(project, change.stack), Entry(change.what, before=file.original, after=file.text)) as entry:
-        planned = plan(target, file, edits, live(kubectl), entry, take_back=change.take_back, about=change.about)
+        edit(file, service, context.config.services[service])
+    there = live(context.kubectl)
+    with operation(path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)) as entry:
+        planned = plan(context, file, edits, there, entry, take_back=change.take_back, about=change.about)
         if planned.empty:
             # Whoever edited the cluster by hand to what is asked now has it.
             _write(entry, file)
             change.tell(
-                f"{path.name} says so{' already' * (file.text == file.original)}, and so does the cluster; weir status {change.service} shows it"
+                f"{file.path.name} says so{' already' * (file.text == file.original)}, and so does the cluster;"
+                f" weir status {change.service} shows it"
             )
-            _say_left(planned, path)
+            _say_left(context, planned)
             return
-        _show(change, planned, path)
+        _show(change, planned)
         if not change.yes:
-            _ask(change.stack, planned, kubectl, path)
+            _ask(context, planned)
         _write(entry, file)
-        _apply(change, target, file, planned, _policies(change, config, project), kubectl, entry)
-        forget_drills(change.stack, project)
+        _apply(change, file, planned, entry)
+        forget_drills(context.saying(file.text))
 
 
 def _both(first: Edit | None, second: Edit) -> Edit:
@@ -121,35 +118,35 @@ def _both(first: Edit | None, second: Edit) -> Edit:
     return edit
 
 
-def _show(change: Release, planned: Planned, path: Path) -> None:
-    say(f"what changes for traffic in stack {change.stack}:")
+def _show(change: Release, planned: Planned) -> None:
+    say(f"what changes for traffic in stack {change.context.stack}:")
     for service, lines in planned.lines.items():
         for line in lines:
             change.tell(f"{service}: {line}")
     for warning in warnings(planned.config):
         say(f"warning: {warning}")
-    _say_left(planned, path)
+    _say_left(change.context, planned)
 
 
-def _say_left(planned: Planned, path: Path) -> None:
+def _say_left(context: Context, planned: Planned) -> None:
     if planned.left:
         count = f"{len(planned.left)} more change{'s' * (len(planned.left) > 1)}"
         shown = ", ".join(planned.left[:5]) + (", …" if len(planned.left) > 5 else "")
-        say(f"{count} in {path.name} {'are' if len(planned.left) > 1 else 'is'} not applied ({shown}): pulumi up")
+        say(f"{count} in {context.path.name} {'are' if len(planned.left) > 1 else 'is'} not applied ({shown}): pulumi up")
 
 
-def _ask(stack: str, planned: Planned, kubectl: Kubectl, path: Path) -> None:
+def _ask(context: Context, planned: Planned) -> None:
     """Return after a yes to what still is so."""
     if not sys.stdin.isatty():
         raise UsageError("there is nobody to ask: say --yes to apply, or --no-apply to edit the stack file alone")
     try:
-        agreed = click.confirm(f"apply it to stack {stack}?", err=True)
+        agreed = click.confirm(f"apply it to stack {context.stack}?", err=True)
     except click.Abort:
         agreed = False
     if not agreed:
-        say(f"{path.name} is as it was; nothing was applied")
+        say(f"{context.path.name} is as it was; nothing was applied")
         raise click.Abort
-    if not planned.stands(Live(kubectl)):
+    if not planned.stands(Live(context.kubectl)):
         raise WeirError("the cluster has changed since this was shown; nothing was applied: run the same command again")
 
 
@@ -162,16 +159,17 @@ def _write(entry: Operation, file: StackEdit) -> None:
         raise UsageError(f"{file.path} has been changed by somebody else meanwhile; nothing was applied: run the same command again")
 
 
-def _apply(change: Release, target: Stack, file: StackEdit, planned: Planned, policies: str, kubectl: Kubectl, entry: Operation) -> None:
+def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation) -> None:
     """Bring the cluster to what was shown, and return when callers follow. Whatever keeps it from that says what stands, and what to type."""
     start = time.monotonic()
     report = entry.report()
+    policies = _policies(change)
     try:
-        target.up(
+        change.context.engine.up(
             message(change.what, change.reason),
             # Of the versions that newly get requests it says whether they have pods; all else is refused before the one object changes.
             preview=planned.newly or bool(policies),
-            asking=kubectl,
+            asking=change.context.kubectl,
             only=[f"**VirtualService::{service}" for service in planned.found],
             config=entry.bind(planned.text),
             environment={
@@ -184,8 +182,8 @@ def _apply(change: Release, target: Stack, file: StackEdit, planned: Planned, po
             shielded=change.shielded,
         )
     except EngineError as error:
-        raise _failure(change, error, file, planned, kubectl) from None
-    say(f"applied: {_followed(report, planned, kubectl.namespace)}, {time.monotonic() - start:.1f} s after the start")
+        raise _failure(change, error, file, planned) from None
+    say(f"applied: {_followed(report, planned, change.context.kubectl.namespace)}, {time.monotonic() - start:.1f} s after the start")
 
 
 def _followed(report: Path, planned: Planned, namespace: str) -> str:
@@ -198,13 +196,13 @@ def _followed(report: Path, planned: Planned, namespace: str) -> str:
     return {0: "no proxy uses it", 1: "the one proxy there is follows"}.get(proxies, f"all of {proxies} proxies follow")
 
 
-def _failure(change: Release, error: EngineError, file: StackEdit, planned: Planned, kubectl: Kubectl) -> EngineError:
+def _failure(change: Release, error: EngineError, file: StackEdit, planned: Planned) -> EngineError:
     """What stands after an update that did not end well, and on the last line what to type."""
-    stack = f" --stack {change.stack}"
+    stack = f" --stack {change.context.stack}"
     # What Pulumi has recorded is told below, by what stands.
     what = str(error).partition("; what it did")[0]
     try:
-        there = Live(kubectl)
+        there = Live(change.context.kubectl)
         same, done, by_hand = planned.stands(there), planned.done(there), planned.edited(there)
     except ClusterError as broken:
         told = [f"whether the cluster has it cannot be seen ({broken})", f"once it answers: weir status {change.service}{stack}"]
@@ -230,9 +228,10 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
     return type(error)("\n".join(told))
 
 
-def _policies(change: Release, config: StackConfig, project: Path) -> str:
+def _policies(change: Release) -> str:
     """The policy pack that is asked. Nothing stands in the way of taking something back, an abort or the end of a drill: neither waits for it."""
-    return "" if change.take_back or change.shielded or config.policy_pack is None else str(project / config.policy_pack)
+    pack = change.context.config.policy_pack
+    return "" if change.take_back or change.shielded or pack is None else str(change.context.project / pack)
 
 
 def undo(file: StackEdit) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from weir import yaml_writer
-from weir.cli.options import load_stack, stack_options
+from weir.cli.context import Context
+from weir.cli.options import stack_options
 from weir.model import Mesh, mesh
 
 
@@ -18,7 +19,7 @@ def command(stack: str, file: Path | None) -> None:
 
     The same config gives the same text. An ephemeral stack is shown without the random part of its namespace.
     """
-    config = load_stack(stack, file)
+    config = Context(stack, file).config
     click.echo(text(mesh(config, config.namespace)), nl=False)
 
 

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import click
 
+from weir.cli.context import Context
 from weir.cli.options import stack_option
-from weir.cli.release import Release, only_edit, release, release_options, require_version, service_of
+from weir.cli.release import Release, only_edit, release, release_options, require_version
 from weir.errors import UsageError
 from weir.model import Service
 from weir.model.values.numbers import percent
@@ -25,7 +26,8 @@ def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_app
     The stack file is edited (comments and order stay), what changes is shown, and after a yes it is applied; it ends when every caller's
     proxy follows. Canaries that are not named stay as they are.
     """
-    settings = service_of(stack, service)
+    context = Context(stack)
+    settings = context.service(service)
     wanted = dict(_share(text) for text in shares)
     for version in wanted:
         if version == settings.stable:
@@ -36,7 +38,7 @@ def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_app
         for version, share in wanted.items():
             file.set_canary(service, version, share)
 
-    change = Release(stack, service, edit, f"weir set {service} {' '.join(shares)}", yes, reason, about=wanted)
+    change = Release(context, service, edit, f"weir set {service} {' '.join(shares)}", yes, reason, about=wanted)
     (only_edit if no_apply else release)(change)
 
 

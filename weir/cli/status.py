@@ -17,7 +17,8 @@ import click
 from rich.console import Group, RenderableType
 from rich.live import Live as LiveView
 
-from weir.cli.options import find_service, json_option, kubectl_for, load_stack, real_namespace, real_project, stack_options
+from weir.cli.context import Context
+from weir.cli.options import json_option, stack_options
 from weir.cli.recovery import last_update, looked
 from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
@@ -26,10 +27,9 @@ from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.cluster.version_secrets import secrets_of_weir, unused
 from weir.console import Console, Text
-from weir.engine.stack import Stack
 from weir.measurement.caller import Caller
 from weir.measurement.observed import MAX_CALLERS, Observation, Taken, observe
-from weir.model import ServiceTraffic, StackConfig, mesh, traffic, without_ended
+from weir.model import ServiceTraffic, mesh, traffic, without_ended
 from weir.model.manifests.hazards import orphans
 from weir.model.manifests.kubernetes import OWNER
 from weir.model.routing.diff import changes, percents
@@ -57,10 +57,12 @@ def command(service: str | None, stack: str, file: Path | None, window: float, w
     Observed is what the sidecars of the stack's namespace have counted in the window, retries included. Ends with 0 whether or not something
     differs. SERVICE shows one alone.
     """
-    config = load_stack(stack, file) if file else looked(stack)
+    context = Context(stack, file)
+    if file is None:
+        looked(context)
     if service is not None:
-        find_service(config, service)
-    look = _Looking(config, stack, real_namespace(config, stack, file), file, service, window)
+        context.service(service)
+    look = _Looking(context, [name for name in context.config.services if service in (None, name)], window)
     if not watch:
         _print(look, look.once(), as_json)
     elif as_json or not sys.stdout.isatty():
@@ -73,12 +75,13 @@ def command(service: str | None, stack: str, file: Path | None, window: float, w
 def _watch(look: _Looking) -> None:
     """Draw it anew, window after window; the last one stays on the screen."""
     window, look.window = look.window, 0
+    head = _head(look)
     last: RenderableType = ""
     try:
         with LiveView(console=Console(), auto_refresh=False, screen=True) as drawn:
             while True:
                 # The first has nothing observed, and so nothing to wait for.
-                last = Group(_head(look), view(look.once(), look.remarks, bars=True))
+                last = Group(head, view(look.once(), look.remarks, bars=True))
                 drawn.update(last, refresh=True)
                 look.window = window
     finally:
@@ -86,14 +89,14 @@ def _watch(look: _Looking) -> None:
 
 
 def _head(look: _Looking) -> RenderableType:
-    return Text(f"stack {look.stack}, namespace {look.namespace}\n")
+    return Text(f"stack {look.context.stack}, namespace {look.context.namespace}\n")
 
 
 def _print(look: _Looking, found: Sequence[ServiceStatus], json_wanted: bool, indent: int | None = 2) -> None:
     if json_wanted:
         document = {
-            "stack": look.stack,
-            "namespace": look.namespace,
+            "stack": look.context.stack,
+            "namespace": look.context.namespace,
             "services": [as_json(entry) for entry in found],
             "lastUpdate": look.update,
             "remarks": list(look.remarks),
@@ -105,13 +108,10 @@ def _print(look: _Looking, found: Sequence[ServiceStatus], json_wanted: bool, in
 
 @dataclass
 class _Looking:
-    """One look after the other at the same services."""
+    """One look after the other at the same services, `names`."""
 
-    config: StackConfig
-    stack: str
-    namespace: str
-    file: Path | None
-    service: str | None
+    context: Context
+    names: Sequence[str]
     window: float
     last: Taken | None = None
     remarks: tuple[str, ...] = ()
@@ -120,60 +120,55 @@ class _Looking:
 
     def once(self) -> list[ServiceStatus]:
         """All of them now."""
-        live = Live(kubectl_for(self.config, self.file, self.namespace))
-        names = [name for name in self.config.services if self.service in (None, name)]
+        context, live = self.context, Live(self.context.kubectl)
         self.remarks = ()
         # Pulumi's history, the sidecars, the gateways' pods and Secrets are read beside each other.
         with ThreadPoolExecutor(3) as aside:
             told = (aside.submit(self._last_update), aside.submit(self._unserved), aside.submit(self._unused_secrets, live))
-            seen = self._observed(names)
+            seen = self._observed()
             for remarks in told:
                 self.remarks += remarks.result()
-        self.remarks += _left_over(self.config, self.namespace, self._owner, live)
+        self.remarks += _left_over(context, live)
         return [
-            replace(_status(name, self.config, self.namespace, live), observed=seen.get(self.config.host(name, self.namespace)))
-            for name in names
+            replace(_status(name, context, live), observed=seen.get(context.config.host(name, context.namespace))) for name in self.names
         ]
-
-    @property
-    def _owner(self) -> str:
-        return qualified(self.stack, real_project(self.file))
 
     def _last_update(self) -> tuple[str, ...]:
         """What to say of the last update; who watches is told anew every half a minute."""
-        if self.file is None and time.monotonic() - self._told[0] > _HISTORY_SECONDS:
-            self.update, remark = last_update(Stack(self.stack, real_project(self.file)))
+        if self.context.file is None and time.monotonic() - self._told[0] > _HISTORY_SECONDS:
+            self.update, remark = last_update(self.context)
             self._told = time.monotonic(), remark
         return (self._told[1],) if self._told[1] else ()
 
     def _unserved(self) -> tuple[str, ...]:
         """Gateways without pods. An account for one namespace may not see the pods of all, and then nothing is said."""
         try:
-            return tuple(unserved(kubectl_for(self.config, self.file, self.namespace), self.config.gateways))
+            return tuple(unserved(self.context.kubectl, self.context.config.gateways))
         except ClusterError:
             return ()
 
     def _unused_secrets(self, live: Live) -> tuple[str, ...]:
         """Secrets that the stack has made and that no pods take. An account that may not list Secrets hears nothing of them."""
         try:
-            found = unused(secrets_of_weir(live.kubectl), live.objects, self._owner)
+            found = unused(secrets_of_weir(live.kubectl), live.objects, _owner(self.context))
         except ClusterError:
             return ()
+        namespace = self.context.namespace
         return tuple(
-            f"Secret {self.namespace}/{name} was made by this stack, and no pods take it: pulumi up removes it; where it does not, an update was killed"
-            f" that made it: kubectl delete -n {self.namespace} secret {name}"
+            f"Secret {namespace}/{name} was made by this stack, and no pods take it: pulumi up removes it; where it does not, an update was killed"
+            f" that made it: kubectl delete -n {namespace} secret {name}"
             for name in found
         )
 
-    def _observed(self, names: Sequence[str]) -> Mapping[str, Observation]:
+    def _observed(self) -> Mapping[str, Observation]:
         """What callers see; where they cannot be asked, that is said and the rest is shown all the same."""
         if not self.window:
             return {}
         try:
-            callers = Caller.all(kubectl_for(self.config, self.file, self.namespace))
+            callers = Caller.all(self.context.kubectl)
             if len(callers) > MAX_CALLERS:
                 self.remarks = (f"observed by {MAX_CALLERS} of {len(callers)} sidecars",)
-            hosts = [self.config.host(name, self.namespace) for name in names]
+            hosts = [self.context.config.host(name, self.context.namespace) for name in self.names]
             seen, self.last = observe(callers[:MAX_CALLERS], hosts, self.window, self.last)
         except ClusterError as error:
             self.remarks = (f"nothing was observed: {error}",)
@@ -181,18 +176,24 @@ class _Looking:
         return seen
 
 
-def _left_over(config: StackConfig, namespace: str, stack: str, live: Live) -> tuple[str, ...]:
+def _owner(context: Context) -> str:
+    return qualified(context.stack, context.project)
+
+
+def _left_over(context: Context, live: Live) -> tuple[str, ...]:
     """What this stack has made there and its config does not have."""
+    stack = _owner(context)
     owners = {str(found["metadata"].get("annotations", {}).get(OWNER, "")) for found in live.objects.values()}
     own = next((owner for owner in owners if owner.partition("/")[2] == stack), None)
-    left = orphans(mesh(config, namespace), live.objects, own) if own else []
+    left = orphans(mesh(context.config, context.namespace), live.objects, own) if own else []
     return tuple(
-        f"{kind} {namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, or says how, where an update was killed"
+        f"{kind} {context.namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, or says how, where an update was killed"
         for kind, name in left
     )
 
 
-def _status(name: str, config: StackConfig, namespace: str, live: Live) -> ServiceStatus:
+def _status(name: str, context: Context, live: Live) -> ServiceStatus:
+    config, namespace = context.config, context.namespace
     # A fault whose end has passed is left out of the next update, and so is no part of what is wanted.
     wanted = traffic(without_ended(config, datetime.now(UTC)).services[name], namespace)
     there = live.traffic(name, config.host(name, namespace))

@@ -12,12 +12,11 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from weir.cli.options import json_option, kubectl_for, load_stack, real_namespace, real_project, stack_options
+from weir.cli.context import Context
+from weir.cli.options import json_option, stack_options
 from weir.cli.recovery import last_update, looked, say
-from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live
 from weir.console import Console
-from weir.engine.stack import Stack
 from weir.errors import UsageError, VerdictError
 from weir.measurement.caller import Caller
 from weir.measurement.judge import ERROR_RATE
@@ -50,33 +49,35 @@ def command(
     Split, delays, aborts, mirrors and errors of SERVICE, or of every service with versions, are held against exact binomial bounds, on the
     route that a plain GET / takes. Ends with 0 when traffic is what the config says, 3 when it is not, 1 when it could not be measured, 2 for bad config or usage.
     """
+    context = Context(stack, file, given_namespace=namespace)
+    if file is None:
+        looked(context)
     # An update leaves out a fault whose end has passed, so it is no part of what is promised.
-    config = without_ended(load_stack(stack, file) if file else looked(stack), datetime.now(UTC))
+    config = without_ended(context.config, datetime.now(UTC))
     names = _services(config, service)
     sender = _client(config, client)
-    namespace = namespace or real_namespace(config, stack, file)
-    kubectl = kubectl_for(config, file, namespace)
-    caller = Caller.find(kubectl, sender)
-    measurements = _measure(caller, _targets(config, namespace, names, Sender(namespace, caller.labels)), requests)
-    _say_unready(config, kubectl, stack, file, names)
+    caller = Caller.find(context.kubectl, sender)
+    targets = _targets(config, context.namespace, names, Sender(context.namespace, caller.labels))
+    measurements = _measure(caller, targets, requests)
+    _say_unready(context, names)
     if as_json:
         click.echo(json.dumps(report(stack, caller, measurements, ERROR_RATE), indent=2))
     else:
-        click.echo(f"stack {stack}, namespace {namespace}")
+        click.echo(f"stack {stack}, namespace {context.namespace}")
         show(Console(), caller, measurements, ERROR_RATE)
     failed = [_failures(measurement) for measurement in measurements if not measurement.verdict.ok]
     if failed:
         raise VerdictError(f"traffic is not what the config says: {'; '.join(failed)}")
 
 
-def _say_unready(config: StackConfig, kubectl: Kubectl, stack: str, file: Path | None, names: list[str]) -> None:
+def _say_unready(context: Context, names: list[str]) -> None:
     """Traffic may be right while the last update is not: what callers do not see yet is said."""
-    live = Live(kubectl)
+    live = Live(context.kubectl)
     for name in names:
-        for version in config.services[name].versions:
+        for version in context.config.services[name].versions:
             if failure := live.failure(name, version):
                 say(f"{name}: {version} does not become ready: {failure}")
-    if not file and (remark := last_update(Stack(stack, real_project(file)))[1]):
+    if context.file is None and (remark := last_update(context)[1]):
         say(remark)
 
 

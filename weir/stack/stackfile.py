@@ -71,13 +71,11 @@ def stack_path(stack: str, project: Path) -> Path:
     raise StackFileError(f"no stack {name}: {path} does not exist; {choice}")
 
 
-def find(stack: str, file: Path | None = None) -> StackFile:
-    """Read the file, or without one that of the stack in the project around the working directory. Raises StackFileError."""
-    return read(file if file is not None else stack_path(stack, project_dir()))
-
-
 def read(path: Path, text: str | None = None) -> StackFile:
-    """Read one stack file, or the text that is to stand in it. Raises StackFileError; what is wrong with the config itself is for `weir.model.validation.load` to say."""
+    """Read one stack file, or the text that is to stand in it. Raises StackFileError.
+
+    What is wrong with the config itself is for `weir.model.validation.load` to say.
+    """
     try:
         text = path.read_text(encoding="utf-8") if text is None else text
     except FileNotFoundError:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from weir.cli.options import load_stack
+from weir.cli.context import Context
 from weir.cli.recovery import left_over, looked, over
 from weir.engine.journal import Entry, Phase, operation, path_of
-from weir.engine.stack import EngineError, Stack
-from weir.model import StackConfig
+from weir.engine.stack import EngineError
 from weir.model.values.instants import Instant
 
 PULUMI = f"""#!{sys.executable} -IS
@@ -69,8 +68,8 @@ def drilled(until: datetime) -> str:
 @pytest.mark.parametrize("repair", [True, False])
 def test_nothing_left_nothing_done(project: Path, repair: bool, capfd: pytest.CaptureFixture[str]) -> None:
     """Where all ended well, nothing is said and nobody is asked."""
-    left_over(Stack("dev", project), repair=repair)
-    looked("dev")
+    left_over(Context("dev"), repair=repair)
+    looked(Context("dev"))
     assert capfd.readouterr() == ("", "")
     assert calls(project) == []
 
@@ -84,7 +83,7 @@ def test_a_look_changes_nothing(project: Path, phase: Phase, text: str, capfd: p
     killed(project, Entry("weir set backend v2=50", phase, before="old", after=text if text.startswith(STACK) else STACK))
     killed(project, Entry("weir drill backend", "drilling"), "backend")
     before = everything(project)
-    looked("dev")
+    looked(Context("dev"))
     said = capfd.readouterr().err
     assert everything(project) == before
     assert "the drill of backend ended 12 min ago and is left standing; it is removed by: weir drill backend --clean --stack dev" in said
@@ -98,7 +97,7 @@ def test_a_look_changes_nothing(project: Path, phase: Phase, text: str, capfd: p
 def test_a_change_that_was_killed_is_forgotten_and_not_carried_through(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The next release compares with the cluster, and shows what it does: before its question nothing is applied, no file is written."""
     killed(project, Entry("weir set backend v2=50", "applying", before="old", after=STACK))
-    left_over(Stack("dev", project), repair=True)
+    left_over(Context("dev"), repair=True)
     assert "was killed while it applied; Pulumi.dev.yaml has its change" in capfd.readouterr().err
     assert (project / "Pulumi.dev.yaml").read_text() == STACK
     assert calls(project) == ["stack"]
@@ -107,19 +106,19 @@ def test_a_change_that_was_killed_is_forgotten_and_not_carried_through(project: 
 
 def test_which_drills_are_over(project: Path) -> None:
     """One whose end has passed, one whose process was killed; not one whose process lives, nor one of which nobody knows a process."""
-    config = load_stack_text(project, drilled(datetime.now(UTC) + timedelta(hours=1)))
-    assert list(over("dev", project, config)) == []
+    context = saying(project, drilled(datetime.now(UTC) + timedelta(hours=1)))
+    assert list(over(context)) == []
     with operation(path_of(project, "dev", "backend"), Entry("weir drill backend", "drilling")):
-        assert list(over("dev", project, config)) == []
+        assert list(over(context)) == []
     killed(project, Entry("weir drill backend", "drilling"), "backend")
-    assert list(over("dev", project, config)) == [("backend", "has lost its process, which was killed")]
-    config = load_stack_text(project, drilled(datetime.now(UTC) - timedelta(hours=3)))
-    assert list(over("dev", project, config)) == [("backend", "ended 3 h ago and is left standing")]
+    assert list(over(context)) == [("backend", "has lost its process, which was killed")]
+    context = saying(project, drilled(datetime.now(UTC) - timedelta(hours=3)))
+    assert list(over(context)) == [("backend", "ended 3 h ago and is left standing")]
 
 
-def load_stack_text(project: Path, text: str) -> StackConfig:
+def saying(project: Path, text: str) -> Context:
     (project / "Pulumi.dev.yaml").write_text(text)
-    return load_stack("dev", None)
+    return Context("dev")
 
 
 @pytest.mark.parametrize("holder", ["alive", "zombie", "gone"])
@@ -141,10 +140,10 @@ def test_the_lock_of_an_update_that_is_gone_is_removed(project: Path, monkeypatc
         lock.write_text(json.dumps({"pid": process.pid, "hostname": os.uname().nodename}))
         if holder == "alive":
             with pytest.raises(EngineError, match=f"an update of stack dev still runs \\(process {process.pid}\\); wait for its end"):
-                left_over(Stack("dev", project), repair=True)
+                left_over(Context("dev"), repair=True)
             assert path_of(project, "dev").exists()
         else:
-            left_over(Stack("dev", project), repair=True)
+            left_over(Context("dev"), repair=True)
             assert calls(project) == ["stack", "cancel"]
     finally:
         process.kill()

@@ -24,8 +24,8 @@ def test_a_stack_is_found_from_below_the_project(project: Path, monkeypatch: pyt
     below = project / "docs" / "guide"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    assert stackfile.find("dev").config == {"namespace": "dev"}
-    assert stackfile.find("organization/weir/prod").path == project / "Pulumi.prod.yaml"
+    assert stackfile.read(stackfile.stack_path("dev", stackfile.project_dir())).config == {"namespace": "dev"}
+    assert stackfile.stack_path("organization/weir/prod", stackfile.project_dir()) == project / "Pulumi.prod.yaml"
 
 
 def test_a_missing_stack_names_those_there_are(project: Path) -> None:

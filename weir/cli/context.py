@@ -1,0 +1,115 @@
+"""The stack that a command is about: its name, project, file, config, namespace and cluster. A command makes one context and hands it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weir.errors import UsageError
+from weir.stack import stackfile
+
+if TYPE_CHECKING:
+    from weir.cluster.kubectl import Kubectl
+    from weir.engine.stack import Stack
+    from weir.model import Service, StackConfig
+
+# What is imported inside a function here only some commands use: the model takes a fifth of a second, engine and kubectl some hundredths each.
+
+
+@dataclass(frozen=True)
+class Context:
+    """A stack. Each of the rest is found out when it is first asked for, and kept.
+
+    `stack`: as given, `dev` or `organization/weir/dev`.
+    `file`: a stack file (`--file`) in place of the stack's own.
+    `text`: what the stack file says, or is to say; None: what it has on disk.
+    `given_namespace`: a namespace (`--namespace`) in place of the stack's own.
+    """
+
+    stack: str
+    file: Path | None = None
+    text: str | None = None
+    given_namespace: str | None = None
+
+    def saying(self, text: str) -> Context:
+        """The same stack with this text in its file."""
+        return replace(self, text=text)
+
+    def anew(self) -> Context:
+        """The same stack with nothing found out yet, after something has changed."""
+        return replace(self)
+
+    @cached_property
+    def project(self) -> Path:
+        """The directory of the project: that of the file, or the one around the working directory. Raises StackFileError."""
+        return stackfile.project_dir() if self.file is None else self.file.resolve().parent
+
+    @cached_property
+    def path(self) -> Path:
+        """The stack file. Raises StackFileError with the stacks there are."""
+        return stackfile.stack_path(self.stack, self.project) if self.file is None else self.file
+
+    @cached_property
+    def stack_file(self) -> stackfile.StackFile:
+        """What the stack file says, unchecked. Raises StackFileError."""
+        return stackfile.read(self.path, self.text)
+
+    @cached_property
+    def config(self) -> StackConfig:
+        """The checked config. Raises StackFileError, or ConfigError with the places in the file."""
+        from weir.model import ConfigError, load
+
+        try:
+            return load(self.stack_file.config)
+        except ConfigError as error:
+            raise ConfigError(self.stack_file.place(error.problems)) from None
+
+    def service(self, name: str) -> Service:
+        """The config of a service. Raises UsageError with the services there are, and what `config` raises."""
+        services = self.config.services
+        if name not in services:
+            raise UsageError(f"{name} is not a service of this stack (services: {', '.join(services) or 'none'})")
+        return services[name]
+
+    @cached_property
+    def engine(self) -> Stack:
+        """The stack in Pulumi."""
+        from weir.engine.stack import Stack
+
+        return Stack(self.stack, self.project)
+
+    @cached_property
+    def namespace(self) -> str:
+        """The namespace in the cluster; only Pulumi knows the random part of an ephemeral stack's. Raises EngineError where it does not."""
+        if self.given_namespace or not self.config.ephemeral:
+            return self.given_namespace or self.config.namespace
+        from weir.engine.stack import EngineError
+
+        try:
+            return self.engine.output("namespace")
+        except EngineError as error:
+            raise EngineError(f"{error}, or name it with --namespace") from None
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        """kubectl on the stack's cluster, in its namespace. Raises ClusterError, EngineError."""
+        return self._kubectl(self.namespace, self.config.kubeconfig, self.config.kube_context)
+
+    def early_kubectl(self) -> Kubectl | None:
+        """The same by the unchecked config, before the model is imported; None where that takes the model. Raises StackFileError, ClusterError."""
+        config = self.stack_file.config
+        namespace, kubeconfig, context = (config.get(key) for key in ("namespace", "kubeconfig", "kubeContext"))
+        if not isinstance(namespace, str) or config.get("ephemeral"):
+            return None
+        if not isinstance(kubeconfig, str | None) or not isinstance(context, str | None):
+            return None
+        return self._kubectl(namespace, kubeconfig, context)
+
+    def _kubectl(self, namespace: str, kubeconfig: str | None, context: str | None) -> Kubectl:
+        from weir.cluster.kubectl import Kubectl
+
+        # The config's kubeconfig is relative to the project, wherever weir is run.
+        path = None if kubeconfig is None else str(self.project / Path(kubeconfig).expanduser())
+        return Kubectl.find(namespace, kubeconfig=path, context=context)
