@@ -10,8 +10,8 @@ from policy.routes import notes, routes, service
 from policy.rule import EVERY_STACK, PRODUCTION, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic
 from weir.model.manifests.kubernetes import FAULT_UNTIL
-from weir.model.routing.diff import fault
 from weir.model.routing.expiry import ago
+from weir.model.routing.words import fault
 from weir.model.values.instants import Instant
 
 

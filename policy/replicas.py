@@ -10,8 +10,8 @@ from policy.requests import NARROW_HEADERS
 from policy.routes import service, wide_shares
 from policy.rule import PRODUCTION, VIRTUAL_SERVICE, Option, Resource, Settings, StackRule
 from policy.workload import count, identity, pods
-from weir.model.routing.diff import percent
 from weir.model.routing.resolve import DEFAULT_ROUTE
+from weir.model.routing.words import percent
 
 OVER_PERCENT = Option(20, "above which share of a route a version needs them", {"type": "number", "minimum": 0, "maximum": 100})
 MIN_REPLICAS = Option(2, "how many pods such a version needs", {"type": "integer", "minimum": 1})

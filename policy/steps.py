@@ -13,8 +13,8 @@ from policy.rises import Rise, rises
 from policy.routes import host, hosts, notes, routes, service
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Option, Resource, Rule, Settings, StackRule
 from weir.model.manifests.kubernetes import OWNER
-from weir.model.routing.diff import percent
 from weir.model.routing.resolve import DEFAULT_ROUTE
+from weir.model.routing.words import percent
 from weir.model.values.numbers import plain
 
 MAX_POINTS = Option(

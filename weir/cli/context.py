@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from weir.engine.stack import Stack
     from weir.model import Service, StackConfig
 
-# What is imported inside a function here only some commands use: the model takes a fifth of a second, engine and kubectl some hundredths each.
-
 
 @dataclass(frozen=True)
 class Context:
@@ -59,6 +57,7 @@ class Context:
     @cached_property
     def config(self) -> StackConfig:
         """The checked config. Raises StackFileError, or ConfigError with the places in the file."""
+        # A fifth of a second, which only those pay who ask for the config.
         from weir.model import ConfigError, load
 
         try:
@@ -76,6 +75,7 @@ class Context:
     @cached_property
     def engine(self) -> Stack:
         """The stack in Pulumi."""
+        # Needed by few commands; it brings the server of the program along.
         from weir.engine.stack import Stack
 
         return Stack(self.stack, self.project)
@@ -85,7 +85,7 @@ class Context:
         """The namespace in the cluster; only Pulumi knows the random part of an ephemeral stack's. Raises EngineError where it does not."""
         if self.given_namespace or not self.config.ephemeral:
             return self.given_namespace or self.config.namespace
-        from weir.engine.stack import EngineError
+        from weir.engine.stack import EngineError  # needed for ephemeral stacks alone
 
         try:
             return self.engine.output("namespace")
@@ -108,7 +108,7 @@ class Context:
         return self._kubectl(namespace, kubeconfig, context)
 
     def _kubectl(self, namespace: str, kubeconfig: str | None, context: str | None) -> Kubectl:
-        from weir.cluster.kubectl import Kubectl
+        from weir.cluster.kubectl import Kubectl  # not needed where no cluster is
 
         # The config's kubeconfig is relative to the project, wherever weir is run.
         path = None if kubeconfig is None else str(self.project / Path(kubeconfig).expanduser())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,12 @@ from weir.markdown import code
 
 if TYPE_CHECKING:
     from weir.engine.preview import Preview
+
+Lines = Mapping[str, Sequence[str]]
+"""The changes of each service, in words."""
+
+Counts = Mapping[str, Mapping[str, int]]
+"""How many objects of a kind are created, updated, deleted or replaced."""
 
 MAX_CHARACTERS = 60_000
 """GitHub takes comments of up to 65,536 characters."""
@@ -37,6 +44,7 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
     """Say what an update of the stack would change for traffic and pods; other objects are counted. Ends with 0 whether or not something changes."""
     from weir.engine.preview import PreviewError, parse
     from weir.jsontext import NotJsonError, loads
+    from weir.model.routing.words import describe
 
     context = Context(stack)
     if saved is None:
@@ -49,7 +57,11 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
         raise PreviewError(
             f"{saved or 'the preview'}: is no JSON ({broken}); make one with: pulumi preview --json > preview.json"
         ) from None
-    click.echo({"text": text_of, "markdown": lambda preview: markdown(preview, stack), "json": _json}[form](found))
+    told = {name: list(map(describe, changed)) for name, changed in found.services.items()}
+    if form == "json":
+        click.echo(_json(found, told))
+    else:
+        click.echo(text_of(told, found.others) if form == "text" else markdown(stack, told, found.others))
     if exit_code and not found.empty:
         sys.exit(1)
 
@@ -65,26 +77,26 @@ def _saved(path: Path) -> str:
         raise UsageError(f"{path}: is not text in UTF-8 (byte {error.start}); make one with: pulumi preview --json > {path}") from None
 
 
-def text_of(preview: Preview) -> str:
+def text_of(services: Lines, others: Counts) -> str:
     """For a terminal: a line for each change."""
-    lines = [f"{name}: {line}" for name, told in preview.services.items() for line in told]
-    return "\n".join([*lines, *_others(preview)]) or "nothing changes"
+    lines = [f"{name}: {line}" for name, told in services.items() for line in told]
+    return "\n".join([*lines, *_others(others)]) or "nothing changes"
 
 
-def _others(preview: Preview) -> list[str]:
+def _others(others: Counts) -> list[str]:
     """One line with the counts of other objects, if there are any."""
-    counts = [f"{count} {kind} {done}" for kind, ops in preview.others.items() for done, count in ops.items()]
+    counts = [f"{count} {kind} {done}" for kind, ops in others.items() for done, count in ops.items()]
     return [f"other objects: {', '.join(counts)}"] if counts else []
 
 
-def markdown(preview: Preview, stack: str) -> str:
+def markdown(stack: str, services: Lines, others: Counts) -> str:
     """For a pull request: one line that says it all, then the details, folded; always short enough for a comment.
 
     Whatever a name or a value may hold stands in a code span, so that it is text there, and nothing of it is markup, a person or an image.
     """
-    head = f"**{code(stack)}**: {_summary(preview)}"
-    lines = [f"- {code(f'{name}: {line}')}" for name, told in preview.services.items() for line in told]
-    lines += [f"- {code(line)}" for line in _others(preview)]
+    head = f"**{code(stack)}**: {_summary(services, others)}"
+    lines = [f"- {code(f'{name}: {line}')}" for name, told in services.items() for line in told]
+    lines += [f"- {code(line)}" for line in _others(others)]
     if not lines:
         return head
     kept: list[str] = []
@@ -98,19 +110,21 @@ def markdown(preview: Preview, stack: str) -> str:
     return "\n".join([head, "", "<details><summary>All changes</summary>", "", *kept, "", "</details>"])
 
 
-def _summary(preview: Preview) -> str:
-    told = [f"{name}: {lines[0]}" for name, lines in preview.services.items()]
+def _summary(services: Lines, others: Counts) -> str:
+    told = [f"{name}: {lines[0]}" for name, lines in services.items()]
     if not told:
-        return "traffic does not change" + ("; other objects do" if preview.others else "")
-    more = sum(len(lines) - 1 for lines in preview.services.values()) + max(0, len(told) - 3)
+        return "traffic does not change" + ("; other objects do" if others else "")
+    more = sum(len(lines) - 1 for lines in services.values()) + max(0, len(told) - 3)
     return "; ".join(code(line, _MAX_SUMMARY) for line in told[:3]) + (f"; {more} more" if more else "")
 
 
-def _json(preview: Preview) -> str:
+def _json(preview: Preview, services: Lines) -> str:
+    from weir.model.routing.words import as_json
+
     document: dict[str, Any] = {
         "changes": not preview.empty,
-        "services": {name: list(lines) for name, lines in preview.services.items()},
+        "services": services,
         "others": {kind: dict(ops) for kind, ops in preview.others.items()},
-        "details": {name: [change.data() for change in told] for name, told in preview.services.items()},
+        "details": {name: list(map(as_json, changed)) for name, changed in preview.services.items()},
     }
     return json.dumps(document, indent=2, ensure_ascii=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import click
 from rich.table import Table
@@ -12,7 +13,8 @@ from weir.cli.context import Context
 from weir.cli.options import json_option, say_left_over, stack_option
 from weir.console import Console, Text
 from weir.engine.history import Change, read_history
-from weir.engine.history import as_json as document
+from weir.engine.history import as_json as update_as_json
+from weir.model.routing.words import as_json as change_as_json
 
 
 @click.command("history")
@@ -29,7 +31,7 @@ def command(service: str | None, stack: str, limit: int, everything: bool, as_js
     context = Context(stack)
     say_left_over(context)
     found = [_of(change, service) for change in read_history(context.engine.revealed_history())]
-    kept = [change for change in found if everything or change.changes or not change.known][:limit]
+    kept = [change for change in found if everything or change.traffic or not change.known][:limit]
     if as_json:
         click.echo(json.dumps({"stack": stack, "updates": [document(change) for change in kept]}, indent=2, ensure_ascii=False))
         return
@@ -51,7 +53,13 @@ def _commit(change: Change) -> str:
 def _of(change: Change, service: str | None) -> Change:
     if service is None:
         return change
-    return replace(change, changes={name: lines for name, lines in change.changes.items() if name == service})
+    return replace(change, traffic={name: changed for name, changed in change.traffic.items() if name == service})
+
+
+def document(change: Change) -> dict[str, Any]:
+    """For programs; keys are only ever added. `details`: what it changed as data, by service, as `weir diff` has it."""
+    details = {name: list(map(change_as_json, changed)) for name, changed in change.traffic.items()}
+    return {**update_as_json(change), "details": details}
 
 
 def _nothing(change: Change) -> str:

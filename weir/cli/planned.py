@@ -22,6 +22,7 @@ from weir.model import ConfigError, Manifest, Service, ServiceTraffic, StackConf
 from weir.model.manifests.kubernetes import edited
 from weir.model.manifests.subsets import named, used
 from weir.model.routing.diff import changes
+from weir.model.routing.words import describe
 from weir.stack import stackfile, yaml_reader
 from weir.stack.edit import StackEdit
 from weir.yaml_writer import dump
@@ -170,7 +171,7 @@ def _lines(config: StackConfig, service: str, live: Live, take_back: bool, about
             raise
         return
     assert stands is not None  # required above
-    yield from changes(stands, replace(wanted, versions=stands.versions, policy=stands.policy), about)
+    yield from map(describe, changes(service, stands, replace(wanted, versions=stands.versions, policy=stands.policy), about))
 
 
 def _require(config: StackConfig, service: str, live: Live) -> None:

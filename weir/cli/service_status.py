@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from weir.measurement.observed import Observation
 from weir.model.config.actions import Fault
-from weir.model.routing.change import Change
+from weir.model.routing.diff import TrafficChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +40,5 @@ class ServiceStatus:
     name: str
     versions: tuple[VersionStatus, ...]
     faults: Mapping[str, Fault]
-    drift: tuple[Change, ...] | None
+    drift: tuple[TrafficChange, ...] | None
     observed: Observation | None = None

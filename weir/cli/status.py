@@ -207,7 +207,7 @@ def _status(name: str, context: Context, live: Live) -> ServiceStatus:
         failure = live.failure(name, version) if deployment else ""
         versions.append(VersionStatus(version, configured.get(version), actual.get(version), ready, desired, failure))
     faults = {route.name: route.fault for route in (there.routes if there else ()) if route.fault}
-    return ServiceStatus(name, tuple(versions), faults, None if there is None else tuple(changes(there, wanted)))
+    return ServiceStatus(name, tuple(versions), faults, None if there is None else tuple(changes(name, there, wanted)))
 
 
 def _default(service: ServiceTraffic) -> dict[str, Fraction]:

@@ -15,8 +15,9 @@ from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.console import Text
 from weir.measurement.observed import Observation
 from weir.model.config.actions import Fault
-from weir.model.routing.diff import fault, percent
 from weir.model.routing.expiry import ago
+from weir.model.routing.words import as_json as change_as_json
+from weir.model.routing.words import describe, fault, percent
 
 _BAR = 20
 
@@ -78,7 +79,7 @@ def _notes(status: ServiceStatus) -> Iterator[Text]:
         yield Text("not in the cluster yet: pulumi up", style="yellow")
     elif status.drift:
         yield Text("the cluster differs from the config (what is → what will be):", style="yellow")
-        yield from (Text(f"  {line}") for line in status.drift)
+        yield from (Text(f"  {describe(change)}") for change in status.drift)
         yield Text("pulumi up applies the config; pulumi up --refresh also undoes what was edited by hand")
 
 
@@ -135,8 +136,8 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
             {"route": route, "fault": fault(each), "until": None if each.until is None else each.until.text}
             for route, each in status.faults.items()
         ],
-        "drift": list(status.drift or ()),
-        "differences": [change.data() for change in status.drift or ()],
+        "drift": list(map(describe, status.drift or ())),
+        "differences": list(map(change_as_json, status.drift or ())),
     }
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from weir.model import ConfigError, Manifest, StackConfig, load, mesh, without_ended
 from weir.model.manifests.diff import differences
+from weir.model.routing.diff import TrafficChange
+from weir.model.routing.words import describe
 
 _PREFIX = "weir:"
 _KINDS = ("update", "destroy")
@@ -22,10 +24,14 @@ _KINDS = ("update", "destroy")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One update. `number` counts from 1; `changes` by service, in words; `commit` is git's hash, with `dirty` where files had been changed since.
+    """One update.
 
+    `number`: counted from 1.
+    `who`, `reason`: what somebody gave, else empty.
+    `commit`: git's hash; `dirty`: files had been changed since.
+    `traffic`: what it changed, by service.
+    `subject`, `author`: of the commit, whose author need not have made the update.
     `known`: whether anybody can tell what it changed, which takes its config and that of the update before it.
-    `who` and `reason` are what somebody gave, and else empty. `subject` and `author` are the commit's, who need not have made the update.
     """
 
     number: int
@@ -36,10 +42,15 @@ class Change:
     who: str
     commit: str
     dirty: bool
-    changes: Mapping[str, tuple[str, ...]]
+    traffic: Mapping[str, tuple[TrafficChange, ...]]
     subject: str = ""
     author: str = ""
     known: bool = True
+
+    @property
+    def changes(self) -> dict[str, tuple[str, ...]]:
+        """What it changed, by service, in words."""
+        return {name: tuple(map(describe, changed)) for name, changed in self.traffic.items()}
 
 
 def message(command: str, reason: str = "") -> str:
@@ -58,14 +69,14 @@ def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:
         after = None if destroyed else _config(entry)
         # A refresh or an import changes no traffic. Of a config that nobody can read nothing can be told, nor of what came after it.
         counts, readable = entry.get("kind") in _KINDS, destroyed or after is not None
-        told = differences(_objects(before), _objects(after)) if counts and readable and known else {}
-        found.append(_change(number, entry, told, known=not counts or (readable and known)))
+        traffic = differences(_objects(before), _objects(after)) if counts and readable and known else {}
+        found.append(_change(number, entry, traffic, known=not counts or (readable and known)))
         if counts and entry.get("result") == "succeeded":
             before, known = after, readable
     return found[::-1]
 
 
-def _change(number: int, entry: Mapping[str, Any], told: Mapping[str, tuple[str, ...]], *, known: bool) -> Change:
+def _change(number: int, entry: Mapping[str, Any], traffic: Mapping[str, tuple[TrafficChange, ...]], *, known: bool) -> Change:
     environment: Mapping[str, str] = entry.get("environment") or {}
     first, notes = _message(str(entry.get("message") or ""))
     # Without one of its own Pulumi gives an update the subject of the commit.
@@ -79,7 +90,7 @@ def _change(number: int, entry: Mapping[str, Any], told: Mapping[str, tuple[str,
         notes.get("by", ""),
         environment.get("git.head", "")[:12],
         environment.get("git.dirty") == "true",
-        told,
+        traffic,
         "" if given else first,
         environment.get("git.author", ""),
         known=known,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 from weir.errors import UsageError
 from weir.model.manifests.diff import differences, service_of
 from weir.model.manifests.kubernetes import Manifest
-from weir.model.routing.change import Change
+from weir.model.routing.diff import TrafficChange
+from weir.model.routing.words import as_json
 
 _KUBERNETES = "kubernetes:"
 _DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
@@ -38,9 +40,13 @@ class PreviewError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an update would do: `services` by name, each with its changes; `others`: how many objects of other kinds are created, updated, deleted or replaced."""
+    """What an update would do.
 
-    services: Mapping[str, tuple[Change, ...]]
+    `services`: the changes of each, by name.
+    `others`: by kind, how many objects of other kinds are created, updated, deleted or replaced.
+    """
+
+    services: Mapping[str, tuple[TrafficChange, ...]]
     others: Mapping[str, Mapping[str, int]]
 
     @property
@@ -72,8 +78,11 @@ def parse(document: Any) -> Preview:
         before += [(kind, old)] if old else []
         after += [(kind, new)] if new else []
     with _foreign("of a service"):
-        told = differences(before, after)
-    return Preview(told, {kind: dict(ops) for kind, ops in sorted(others.items())})
+        services = differences(before, after)
+        # What cannot be told is no object of weir's either.
+        for change in chain.from_iterable(services.values()):
+            as_json(change)
+    return Preview(services, {kind: dict(ops) for kind, ops in sorted(others.items())})
 
 
 def _is_step(step: Any) -> bool:

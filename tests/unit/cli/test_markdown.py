@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from weir.cli.diff import markdown
-from weir.engine.preview import Preview
 from weir.markdown import block, code
-from weir.model.routing.change import Change
 from weir.visible import in_one_line, visible
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -106,8 +104,7 @@ PREVIEWS = st.dictionaries(TEXT, st.lists(TEXT, min_size=1, max_size=3), max_siz
 @given(TEXT, PREVIEWS, st.dictionaries(TEXT, st.just({"created": 1}), max_size=2))
 def test_what_an_update_changes_is_text(stack: str, services: dict[str, list[str]], others: dict[str, dict[str, int]]) -> None:
     """One line that says it all, then a fold with one item for each change: that is all there is, and each text is whole."""
-    preview = Preview({name: tuple(Change(line, "x") for line in lines) for name, lines in services.items()}, others)
-    text = markdown(preview, stack)
+    text = markdown(stack, services, others)
     lines = [f"{name}: {line}" for name, told in services.items() for line in told]
     lines += [f"other objects: {', '.join(f'1 {kind} created' for kind in others)}"] if others else []
     opened = ["<details><summary>All changes</summary>", "bullet_list_open"] if lines else []

@@ -14,7 +14,7 @@ from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
 from weir.measurement.observed import Counts, Observation
 from weir.model import Duration, Fault, load, traffic
-from weir.model.routing.change import Change
+from weir.model.routing.diff import TrafficChange
 from weir.model.values.instants import Instant
 
 SEEN = Observation(
@@ -27,6 +27,9 @@ SEEN = Observation(
     },
 )
 VERSIONS = (VersionStatus("v1", Fraction(80), Fraction(100), 3, 3), VersionStatus("v2", Fraction(20), None, 0, 1, "ImagePullBackOff"))
+SPLIT = TrafficChange(
+    "split", "backend", "default", before={"v1": Fraction(80), "v2": Fraction(20)}, after={"v1": Fraction(100)}, about=("v2",)
+)
 
 
 def fault(until: datetime | None) -> Fault:
@@ -88,7 +91,7 @@ def test_faults_say_how_long_they_last() -> None:
 
 def test_what_differs_is_said() -> None:
     """Each difference is a line, with what to type; a service that is not in the cluster says so."""
-    lines = shown(ServiceStatus("backend", VERSIONS, {}, (Change("v2 20 % → 0 % (v1 80 % → 100 %)", "split"),)))
+    lines = shown(ServiceStatus("backend", VERSIONS, {}, (SPLIT,)))
     assert "  v2 20 % → 0 % (v1 80 % → 100 %)" in lines
     assert "v2 does not become ready: ImagePullBackOff" in lines
     assert "not in the cluster yet: pulumi up" in shown(ServiceStatus("backend", VERSIONS, {}, None))
@@ -114,3 +117,13 @@ def test_programs_get_the_same() -> None:
     assert document["faults"] == [{"route": "default", "fault": "50 % of requests delayed 3 s", "until": None}]
     unseen = as_json(ServiceStatus("backend", VERSIONS, {}, None))
     assert (unseen["observed"], unseen["inCluster"], unseen["versions"][0]["observedPercent"]) == (None, False, None)
+
+
+def test_programs_get_what_differs_as_data() -> None:
+    """Each difference is there in words and as values, in the same order; nothing where the service is not in the cluster."""
+    document = as_json(ServiceStatus("backend", VERSIONS, {}, (SPLIT,)))
+    text = "v2 20 % → 0 % (v1 80 % → 100 %)"
+    split = {"kind": "split", "route": "default", "version": None, "before": {"v1": 80, "v2": 20}, "after": {"v1": 100}, "text": text}
+    assert (document["drift"], document["differences"]) == ([text], [split])
+    unseen = as_json(ServiceStatus("backend", VERSIONS, {}, None))
+    assert (unseen["drift"], unseen["differences"]) == ([], [])

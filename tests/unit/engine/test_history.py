@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.model.test_rules import service
+from weir.cli.history import document
 from weir.engine.history import as_json, read_history
 
 
@@ -140,3 +141,18 @@ def test_programs_get_the_same() -> None:
         "author": "Ada",
         "changes": {"backend": ["new service: v1 100 %"]},
     }
+
+
+def test_programs_get_each_change_as_data() -> None:
+    """From one update to the next, by service, with the words that stand in `changes`."""
+    [again, moved, first] = map(document, read_history([AGAIN, MOVED, FIRST]))
+    assert first["details"]["backend"][0]["after"] == {"v1": 100}
+    [split] = moved["details"]["backend"]
+    assert (split["kind"], split["route"], split["version"]) == ("split", "default", "v2")
+    assert (split["before"], split["after"]) == ({"v1": 100}, {"v1": 80, "v2": 20})
+    assert [(each["kind"], each["before"], each["after"]) for each in again["details"]["backend"]] == [
+        ("split", {"v1": 80, "v2": 20}, {"v1": 50, "v2": 50}),
+        ("image", "app:1", "app:2"),
+    ]
+    for update in (again, moved, first):
+        assert {name: [each["text"] for each in told] for name, told in update["details"].items()} == update["changes"]

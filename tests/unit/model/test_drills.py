@@ -11,6 +11,8 @@ from tests.unit.model.test_rules import backend, lines
 from weir.model import Sender, ended, load, mesh, outputs, plain_route, read, traffic, without_ended
 from weir.model.routing.diff import changes
 from weir.model.routing.expiry import ago, endings
+from weir.model.routing.resolve import ServiceTraffic
+from weir.model.routing.words import describe
 
 UNTIL = "2026-11-25T14:00:00Z"
 END = datetime(2026, 11, 25, 14, tzinfo=UTC)
@@ -65,16 +67,21 @@ def test_the_end_is_read_back(keys: dict[str, Any]) -> None:
     assert any(route.fault and route.fault.until and route.fault.until.moment == END for route in found.routes)
 
 
+def said(before: ServiceTraffic, after: ServiceTraffic) -> list[str]:
+    """What differs, in words."""
+    return [describe(change) for change in changes("backend", before, after)]
+
+
 def test_a_drill_is_told_in_words() -> None:
     """Its beginning and its end are a line each that says what happens, to whom, and until when."""
     plain, all_of_it, some = (
         traffic(load(backend(**keys)).services["backend"], "demo") for keys in ({}, {"drill": DRILL}, {"drill": {**DRILL, "match": SOME}})
     )
-    assert changes(plain, all_of_it) == [f"new fault: 50 % of requests delayed 3 s, until {UNTIL}"]
-    assert changes(all_of_it, plain) == [f"fault removed: 50 % of requests delayed 3 s, until {UNTIL}"]
+    assert said(plain, all_of_it) == [f"new fault: 50 % of requests delayed 3 s, until {UNTIL}"]
+    assert said(all_of_it, plain) == [f"fault removed: 50 % of requests delayed 3 s, until {UNTIL}"]
     told = f"requests with x-drill: on: 50 % of requests delayed 3 s, until {UNTIL}"
-    assert changes(plain, some) == [f"new drill: {told}"]
-    assert changes(some, plain) == [f"drill ended: {told}"]
+    assert said(plain, some) == [f"new drill: {told}"]
+    assert said(some, plain) == [f"drill ended: {told}"]
 
 
 def test_a_fault_that_has_ended_is_refused_and_left_out() -> None:

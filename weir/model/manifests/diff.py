@@ -1,16 +1,24 @@
-"""What two sets of Kubernetes objects differ in for traffic and pods, in words, service by service."""
+"""What two sets of Kubernetes objects differ in for traffic and pods, service by service."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from fractions import Fraction
 
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.read import read
-from weir.model.routing.change import Change
-from weir.model.routing.diff import changes, percent, percents, shares
+from weir.model.routing.diff import TrafficChange, changes, percents
 from weir.model.routing.resolve import ServiceTraffic
+
+# Kind of change → the keys of a container that it is about.
+_UNSHOWN = {
+    "args": ("args",),
+    "env": ("env", "envFrom"),
+    "resources": ("resources",),
+    "securityContext": ("securityContext",),
+    "probes": ("readinessProbe", "livenessProbe", "startupProbe"),
+}
 
 
 @dataclass(slots=True)
@@ -34,8 +42,8 @@ def service_of(kind: str, manifest: Manifest) -> str | None:
     return None
 
 
-def differences(before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[str, Manifest]]) -> Mapping[str, tuple[Change, ...]]:
-    """The lines by service, sorted by name; services without a difference are left out. Objects are given with their kinds.
+def differences(before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[str, Manifest]]) -> Mapping[str, tuple[TrafficChange, ...]]:
+    """The changes by service, sorted by name; services without a difference are left out. Objects are given with their kinds.
 
     An object that is in neither has not changed. Raises KeyError, TypeError or pydantic's ValidationError for objects that weir would not
     have written.
@@ -46,8 +54,8 @@ def differences(before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[st
             name = service_of(kind, manifest)
             if name is not None:
                 _put(sides.setdefault(name, (_Side(), _Side()))[index], kind, manifest)
-    told = {name: tuple(_lines(*both)) for name, both in sorted(sides.items())}
-    return {name: lines for name, lines in told.items() if lines}
+    found = {name: tuple(_changes(name, *both)) for name, both in sorted(sides.items())}
+    return {name: changed for name, changed in found.items() if changed}
 
 
 def _put(side: _Side, kind: str, manifest: Manifest) -> None:
@@ -59,18 +67,18 @@ def _put(side: _Side, kind: str, manifest: Manifest) -> None:
         side.pods[manifest["metadata"]["labels"]["version"]] = manifest
 
 
-def _lines(before: _Side, after: _Side) -> list[Change]:
+def _changes(service: str, before: _Side, after: _Side) -> list[TrafficChange]:
     old, new = _traffic(before, after), _traffic(after, before)
     if before.route is None and after.route is not None:
-        lines = [Change(f"new service: {_split(new)}", "service", after=_shares(new))]
+        found = [TrafficChange("service", service, after=_split(new))]
     elif after.route is None and before.route is not None:
-        lines = [Change(f"service removed; it had {_split(old)}", "service", before=_shares(old))]
+        found = [TrafficChange("service", service, before=_split(old))]
     else:
-        lines = changes(old, new)
+        found = changes(service, old, new)
     for version in dict.fromkeys((*before.pods, *after.pods)):
         if version in before.pods and version in after.pods:
-            lines += _pods(version, before.pods[version]["spec"], after.pods[version]["spec"])
-    return lines
+            found += _pods(service, version, before.pods[version]["spec"], after.pods[version]["spec"])
+    return found
 
 
 def _traffic(side: _Side, other: _Side) -> ServiceTraffic:
@@ -80,38 +88,17 @@ def _traffic(side: _Side, other: _Side) -> ServiceTraffic:
     return read(route, side.rules)
 
 
-def _split(service: ServiceTraffic) -> str:
-    weights = service.routes[-1].weights if service.routes else {}
-    return ", ".join(f"{version} {percent(share)}" for version, share in percents(weights).items()) or "answered by the proxy"
+def _split(traffic: ServiceTraffic) -> Mapping[str, Fraction]:
+    """Percent by version of the default route; empty where no version answers."""
+    return percents(traffic.routes[-1].weights) if traffic.routes else {}
 
 
-def _shares(service: ServiceTraffic) -> dict[str, int | float]:
-    return shares(service.routes[-1].weights) if service.routes else {}
-
-
-def _pods(version: str, before: Manifest, after: Manifest) -> list[Change]:
+def _pods(service: str, version: str, before: Manifest, after: Manifest) -> Iterator[TrafficChange]:
     """What is different in the pods; values that can be long, or secret, are not shown."""
-    lines = []
-
-    def told(text: str, kind: str, was: Any = None, becomes: Any = None) -> None:
-        lines.append(Change(f"{version} {text}", kind, version=version, before=was, after=becomes))
-
-    if (was := before.get("replicas")) != (becomes := after.get("replicas")):
-        told(f"pods {was} → {becomes}", "replicas", was, becomes)
     old, new = (spec["template"]["spec"]["containers"][0] for spec in (before, after))
-    if (was := old.get("image")) != (becomes := new.get("image")):
-        told(f"image {_images(str(was), str(becomes))}", "image", was, becomes)
-    named = {"args": "arguments", "env": "environment", "resources": "resources", "securityContext": "security context"}
-    for key, name in named.items():
-        if old.get(key) != new.get(key) or (key == "env" and old.get("envFrom") != new.get("envFrom")):
-            told(f"{name} changed", key)
-    if any(old.get(probe) != new.get(probe) for probe in ("readinessProbe", "livenessProbe", "startupProbe")):
-        told("probes changed", "probes")
-    return lines
-
-
-def _images(before: str, after: str) -> str:
-    """Both images; the tags alone where only these differ."""
-    old, _, old_tag = before.rpartition(":")
-    new, _, new_tag = after.rpartition(":")
-    return f"{old_tag} → {new_tag}" if old and old == new else f"{before} → {after}"
+    for kind, was, becomes in (("replicas", before, after), ("image", old, new)):
+        if was.get(kind) != becomes.get(kind):
+            yield TrafficChange(kind, service, version=version, before=was.get(kind), after=becomes.get(kind))
+    for kind, keys in _UNSHOWN.items():
+        if any(old.get(key) != new.get(key) for key in keys):
+            yield TrafficChange(kind, service, version=version)
