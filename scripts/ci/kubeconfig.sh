@@ -12,7 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need_project "$@"
 [[ -n ${KUBECONFIG_CONTENT:-} ]] || fail 2 "KUBECONFIG_CONTENT is empty: it has to hold the kubeconfig of the cluster of stack $1"
 
-named=$(python -c 'import sys; from weir.cli.options import load_stack; print(load_stack(sys.argv[1], None).kubeconfig or "")' "$1") \
+named=$(python -c 'import sys; from weir.cli.context import Context; print(Context(sys.argv[1]).config.kubeconfig or "")' "$1") \
   || fail 2 "Pulumi.$1.yaml is not sound: weir check --stack $1 says what is wrong with it"
 path=${named:-$RUNNER_TEMP/kubeconfig}
 path=${path/#\~\//$HOME/}

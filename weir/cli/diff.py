@@ -42,6 +42,7 @@ _MAX_SUMMARY = 170
 @click.option("--exit-code", is_flag=True, help="End with 1 when something changes, as git diff does.")
 def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
     """Say what an update of the stack would change for traffic and pods; other objects are counted. Ends with 0 whether or not something changes."""
+    # They bring the model along, which the help of the command does without.
     from weir.engine.preview import PreviewError, parse
     from weir.jsontext import NotJsonError, loads
     from weir.model.routing.words import describe
@@ -119,7 +120,7 @@ def _summary(services: Lines, others: Counts) -> str:
 
 
 def _json(preview: Preview, services: Lines) -> str:
-    from weir.model.routing.words import as_json
+    from weir.model.routing.words import as_json  # as above
 
     document: dict[str, Any] = {
         "changes": not preview.empty,

@@ -58,7 +58,7 @@ def test_words_are_made_from_the_data_alone() -> None:
     assert describe(TrafficChange("env", "backend", version="v2")) == "v2 environment changed"
 
 
-VERSIONS = {"v1": {}, "v2": {}, "v3": {}}
+VERSIONS: dict[str, Any] = {"v1": {}, "v2": {}, "v3": {}}
 
 
 @pytest.mark.parametrize(
