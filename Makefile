@@ -37,7 +37,7 @@ soak: $(VENV)/installed-dev
 # The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: over an hour.
 soak-tests: $(VENV)/installed-dev
 	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py \
-	  tests/live/test_killed.py tests/live/test_interrupted.py
+	  tests/live/test_killed.py tests/live/test_interrupted.py tests/live/test_abort.py tests/live/test_workflows.py
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .
@@ -45,10 +45,11 @@ lint: $(VENV)/installed-dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 4; $(BIN)/lint-imports > /dev/null
 
-# The parts of docs/ that are made from the model; a test compares them.
-docs: $(VENV)/installed
+# What is made from the model: parts of docs/, and the arguments of the components; tests compare them.
+docs: $(VENV)/installed-dev
 	@$(BIN)/weir schema --format markdown > docs/reference/config.md.new && mv docs/reference/config.md.new docs/reference/config.md
 	@$(BIN)/weir schema > docs/reference/stack.schema.json.new && mv docs/reference/stack.schema.json.new docs/reference/stack.schema.json
+	@$(BIN)/weir schema --format python > components/args.new && mv components/args.new components/args.py && $(BIN)/ruff format --quiet components/args.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

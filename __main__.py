@@ -1,22 +1,22 @@
 """The Pulumi program of weir: the config of a stack, the components it describes, the outputs."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pulumi
 
+from components.args import ClientArgs, GatewayArgs, MeshServiceArgs
 from components.client import Client
-from components.cluster import cluster
+from components.cluster import ClusterArgs, provider
 from components.entrances import warn_of_unserved
-from components.gateway import Gateway
 from components.handed import handed_over
+from components.istio import Gateway
 from components.mesh_service import MeshService
-from components.safeguards import Safeguards
-from components.stack_namespace import StackNamespace, left_alone
-from components.standing import Standing
+from components.safeguards import safeguards
+from components.stack_namespace import StackNamespace, StackNamespaceArgs, left_alone
 from components.warned import warn
-from weir.model import ServiceObjects, StackConfig, ended, mesh, outputs, warnings, without_ended
+from weir.model import StackConfig, ended, outputs, warnings, without_ended
+from weir.model.manifests.kubernetes import namespace as namespace_manifest
 from weir.program_environment import ROUTES_ALONE, WARNED, variable
 
 
@@ -29,47 +29,42 @@ def stack_config() -> StackConfig:
 
 
 config = stack_config()
-provider = cluster(config.kube_context, config.kubeconfig)
-opts = pulumi.ResourceOptions(provider=provider)
-guard = Safeguards(config)
+cluster = ClusterArgs.of(config)
+opts = pulumi.ResourceOptions(provider=provider(cluster))
+guard = safeguards(cluster)
+if not config.ephemeral:
+    # Every rule asks what stands there.
+    guard.cluster.look_ahead(config.namespace)
 
-# The resources there are, and all about them but the name of an ephemeral namespace, are known here. What contains that name
-# is computed again by the same function once it is known; an update of any other stack knows it in its first preview.
-plan = mesh(config, config.namespace)
-own = plan.namespace or left_alone(config)
-made = StackNamespace("namespace", own, config, guard, opts) if own else None
-standing = Standing(config, plan, made.name if made and plan.namespace else pulumi.Output.from_input(config.namespace), guard)
-namespace = standing.checked()
-placed = namespace.apply(lambda name: mesh(config, name))
-
-
-def placed_service(name: str) -> pulumi.Output[ServiceObjects]:
-    """The objects of one service with the real namespace in their hosts."""
-    return placed.apply(lambda real: real.services[name])
-
+own = namespace_manifest(config.namespace, config.revision) if config.create_namespace else left_alone(config)
+made = (
+    StackNamespace(
+        "namespace",
+        StackNamespaceArgs(manifest=own, ephemeral=config.ephemeral, keep=not config.create_namespace, cluster=cluster),
+        opts,
+    )
+    if own
+    else None
+)
+namespace = made.name if made and config.create_namespace else pulumi.Output.from_input(config.namespace)
 
 # A release has said them once, and has this run twice, for its preview and for the update.
 if not variable(WARNED):
-    warn_of_unserved(config, guard)
+    warn_of_unserved(config, guard.cluster)
     for warning in warnings(config):
         warn(str(warning))
 
 # A release reaches the routes of some services alone: nothing else is registered, and all of it stays as it is.
 alone = json.loads(variable(ROUTES_ALONE) or "null")
 if alone is not None and not pulumi.runtime.is_dry_run():
-    guard.acknowledgement.begin()
-if alone is not None:
-    for name in alone:
-        MeshService(
-            name, plan.services[name], placed_service(name), namespace, config.ready_timeout, guard, standing, (), opts, route_alone=True
-        )
-    plan = replace(plan, gateways={}, services={}, clients={})
+    guard.propagation.begin()
 
-gateways = [Gateway(name, manifest, manifest["spec"], namespace, guard, opts=opts) for name, manifest in plan.gateways.items()]
-for name, service in plan.services.items():
-    MeshService(name, service, placed_service(name), namespace, config.ready_timeout, guard, standing, gateways, opts)
-for name, client in plan.clients.items():
-    Client(name, client, namespace, config.ready_timeout, guard, opts)
+for name in config.gateways if alone is None else ():
+    Gateway(name, GatewayArgs(namespace=namespace, selector={}, servers=[], cluster=cluster, stack=config), opts)
+for name in config.services if alone is None else alone:
+    MeshService(name, MeshServiceArgs(namespace=namespace, stable="", versions={}, cluster=cluster, stack=config), opts)
+for name in config.clients if alone is None else ():
+    Client(name, ClientArgs(namespace=namespace, image="", cluster=cluster, stack=config), opts)
 
 stack_outputs = namespace.apply(lambda name: outputs(config, name))
 pulumi.export("namespace", stack_outputs["namespace"])

@@ -8,22 +8,20 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
+from components.cluster import Cluster
+from components.propagation import Propagation
 from components.warned import warn
 from weir.cluster.errors import ClusterError
-from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES, Mark
-from weir.cluster.proxies import mark
+from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES
 from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
 from weir.model.manifests.kubernetes import LAGGING, SPEC
 from weir.program_environment import FOLLOWED, variable
-
-if TYPE_CHECKING:
-    from components.safeguards import Safeguards
 
 _TYPES = {"VirtualService": ROUTES, "DestinationRule": CLUSTERS, "Gateway": LISTENERS}
 _PUT_BACK_SECONDS = 3.0
@@ -78,11 +76,10 @@ def _subset(spec: Mapping[str, Any], culprit: Culprit) -> bool:
 class Acknowledgement:
     """The rules that one run of the program changes, and what has come of them."""
 
-    def __init__(self, guard: Safeguards) -> None:
-        """Nothing is asked yet."""
-        self._guard = guard
+    def __init__(self, cluster: Cluster, propagation: Propagation, *, force: bool) -> None:
+        """`force`: go on where proxies reject what was there before."""
+        self._cluster, self._propagation, self._force = cluster, propagation, force
         self._changes: dict[tuple[str, str, str], RuleChange] = {}
-        self._marking: asyncio.Future[dict[str, Mark]] | None = None
         self._followed: dict[str, int] = {}
 
     async def note(self, args: pulumi.ResourceHookArgs) -> None:
@@ -92,37 +89,20 @@ class Acknowledgement:
         kind, metadata = inputs["kind"], inputs["metadata"]
         if pulumi.runtime.is_dry_run() or not isinstance(inputs["spec"], Mapping):
             return
-        stood = await self._guard.standing(metadata["namespace"], kind, metadata["name"])
+        stood = await self._cluster.standing(metadata["namespace"], kind, metadata["name"])
         change = RuleChange(kind, metadata["namespace"], metadata["name"], before["spec"] if before else None, inputs["spec"], stood)
         self._changes[(kind, change.namespace, change.name)] = change
-        await self.mark()
-
-    def begin(self) -> None:
-        """Note how far istiod has come while the engine still starts: a release is sure to change a rule, and would wait for it then."""
-        self._marking = asyncio.ensure_future(self._guard.aside(self._mark))
-
-    async def mark(self) -> dict[str, Mark]:
-        """How far each istiod had come before the first change; empty where it cannot be asked, which whoever waits then says."""
-        if self._marking is None:
-            self.begin()
-        assert self._marking is not None
-        return await asyncio.shield(self._marking)
-
-    def _mark(self) -> dict[str, Mark]:
-        try:
-            return mark(*self._guard.istiod())
-        except ClusterError:
-            return {}
+        await self._propagation.mark()
 
     async def stands(self, kind: str, namespace: str, name: str, metadata: Mapping[str, Any]) -> None:
         """Refuse an object that this update does not change and that is not in the cluster as the last one wrote it: proxies may have rejected that.
 
         One that proxies had not acknowledged when the last update gave up is one to wait for.
         """
-        if pulumi.runtime.is_dry_run() or self._guard.force or (kind, namespace, name) in self._changes:
+        if pulumi.runtime.is_dry_run() or self._force or (kind, namespace, name) in self._changes:
             return
         written = (metadata.get("annotations") or {}).get(SPEC)
-        asked = await self._guard.ask(lambda: [self._guard.state(namespace).find(kind, name)], None)
+        asked = await self._cluster.ask(lambda: [self._cluster.state(namespace).find(kind, name)], None)
         if asked is None:
             return
         [found] = asked
@@ -155,8 +135,8 @@ class Acknowledgement:
         """Note it on the objects, which is where the next update looks."""
         for change in changes:
             try:
-                kubectl = self._guard.kubectl(change.namespace)
-                await self._guard.aside(lambda kubectl=kubectl, change=change: mark_lagging(kubectl, change.kind, change.name, lagging))  # type: ignore[misc]
+                kubectl = self._cluster.kubectl(change.namespace)
+                await self._cluster.aside(lambda kubectl=kubectl, change=change: mark_lagging(kubectl, change.kind, change.name, lagging))  # type: ignore[misc]
             except ClusterError as error:
                 warn(f"{error}; {'the next update will not ask about it' if lagging else 'the next update asks about it once more'}")
 
@@ -170,7 +150,7 @@ class Acknowledgement:
         """Return when proxies know the versions that are wanted. The rules of their host that they reject are put back."""
         changes = [change for change in self._of(want.namespace, want.host) if change.kind == "DestinationRule"]
         written = {subset["name"] for change in changes for subset in change.after.get("subsets", [])}
-        there = await self._guard.ask(lambda: self._guard.state(want.namespace).subsets(want.host), want.known)
+        there = await self._cluster.ask(lambda: self._cluster.state(want.namespace).subsets(want.host), want.known)
         if missing := want.known - written - there:
             raise pulumi.RunError(
                 f"no DestinationRule in the cluster has {want.service} {', '.join(sorted(missing))} any more: it was put back because proxies rejected"
@@ -186,7 +166,7 @@ class Acknowledgement:
         give_up = time.monotonic() + _ANOTHER_SECONDS
         while True:
             try:
-                return await self._guard.wait(want, await self.mark())
+                return await self._propagation.wait(want, await self._propagation.mark())
             except pulumi.RunError:
                 if want.changed:
                     await self._mark_lagging(changes, lagging=True)
@@ -205,7 +185,7 @@ class Acknowledgement:
 
     def refuse(self, error: RejectedError) -> None:
         """What was rejected before, or is somebody else's: said, with whose it is; force goes on."""
-        if self._guard.force:
+        if self._force:
             warn(f"{error}; weir:force goes on all the same")
             return
         raise pulumi.RunError(f"{error}\nThat is no fault of this change: have it fixed there, or go on all the same with weir:force: true")
@@ -215,20 +195,20 @@ class Acknowledgement:
         names = ", ".join(f"{change.kind} {change.namespace}/{change.name}" for change in changes)
         try:
             for change in changes:
-                await self._guard.aside(lambda change=change: self._put_back(change))  # type: ignore[misc]
+                await self._cluster.aside(lambda change=change: self._put_back(change))  # type: ignore[misc]
         except ClusterError as failed:
             return f"{error}\n{failed}; until then proxies keep what they had"
         removed = all(change.stood is None for change in changes)
         done = f"{names} {'is removed again' if removed else 'is put back as it was'}"
         try:
-            await self._guard.wait(Want(want.host, changed=error.rejections[0].kind, seen_by=want.seen_by), None, _PUT_BACK_SECONDS)
+            await self._propagation.wait(Want(want.host, changed=error.rejections[0].kind, seen_by=want.seen_by), None, _PUT_BACK_SECONDS)
         except (ClusterError, pulumi.RunError) as left:
             done += f", and proxies have not taken that yet: {left}"
         # What Pulumi believes to be there, and is not, it cannot change.
         return f"{error}\n{done}. Correct the config, then run pulumi up{' --refresh' if any(change.stood is None for change in changes) else ''}"
 
     def _put_back(self, change: RuleChange) -> None:
-        put_back(self._guard.kubectl(change.namespace), change.kind, change.name, change.stood)
+        put_back(self._cluster.kubectl(change.namespace), change.kind, change.name, change.stood)
 
 
 def _wants(host: str, changes: Iterable[RuleChange]) -> Iterator[tuple[Want, list[RuleChange]]]:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+from typing import Any
+
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.core.v1 import Secret
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components.placement import After, placed
-from components.safeguards import Safeguards
-from components.version_secret import version_secret
-from weir.model import Duration, Manifest
+from components.args import BackendVersionArgs, MeshServiceArgs, VersionArgs
+from components.checked import Checked
+from components.placement import Place, placed
+from components.standing import standing
+from weir.model import Manifest, VersionObjects
 from weir.model.manifests.kubernetes import with_secret
+from weir.model.manifests.mesh import service_objects
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeVersion:
+    """The objects of a version that a component is to create, instead of making them from arguments."""
+
+    objects: VersionObjects
+    checked: Checked
+    place: Place
 
 
 class BackendVersion(pulumi.ComponentResource):
@@ -18,40 +33,74 @@ class BackendVersion(pulumi.ComponentResource):
 
     deployment: Deployment
 
-    def __init__(
-        self,
-        name: str,
-        manifest: Manifest,
-        secret: Manifest | None,
-        disruption_budget: Manifest | None,
-        namespace: pulumi.Input[str],
-        ready_timeout: Duration,
-        guard: Safeguards,
-        after: After = (),
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """`secret`: what of its environment nobody is shown; `after`: what must exist before the pods.
-
-        `ready_timeout`: how long the pods may take to become ready before the update fails.
-        """
+    def __init__(self, name: str, args: BackendVersionArgs | MadeVersion, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Raises RunError with all that is wrong with the arguments."""
         super().__init__("weir:mesh:BackendVersion", name, None, opts)
-        spec = with_secret(manifest["spec"], secret, version_secret(name, secret, namespace, self)) if secret else manifest["spec"]
+        made = args if isinstance(args, MadeVersion) else _made(name, args)
+        objects, place = made.objects, made.place
+        manifest = objects.deployment
+        assert manifest is not None, "a version without an image has no pods"
+        spec = made.checked.filled(manifest["spec"])
+        if objects.secret:
+            spec = with_secret(spec, objects.secret, self._secret(name, objects.secret, made))
         self.deployment = Deployment(
             name,
-            metadata=placed(manifest, namespace, guard),
+            metadata=placed(manifest, place),
             spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=after,
-                hooks=guard.pods,
-                custom_timeouts=pulumi.CustomTimeouts(create=ready_timeout.text, update=ready_timeout.text),
+                depends_on=place.after,
+                hooks=place.guard.pods,
+                custom_timeouts=pulumi.CustomTimeouts(create=place.guard.ready_timeout, update=place.guard.ready_timeout),
             ),
         )
-        if disruption_budget:
+        if objects.disruption_budget:
             PodDisruptionBudget(
                 name,
-                metadata=placed(disruption_budget, namespace, guard),
-                spec=disruption_budget["spec"],
-                opts=pulumi.ResourceOptions(parent=self, hooks=guard.bare),
+                metadata=placed(objects.disruption_budget, place),
+                spec=objects.disruption_budget["spec"],
+                opts=pulumi.ResourceOptions(parent=self, hooks=place.guard.bare),
             )
         self.register_outputs({"deployment": manifest["metadata"]["name"]})
+
+    def _secret(self, name: str, manifest: Manifest, made: MadeVersion) -> pulumi.Output[str]:
+        """The Secret of what of the pods' environment nobody is shown, under a name that Pulumi generates, which is what is returned.
+
+        Other values are another Secret with another name. So the pods' template changes, and new pods start with the new values; the Secret
+        before it goes last, once no pod needs it. A name says nothing of the values, where a digest of them could be guessed. Nobody can have
+        made an object of such a name, so the cluster is not asked whether somebody has.
+        """
+        metadata = {key: value for key, value in placed(manifest, made.place, new=True).items() if key != "name"}
+        secret = Secret(
+            name,
+            metadata=metadata,
+            type=manifest["type"],
+            immutable=manifest["immutable"],
+            string_data={key: pulumi.Output.secret(_text(made.checked.filled(value))) for key, value in manifest["stringData"].items()},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        known_as: pulumi.Output[str] = secret.metadata.apply(lambda given: str(given["name"]))
+        return known_as
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, pulumi.Output) else value.text
+
+
+def _made(name: str, args: BackendVersionArgs) -> MadeVersion:
+    own = {each.name: getattr(args, each.name) for each in fields(args) if each.name in {field.name for field in fields(VersionArgs)}}
+    whole = MeshServiceArgs(
+        namespace=args.namespace,
+        versions={args.version: VersionArgs(**own)},
+        stable=args.version,
+        target_port=args.target_port,
+        protocol=args.protocol,
+        cluster=args.cluster,
+    )
+    checked = Checked("BackendVersion", "services", args.service, whole)
+    objects = service_objects(args.service, checked.config, checked.config.namespace).versions[args.version]
+    if objects.deployment is None:
+        raise pulumi.RunError(f'BackendVersion "{name}": image: missing; name the image its pods run')
+    there = standing(args.cluster, args.namespace)
+    there.declare(*(each for each in (objects.secret, objects.deployment, objects.disruption_budget) if each))
+    return MadeVersion(objects=objects, checked=checked, place=there.place())

@@ -1,14 +1,137 @@
-"""The one explicit provider: which cluster all resources of a stack go to."""
+"""The cluster of a program: which it is, how it is asked, and what it has answered in this run."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+import pulumi
 from pulumi_kubernetes import Provider
 
+from components.warned import warn
+from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.live import Live, live
+from weir.model import StackConfig
+from weir.model.manifests.order import Objects
 
-def cluster(context: str | None, kubeconfig: str | None) -> Provider:
-    """The provider for a context of a kubeconfig; kubectl's defaults stand in for what is None.
+Answer = TypeVar("Answer")
+_QUESTIONS_AT_A_TIME = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterArgs:
+    """Which cluster it is, and how a component works on it. Components with the same settings share what the cluster has answered."""
+
+    kubeconfig: str | None = None
+    """path of the kubeconfig, relative to the project; kubectl's default when left out"""
+    kube_context: str | None = None
+    """context of the kubeconfig; the current one when left out"""
+    cluster_domain: str = "cluster.local"
+    """the cluster's DNS domain"""
+    istiod_namespace: str = "istio-system"
+    """the namespace istiod runs in"""
+    propagation_timeout: str = "30s"
+    """duration: how long proxies may take before an update fails; traffic stays as it was"""
+    propagation_grace: str = "5s"
+    """duration: how long to wait where istiod cannot be asked"""
+    ready_timeout: str = "2m"
+    """duration: how long pods may take to become ready before an update fails"""
+    adopt: bool = False
+    """whether objects that exist, and that this stack did not create, are taken over"""
+    force: bool = False
+    """whether to go on where requests would be lost, which is refused otherwise"""
+
+    @classmethod
+    def of(cls, config: StackConfig) -> ClusterArgs:
+        """The settings of a stack."""
+        return cls(
+            kubeconfig=config.kubeconfig,
+            kube_context=config.kube_context,
+            cluster_domain=config.cluster_domain,
+            istiod_namespace=config.propagation.istiod_namespace,
+            propagation_timeout=config.propagation.timeout.text,
+            propagation_grace=config.propagation.grace.text,
+            ready_timeout=config.ready_timeout.text,
+            adopt=config.adopt,
+            force=config.force,
+        )
+
+
+def provider(args: ClusterArgs) -> Provider:
+    """The one explicit provider of a stack, for its context of a kubeconfig; kubectl's defaults stand in for what is None.
 
     `kubeconfig` is a path, resolved by the provider, which runs in the project's directory. It is handed on as it is: the state then
     holds neither the credentials in the file nor a directory of this machine.
     """
-    return Provider("cluster", context=context, kubeconfig=kubeconfig)
+    return Provider("cluster", context=args.kube_context, kubeconfig=args.kubeconfig)
+
+
+class Cluster:
+    """What the cluster answers in one run of a program. Each namespace is read once."""
+
+    def __init__(self, args: ClusterArgs) -> None:
+        """Nothing is asked yet."""
+        self._args = args
+        self._live: dict[str, Live] = {}
+        self._finding = Lock()
+        self._unasked: set[str] = set()
+        # Not the event loop's own threads: those may all be waiting for the engine, which waits for these answers.
+        self._asking = ThreadPoolExecutor(_QUESTIONS_AT_A_TIME, thread_name_prefix="weir-asks")
+
+    def look_ahead(self, namespace: str) -> None:
+        """Begin to read a namespace: the answer comes while the engine still sees to it."""
+        self._asking.submit(lambda: self.state(namespace).read())
+
+    async def objects(self, namespace: str | None) -> Objects | None:
+        """What stands in the namespace; None where the cluster cannot be asked. A namespace that has no name yet has nothing in it."""
+        if namespace is None:
+            return {}
+        return await self.ask(lambda: self.state(namespace).objects, None)
+
+    async def standing(self, namespace: str, kind: str, name: str) -> dict[str, Any] | None:
+        """The object as it stood in the cluster when this run began to ask; None where it did not, or nobody can tell."""
+        return await self.ask(lambda: self.state(namespace).find(kind, name), None)
+
+    async def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may have no cluster."""
+        try:
+            return await self.aside(question)
+        except ClusterError as error:
+            if not pulumi.runtime.is_dry_run() and not isinstance(error, UnaskedError):
+                raise pulumi.RunError(str(error)) from None
+            if str(error) not in self._unasked:
+                self._unasked.add(str(error))
+                warn(f"the cluster cannot be asked, so nothing is refused on its account: {error}")
+            return otherwise
+
+    async def aside(self, work: Callable[[], Answer]) -> Answer:
+        """Do in a thread what would hold up all other resources."""
+        return await asyncio.get_running_loop().run_in_executor(self._asking, work)
+
+    def state(self, namespace: str) -> Live:
+        """The objects of a namespace, read once."""
+        # Several threads may be the first to ask, and each would have the cluster answer for itself.
+        with self._finding:
+            if namespace not in self._live:
+                self._live[namespace] = live(self.kubectl(namespace))
+            return self._live[namespace]
+
+    def kubectl(self, namespace: str) -> Kubectl:
+        """kubectl on this cluster, in this namespace."""
+        # The provider, too, reads the path from the project's directory, which is where the program runs.
+        path = self._args.kubeconfig
+        return Kubectl.find(
+            namespace, kubeconfig=str(Path(path).expanduser().absolute()) if path else None, context=self._args.kube_context
+        )
+
+
+def annotation(found: Mapping[str, Any] | None, name: str) -> str | None:
+    """An annotation of an object; None where it has none of this name, or there is no object."""
+    value: str | None = (found or {}).get("metadata", {}).get("annotations", {}).get(name)
+    return value

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Service, ServiceAccount
 
-from components.backend_version import BackendVersion
-from components.destination_rule import DestinationRule
+from components.args import MeshServiceArgs
+from components.backend_version import BackendVersion, MadeVersion
+from components.checked import Checked
+from components.istio import DestinationRule, Made, VirtualService
 from components.placement import After, placed
-from components.safeguards import Safeguards
-from components.standing import Standing
-from components.virtual_service import VirtualService
-from weir.model import Duration, ServiceObjects
+from components.standing import standing
+from components.workload import Workload, without_pods
+from weir.model import Manifest, ServiceObjects, percentages
+from weir.model.manifests.mesh import service_objects
+from weir.program_environment import ROUTES_ALONE, variable
 
 
 class MeshService(pulumi.ComponentResource):
@@ -25,38 +30,43 @@ class MeshService(pulumi.ComponentResource):
     every proxy has let go.
     """
 
+    host: pulumi.Output[str]
+    """its full name, once proxies have acknowledged all that was changed of it"""
+    weights: dict[str, float]
+    """percent of the requests by version, on the default route"""
     versions: dict[str, BackendVersion]
     rules: dict[str, DestinationRule]
     host_rule: DestinationRule | None = None
     virtual_service: VirtualService
 
-    def __init__(
-        self,
-        name: str,
-        objects: ServiceObjects,
-        placed_objects: pulumi.Output[ServiceObjects],
-        namespace: pulumi.Input[str],
-        ready_timeout: Duration,
-        guard: Safeguards,
-        standing: Standing,
-        gateways: Sequence[pulumi.Resource] = (),
-        opts: pulumi.ResourceOptions | None = None,
-        route_alone: bool = False,
-    ) -> None:
-        """`objects` say what there is, before anything runs; `placed_objects` are the same with the real namespace in their hosts.
+    def __init__(self, name: str, args: MeshServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """`name` is also the Service's. Raises RunError with all that is wrong with the arguments.
 
-        `gateways`: those of the stack, which are there before a route is bound to them. Only the rules of Istio name hosts, so only
-        their specs wait for `placed_objects`; all else is complete in every preview. `route_alone`: all else of it is to stay as it is.
+        Only the rules of Istio name hosts, so only their specs wait for a namespace that is not known yet; all else is complete in every preview.
         """
         super().__init__("weir:mesh:MeshService", name, None, opts)
-        self._name, self._namespace, self._guard, self._ready_timeout = name, namespace, guard, ready_timeout
-        self._standing = standing
+        self._name, self._checked = name, Checked("MeshService", "services", name, args)
+        config = self._checked.config
         self._child = pulumi.ResourceOptions(parent=self)
-        self._placed = placed_objects
+        # Pulumi holds back nothing inside a component for what the component depends on; here the route waits for it.
+        self._first = pulumi.Output.from_input((opts.depends_on if opts else None) or [])
         self.versions, self.rules = {}, {}
-        if route_alone:
-            self._route_alone(objects)
-            return
+        self._workloads = {version: Workload(name, version, each.workload) for version, each in args.versions.items() if each.workload}
+        objects = without_pods(service_objects(name, config, config.namespace), self._workloads)
+        self._standing = standing(args.cluster, args.namespace)
+        self._standing.declare_service(name, config.services[name], objects)
+        self._place = self._standing.place()
+        self._guard = self._place.guard
+        self._placed = pulumi.Output.from_input(self._place.namespace).apply(cache(lambda real: service_objects(name, config, real)))
+        # A release reaches the route alone: all else of the service is to stay as it is.
+        settled = self._route_alone(objects) if variable(ROUTES_ALONE) else self._whole(objects)
+        self.host = settled
+        service = config.services[name]
+        self.weights = {version: float(share) for version, share in percentages(service.stable, service.canary).items()}
+        self.register_outputs({"host": settled})
+
+    def _whole(self, objects: ServiceObjects) -> pulumi.Output[str]:
+        name = self._name
         foundation = self._foundation(objects)
         for version, parts in objects.versions.items():
             if parts.deployment:
@@ -65,15 +75,11 @@ class MeshService(pulumi.ComponentResource):
             self.host_rule = self._rule(name, objects.host_rule, _host_rule, self._when(self._before_host_rule(objects, foundation)))
         for version in objects.versions:
             self.rules[version] = self._subset(version, objects, self._when(self._before_subset(version, objects)))
-        self.virtual_service = self._route(objects, self._when(self._before_route(objects, [*gateways, *foundation])))
-        standing.routes[name] = self.virtual_service
-        for version, parts in objects.versions.items():
-            if not parts.used:
-                guard.readiness.idle(name, version)
-        settled = self._settle(frozenset(objects.versions))
-        self.register_outputs({"host": settled})
+        self.virtual_service = self._route(objects, self._when(self._before_route(objects, foundation)))
+        self._standing.routes[name] = self.virtual_service
+        return self._settle(objects)
 
-    def _route_alone(self, objects: ServiceObjects) -> None:
+    def _route_alone(self, objects: ServiceObjects) -> pulumi.Output[str]:
         """For an update that reaches the route and nothing else (`--target`): all else is as it was, and needs an order that fits whatever it was.
 
         What the engine passes by keeps what it depended on, which is the route for pods of versions that got no requests then. That has to be
@@ -90,7 +96,7 @@ class MeshService(pulumi.ComponentResource):
             after.append(self.host_rule)
         for version in objects.versions:
             self.rules[version] = self._subset(version, objects, after)
-        self.register_outputs({"host": self._once_rules_stand(self._taken)})
+        return self._once_rules_stand(self._taken)
 
     async def _taken(self, known: Any) -> str:
         """The service's host, once proxies have taken its rules."""
@@ -99,14 +105,9 @@ class MeshService(pulumi.ComponentResource):
         return host
 
     def _route(self, objects: ServiceObjects, after: After) -> VirtualService:
+        spec = self._placed.apply(lambda real: real.virtual_service["spec"])
         return VirtualService(
-            self._name,
-            objects.virtual_service,
-            self._placed.apply(lambda real: real.virtual_service["spec"]),
-            self._namespace,
-            self._guard,
-            after=after,
-            opts=self._child,
+            self._name, Made(manifest=objects.virtual_service, spec=spec, place=replace(self._place, after=after)), self._child
         )
 
     def _foundation(self, objects: ServiceObjects) -> list[pulumi.Resource]:
@@ -115,7 +116,7 @@ class MeshService(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, hooks=self._guard.bare)
         account = ServiceAccount(
             self._name,
-            metadata=placed(objects.service_account, self._namespace, self._guard),
+            metadata=placed(objects.service_account, self._place),
             automount_service_account_token=objects.service_account["automountServiceAccountToken"],
             opts=opts,
         )
@@ -123,7 +124,7 @@ class MeshService(pulumi.ComponentResource):
         service = Service(
             self._name,
             # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are waited for anyway.
-            metadata=placed(objects.service, self._namespace, self._guard, {"pulumi.com/skipAwait": "true"}),
+            metadata=placed(objects.service, self._place, {"pulumi.com/skipAwait": "true"}),
             spec=spec,
             opts=opts,
         )
@@ -146,20 +147,30 @@ class MeshService(pulumi.ComponentResource):
 
     async def _before_subset(self, version: str, objects: ServiceObjects) -> list[pulumi.Resource]:
         # Pods that do not come before the route come after it, which must not be what its subsets stand on.
-        first = version in self.versions and version in await self._standing.pods_first(self._name)
-        pods = [self.versions[version]] if first else []
+        first = version in await self._standing.pods_first(self._name)
+        pods = self._that_run(version) if first else []
         whole = objects.host_rule is not None and "exportTo" in objects.host_rule["spec"] and not await self._host_rule_last(objects)
         return [*pods, *([self.host_rule] if whole and self.host_rule else [])]
 
     async def _before_route(self, objects: ServiceObjects, always: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         first = await self._standing.pods_first(self._name)
-        pods = [self.versions[version] for version in objects.versions if version in first and version in self.versions]
+        pods = [each for version in objects.versions if version in first for each in self._that_run(version)]
+        for workload in self._workloads.values():
+            await workload.checked()
         rules = [self.rules[version] for version, parts in objects.versions.items() if parts.named]
         host_rule = [self.host_rule] if self.host_rule and not await self._host_rule_last(objects) else []
         # Waited for, and no dependency: a release of one of the two, which registers that one alone, must not find that the other depends on it.
         for route in await self._standing.routes_first(self._name):
             await route.resource.id.future()
-        return [*always, *rules, *host_rule, *pods]
+        first_of_all = await self._first.future()
+        first_of_all = first_of_all if isinstance(first_of_all, list) else [first_of_all]
+        return [*first_of_all, *self._standing.gateways, *always, *rules, *host_rule, *pods]
+
+    def _that_run(self, version: str) -> list[pulumi.Resource]:
+        """What runs the pods of a version, if it is of this program."""
+        if version in self._workloads:
+            return [self._workloads[version].resource]
+        return [self.versions[version]] if version in self.versions else []
 
     async def _host_rule_last(self, objects: ServiceObjects) -> bool:
         """Whether the rule for all pods changes after the route: one that has the subsets may lose them only then. What is made comes before."""
@@ -167,19 +178,8 @@ class MeshService(pulumi.ComponentResource):
         return rule is not None and "subsets" in rule["spec"] and await self._standing.stands(rule["kind"], rule["metadata"]["name"])
 
     def _pods(self, version: str, objects: ServiceObjects, after: After) -> BackendVersion:
-        parts = objects.versions[version]
-        assert parts.deployment is not None
-        return BackendVersion(
-            f"{self._name}-{version}",
-            parts.deployment,
-            parts.secret,
-            parts.disruption_budget,
-            self._namespace,
-            self._ready_timeout,
-            self._guard,
-            after=after,
-            opts=self._child,
-        )
+        made = MadeVersion(objects=objects.versions[version], checked=self._checked, place=replace(self._place, after=after))
+        return BackendVersion(f"{self._name}-{version}", made, self._child)
 
     def _subset(self, version: str, objects: ServiceObjects, after: After) -> DestinationRule:
         return self._rule(
@@ -189,15 +189,16 @@ class MeshService(pulumi.ComponentResource):
             after,
         )
 
-    def _rule(self, name: str, manifest: Any, spec: Any, after: After) -> DestinationRule:
-        return DestinationRule(name, manifest, self._placed.apply(spec), self._namespace, self._guard, after=after, opts=self._child)
+    def _rule(self, name: str, manifest: Manifest, spec: Callable[[ServiceObjects], Any], after: After) -> DestinationRule:
+        made = Made(manifest=manifest, spec=self._placed.apply(spec), place=replace(self._place, after=after))
+        return DestinationRule(name, made, self._child)
 
-    def _settle(self, versions: frozenset[str]) -> pulumi.Output[str]:
+    def _settle(self, objects: ServiceObjects) -> pulumi.Output[str]:
         """The service's host, once proxies have taken its rules and none needs what is removed after this; Pulumi removes only when the program has ended."""
 
         async def settled(known: Any) -> str:
             host, namespace = str(known["host"]), str(known["namespace"])
-            await self._guard.settle(host, namespace, versions)
+            await self._guard.subsets.drained(host, namespace, frozenset(objects.versions), objects.virtual_service["spec"])
             return host
 
         return self._once_rules_stand(settled)
@@ -205,7 +206,7 @@ class MeshService(pulumi.ComponentResource):
     def _once_rules_stand(self, then: Callable[[Any], Awaitable[str]]) -> pulumi.Output[str]:
         rules = [rule.stands for rule in (self.virtual_service, *self.rules.values(), self.host_rule) if rule is not None]
         host = self._placed.apply(lambda real: real.host)
-        return pulumi.Output.all(host=host, namespace=self._namespace, rules=pulumi.Output.all(*rules)).apply(then)
+        return pulumi.Output.all(host=host, namespace=self._place.namespace, rules=pulumi.Output.all(*rules)).apply(then)
 
 
 def _host_rule(real: ServiceObjects) -> dict[str, Any]:

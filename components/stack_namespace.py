@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_random import RandomPet
 
+from components.cluster import ClusterArgs
+from components.ownership import FORCE
 from components.placement import owner, placed
-from components.readiness import FORCE
-from components.safeguards import Safeguards
+from components.safeguards import safeguards
 from components.standing import STATE, outputs_in, state
 from weir.model import Manifest, StackConfig
 from weir.model.manifests import kubernetes
 from weir.model.manifests.hazards import namespace_hazard
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackNamespaceArgs:
+    """The namespace of a stack, which weir creates, or has let go of."""
+
+    manifest: Manifest
+    """the Namespace"""
+    ephemeral: bool = False
+    """whether its name gets a random suffix"""
+    keep: bool = False
+    """whether it stays when the stack is removed"""
+    cluster: ClusterArgs = field(default_factory=ClusterArgs)
+    """the cluster, and what is asked of it before something changes"""
 
 
 class StackNamespace(pulumi.ComponentResource):
@@ -23,17 +39,16 @@ class StackNamespace(pulumi.ComponentResource):
 
     name: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, manifest: Manifest, config: StackConfig, guard: Safeguards, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: StackNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Ephemeral: a random pet's name, kept in the state, is appended, so that stacks of the same config never collide.
 
         Somebody else's (`createNamespace: false`): one that was weir's before is kept in the state, and never deleted.
         """
         super().__init__("weir:mesh:StackNamespace", name, None, opts)
-        self._force = config.force
-        metadata = placed(manifest, None)
-        if config.ephemeral:
+        self._force = args.cluster.force
+        guard = safeguards(args.cluster)
+        metadata = placed(args.manifest, None)
+        if args.ephemeral:
             metadata = {**metadata, "name": RandomPet(name, prefix=metadata["name"], opts=pulumi.ResourceOptions(parent=self)).id}
         hooks = pulumi.ResourceHookBinding(
             before_create=[
@@ -41,7 +56,7 @@ class StackNamespace(pulumi.ComponentResource):
                 pulumi.ResourceHook("not-from-another-namespace", self._refuse_move, pulumi.ResourceHookOptions(on_dry_run=True)),
             ]
         )
-        own = pulumi.ResourceOptions(parent=self, hooks=hooks, retain_on_delete=not config.create_namespace)
+        own = pulumi.ResourceOptions(parent=self, hooks=hooks, retain_on_delete=args.keep)
         namespace = Namespace(name, metadata=metadata, opts=own)
         self.name = namespace.metadata.apply(lambda created: str(created["name"]))
         self.register_outputs({"name": self.name})

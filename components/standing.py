@@ -1,57 +1,95 @@
-"""What stands before an update, and what follows from it: whether it is refused, and in which order it goes."""
+"""What stands before an update in a namespace, and what follows from it: whether it is refused, and in which order it goes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components.placement import known, owner
-from components.readiness import FORCE
-from components.safeguards import Safeguards
-from components.virtual_service import VirtualService
+from components.cluster import ClusterArgs
+from components.ownership import FORCE, named
+from components.placement import After, Place, known, owner
+from components.safeguards import Safeguards, safeguards
 from components.warned import warn
-from weir.model import Mesh, StackConfig
+from weir.model import Manifest, Service, ServiceObjects
 from weir.model.manifests.hazards import hazards, orphans
 from weir.model.manifests.kubernetes import with_port_name
 from weir.model.manifests.order import Objects, pods_first, routes_first
 from weir.program_environment import ROUTES_ALONE, variable
+
+if TYPE_CHECKING:
+    from components.istio import Gateway, VirtualService
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The engine's own function that reads a stack's state, the one that is updated included (sdk: StackReference is made of its like)."""
 
 
 class Standing:
-    """Of the whole stack; MeshServices put their routes into `routes`."""
+    """Of one namespace in one run of a program, which says here what it puts there before anything is looked at."""
 
     routes: dict[str, VirtualService]
+    gateways: list[Gateway]
+    """Those of the program, which are there before a route is bound to them."""
 
-    def __init__(self, config: StackConfig, plan: Mesh, namespace: pulumi.Output[str], guard: Safeguards) -> None:
+    def __init__(self, guard: Safeguards, namespace: pulumi.Input[str]) -> None:
         """Nothing is asked yet."""
-        self._config, self._plan, self._namespace, self._guard = config, plan, namespace, guard
-        self.routes = {}
+        self._guard, self._given = guard, namespace
+        self._services: dict[str, Service] = {}
+        self._objects: dict[str, ServiceObjects] = {}
+        self._made: list[Manifest] = []
+        self.routes, self.gateways = {}, []
+        # Asked when the program has said all it puts there: what waits for it begins then.
+        self.namespace: pulumi.Output[str] = pulumi.Output.from_input(namespace).apply(self._checked)
 
-    def checked(self) -> pulumi.Output[str]:
-        """The namespace's name, once it is known that nothing that would lose requests is about to happen. What is placed there waits for it.
+    def place(self, after: After = ()) -> Place:
+        """Where a component puts its objects: they wait until nothing that would lose requests is known to be about to happen."""
+        return Place(namespace=self.namespace, guard=self._guard, after=after)
 
-        The names alone are compared, of which the namespace's is none: the plan serves, whatever that is called in the end.
+    def declare(self, *made: Manifest) -> None:
+        """Say which objects there will be."""
+        self._made += made
+
+    def declare_service(self, name: str, service: Service, objects: ServiceObjects) -> None:
+        """Say which service there will be."""
+        self._services[name], self._objects[name] = service, objects
+        self._guard.readiness.declare(name, objects)
+        self.declare(*objects.objects())
+
+    async def _checked(self, namespace: str) -> str:
+        """The namespace's name, once it is known that nothing that would lose requests is about to happen.
+
+        The names alone are compared, of which the namespace's is none: what was declared serves, whatever that is called in the end.
         """
+        there = await self._guard.cluster.objects(namespace) or {}
+        found = hazards(self._services, self._objects, there, owner(), routes_only=bool(variable(ROUTES_ALONE)))
+        if found and not self._guard.force:
+            raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
+        # A release waits for nothing but proxies, and reaches nothing but routes.
+        if not variable(ROUTES_ALONE):
+            await self._see_leaving_gone(namespace, there)
+            await self._tell_orphans(namespace, there)
+        return namespace
 
-        async def check(namespace: str) -> str:
-            standing = await self._guard.objects(namespace) or {}
-            found = hazards(self._config, self._plan, standing, owner(), routes_only=bool(variable(ROUTES_ALONE)))
-            if found and not self._config.force:
-                raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
-            if not variable(ROUTES_ALONE):
-                await self._tell_orphans(namespace, standing)
-            return namespace
+    async def _see_leaving_gone(self, namespace: str, there: Objects) -> None:
+        """What is wanted and on its way out does not count as there, whatever the state says: an update that was killed had begun to delete it.
 
-        return self._namespace.apply(check)
+        What is in the state is not made again by an update, which is told; nothing is touched then.
+        """
+        keys = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in self._made]
+        leaving = {key: there[key] for key in keys if key in there and there[key]["metadata"].get("deletionTimestamp")}
+        for found in leaving.values():
+            await self._guard.ownership.until_gone(found, namespace)
+        lost = sorted(leaving.keys() & await in_state()) if leaving else []
+        if lost:
+            raise pulumi.RunError(
+                f"{', '.join(named(leaving[key]) for key in lost)} was being deleted, and the state has it still: an update that was killed had begun to"
+                " delete it. Nothing is changed; have it made again: pulumi up --refresh"
+            )
 
-    async def _tell_orphans(self, namespace: str, standing: Objects) -> None:
+    async def _tell_orphans(self, namespace: str, there: Objects) -> None:
         """Say which objects an update that was killed has left: nothing would ever remove them, since it could not write down that it made them."""
-        left = orphans(self._plan, standing, owner())
+        left = orphans(self._made, there, owner())
         written = await in_state() if left else frozenset()
         for kind, name in left:
             if (kind, name) not in written:
@@ -62,23 +100,33 @@ class Standing:
 
     async def pods_first(self, service: str) -> frozenset[str]:
         """The versions of a service whose pods come before its route."""
-        return pods_first(service, self._plan.services[service], await self._objects())
+        return pods_first(service, self._objects[service], await self._there())
 
     async def routes_first(self, service: str) -> list[VirtualService]:
         """The routes that come before that of this service."""
-        names = routes_first(self._plan.services, await self._objects()).get(service, frozenset())
+        names = routes_first(self._objects, await self._there()).get(service, frozenset())
         return [self.routes[name] for name in sorted(names)]
 
     async def stands(self, kind: str, name: str) -> bool:
         """Whether this object is there, as far as is known."""
-        return (kind, name) in (await self._objects() or {})
+        return (kind, name) in (await self._there() or {})
 
     async def service_spec(self, service: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         """The Service's spec; its port keeps the name that it has."""
-        return with_port_name(spec, (await self._objects() or {}).get(("Service", service)))
+        return with_port_name(spec, (await self._there() or {}).get(("Service", service)))
 
-    async def _objects(self) -> Objects | None:
-        return await self._guard.objects(await known(self._namespace))
+    async def _there(self) -> Objects | None:
+        return await self._guard.cluster.objects(await known(self._given))
+
+
+def standing(cluster: ClusterArgs, namespace: pulumi.Input[str]) -> Standing:
+    """That of this namespace in this run of the program. Components of one namespace have the same text, or the same Output, of it."""
+    guard = safeguards(cluster)
+    key = namespace if isinstance(namespace, str) else id(namespace)
+    if key not in guard.places:
+        guard.places[key] = Standing(guard, namespace)
+    found: Standing = guard.places[key]
+    return found
 
 
 async def in_state() -> frozenset[tuple[str, str]]:

@@ -11,10 +11,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.cluster import ClusterArgs
 from components.safeguards import Safeguards
 from weir.cluster.proxies import Acknowledged, LaggingError
 from weir.cluster.want import Want
-from weir.model import load
 from weir.model.manifests.kubernetes import digest
 
 HOST = "backend.demo.svc.cluster.local"
@@ -58,8 +58,8 @@ class Updates:
         # There is no engine to register the hooks with, and no istiod.
         for name in ("ResourceHook", "ErrorHook"):
             patch.setattr(pulumi, name, lambda *_: None)
-        patch.setattr("components.acknowledgement.mark", lambda *_: {})
-        patch.setattr("components.safeguards.wait_for", self._waited)
+        patch.setattr("components.propagation.mark", lambda *_: {})
+        patch.setattr("components.propagation.wait_for", self._waited)
         for name in ("info", "debug"):
             patch.setattr(pulumi.log, name, lambda *_, **__: None)
         self._follow = True
@@ -74,7 +74,7 @@ class Updates:
     def run(self, *, changed: bool, follow: bool) -> list[Want]:
         """What proxies were asked for by an update, which fails where they do not follow."""
         self._follow, self._asked = follow, []
-        acknowledgement = Safeguards(load({"namespace": "demo"})).acknowledgement
+        acknowledgement = Safeguards(ClusterArgs()).acknowledgement
 
         async def update() -> None:
             if changed:

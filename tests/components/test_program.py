@@ -6,7 +6,7 @@ import asyncio
 import json
 import runpy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +67,18 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
-def run(config: dict[str, Any], into: Recorded | None = None, kubectl: str = "/nowhere/kubectl", file: Path | None = None) -> Recorded:
+def whole_program() -> None:
+    """The program of a stack."""
+    runpy.run_path(str(PROGRAM), run_name="__main__")
+
+
+def run(
+    config: dict[str, Any],
+    into: Recorded | None = None,
+    kubectl: str = "/nowhere/kubectl",
+    file: Path | None = None,
+    program: Callable[[], None] = whole_program,
+) -> Recorded:
     """Run the program on a config, as the engine would, and record what it registers, `into` this where it is given.
 
     What is `secure: …` in the config is handed over in the clear, with its key as one that has secrets; `file` is the stack file, in place of
@@ -79,9 +90,6 @@ def run(config: dict[str, Any], into: Recorded | None = None, kubectl: str = "/n
     handed = {key: decrypted(value) for key, value in config.items()}
     secret = [f"weir:{key}" for key, value in config.items() if value != handed[key]]
     set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in handed.items()}, secret)
-
-    def program() -> None:
-        runpy.run_path(str(PROGRAM), run_name="__main__")
 
     with without_engine_and_cluster(kubectl), stack_file(config, file):
         loop = asyncio.get_event_loop()

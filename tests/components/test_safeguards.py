@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pulumi
 import pytest
 
+from components.cluster import ClusterArgs
+from components.failure_reasons import FailureReasons
 from components.safeguards import Safeguards
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live
 from weir.cluster.proxies import Acknowledged
 from weir.cluster.want import Want
-from weir.model import load
 
 
 def test_a_question_is_asked_though_every_thread_waits_for_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +24,7 @@ def test_a_question_is_asked_though_every_thread_waits_for_the_engine(monkeypatc
     # There is no engine to register the hooks with; the question alone is of interest.
     for name in ("ResourceHook", "ErrorHook"):
         monkeypatch.setattr(pulumi, name, lambda *_: None)
-    guard = Safeguards(load({"namespace": "demo"}))
+    guard = Safeguards(ClusterArgs())
     engine = threading.Event()
 
     async def asked() -> str:
@@ -31,7 +32,7 @@ def test_a_question_is_asked_though_every_thread_waits_for_the_engine(monkeypatc
         loop.set_default_executor(ThreadPoolExecutor(2))
         registering = [loop.run_in_executor(None, engine.wait) for _ in range(5)]
         try:
-            return await asyncio.wait_for(guard.ask(lambda: "answered", "not answered"), timeout=10)
+            return await asyncio.wait_for(guard.cluster.ask(lambda: "answered", "not answered"), timeout=10)
         finally:
             engine.set()
             await asyncio.gather(*registering)
@@ -45,11 +46,11 @@ def test_a_field_of_somebody_else_is_not_called_a_fault_of_the_version(monkeypat
         monkeypatch.setattr(pulumi, name, lambda *_: None)
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "error", said.append)
-    guard = Safeguards(load({"namespace": "demo"}))
+    guard = Safeguards(ClusterArgs())
     metadata = {"name": "backend-v2", "namespace": "demo", "labels": {"app": "backend", "version": "v2"}}
     error = 'Apply failed with 1 conflict: conflict with "kubectl-set" using apps/v1: .spec.template.spec.containers[name="backend"].image'
     args = pulumi.ErrorHookArgs("urn", "id", "backend-v2", "kubernetes:apps/v1:Deployment", {"metadata": metadata}, errors=[error])
-    assert asyncio.run(guard.readiness.tell_what_ails(args)) is False
+    assert asyncio.run(FailureReasons(guard.cluster).tell(args)) is False
     assert said[0].startswith("version v2 of backend was not changed: field manager kubectl-set holds a field of it that this update sets.")
     assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up" in said[0]
 
@@ -58,7 +59,7 @@ def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest
     """After an outage of istiod that decides whether proxies are waited for; the lines about it reach Pulumi, whose log only the event loop may use."""
     for name in ("ResourceHook", "ErrorHook"):
         monkeypatch.setattr(pulumi, name, lambda *_: None)
-    guard = Safeguards(load({"namespace": "demo"}))
+    guard = Safeguards(ClusterArgs())
     said: list[tuple[str, bool, bool]] = []
     loop_thread = threading.get_ident()
 
@@ -79,14 +80,14 @@ def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest
         return Kubectl("kubectl", namespace)
 
     standing = {"demo": Standing(kubectl("demo"))}
-    monkeypatch.setattr(guard, "kubectl", kubectl)
-    monkeypatch.setattr(guard, "state", standing.__getitem__)
-    monkeypatch.setattr("components.safeguards.wait_for", waited)
+    monkeypatch.setattr(guard.cluster, "kubectl", kubectl)
+    monkeypatch.setattr(guard.cluster, "state", standing.__getitem__)
+    monkeypatch.setattr("components.propagation.wait_for", waited)
     monkeypatch.setattr(pulumi.log, "info", info)
     monkeypatch.setattr(pulumi.log, "debug", lambda _: None)
 
     async def wait() -> None:
-        await guard.wait(Want("backend.demo.svc.cluster.local", known=frozenset({"v2"})), None)
+        await guard.propagation.wait(Want("backend.demo.svc.cluster.local", known=frozenset({"v2"})), None)
         await asyncio.sleep(0)
 
     asyncio.run(wait())

@@ -153,6 +153,35 @@ def test_what_a_killed_update_left_is_said(tmp_path: Path, monkeypatch: pytest.M
         ]
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: bool) -> None:
+    """It is waited for, and made anew where the state does not have it; else the update would call it unchanged, and changes nothing."""
+    cluster = Cluster(tmp_path, service())
+    file = tmp_path / "there.json"
+    there = json.loads(file.read_text())
+    [leaving] = [each for each in there["items"] if (each["kind"], each["metadata"]["name"]) == ("Deployment", "backend-v1")]
+    leaving["metadata"] |= {"deletionTimestamp": "2026-11-27T09:00:00Z", "uid": "1"}
+    file.write_text(json.dumps(there))
+    (tmp_path / "asked").write_text("")
+    # Asked for by name, it is there twice, and then no more.
+    script = f"""#!/bin/sh
+case "$*" in
+*--ignore-not-found*) echo >> {tmp_path}/asked; [ $(wc -l < {tmp_path}/asked) -gt 2 ] || echo '{json.dumps(leaving)}';;
+*) cat {file};;
+esac
+"""
+    Path(cluster.kubectl).write_text(script)
+    deployment = {"kind": "Deployment", "metadata": {"name": "backend-v1"}}
+    recorded = Recorded(state={f"{URN}{DEPLOYMENT}::backend-v1": deployment} if written else {})
+    if written:
+        with pytest.raises(pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted, .* pulumi up --refresh$"):
+            run(service(), recorded, cluster.kubectl)
+        assert {kind for kind, _ in recorded.resources if kind.startswith("kubernetes:")} == {NAMESPACE}
+    else:
+        assert (DEPLOYMENT, "backend-v1") in run(service(), recorded, cluster.kubectl).resources
+    assert (tmp_path / "asked").read_text().count("\n") >= 3
+
+
 def test_a_namespace_is_let_go_of_and_not_deleted() -> None:
     """Somebody else's from now on: it stays in the state, marked so that nothing deletes it; one that never was this stack's is not there at all."""
     state = {

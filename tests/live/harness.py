@@ -128,6 +128,8 @@ def stack_like_dev(project: Project, name: str) -> Iterator[Path]:
 
 def discard(project: Project, stack: str, namespace: str) -> None:
     """Remove a stack with its namespace, which goes in the background: `pulumi destroy` has tests of its own, and is a sixth of a minute each time."""
+    # A test that was interrupted has left its update's lock.
+    project.run(f"pulumi cancel --yes --stack {stack}", check=False)
     project.run(f"pulumi stack rm --yes --force --stack {stack} && kubectl delete namespace {namespace} --ignore-not-found --wait=false")
     (project.directory / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 

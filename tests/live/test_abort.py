@@ -17,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.live.harness import Project, discard
+from tests.live.lossless.conftest import soak
 from tests.live.lossless.scene import Scene
 
 CASES = Path(__file__).with_name("cases")
@@ -154,7 +155,10 @@ def reported(lab: Project) -> Iterator[Scene]:
     discard(lab, "fuzz", "fuzz")
 
 
-@pytest.mark.parametrize("case", sorted(CASES.glob("abort-*.yaml")), ids=lambda case: case.stem)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[soak] if "stable" in case.stem else [], id=case.stem) for case in sorted(CASES.glob("abort-*.yaml"))],
+)
 def test_an_abort_that_was_reported_to_fail(reported: Scene, case: Path) -> None:
     """The configs of the reports, as they came: over pods that are well, one version gets an image that nobody has, and its rollout is stuck."""
     file, text, image = reported.project.directory / "Pulumi.fuzz.yaml", case.read_text(), "          image: nowhere.invalid/x:1\n"

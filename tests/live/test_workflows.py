@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from tests.github import GitHub
 from tests.live.harness import CHECKOUT, Project, Shell, shell_environment, stack_like_dev, until
+from tests.live.lossless.conftest import soak
 
 STACK = "ci"
 FILE = f"Pulumi.{STACK}.yaml"
@@ -254,6 +255,7 @@ def test_a_drill_that_was_committed_is_taken_out(branch: Runner) -> None:
     assert branch.file.read_text() == before
 
 
+@soak
 def test_a_drill_of_a_lost_machine_ends(branch: Runner) -> None:
     """It stands in the cluster and not in the repository. Under way it is no drift and is let be; over, it is ended, and nothing else is applied by that."""
     before = branch.file.read_text()

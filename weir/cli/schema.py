@@ -1,4 +1,4 @@
-"""`weir schema`: the config's JSON Schema, for editors, and its reference, for people."""
+"""`weir schema`: the config's JSON Schema, for editors, its reference, for people, and its types, for programs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import click
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["json", "markdown"]),
+    type=click.Choice(["json", "markdown", "python"]),
     default="json",
     show_default=True,
-    help="json: the JSON Schema of a stack file; markdown: the reference of all keys.",
+    help="json: the JSON Schema of a stack file; markdown: the reference of all keys; python: the types of the components' arguments.",
 )
 def command(form: str) -> None:
     """Print what may stand in a stack file. No cluster, no engine, no stack."""
@@ -22,6 +22,11 @@ def command(form: str) -> None:
         from weir.model.reference import markdown
 
         click.echo(markdown(), nl=False)
+        return
+    if form == "python":
+        from weir.model.python_types import module
+
+        click.echo(module(), nl=False)
         return
     from weir.model.config.schema import schema
 

@@ -185,7 +185,7 @@ def _left_over(context: Context, live: Live) -> tuple[str, ...]:
     stack = _owner(context)
     owners = {str(found["metadata"].get("annotations", {}).get(OWNER, "")) for found in live.objects.values()}
     own = next((owner for owner in owners if owner.partition("/")[2] == stack), None)
-    left = orphans(mesh(context.config, context.namespace), live.objects, own) if own else []
+    left = orphans(mesh(context.config, context.namespace).objects(), live.objects, own) if own else []
     return tuple(
         f"{kind} {context.namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, or says how, where an update was killed"
         for kind, name in left

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,22 +34,15 @@ class Naive:
 
     def __init__(self, project: Project, rate: Rate = FULL) -> None:
         self._rate = rate
-        directory = project.directory / "naive"
-        shutil.copytree(_SOURCE, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-        if not (directory / ".venv").is_symlink():
-            (directory / ".venv").symlink_to(project.directory / ".venv")
-        home = Scene.create(project, "naive")
-        project.run("pulumi stack rm --yes naive", check=False)
-        # The settings are those of the lab's project; only the directory is another.
-        self.scene = Scene(Project(directory), home.environment, "naive")
+        self._place = Scene.beside(project, _SOURCE, "naive")
 
     def __enter__(self) -> Naive:
-        self.scene.run("pulumi stack init naive --no-select", check=False)
+        self.scene = self._place.__enter__()
         self._up({"v1": 100})
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.scene.run("pulumi stack rm --yes --force naive && kubectl delete namespace naive --wait=false")
+    def __exit__(self, *exception: Any) -> None:
+        self._place.__exit__(*exception)
 
     def measure(self) -> Iterator[Lost]:
         """Add a version at 50 %, then remove one, each by one `pulumi up` under a load of its own."""

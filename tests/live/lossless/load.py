@@ -235,6 +235,16 @@ class Load:
             stats[pod.name] = totals
         return Reading(sent, stats)
 
+    def wait(self, count: int) -> None:
+        """Until so many more requests have been sent."""
+        start = self.read().requests()
+        until(lambda: self.read().requests() >= start + count, 60, f"{count} requests")
+
+    @property
+    def caller(self) -> Caller:
+        """One of the callers."""
+        return self._pods[0]
+
     def failures(self, since: str) -> list[Failure]:
         """The failed requests in the callers' access logs from a moment on."""
         texts = self._pool.map(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab.tools.catalog import FORTIO_VERSION
@@ -37,6 +40,21 @@ class Scene(Shell):
         scene = cls(project, shell_environment(project), name)
         scene.run(f"pulumi stack init {name} --no-select", check=False)
         return scene
+
+    @classmethod
+    @contextmanager
+    def beside(cls, project: Project, source: Path, name: str) -> Iterator[Scene]:
+        """The stack of another program, which is copied from `source` into a directory of its own, on the lab's settings; removed with the block."""
+        directory = project.directory / name
+        shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        if not (directory / ".venv").is_symlink():
+            (directory / ".venv").symlink_to(project.directory / ".venv")
+        scene = cls(Project(directory), shell_environment(project), name)
+        scene.run(f"pulumi stack init {name} --no-select", check=False)
+        try:
+            yield scene
+        finally:
+            scene.run(f"pulumi stack rm --yes --force {name} && kubectl delete namespace {name} --ignore-not-found --wait=false")
 
     @property
     def namespace(self) -> str:

@@ -100,6 +100,7 @@ def test_pods_that_listen_elsewhere(hazards: Scene) -> None:
     hazards.up(config(backend("v1", {"v2": 20, "v3": 10}, v1={}, v2={}, v3={})), "--skip-preview")
 
 
+@soak
 def test_rules_that_others_see(hazards: Scene) -> None:
     """`exportTo` from none to the namespace alone, to others, and to all, with three versions and a policy for all of them.
 

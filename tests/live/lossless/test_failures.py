@@ -125,12 +125,16 @@ def test_killed_in_the_middle_of_an_update(failures: Scene, load: Load, victim: 
 
 
 @soak
-def test_killed_and_taken_back(failures: Scene, load: Load) -> None:
-    """After a kill once the route stands, the config is taken back: nothing is lost, and a refusal names the cure."""
+@pytest.mark.parametrize("moment", ["route changes", "pods go"])
+def test_killed_and_taken_back(failures: Scene, load: Load, moment: str) -> None:
+    """After a kill once the route stands, the config is taken back: nothing is lost, and a refusal names the cure.
+
+    Pods that were being deleted go, whatever the state says, and are made again before they get requests.
+    """
     with unharmed(failures, load):
         failures.write(SWAPPED)
         with Running(failures) as running:
-            running.until_said(MOMENTS["route changes"])
+            running.until_said(MOMENTS[moment])
             running.kill(CLI)
             running.wait()
         failures.pulumi("cancel --yes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.live.harness import Project
 from tests.live.lossless.baseline import Naive
-from tests.live.lossless.conftest import RATE
+from tests.live.lossless.conftest import RATE, soak
 from tests.live.lossless.life import START, STEPS, assert_lossless, live, told
 from tests.live.lossless.load import Load
 from tests.live.lossless.scene import Scene
@@ -26,6 +26,7 @@ def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
     life.assert_converged()
 
 
+@soak
 def test_the_naive_program_loses_requests(lab: Project) -> None:
     """The same load sees requests fail when people's usual program adds a version at 50 %; `make soak` has it remove one too."""
     with Naive(lab, RATE) as naive:

@@ -16,6 +16,7 @@ import pytest
 from tests.live.harness import until
 from tests.live.lossless.conftest import left_as, loaded, soak
 from tests.live.lossless.load import Load
+from tests.live.lossless.running import Running
 from tests.live.lossless.scene import Scene, backend
 from tests.live.lossless.watching import changes, number_of
 
@@ -153,17 +154,30 @@ def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load)
 
 
 def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
-    """An object, or a whole namespace, on its way out is refused at preview: what is written into it would be reported as made, and go."""
-    name, held = "leaving", {"name": "leaving", "namespace": pitfalls.namespace, "finalizers": ["example.com/held"]}
+    """An object on its way out is waited for: what is written into it would be reported as made, and go."""
+    held = {"name": "leaving", "namespace": pitfalls.namespace, "finalizers": ["example.com/held"]}
+    wanted = config(backend("v1", v1={}), {"leaving": OTHER})
+    let_go = 'patch serviceaccount leaving --type=merge -p \'{"metadata":{"finalizers":null}}\''
     pitfalls.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": held})
-    pitfalls.kubectl(f"delete --wait=false serviceaccount {name}")
+    pitfalls.kubectl("delete --wait=false serviceaccount leaving")
     try:
-        for adopt in ({}, {"adopt": True}):
-            said = pitfalls.refused(config(backend("v1", v1={}), {name: OTHER}) | adopt)
-            assert f"ServiceAccount {pitfalls.namespace}/{name} is being deleted; wait until it is gone, then run this again:" in said
-            assert f"kubectl wait --for=delete -n {pitfalls.namespace} serviceaccount/{name}" in said
+        told = f"ServiceAccount {pitfalls.namespace}/leaving is being deleted"
+        pitfalls.write(wanted)
+        assert f"{told}: the update waits until it is gone" in pitfalls.pulumi("preview").said
+        said = pitfalls.refused({**wanted, "readyTimeout": "5s"}, "up --yes --skip-preview")
+        assert (
+            f"ServiceAccount {pitfalls.namespace}/leaving is still being deleted after 5s (weir:readyTimeout), held by example.com/held"
+            in said
+        )
+        pitfalls.write(wanted)
+        with Running(pitfalls) as running:
+            running.until_said(f"{told}: waiting until it is gone")
+            pitfalls.kubectl(let_go)
+            assert running.wait().code == 0
+        assert pitfalls.succeeds(f"kubectl -n {pitfalls.namespace} get serviceaccount leaving")
     finally:
-        pitfalls.kubectl(f'patch serviceaccount {name} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\'')
+        pitfalls.call(f"kubectl -n {pitfalls.namespace} {let_go}")
+        pitfalls.up(STANDING)
 
 
 def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> None:

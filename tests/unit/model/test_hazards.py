@@ -38,7 +38,7 @@ def standing(services: dict[str, Any], owner: str = OWNER) -> Objects:
 
 def told(before: dict[str, Any], after: dict[str, Any], owner: str = OWNER) -> list[str]:
     config = load({"namespace": "demo", "services": after})
-    return hazards(config, mesh(config, "demo"), standing(before, owner), OWNER)
+    return hazards(config.services, mesh(config, "demo").services, standing(before, owner), OWNER)
 
 
 H2 = {"args": ["server"]}
@@ -210,6 +210,6 @@ def test_a_host_is_gained_before_it_is_lost() -> None:
 
 def test_what_a_killed_update_left_is_found() -> None:
     """What this stack made and its config does not have; not what others made."""
-    wanted = mesh(load({"namespace": "demo", "services": backend(versions={"v1": {}, "v2": {}})}), "demo")
+    wanted = mesh(load({"namespace": "demo", "services": backend(versions={"v1": {}, "v2": {}})}), "demo").objects()
     assert orphans(wanted, standing(backend()), OWNER) == [("Deployment", "backend-v3"), ("DestinationRule", "backend-v3")]
     assert orphans(wanted, standing(backend(), "organization/weir/prod"), OWNER) == []

@@ -5,13 +5,13 @@ Each is one line that says what would be lost and what to do instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from weir.model.config.stack import Service, StackConfig
+from weir.model.config.stack import Service
 from weir.model.manifests import order, subsets
-from weir.model.manifests.kubernetes import OWNER
-from weir.model.manifests.mesh import Mesh, ServiceObjects
+from weir.model.manifests.kubernetes import OWNER, Manifest
+from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
 
 NO_PODS = "gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update"
@@ -21,24 +21,22 @@ _HTTP2 = ("http2", "grpc")
 _PUBLIC = ["*"]
 
 
-def hazards(config: StackConfig, wanted: Mesh, standing: Objects, owner: str, *, routes_only: bool = False) -> list[str]:
+def hazards(
+    config: Mapping[str, Service], wanted: Mapping[str, ServiceObjects], standing: Objects, owner: str, *, routes_only: bool = False
+) -> list[str]:
     """All of them in an update from what stands to what is wanted. `owner`: this stack, as its objects have it; what others made it does not touch.
 
     `routes_only`: the update, a release, reaches neither Services nor pods, whatever the config says of them.
     """
     return [
-        *(
-            f"{name}: {told}"
-            for name, objects in wanted.services.items()
-            for told in _of(name, config.services[name], objects, standing, owner, routes_only)
-        ),
+        *(f"{name}: {told}" for name, objects in wanted.items() for told in _of(name, config[name], objects, standing, owner, routes_only)),
         *_exchanges(wanted, standing),
     ]
 
 
-def orphans(wanted: Mesh, standing: Objects, owner: str) -> list[tuple[str, str]]:
+def orphans(wanted: Iterable[Manifest], standing: Objects, owner: str) -> list[tuple[str, str]]:
     """Kind and name of each object that this stack made and does not want (any more)."""
-    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in wanted.objects()}
+    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in wanted}
     return sorted(
         key for key, found in standing.items() if key not in names and found["metadata"].get("annotations", {}).get(OWNER) == owner
     )
@@ -134,8 +132,8 @@ def _shown(names: list[str]) -> str:
     return "[" + ", ".join(f'"{name}"' if name in (".", "*") else name for name in names) + "]"
 
 
-def _exchanges(wanted: Mesh, standing: Objects) -> Iterator[str]:
-    circle = sorted(order.exchanged(wanted.services, standing))
+def _exchanges(wanted: Mapping[str, ServiceObjects], standing: Objects) -> Iterator[str]:
+    circle = sorted(order.exchanged(wanted, standing))
     if circle:
         yield f"{', '.join(circle)}: they take hosts of expose from each other, and none can come first; hand over one host an update"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from weir.model.config.stack import Service, StackConfig
+from weir.model.config.stack import Client, Service, StackConfig
 from weir.model.manifests import istio, kubernetes, subsets
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.routing.resolve import traffic
@@ -40,6 +40,19 @@ class ServiceObjects:
     host_rule: Manifest | None
     virtual_service: Manifest
 
+    def objects(self) -> Iterator[Manifest]:
+        """All objects, each after those it needs: pods before the subset that selects them, subsets before the route that names them."""
+        if self.service_account and self.service:
+            yield self.service_account
+            yield self.service
+        yield from (version.secret for version in self.versions.values() if version.secret)
+        yield from (version.deployment for version in self.versions.values() if version.deployment)
+        yield from (version.disruption_budget for version in self.versions.values() if version.disruption_budget)
+        yield from (version.destination_rule for version in self.versions.values())
+        if self.host_rule:
+            yield self.host_rule
+        yield self.virtual_service
+
 
 @dataclass(frozen=True, slots=True)
 class ClientObjects:
@@ -59,21 +72,12 @@ class Mesh:
     clients: Mapping[str, ClientObjects]
 
     def objects(self) -> Iterator[Manifest]:
-        """All objects, each after those it needs: pods before the subset that selects them, subsets before the route that names them."""
+        """All objects, each after those it needs."""
         if self.namespace:
             yield self.namespace
         yield from self.gateways.values()
         for service in self.services.values():
-            if service.service_account and service.service:
-                yield service.service_account
-                yield service.service
-            yield from (version.secret for version in service.versions.values() if version.secret)
-            yield from (version.deployment for version in service.versions.values() if version.deployment)
-            yield from (version.disruption_budget for version in service.versions.values() if version.disruption_budget)
-            yield from (version.destination_rule for version in service.versions.values())
-            if service.host_rule:
-                yield service.host_rule
-            yield service.virtual_service
+            yield from service.objects()
         for client in self.clients.values():
             yield client.service_account
             yield client.deployment
@@ -87,15 +91,19 @@ def mesh(config: StackConfig, namespace: str) -> Mesh:
     return Mesh(
         namespace=kubernetes.namespace(namespace, config.revision) if config.create_namespace else None,
         gateways={name: istio.gateway(name, gateway, namespace) for name, gateway in config.gateways.items()},
-        services={name: _service(name, service, namespace, config) for name, service in config.services.items()},
-        clients={
-            name: ClientObjects(kubernetes.service_account(name, namespace), kubernetes.client_deployment(name, client, namespace))
-            for name, client in config.clients.items()
-        },
+        services={name: service_objects(name, config, namespace) for name in config.services},
+        clients={name: client_objects(name, client, namespace) for name, client in config.clients.items()},
     )
 
 
-def _service(name: str, service: Service, namespace: str, config: StackConfig) -> ServiceObjects:
+def client_objects(name: str, client: Client, namespace: str) -> ClientObjects:
+    """The objects of one client in this namespace."""
+    return ClientObjects(kubernetes.service_account(name, namespace), kubernetes.client_deployment(name, client, namespace))
+
+
+def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceObjects:
+    """The objects of one service of this config in this namespace."""
+    service = config.services[name]
     routes = traffic(service, namespace)
     there = config.host(name, namespace)
     route = istio.virtual_service(name, routes, namespace, there)

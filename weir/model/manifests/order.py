@@ -29,20 +29,18 @@ def pods_first(name: str, objects: ServiceObjects, standing: Objects | None) -> 
         version
         for version in wanted
         if version not in known
-        or _pods(standing.get(("Deployment", f"{name}-{version}"))) is None
-        or (
-            after[version] > before[version]
-            and _grows(objects.versions[version].deployment, standing.get(("Deployment", f"{name}-{version}")))
-        )
+        or _lacks(objects.versions[version].deployment, name, version, standing, more=after[version] > before[version])
     )
 
 
-def _pods(deployment: Mapping[str, Any] | None) -> int | None:
-    return None if deployment is None else int(deployment["spec"].get("replicas", 1))
+def _lacks(wanted: Manifest | None, name: str, version: str, standing: Objects, *, more: bool) -> bool:
+    """Whether a version has fewer pods than it needs; those of somebody else are as many as there are. `more`: it gets more requests."""
+    there = standing.get(("Deployment", f"{name}-{version}"))
+    return wanted is not None and (there is None or (more and _pods(wanted) > _pods(there)))
 
 
-def _grows(wanted: Manifest | None, there: Mapping[str, Any] | None) -> bool:
-    return (_pods(wanted) or 0) > (_pods(there) or 0)
+def _pods(deployment: Mapping[str, Any]) -> int:
+    return int(deployment["spec"].get("replicas", 1))
 
 
 def routes_first(services: Mapping[str, ServiceObjects], standing: Objects | None) -> Mapping[str, frozenset[str]]:

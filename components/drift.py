@@ -1,0 +1,47 @@
+"""Drift: an object that somebody has edited since the last update is not overwritten unseen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from components.cluster import Cluster, annotation
+from components.ownership import FORCE, maker
+from weir.model.manifests.kubernetes import RESTORED, digest, edited
+from weir.program_environment import TAKE_BACK, variable
+
+
+class Drift:
+    """The hook before a rule of Istio's changes, and the mark on one whose edit is undone."""
+
+    def __init__(self, cluster: Cluster, *, force: bool) -> None:
+        """`force`: overwrite all the same."""
+        self._cluster, self._force = cluster, force
+
+    async def restored(self, kind: str, name: str, namespace: str) -> str | None:
+        """What to write as the edit that was undone: that which the object in the cluster has now, else the last one, else None.
+
+        Pulumi compares what it wrote before with what it is to write now, and does not see what somebody has added between: an update
+        that undoes it must differ in something.
+        """
+        found = await self._cluster.standing(namespace, kind, name)
+        if found is None:
+            return None
+        return digest(found["spec"]) if edited(found) else annotation(found, RESTORED)
+
+    async def refuse_edited(self, args: pulumi.ResourceHookArgs) -> None:
+        """Hook: the edit may be what keeps the service up."""
+        inputs: Any = args.new_inputs
+        # Not the old inputs: a refresh puts into them only what they had before.
+        left: Any = args.old_outputs
+        kind, name, namespace = inputs["kind"], inputs["metadata"]["name"], inputs["metadata"].get("namespace")
+        taken_back = kind == "VirtualService" and name == variable(TAKE_BACK)
+        if self._force or taken_back or not isinstance(namespace, str):
+            return
+        found = await self._cluster.standing(namespace, kind, name)
+        if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
+            raise pulumi.RunError(
+                f"{kind} {namespace}/{name} is not as the last update left it ({maker(found)}): see what was changed with weir status, then put it"
+                f" back and go on with pulumi up --refresh ({FORCE})"
+            )
