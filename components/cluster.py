@@ -98,6 +98,10 @@ class Cluster:
         """The object as it stood in the cluster when this run began to ask; None where it did not, or nobody can tell."""
         return await self.ask(lambda: self.state(namespace).find(kind, name), None)
 
+    async def failure_reason(self, namespace: str, service: str, version: str) -> str:
+        """Why pods of a version are not ready, as they give it; empty where they give none, or nobody can tell."""
+        return await self.ask(lambda: self.state(namespace).failure_reason(service, version), "")
+
     async def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may have no cluster."""
         try:

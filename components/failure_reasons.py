@@ -39,8 +39,8 @@ class FailureReasons:
                 f"the update was interrupted while pods of version {version} of {service} started; the next pulumi up goes on from here."
             )
         elif version and isinstance(namespace, str):
-            ailment = await self._cluster.ask(lambda: self._cluster.state(namespace).ailments(service, version), "")
-            told = f":\n{ailment}" if ailment else "; its pods give no reason"
+            reason = await self._cluster.failure_reason(namespace, str(service), version)
+            told = f":\n{reason}" if reason else "; its pods give no reason"
             pulumi.log.error(
                 f"version {version} of {service} is at fault{told}\nTraffic stays where it was; the next pulumi up goes on from here."
             )

@@ -27,7 +27,7 @@ class MeshService(pulumi.ComponentResource):
 
     Pods that newly get requests → their subset → the route, which waits until every proxy knows what it newly names. Then all other pods:
     a route that moves shares between versions in use waits for nothing, whatever state their pods are in. What is removed goes last, once
-    every proxy has let go.
+    every proxy has drained it.
     """
 
     host: pulumi.Output[str]

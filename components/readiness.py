@@ -50,9 +50,9 @@ class Readiness:
                     f"{service}: {version} would get requests and somebody has scaled it to 0 pods ({maker(there)}); put it back and go on with"
                     f" pulumi up --refresh ({FORCE})"
                 )
-            ailment = await self._cluster.ask(lambda version=version: self._cluster.state(namespace).ailments(service, version), "")  # type: ignore[misc]
+            reason = await self._cluster.failure_reason(namespace, service, version)
             raise pulumi.RunError(
-                f"{service}: {version} would get requests and none of its pods is ready{': ' + ailment if ailment else ''}; mend it first ({FORCE})"
+                f"{service}: {version} would get requests and none of its pods is ready{': ' + reason if reason else ''}; mend it first ({FORCE})"
             )
 
     async def note_remade(self, args: pulumi.ResourceHookArgs) -> None:

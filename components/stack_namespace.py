@@ -22,7 +22,7 @@ from weir.model.manifests.hazards import namespace_hazard
 
 @dataclass(frozen=True, kw_only=True)
 class StackNamespaceArgs:
-    """The namespace of a stack, which weir creates, or has let go of."""
+    """The namespace of a stack, which weir creates, or created and no longer owns."""
 
     manifest: Manifest
     """the Namespace"""

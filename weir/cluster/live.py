@@ -115,10 +115,10 @@ class Live:
         updated, missing = status.get("updatedReplicas", 0), status.get("unavailableReplicas", 0)
         if updated >= desired and not missing:
             return ""
-        why = self.ailments(app, version).splitlines()
+        why = self.failure_reason(app, version).splitlines()
         return f"{missing or desired - updated} of {desired} pods as it is now{': ' + why[0] if why else ' are being made'}"
 
-    def ailments(self, app: str, version: str) -> str:
+    def failure_reason(self, app: str, version: str) -> str:
         """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when nothing is said."""
         pods = self.kubectl.get(["pods", "-l", f"app={app},version={version}"])["items"]
         told = [text for pod in pods if (text := self._ailment(pod))]
