@@ -42,12 +42,13 @@ def loaded(scene: Scene, standing: Mapping[str, Any], options: str = "") -> Iter
 
 @contextmanager
 def left_as(scene: Scene, standing: Mapping[str, Any], request: pytest.FixtureRequest) -> Iterator[None]:
-    """Each test leaves `standing` behind; one that failed may not have, and must not be the next one's undoing."""
+    """Each test leaves the services of `standing` behind, so that any of them can be left out; one that failed is cleaned up after."""
     failed = request.session.testsfailed
     yield
     if request.session.testsfailed > failed:
         scene.pulumi("cancel --yes")
         scene.up(standing, "--refresh")
+    assert (scene.stands or {}).get("services") == standing["services"], "the test leaves something else behind than it found"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ class Scene(Shell):
     """A stack with a namespace of its own, both called `name`."""
 
     name: str
+    stands: Mapping[str, Any] | None = None
+    """The config that the last update applied; None where it failed."""
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def create(cls, project: Project, name: str) -> Scene:
@@ -83,6 +86,7 @@ class Scene(Shell):
 
     def write(self, config: Mapping[str, Any]) -> None:
         """The whole config of the stack; the namespace is the scene's."""
+        self.written = config
         self.write_stack(self.name, {"namespace": self.namespace, **config})
 
     def pulumi(self, command: str, *, env: Mapping[str, str] | None = None) -> Update:
@@ -90,6 +94,8 @@ class Scene(Shell):
         start = time.monotonic()
         verb, _, options = command.partition(" ")
         done = self.call(f"pulumi {verb} --stack {self.name} --non-interactive --color never {options}", env=env)
+        if verb == "up":
+            self.stands = self.written if done.returncode == 0 else None
         return Update(done.returncode, done.stdout, time.monotonic() - start)
 
     def up(self, config: Mapping[str, Any] | None = None, options: str = "") -> Update:

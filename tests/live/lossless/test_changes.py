@@ -1,6 +1,6 @@
 """Changes that once lost requests, each under load: it loses none, or is refused in the preview with what to do.
 
-The load goes through all of them, with slow requests in it, and with some that enter at a gateway. Each begins with what the one before has left.
+The load goes through all of them, with slow requests in it, and with some that enter at a gateway.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from tests.live.harness import CHECKOUT, until
 from tests.live.lossless.callers import ELSEWHERE
-from tests.live.lossless.conftest import RATE, SOAKING, soak
+from tests.live.lossless.conftest import RATE, SOAKING, left_as, soak
 from tests.live.lossless.load import Load, Stream, slow
 from tests.live.lossless.running import CLI, Running
 from tests.live.lossless.scene import FORTIO, SAME_FORTIO, Scene, backend, server
@@ -59,10 +59,11 @@ def load(hazards: Scene) -> Iterator[Load]:
 
 
 @pytest.fixture(autouse=True)
-def unharmed(hazards: Scene, load: Load) -> Iterator[None]:
-    """No request of any kind fails in a test."""
+def unharmed(hazards: Scene, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test finds `STANDING`, and no request of any kind fails in it."""
     before, since = load.read(), hazards.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
-    yield
+    with left_as(hazards, STANDING, request):
+        yield
     assert load.failures(since) == []
     assert load.read().requests() > before.requests()
 
@@ -97,7 +98,7 @@ def test_pods_that_listen_elsewhere(hazards: Scene) -> None:
         elsewhere = {name: server(name, 8081) for name in ("v1", "v2")}
         hazards.up(config({**backend("v1", {"v2": 20}), "versions": elsewhere, "targetPort": 8081}), "--skip-preview")
     hazards.up(config({**backend("v3"), "versions": {"v3": server("v3", 8082)}, "targetPort": 8082}), "--skip-preview")
-    hazards.up(config(backend("v1", {"v2": 20, "v3": 10}, v1={}, v2={}, v3={})), "--skip-preview")
+    hazards.up(STANDING, "--skip-preview")
 
 
 @soak
@@ -116,40 +117,37 @@ def test_rules_that_others_see(hazards: Scene) -> None:
     # The rules by which it is seen now come and go with versions as any do.
     hazards.up(config({**backend("v2", v2={}), "exportTo": ["*"]}), "--skip-preview")
     hazards.up(config({**backend("v1", {"v2": 20}, v1={}, v2={}), "exportTo": ["*"]}), "--skip-preview")
+    hazards.up(STANDING, "--skip-preview")
     hazards.assert_converged()
-
-
-def exporting(service: Mapping[str, Any], **keys: Any) -> dict[str, Any]:
-    return config({**service, "exportTo": ["*"]}, **keys)
 
 
 def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
     """And back: who enters at the gateway is served by the one or by the other."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})
     for _ in range(10 if SOAKING else 1):
-        hazards.up(exporting({**service, **EXPOSED}, orders=ORDERS), "--skip-preview")
-        hazards.up(exporting(service), "--skip-preview")
+        hazards.up(config({**service, **EXPOSED}, orders=ORDERS), "--skip-preview")
+        hazards.up(STANDING, "--skip-preview")
 
 
 @pytest.mark.parametrize("stuck", [pytest.param("v1", marks=soak), "v2"])
 def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) -> None:
     """With a rollout of either version stuck, traffic goes back to the stable version before the update waits for pods, which then fail it."""
     versions: dict[str, Any] = {"v1": {}, "v2": {}, stuck: BROKEN}
-    hazards.write(exporting(backend("v1", {"v2": 20}, **versions), readyTimeout="8s"))
+    hazards.write(config(backend("v1", {"v2": 20}, **versions), readyTimeout="8s"))
     assert hazards.pulumi("up --yes --skip-preview").code != 0
-    hazards.write(exporting(backend("v1", {"v2": 0}, **versions), readyTimeout="15s"))
+    hazards.write(config(backend("v1", {"v2": 0}, **versions), readyTimeout="15s"))
     with Running(hazards) as running:
         until(lambda: shares(hazards) == [100, 0] or running.process.poll() is not None, 120, "the route has moved")
         assert running.process.poll() is None, f"the route waited for the pods:\n{running.said}"
         update = running.wait()
     assert update.code != 0
     assert f"version {stuck} of backend is at fault" in update.said
-    hazards.up(exporting(backend("v1", {"v2": 20}, v1={}, v2={})), "--skip-preview")
+    hazards.up(STANDING, "--skip-preview")
 
 
 def test_an_interrupted_update_accuses_nobody(hazards: Scene) -> None:
     """Ctrl-C while pods start is no fault of theirs."""
-    hazards.write(exporting(backend("v1", {"v2": 20, "v4": 5}, v1={}, v2={}, v4=BROKEN), readyTimeout="60s"))
+    hazards.write(config(backend("v1", {"v2": 20, "v4": 5}, v1={}, v2={}, v4=BROKEN), readyTimeout="60s"))
     with Running(hazards) as running:
         until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v4"), 30, "the pods are made")
         os.killpg(running.process.pid, signal.SIGINT)
@@ -157,30 +155,31 @@ def test_an_interrupted_update_accuses_nobody(hazards: Scene) -> None:
     assert update.code != 0
     assert "at fault" not in update.said
     assert "the update was interrupted while pods of version v4 of backend started" in update.said
-    hazards.up(exporting(backend("v1", {"v2": 20}, v1={}, v2={})), "--skip-preview")
+    hazards.up(STANDING, "--skip-preview")
 
 
 def test_what_a_killed_update_left_is_named_and_taken_over(hazards: Scene) -> None:
     """kill -9 while a Deployment is made: the preview names it and the command that removes it; added again, it is the stack's."""
-    hazards.write(exporting(backend("v1", {"v2": 20}, v1={}, v2={}, v5=BROKEN)))
+    hazards.write(config(backend("v1", {"v2": 20}, v1={}, v2={}, v5=BROKEN)))
     with Running(hazards) as running:
         until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v5"), 30, "the pods are made")
         running.kill(CLI)
         running.wait()
     hazards.pulumi("cancel --yes")
-    hazards.write(exporting(backend("v1", {"v2": 20}, v1={}, v2={})))
+    hazards.write(STANDING)
     told = "kubectl delete -n hazards deployment backend-v5"
     assert told in hazards.pulumi("preview").said
     assert "Deployment hazards/backend-v5" in hazards.run(".venv/bin/weir status --stack hazards --window 0")
-    hazards.up(exporting(backend("v1", {"v2": 20}, v1={}, v2={}, v5={"image": SAME_FORTIO, "replicas": 2})), "--skip-preview")
-    hazards.up(exporting(backend("v1", {"v2": 20}, v1={}, v2={})), "--skip-preview")
+    hazards.up(config(backend("v1", {"v2": 20}, v1={}, v2={}, v5={"image": SAME_FORTIO, "replicas": 2})), "--skip-preview")
+    hazards.up(STANDING, "--skip-preview")
     assert not hazards.succeeds("kubectl -n hazards get deployment backend-v5")
 
 
 def test_a_namespace_that_is_let_go_of_stays(hazards: Scene) -> None:
     """`createNamespace: false` deletes nothing, says nothing is to do, and holds; what stands on it goes on."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})
-    hazards.up(exporting(service, createNamespace=False))
+    hazards.up(config(service, createNamespace=False))
     hazards.assert_converged()
-    hazards.up(exporting(backend("v1", {"v2": 30}, v1={}, v2={}), createNamespace=False), "--skip-preview")
+    hazards.up(config(backend("v1", {"v2": 30}, v1={}, v2={}), createNamespace=False), "--skip-preview")
+    hazards.up(config(service, createNamespace=False), "--skip-preview")
     assert hazards.succeeds("kubectl get namespace hazards")
