@@ -101,26 +101,6 @@ def test_pods_that_listen_elsewhere(hazards: Scene) -> None:
     hazards.up(STANDING, "--skip-preview")
 
 
-@soak
-def test_rules_that_others_see(hazards: Scene) -> None:
-    """`exportTo` from none to the namespace alone, to others, and to all, with three versions and a policy for all of them.
-
-    Whoever sees nothing of it divides requests by pods; whoever sees a part of it would lose them.
-    """
-    for seen in (["."], *([[".", "istio-ingress"]] if SOAKING else []), [".", ELSEWHERE], ["*"]):
-        hazards.up(config({**backend("v1", {"v2": 20, "v3": 10}, v1={}, v2={}, v3={}), "exportTo": seen}), "--skip-preview")
-        assert route(hazards)["exportTo"] == seen
-        if seen == ["."]:
-            # Callers elsewhere have the Service and none of its versions: a new one is not known to them, ever.
-            hazards.up(config({**backend("v1", {"v2": 20, "v4": 10}, v1={}, v2={}, v3={}, v4={}), "exportTo": seen}), "--skip-preview")
-            hazards.up(config({**backend("v1", {"v2": 20, "v3": 10}, v1={}, v2={}, v3={}), "exportTo": seen}), "--skip-preview")
-    # The rules by which it is seen now come and go with versions as any do.
-    hazards.up(config({**backend("v2", v2={}), "exportTo": ["*"]}), "--skip-preview")
-    hazards.up(config({**backend("v1", {"v2": 20}, v1={}, v2={}), "exportTo": ["*"]}), "--skip-preview")
-    hazards.up(STANDING, "--skip-preview")
-    hazards.assert_converged()
-
-
 def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
     """And back: who enters at the gateway is served by the one or by the other."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})
