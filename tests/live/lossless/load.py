@@ -43,7 +43,7 @@ _STATS = (
     r"downstream_rq_(total|[1-5]xx|rx_reset|tx_reset)|upstream_rq_(retry|pending_failure_eject|tx_reset|rx_reset)|upstream_cx_connect_fail"
 )
 _STAT = re.compile(r"^(\S+): (\d+)$", re.MULTILINE)
-_FAILED = re.compile(r'^\[([^\]]+)\] "\S+ \S+ \S+" (\d+) (\S+) (\S+)')
+_FAILED = re.compile(r'^\[([^\]]+)\] "\S+ \S+ \S+" (\d+) (\S+) (\S+) (.*)')
 
 
 SLOW_SECONDS = 4
@@ -68,12 +68,13 @@ def slow(scene: Scene) -> Stream:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed request as the caller's Envoy logged it: when, the code (0: no answer), Envoy's flag and its words for it."""
+    """A failed request as the caller's Envoy logged it: when, the code (0: no answer), Envoy's flag, its words for it, and all else (whom it asked)."""
 
     at: str
     code: int
     flag: str
     details: str
+    rest: str
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Tally:
 
     def assert_nothing_lost(self) -> None:
         """Zero errors, zero resets."""
-        shown = [f"{one.at} {one.code} {one.flag} {one.details}" for one in self.failures[:20]]
+        shown = [f"{one.at} {one.code} {one.flag} {one.details} {one.rest}" for one in self.failures[:20]]
         assert (self.failed, self.reconnects, shown) == (0, 0, []), self.figures() | {"first": shown}
         assert self.requests > 0
 
@@ -251,7 +252,7 @@ class Load:
             lambda pod: self._scene.run(f"kubectl logs -n {pod.namespace} {pod.name} -c istio-proxy --since-time={since}"), self._pods
         )
         found = [match for text in texts for line in text.splitlines() if (match := _FAILED.match(line))]
-        return sorted((Failure(match[1], int(match[2]), match[3], match[4]) for match in found), key=lambda one: one.at)
+        return sorted((Failure(match[1], int(match[2]), match[3], match[4], match[5]) for match in found), key=lambda one: one.at)
 
     def _started(self, place: str, count: int) -> list[Caller]:
         self._scene.apply(*callers(place, count))

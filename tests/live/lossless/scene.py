@@ -129,7 +129,14 @@ class Scene(Shell):
 def server(version: str, port: int = 8080, **more: Any) -> dict[str, Any]:
     """A version of the service: a fortio that answers with its name, after `?delay=` where it is asked to, on `port`."""
     unused = [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
-    arguments = [f"-http-port={port}", "-loglevel=warning", "-max-echo-delay=10s", f"-echo-server-default-params=header=version:{version}"]
+    # A server that closes a connection as Envoy sends a request on it fails that request, in the middle of no change: fortio does after 30 s.
+    arguments = [
+        f"-http-port={port}",
+        "-server-idle-timeout=1h",
+        "-loglevel=warning",
+        "-max-echo-delay=10s",
+        f"-echo-server-default-params=header=version:{version}",
+    ]
     return {"args": ["server", *arguments, *unused], **more}
 
 

@@ -19,7 +19,8 @@ place = namespace.metadata["name"]
 def serving(version: str) -> list[str]:
     """A server that answers with its version."""
     disabled = (f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc"))
-    return ["server", "-http-port=8080", "-loglevel=warning", f"-echo-server-default-params=header=version:{version}", *disabled]
+    asked = f"-echo-server-default-params=header=version:{version}"
+    return ["server", "-http-port=8080", "-server-idle-timeout=1h", "-loglevel=warning", asked, *disabled]
 
 
 service = MeshService(
