@@ -7,7 +7,7 @@ import pulumi
 
 from components.args import ClientArgs, GatewayArgs, MeshServiceArgs
 from components.client import Client
-from components.cluster import ClusterArgs, provider
+from components.cluster import cluster_of, provider
 from components.entrances import warn_of_unserved
 from components.handed import handed_over
 from components.istio import Gateway
@@ -29,7 +29,7 @@ def stack_config() -> StackConfig:
 
 
 config = stack_config()
-cluster = ClusterArgs.of(config)
+cluster = cluster_of(config)
 opts = pulumi.ResourceOptions(provider=provider(cluster))
 guard = safeguards(cluster)
 if not config.ephemeral:

@@ -8,6 +8,7 @@ end_with_engine()
 from components.args import (  # noqa: E402
     BackendVersionArgs,
     ClientArgs,
+    ClusterArgs,
     DestinationRuleArgs,
     GatewayArgs,
     MeshServiceArgs,
@@ -16,7 +17,6 @@ from components.args import (  # noqa: E402
 )
 from components.backend_version import BackendVersion  # noqa: E402
 from components.client import Client  # noqa: E402
-from components.cluster import ClusterArgs  # noqa: E402
 from components.istio import DestinationRule, Gateway, VirtualService  # noqa: E402
 from components.mesh_service import MeshService  # noqa: E402
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 import pulumi
 
-from components.cluster import ClusterArgs
 from weir.model import StackConfig
 
 # One declaration for each of the model's, in one place: longer than a module is. Mappings are for type checkers alone:
@@ -844,6 +843,32 @@ if TYPE_CHECKING:
         """labels that make a pod near; needs outlierDetection"""
         minClusterSize: int
         """pods that there must be before zones count"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterArgs:
+    """Which cluster it is, and how a component works on it. Components with the same settings share what the cluster
+    has answered.
+    """
+
+    kubeconfig: str | None = None
+    """path of the kubeconfig, relative to the project; kubectl's default when left out"""
+    kube_context: str | None = None
+    """the context of the kubeconfig; the current one when left out"""
+    cluster_domain: str = "cluster.local"
+    """the cluster's DNS domain, in which services have their full names"""
+    istiod_namespace: str = "istio-system"
+    """the namespace istiod runs in"""
+    propagation_timeout: str = "30s"
+    """how long proxies may take before an update fails; traffic stays as it was"""
+    propagation_grace: str = "5s"
+    """how long to wait where istiod cannot be asked"""
+    ready_timeout: str = "2m"
+    """how long the pods of a version may take to become ready before an update fails"""
+    adopt: bool = False
+    """whether weir takes over objects that exist and that it did not create"""
+    force: bool = False
+    """whether weir goes on where requests would be lost, which it refuses otherwise"""
 
 
 @dataclass(frozen=True, kw_only=True)

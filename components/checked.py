@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 from pydantic.alias_generators import to_camel
 
-from components.cluster import ClusterArgs
+from components.args import ClusterArgs
 from weir.model import ConfigError, StackConfig, load
 from weir.model.values.problems import Problem, dotted
 from weir.secret import Secret

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import pulumi
 from pulumi_kubernetes import Provider
 
+from components.args import ClusterArgs
 from components.warned import warn
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
@@ -24,43 +24,19 @@ Answer = TypeVar("Answer")
 _QUESTIONS_AT_A_TIME = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClusterArgs:
-    """Which cluster it is, and how a component works on it. Components with the same settings share what the cluster has answered."""
-
-    kubeconfig: str | None = None
-    """path of the kubeconfig, relative to the project; kubectl's default when left out"""
-    kube_context: str | None = None
-    """context of the kubeconfig; the current one when left out"""
-    cluster_domain: str = "cluster.local"
-    """the cluster's DNS domain"""
-    istiod_namespace: str = "istio-system"
-    """the namespace istiod runs in"""
-    propagation_timeout: str = "30s"
-    """duration: how long proxies may take before an update fails; traffic stays as it was"""
-    propagation_grace: str = "5s"
-    """duration: how long to wait where istiod cannot be asked"""
-    ready_timeout: str = "2m"
-    """duration: how long pods may take to become ready before an update fails"""
-    adopt: bool = False
-    """whether objects that exist, and that this stack did not create, are taken over"""
-    force: bool = False
-    """whether to go on where requests would be lost, which is refused otherwise"""
-
-    @classmethod
-    def of(cls, config: StackConfig) -> ClusterArgs:
-        """The settings of a stack."""
-        return cls(
-            kubeconfig=config.kubeconfig,
-            kube_context=config.kube_context,
-            cluster_domain=config.cluster_domain,
-            istiod_namespace=config.propagation.istiod_namespace,
-            propagation_timeout=config.propagation.timeout.text,
-            propagation_grace=config.propagation.grace.text,
-            ready_timeout=config.ready_timeout.text,
-            adopt=config.adopt,
-            force=config.force,
-        )
+def cluster_of(config: StackConfig) -> ClusterArgs:
+    """The cluster of a stack."""
+    return ClusterArgs(
+        kubeconfig=config.kubeconfig,
+        kube_context=config.kube_context,
+        cluster_domain=config.cluster_domain,
+        istiod_namespace=config.propagation.istiod_namespace,
+        propagation_timeout=config.propagation.timeout.text,
+        propagation_grace=config.propagation.grace.text,
+        ready_timeout=config.ready_timeout.text,
+        adopt=config.adopt,
+        force=config.force,
+    )
 
 
 def provider(args: ClusterArgs) -> Provider:

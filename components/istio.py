@@ -138,7 +138,9 @@ def _rule(args: DestinationRuleArgs) -> Made:
             return objects.versions[version].destination_rule
         if objects.host_rule is None:
             raise pulumi.RunError(f'DestinationRule "{args.service}": says nothing; give it traffic_policy, or a version')
-        return objects.host_rule
+        # The one version here stands for all: it is no subset that there is.
+        spec = {key: value for key, value in objects.host_rule["spec"].items() if key != "subsets"}
+        return {**objects.host_rule, "spec": spec}
 
     return _made("DestinationRule", args.service, whole, chosen)
 

@@ -6,13 +6,16 @@ where nothing that matters changes.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import pulumi
 
 from components.acknowledgement import Acknowledgement
-from components.cluster import Cluster, ClusterArgs
+from components.args import ClusterArgs
+from components.cluster import Cluster
 from components.drift import Drift
 from components.failure_reasons import FailureReasons
 from components.ownership import Ownership
@@ -32,8 +35,8 @@ class Safeguards:
     pods: pulumi.ResourceHookBinding
     routes: pulumi.ResourceHookBinding
 
-    def __init__(self, args: ClusterArgs, number: int = 0) -> None:
-        """Register the hooks; nothing is asked yet. `number`: how many others the program has; the names of hooks are unique in it."""
+    def __init__(self, args: ClusterArgs, more: str = "") -> None:
+        """Register the hooks; nothing is asked yet. `more`: what tells their names from those of others in the program."""
         force = args.force
         settings = PropagationConfig.model_validate(
             {"timeout": args.propagation_timeout, "grace": args.propagation_grace, "istiodNamespace": args.istiod_namespace}
@@ -48,7 +51,6 @@ class Safeguards:
         self.readiness = Readiness(self.cluster, self.propagation, self.acknowledgement, force=force)
         self.subsets = Subsets(self.cluster, self.propagation, self.acknowledgement, self.readiness, force=force)
         seen = pulumi.ResourceHookOptions(on_dry_run=True)
-        more = f"-{number}" if number else ""
         adopt = pulumi.ResourceHook(f"not-somebody-elses{more}", self.ownership.refuse_others, seen)
         known = pulumi.ResourceHook(f"proxies-know-the-versions{more}", self.subsets.known, seen)
         idle = pulumi.ResourceHook(f"no-requests-to-what-goes{more}", self.readiness.refuse_used, seen)
@@ -68,12 +70,17 @@ class Safeguards:
                 warn(f"weir:{what}")
 
 
+CONSTRUCTED: ContextVar[bool] = ContextVar("constructed", default=False)
+"""Whether this is one component of a program that runs elsewhere (`components.package`): nothing is known here of the others."""
 _RUNS: WeakKeyDictionary[object, dict[ClusterArgs, Safeguards]] = WeakKeyDictionary()
+_CONSTRUCTED = count(1)
 
 
 def safeguards(args: ClusterArgs) -> Safeguards:
     """Those of this run of the program for a cluster. A process may run programs one after the other, each with a monitor of its own."""
     mine = _RUNS.setdefault(pulumi.runtime.settings.get_monitor(), {})
     if args not in mine:
-        mine[args] = Safeguards(args, len(mine))
+        # Each component of a package has a monitor of its own, and all have hooks in the one program.
+        more = f"-constructed-{next(_CONSTRUCTED)}" if CONSTRUCTED.get() else f"-{len(mine)}" if mine else ""
+        mine[args] = Safeguards(args, more)
     return mine[args]

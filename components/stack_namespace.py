@@ -10,7 +10,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_random import RandomPet
 
-from components.cluster import ClusterArgs
+from components.args import ClusterArgs
 from components.ownership import FORCE
 from components.placement import owner, placed
 from components.safeguards import safeguards

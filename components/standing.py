@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components.cluster import ClusterArgs
+from components.args import ClusterArgs
 from components.ownership import FORCE, named
 from components.placement import After, Place, known, owner
-from components.safeguards import Safeguards, safeguards
+from components.safeguards import CONSTRUCTED, Safeguards, safeguards
 from components.warned import warn
 from weir.model import Manifest, Service, ServiceObjects
 from weir.model.manifests.hazards import hazards, orphans
 from weir.model.manifests.kubernetes import with_port_name
-from weir.model.manifests.order import Objects, pods_first, routes_first
+from weir.model.manifests.order import Objects, lost_hosts, pods_first, routes_first
 from weir.program_environment import ROUTES_ALONE, variable
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Standing:
         self._objects: dict[str, ServiceObjects] = {}
         self._made: list[Manifest] = []
         self.routes, self.gateways = {}, []
+        self._constructed = CONSTRUCTED.get()
         # Asked when the program has said all it puts there: what waits for it begins then.
         self.namespace: pulumi.Output[str] = pulumi.Output.from_input(namespace).apply(self._checked)
 
@@ -65,6 +66,8 @@ class Standing:
         found = hazards(self._services, self._objects, there, owner(), routes_only=bool(variable(ROUTES_ALONE)))
         if found and not self._guard.force:
             raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
+        if self._constructed:
+            self._tell_lost_hosts(there)
         # A release waits for nothing but proxies, and reaches nothing but routes.
         if not variable(ROUTES_ALONE):
             await self._see_leaving_gone(namespace, there)
@@ -90,6 +93,8 @@ class Standing:
     async def _tell_orphans(self, namespace: str, there: Objects) -> None:
         """Say which objects an update that was killed has left: nothing would ever remove them, since it could not write down that it made them."""
         left = orphans(self._made, there, owner())
+        if self._constructed:
+            left = [key for key in left if there[key]["metadata"].get("labels", {}).get("app") in self._services]
         written = await in_state() if left else frozenset()
         for kind, name in left:
             if (kind, name) not in written:
@@ -97,6 +102,14 @@ class Standing:
                     f"{kind} {namespace}/{name} was made by an update of this stack that was killed, and is in neither its config nor its state;"
                     f" remove it: kubectl delete -n {namespace} {kind.lower()} {name}"
                 )
+
+    def _tell_lost_hosts(self, there: Objects) -> None:
+        """Of a component of a package nobody knows whether another one gets a host that it gives up, and which of the two is first."""
+        for service, host in lost_hosts(self._objects, there):
+            warn(
+                f"{service}: expose.hosts no longer has {host}, and no other service has it yet. If another one gets it in this update, requests may"
+                " be lost in between: give it to that one in an update before, then take it away here"
+            )
 
     async def pods_first(self, service: str) -> frozenset[str]:
         """The versions of a service whose pods come before its route."""

@@ -7,6 +7,7 @@ system does not say who is whose parent (proc(5)).
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -19,6 +20,9 @@ from weir.processes import ancestors, family, processes
 from weir.sockets import descriptor_of, listening_at
 
 _ENGINE = "--engine"
+_LISTENS = re.compile(r"127\.0\.0\.1:\d+")
+_PLUGIN_ARGUMENTS = 4
+"""python, the directory of the package, the address; what proc(5) has of them ends with a null byte."""
 
 
 def end_with_engine() -> None:
@@ -76,10 +80,15 @@ def end_plugins_with(engine: int, address: str) -> None:
 
 
 def _address() -> str:
-    """Where the engine listens."""
+    """Where the engine listens; empty where no engine has this process run: where weir serves a program, the server sees to what is to be seen to."""
     arguments = _arguments(os.getpid())
-    # Only a language host starts a program so. Where weir serves it, the server sees to what is to be seen to.
-    return arguments[arguments.index(_ENGINE) + 1] if _ENGINE in arguments[:-1] and sys.platform == "linux" else ""
+    if sys.platform != "linux":
+        return ""
+    if _ENGINE in arguments[:-1]:
+        return arguments[arguments.index(_ENGINE) + 1]
+    # The component package: a plugin has the address and nothing else.
+    last = arguments[-2] if len(arguments) == _PLUGIN_ARGUMENTS else ""
+    return last if _LISTENS.fullmatch(last) else ""
 
 
 def _listening(address: str) -> int:

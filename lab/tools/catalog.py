@@ -148,5 +148,9 @@ MODULES: tuple[Module, ...] = (
 )
 """What the lab is made of; its images and its node are made anew when one of these changes."""
 
-CHECKERS: tuple[Module, ...] = (Module("actionlint", (Binary("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", 4),)),)
+CHECKERS: tuple[Module, ...] = (
+    Module("actionlint", (Binary("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", 4),)),
+    Module("language-yaml", (Binary("pulumi-language-yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 75),)),
+    Module("sdk-codegen", (Binary("sdk-codegen", ".", 30),)),
+)
 """What the tests alone use; no lab waits for them."""

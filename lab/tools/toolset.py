@@ -63,4 +63,5 @@ def find_tools(progress: Progress) -> Toolset:
 
 def find_checker(name: str, progress: Progress) -> Path:
     """The tool ``name`` of the tests, built first where it is missing."""
-    return override(name) or build_all(progress, CHECKERS)[name].path(name)
+    [module] = [each for each in CHECKERS if name in {binary.name for binary in each.binaries}]
+    return override(name) or build_all(progress, (module,))[module.name].path(name)

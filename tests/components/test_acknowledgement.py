@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.cluster import ClusterArgs
+from components.args import ClusterArgs
 from components.safeguards import Safeguards
 from weir.cluster.proxies import Acknowledged, LaggingError
 from weir.cluster.want import Want

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pulumi
 import pytest
 
-from components.cluster import ClusterArgs
+from components.args import ClusterArgs
 from components.failure_reasons import FailureReasons
 from components.safeguards import Safeguards
 from weir.cluster.kubectl import Kubectl

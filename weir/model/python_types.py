@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import keyword
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.alias_generators import to_snake
 
-from weir.model.config.schema import REQUIRED, definitions
+from weir.model.component_arguments import CLUSTER, VERSION, WORKLOAD, Argument, Arguments, arguments, choices, named, reached, shapes
 
 _HEAD = '''"""What the components take, with the keys of the stack config (docs/reference/config.md).
 
@@ -25,82 +25,28 @@ from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
 
 import pulumi
 
-from components.cluster import ClusterArgs
 from weir.model import StackConfig
 
 # One declaration for each of the model's, in one place: longer than a module is. Mappings are for type checkers alone:
 # to make them would be a twentieth of the program's import.
 '''
-_ARGS = {"Service": "MeshServiceArgs", "Version": "VersionArgs", "Client": "ClientArgs", "Gateway": "GatewayArgs"}
-"""What is a class with arguments; all else is a mapping inside one of them."""
-_INPUTS = ("image", "replicas", "env")
-"""What a program may know only while it runs. All else decides which resources there are, and in which order."""
-_NAMESPACE = '    namespace: pulumi.Input[str]\n    """the namespace it lives in, with sidecar injection on"""\n'
 _STACK = (
     "    stack: StackConfig | None = field(default=None, repr=False)\n"
     '    """the same in a stack config that is checked already, in the place of all that is said here; for the program of a stack"""\n'
 )
-_CLUSTER = '    cluster: ClusterArgs = field(default_factory=ClusterArgs)\n    """the cluster, and what is asked of it before something changes"""\n'
-_WORKLOAD = '    workload: pulumi.Resource | None = None\n    """a Deployment or StatefulSet of the program\'s own that runs its pods; weir makes none then"""\n'
-_SERVICE = '    service: str\n    """the service; the name is its host\'s, and the value of the label app"""\n'
-_VERSION = '    version: str{}\n    """the version; the name is the value of the label version{}"""\n'
-_VERSIONS = '    versions: Sequence[str]\n    """its versions, each a subset of a DestinationRule"""\n'
-_POD_KEYS = ("target_port", "protocol")
-_RULE_KEYS = ("traffic_policy", "export_to")
-_ROUTE_KEYS = (
-    *("stable", "canary", "fault", "timeout", "retries", "mirrors", "headers", "cors_policy", "rewrite", "redirect", "direct_response"),
-    *("routes", "drill", "export_to", "expose"),
-)
-_PARTS: Mapping[str, tuple[str, str, Mapping[str, Callable[[str], bool]]]] = {
-    "BackendVersionArgs": (
-        "The pods of one version of a service.",
-        _SERVICE + _VERSION.format("", ""),
-        {"Version": lambda key: key not in ("traffic_policy", "headers"), "Service": lambda key: key in _POD_KEYS},
-    ),
-    "DestinationRuleArgs": (
-        "The subset of one version of a service, or how all its pods are treated.",
-        _SERVICE + _VERSION.format(" | None = None", "; all when left out"),
-        {"Service": lambda key: key in _RULE_KEYS},
-    ),
-    "VirtualServiceArgs": (
-        "How the traffic of one service is divided between versions that there are.",
-        _SERVICE + _VERSIONS,
-        {"Service": lambda key: key in _ROUTE_KEYS},
-    ),
-}
-"""The arguments of components that are a part of a service: what they say, the keys of their own, and those of the config they share."""
+_OF_A_STACK = ("Gateway", "Client", "MeshService")
+_CLASSES = {CLUSTER: "ClusterArgs", VERSION: "VersionArgs", WORKLOAD: "pulumi.Resource", "Variable": "str | pulumi.Output[str] | Variable"}
+"""What is named otherwise than the mapping of the config."""
 _WIDTH = 116
 
 
 def module() -> str:
     """The whole module."""
-    shapes = definitions()["$defs"]
-    inside = [name for name in _reached(shapes, list(_ARGS)) if name not in _ARGS]
-    parts = [
-        _HEAD,
-        "if TYPE_CHECKING:\n" + textwrap.indent("\n\n".join(_mapping(name, shapes[name]) for name in sorted(inside)), "    "),
-        *(_args(name, shapes[name]) for name in reversed(_ARGS)),
-        *(_part(name, shapes) for name in _PARTS),
-    ]
-    return "\n\n".join(parts)
-
-
-def _reached(shapes: Mapping[str, Any], names: list[str]) -> Iterator[str]:
-    seen = list(names)
-    for name in seen:
-        yield name
-        seen += [other for other in dict.fromkeys(_references(shapes[name])) if other not in seen]
-
-
-def _references(shape: Any) -> Iterator[str]:
-    if isinstance(shape, dict):
-        if "$ref" in shape:
-            yield shape["$ref"].rpartition("/")[2]
-        for inner in shape.values():
-            yield from _references(inner)
-    elif isinstance(shape, list):
-        for inner in shape:
-            yield from _references(inner)
+    found = shapes()
+    made = arguments(found)
+    inside = reached(found, (key.shape for each in made for key in each.keys))
+    mappings = "\n\n".join(_mapping(name, found[name]) for name in sorted(inside))
+    return "\n\n".join([_HEAD, "if TYPE_CHECKING:\n" + textwrap.indent(mappings, "    "), *map(_class, made)])
 
 
 def _mapping(name: str, shape: Mapping[str, Any]) -> str:
@@ -114,33 +60,24 @@ def _mapping(name: str, shape: Mapping[str, Any]) -> str:
     return f"class {name}(TypedDict, total=False):\n{_doc(shape)}\n{keys}"
 
 
-def _args(name: str, shape: Mapping[str, Any]) -> str:
-    required = REQUIRED.get(name, shape.get("required", []))
-    keys = sorted(shape["properties"], key=lambda key: key not in required)
-    lines = [
-        "" if name == "Version" else _NAMESPACE,
-        *(_argument(key, shape["properties"][key], needed=key in required) for key in keys),
-        _WORKLOAD if name == "Version" else _CLUSTER + _STACK,
-    ]
-    return _class(_ARGS[name], shape["description"], lines)
+def _class(made: Arguments) -> str:
+    keys = "".join(map(_argument, made.keys))
+    stack = _STACK if made.name in _OF_A_STACK else ""
+    return f"@dataclass(frozen=True, kw_only=True)\nclass {made.name}Args:\n{_doc({'description': made.says})}\n{keys}{stack}"
 
 
-def _part(name: str, shapes: Mapping[str, Any]) -> str:
-    says, own, taken = _PARTS[name]
-    keys = {key: value for kind, takes in taken.items() for key, value in shapes[kind]["properties"].items() if takes(to_snake(key))}
-    needed = "stable" if name == "VirtualServiceArgs" else ""
-    ordered = sorted(keys, key=lambda key: key != needed)
-    return _class(name, says, [_NAMESPACE, own, *(_argument(key, keys[key], needed=key == needed) for key in ordered), _CLUSTER])
-
-
-def _argument(key: str, shape: Mapping[str, Any], *, needed: bool) -> str:
-    kind = _type(shape)
-    kind = f"pulumi.Input[{kind}]" if key in _INPUTS and key != "env" else kind
-    return f"    {to_snake(key)}: {kind}{'' if needed else ' | None = None'}\n{_doc(shape)}"
-
-
-def _class(name: str, says: str, lines: list[str]) -> str:
-    return f"@dataclass(frozen=True, kw_only=True)\nclass {name}:\n{_doc({'description': says})}\n{''.join(lines)}"
+def _argument(argument: Argument) -> str:
+    kind = _type(argument.shape)
+    # A workload is a resource, and of the environment each variable may be an Output by itself.
+    if argument.late and argument.key not in ("env", "workload"):
+        kind = f"pulumi.Input[{kind}]"
+    if argument.shape.get("$ref") == CLUSTER:
+        kind += " = field(default_factory=ClusterArgs)"
+    elif argument.default is not None:
+        kind += f" = {argument.default!r}"
+    elif not argument.required:
+        kind += " | None = None"
+    return f"    {to_snake(argument.key)}: {kind}\n{_doc(argument.shape)}"
 
 
 def _doc(shape: Mapping[str, Any], indent: str = "    ") -> str:
@@ -153,14 +90,11 @@ def _doc(shape: Mapping[str, Any], indent: str = "    ") -> str:
 
 
 def _type(shape: Mapping[str, Any]) -> str:
-    """The type that people write. That the config also takes numbers as text is for files alone."""
+    """The type that people write."""
     if "$ref" in shape:
-        name = shape["$ref"].rpartition("/")[2]
-        return _ARGS.get(name, "str | pulumi.Output[str] | Variable" if name == "Variable" else name)
+        return _CLASSES.get(named(shape), named(shape))
     if "anyOf" in shape:
-        choices = [choice for choice in shape["anyOf"] if choice.get("type") != "null"]
-        plain = [choice for choice in choices if "pattern" not in choice] or choices
-        return " | ".join(dict.fromkeys(_type(choice) for choice in plain))
+        return " | ".join(dict.fromkeys(map(_type, choices(shape))))
     if "enum" in shape or "const" in shape:
         values = shape.get("enum", [shape.get("const")])
         return "bool" if True in values else f"Literal[{', '.join(map(repr, values))}]"

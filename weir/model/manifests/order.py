@@ -58,10 +58,24 @@ def exchanged(services: Mapping[str, ServiceObjects], standing: Objects | None) 
     return frozenset(name for name in found if _circle(name, found))
 
 
+def lost_hosts(services: Mapping[str, ServiceObjects], standing: Objects) -> list[tuple[str, str]]:
+    """The services that give up a host which no other route that stands has; each with the host."""
+    return [
+        (name, host)
+        for name, service in services.items()
+        for host in _hosts(standing, name) - set(service.virtual_service["spec"]["hosts"])
+        if not any(host in _hosts(standing, other) for kind, other in standing if kind == "VirtualService" and other != name)
+    ]
+
+
+def _hosts(standing: Objects | None, name: str) -> set[str]:
+    return set((standing or {}).get(("VirtualService", name), {}).get("spec", {}).get("hosts", []))
+
+
 def _handed_over(services: Mapping[str, ServiceObjects], standing: Objects | None) -> dict[str, set[str]]:
     """By service that loses a host, those that gain it."""
     hosts = {name: set(service.virtual_service["spec"]["hosts"]) for name, service in services.items()}
-    before = {name: set((standing or {}).get(("VirtualService", name), {}).get("spec", {}).get("hosts", [])) for name in services}
+    before = {name: _hosts(standing, name) for name in services}
     gainers: dict[str, list[str]] = {}
     for name in services:
         for there in hosts[name] - before[name]:
