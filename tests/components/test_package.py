@@ -149,6 +149,22 @@ def test_what_is_wrong_is_said_in_weirs_words(kind: str, inputs: dict[str, Any],
     assert refused.value.errors == []
 
 
+def test_hooks_of_components_that_know_nothing_of_each_other_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are registered with the one program, where a name is taken once; each component has a monitor of its own."""
+    names: list[str] = []
+    for kind in (pulumi.ResourceHook, pulumi.ErrorHook):
+        init = kind.__init__
+
+        def noted(self: Any, name: str, *rest: Any, init: Any = init) -> None:
+            names.append(name)
+            init(self, name, *rest)
+
+        monkeypatch.setattr(kind, "__init__", noted)
+    for _ in range(2):
+        construct("MeshService", BACKEND)
+    assert len(names) == len(set(names)) > 2
+
+
 def test_the_yaml_of_the_readme_is_taken() -> None:
     """Every key of the component is in the schema, and the component is made."""
     [found] = re.findall(r"```yaml\n(.*?)```", README.read_text().partition("## In your own program")[2], re.DOTALL)

@@ -9,7 +9,7 @@ import pytest
 
 from weir.model import load, mesh
 from weir.model.manifests.hazards import hazards, orphans
-from weir.model.manifests.order import Objects, pods_first, routes_first
+from weir.model.manifests.order import Objects, lost_hosts, pods_first, routes_first
 
 OWNER = "organization/weir/dev"
 VERSIONS = {"v1": {"args": ["-text=one"]}, "v2": {"args": ["-text=two"]}, "v3": {"args": ["-text=three"]}}
@@ -206,6 +206,14 @@ def test_a_host_is_gained_before_it_is_lost() -> None:
         "backend": frozenset(),
         "orders": frozenset(),
     }
+
+
+def test_a_host_that_nobody_has_any_more_is_told() -> None:
+    """Given up, and in no other route that stands: where another service gets it too late, requests are lost."""
+    before = {**backend(**exposed("a.example.com", "b.example.com")), "orders": {**OTHER, **exposed("b.example.com")}}
+    wanted = mesh(load({"namespace": "demo", "services": backend()}), "demo").services
+    assert lost_hosts(wanted, standing(before)) == [("backend", "a.example.com")]
+    assert lost_hosts(wanted, {}) == []
 
 
 def test_what_a_killed_update_left_is_found() -> None:
