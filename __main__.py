@@ -24,7 +24,7 @@ def stack_config() -> StackConfig:
     """The checked config, without the faults whose end has passed."""
     written, now = handed_over(), datetime.now(UTC)
     for problem in ended(written, now):
-        warn(f"{problem}; it is left out")
+        warn(f"{problem} (the fault is ignored)")
     return without_ended(written, now)
 
 

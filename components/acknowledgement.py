@@ -186,9 +186,9 @@ class Acknowledgement:
     def refuse(self, error: RejectedError) -> None:
         """What was rejected before, or is somebody else's: said, with whose it is; force goes on."""
         if self._force:
-            warn(f"{error}; weir:force goes on all the same")
+            warn(f"{error}; weir:force goes on anyway")
             return
-        raise pulumi.RunError(f"{error}\nThat is no fault of this change: have it fixed there, or go on all the same with weir:force: true")
+        raise pulumi.RunError(f"{error}\nThis change did not cause that: have it fixed there, or go on anyway with weir:force: true")
 
     async def _undone(self, want: Want, changes: Sequence[RuleChange], error: RejectedError) -> str:
         """Put the rules back as they were; what to say of it."""

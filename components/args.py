@@ -203,7 +203,7 @@ if TYPE_CHECKING:
         """whether pods start without it; false in Kubernetes"""
 
     class Exec(TypedDict, total=False):
-        """Well when a command in the container ends with 0."""
+        """Succeeds when a command in the container exits with 0."""
 
         command: Required[Sequence[str]]
         """the command and its arguments"""
@@ -245,7 +245,7 @@ if TYPE_CHECKING:
         """the field"""
 
     class Grpc(TypedDict, total=False):
-        """Well when the health service of gRPC says so."""
+        """Succeeds when gRPC's health service reports SERVING."""
 
         port: Required[int]
         """the port"""
@@ -281,7 +281,7 @@ if TYPE_CHECKING:
         """further attributes"""
 
     class HttpGet(TypedDict, total=False):
-        """Well when GET is answered with 200 to 399."""
+        """Succeeds when GET returns a status from 200 to 399."""
 
         path: str
         """the path; / when left out"""
@@ -779,7 +779,7 @@ if TYPE_CHECKING:
         """keep-alive probes"""
 
     class TcpSocket(TypedDict, total=False):
-        """Well when the port takes connections."""
+        """Succeeds when the port accepts connections."""
 
         port: Required[int | Literal["http"]]
         """the port: a number, or http for targetPort"""
@@ -860,7 +860,7 @@ class ClusterArgs:
     istiod_namespace: str = "istio-system"
     """the namespace istiod runs in"""
     propagation_timeout: str = "30s"
-    """how long proxies may take before an update fails; traffic stays as it was"""
+    """how long proxies may take before an update fails; traffic is unchanged then"""
     propagation_grace: str = "5s"
     """how long to wait where istiod cannot be asked"""
     ready_timeout: str = "2m"

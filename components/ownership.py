@@ -15,7 +15,7 @@ from components.warned import warn
 from weir.model import Duration
 from weir.model.manifests.kubernetes import MANAGER, OWNER
 
-FORCE = "weir:force: true goes on all the same"
+FORCE = "weir:force: true goes on anyway"
 _POLL_SECONDS = 0.5
 
 

@@ -52,7 +52,7 @@ class Readiness:
                 )
             reason = await self._cluster.failure_reason(namespace, service, version)
             raise pulumi.RunError(
-                f"{service}: {version} would get requests and none of its pods is ready{': ' + reason if reason else ''}; mend it first ({FORCE})"
+                f"{service}: {version} would get requests and none of its pods is ready{': ' + reason if reason else ''}; fix it first ({FORCE})"
             )
 
     async def note_remade(self, args: pulumi.ResourceHookArgs) -> None:

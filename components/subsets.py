@@ -75,4 +75,4 @@ class Subsets:
             if used_before:
                 self._acknowledgement.refuse(error)
             else:
-                warn(f"{error}; no route used {', '.join(sorted(leaving))}, so that it is removed all the same")
+                warn(f"{error}; no route used {', '.join(sorted(leaving))}, so it is removed anyway")

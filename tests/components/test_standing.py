@@ -116,7 +116,7 @@ def test_what_would_lose_requests_is_refused_before_anything_is_touched(tmp_path
     """In one message, and with weir:force it goes on."""
     cluster = Cluster(tmp_path, service())
     recorded = Recorded()
-    with pytest.raises(pulumi.RunError, match=r"backend: callers at port 80 .* \(weir:force: true goes on all the same\)"):
+    with pytest.raises(pulumi.RunError, match=r"backend: callers at port 80 .* \(weir:force: true goes on anyway\)"):
         run(service(port=81), recorded, cluster.kubectl)
     assert {kind for kind, _ in recorded.resources if kind.startswith("kubernetes:")} == {NAMESPACE}
     assert (ROUTE, "backend") in run({**service(port=81), "force": True}, kubectl=cluster.kubectl).resources

@@ -130,7 +130,7 @@ def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: Scene) -> None
         scene.up(config(share=40), "--skip-preview")
         assert scene.kubectl("get deployment backend-idle --ignore-not-found -o name") == ""
         forced = scene.up(config(share=50, force=True), "--skip-preview")
-        assert "weir:force goes on all the same" in forced.said
+        assert "weir:force goes on anyway" in forced.said
     finally:
         scene.run("kubectl delete virtualservice old -n default --ignore-not-found")
     until(lambda: rejecting(scene) == [], 20, "nobody rejects anything")

@@ -28,7 +28,7 @@ COMMANDS = {
     "lab": "The embedded cluster: up, down, status.",
     "env": 'Settings of the lab for a shell: eval "$(weir env)".',
     "quickstart": "Lab, stack, measured traffic: what `make up` runs.",
-    "check": "Say what is wrong with the config of a stack.",
+    "check": "Check the config of a stack.",
     "render": "Print the manifests of a stack as YAML.",
     "schema": "Print the JSON Schema of the config, or its reference.",
     "status": "Configured and live traffic side by side, and what differs.",

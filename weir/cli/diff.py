@@ -56,7 +56,7 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
         found = parse(loads(text))
     except NotJsonError as broken:
         raise PreviewError(
-            f"{saved or 'the preview'}: is no JSON ({broken}); make one with: pulumi preview --json > preview.json"
+            f"{saved or 'the preview'}: is not valid JSON ({broken}); make one with: pulumi preview --json > preview.json"
         ) from None
     told = {name: list(map(describe, changed)) for name, changed in found.services.items()}
     if form == "json":

@@ -103,19 +103,19 @@ def _begin(context: Context, wanted: Wanted, reason: str, *, yes: bool) -> None:
     try:
         release(Release(context, wanted.service, edit, wanted.typed, yes, reason, tell=say))
         if until.moment - wanted.lasting <= datetime.now(UTC):
-            say(f"callers have the fault later than was thought: it ends at {until.text}")
+            say(f"callers got the fault later than expected: it ends at {until.text}")
     except BaseException as error:
         if context.anew().config.services[wanted.service].drill is None:
             raise
-        _take_away(context, wanted, "did not begin in good order")
+        _take_away(context, wanted, "could not be started")
         if isinstance(error, EngineError):
-            raise type(error)(f"{str(error).splitlines()[0].partition(';')[0]}; the drill is taken away again") from None
+            raise type(error)(f"{str(error).splitlines()[0].partition(';')[0]}; the drill is removed again") from None
         raise
 
 
 def _take_away(context: Context, wanted: Wanted, why: str) -> None:
     """Remove the drill; Ctrl-C does not stop this: it is what Ctrl-C asks for."""
-    was = signal.signal(signal.SIGINT, lambda *_: say("the drill is being removed; a moment"))
+    was = signal.signal(signal.SIGINT, lambda *_: say("removing the drill"))
     try:
         say(f"the drill of {wanted.service} {why}: removing it")
         _remove(context, wanted.service, wanted.typed, why)

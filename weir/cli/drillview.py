@@ -124,7 +124,7 @@ def watch(watched: Watched, until: datetime) -> None:
                     watched.measure()
             except ClusterError as error:
                 watched.caller, watched.why = None, str(error)
-                click.echo(f"latency and errors are shown no longer: {error}", err=True)
+                click.echo(f"latency and errors are no longer shown: {error}", err=True)
             draw(_view(watched, (until - start).total_seconds(), left))
             if not console.is_terminal and time.monotonic() - said >= _LINE_EVERY:
                 said = time.monotonic()

@@ -138,7 +138,7 @@ def _say_left(context: Context, planned: Planned) -> None:
 def _ask(context: Context, planned: Planned) -> None:
     """Return after a yes to what still is so."""
     if not sys.stdin.isatty():
-        raise UsageError("there is nobody to ask: say --yes to apply, or --no-apply to edit the stack file alone")
+        raise UsageError("no terminal to ask on: use --yes to apply, or --no-apply to edit the stack file alone")
     try:
         agreed = click.confirm(f"apply it to stack {context.stack}?", err=True)
     except click.Abort:
@@ -156,7 +156,7 @@ def _write(entry: Operation, file: StackEdit) -> None:
     if file.text != file.original:
         file.write()
     elif read(file.path) != file.original:
-        raise UsageError(f"{file.path} has been changed by somebody else meanwhile; nothing was applied: run the same command again")
+        raise UsageError(f"{file.path} was changed by somebody else in the meantime; nothing was applied: run the same command again")
 
 
 def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation) -> None:
@@ -213,11 +213,11 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
         told.append(
             f"put back what was edited by hand, and go on: pulumi up --refresh{stack}"
             if by_hand
-            else f"once that is set right, again: {change.what}{stack}"
+            else f"once that is fixed, run again: {change.what}{stack}"
         )
     elif done:
         told = [
-            f"{what}; the cluster has what was shown all the same, and {file.path.name} says so",
+            f"{what}; the cluster has what was shown nevertheless, and {file.path.name} says so",
             f"to have Pulumi know it: pulumi up --refresh{stack}",
         ]
     else:
@@ -240,4 +240,4 @@ def undo(file: StackEdit) -> None:
         overwrite(file.path, file.original)
         say(f"{file.path.name} is as it was")
     else:
-        say(f"{file.path.name} was changed by somebody else meanwhile, and is left")
+        say(f"{file.path.name} was changed by somebody else in the meantime, and is left as it is")

@@ -74,7 +74,7 @@ def _notes(status: ServiceStatus) -> Iterator[Text]:
         yield Text(f"fault in force, {route}: {fault(each)}{_left(each, now)}", style="yellow")
     for version in status.versions:
         if version.failure:
-            yield Text(f"{version.name} does not become ready: {version.failure}", style="red")
+            yield Text(f"{version.name} did not become ready: {version.failure}", style="red")
     if status.drift is None:
         yield Text("not in the cluster yet: pulumi up", style="yellow")
     elif status.drift:

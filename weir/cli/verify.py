@@ -76,7 +76,7 @@ def _say_unready(context: Context, names: list[str]) -> None:
     for name in names:
         for version in context.config.services[name].versions:
             if failure := live.failure(name, version):
-                say(f"{name}: {version} does not become ready: {failure}")
+                say(f"{version} of {name} did not become ready: {failure}")
     if context.file is None and (remark := last_update(context)[1]):
         say(remark)
 

@@ -76,7 +76,7 @@ class Kubectl:
         path = shutil.which(named or "kubectl", path=environ.get("PATH"))
         if path is None:
             if named:
-                raise UnaskedError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
+                raise UnaskedError(f"{TOOL_VARIABLE} names {named}, which is not an executable file; correct it or unset it")
             raise UnaskedError(f'no kubectl on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
         if kubeconfig is not None:
             kubeconfig = str(Path(kubeconfig).expanduser())
@@ -122,7 +122,7 @@ class Kubectl:
         try:
             return json.loads(result.stdout)
         except json.JSONDecodeError as broken:
-            raise ClusterError(f"kubectl get {' '.join(args)} printed no JSON: {result.stdout[:200]!r}") from broken
+            raise ClusterError(f"kubectl get {' '.join(args)} did not print valid JSON: {result.stdout[:200]!r}") from broken
 
     def _refuse_cluster_failures(self, result: Result) -> None:
         said = result.stderr.lower()

@@ -59,7 +59,7 @@ def parse(document: Any) -> Preview:
     """The changes in a preview's JSON. Raises PreviewError for anything else."""
     steps = document.get("steps", []) if isinstance(document, dict) and "changeSummary" in document else None
     if not isinstance(steps, list) or not all(map(_is_step, steps)):
-        raise PreviewError("this is no preview in JSON; make one with: pulumi preview --json > preview.json")
+        raise PreviewError("this is not a preview in JSON; make one with: pulumi preview --json > preview.json")
     before: list[tuple[str, Manifest]] = []
     after: list[tuple[str, Manifest]] = []
     others: dict[str, Counter[str]] = {}

@@ -264,7 +264,7 @@ class Stack:
         found = shutil.which(named or "pulumi")
         if found is None:
             if named:
-                raise EngineError(f"{TOOL_VARIABLE} names {named}, which is no executable file; correct it or unset it")
+                raise EngineError(f"{TOOL_VARIABLE} names {named}, which is not an executable file; correct it or unset it")
             raise EngineError(f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
         return found
 

@@ -1,7 +1,7 @@
 """Whether measured traffic is what the config says: one check for each thing the config promises.
 
-Shares are judged by exact binomial bounds whose error rates add up to the one asked for (Bonferroni), so that traffic which obeys the
-config is refused with at most that probability in all. What must never happen (an error, a request past the versions, an answer from a
+Shares are judged by exact binomial bounds whose error rates add up to the one asked for (Bonferroni), so that correct traffic
+fails a check with at most that probability in all. What must never happen (an error, a request past the versions, an answer from a
 version with share 0) is judged without tolerance.
 """
 

@@ -23,7 +23,7 @@ def as_json(stack: str, caller: Caller, measurements: Sequence[Measurement], err
     ```
     stack, namespace   of the config
     client             {name, pod}: where requests were sent from
-    errorRate          probability that traffic which obeys the config is refused
+    errorRate          probability that correct traffic fails the check
     ok                 whether every check of every service holds
     services[]         service, host, requests, seconds, ok, and
       answers          {"200": 998, "timed out (curl 28)": 2}
@@ -51,7 +51,7 @@ def as_text(caller: Caller, measurements: Sequence[Measurement], error_rate: flo
     for measurement in measurements:
         parts += [_headline(measurement, caller), _table(measurement.verdict.checks)]
         parts += [_line(line) for line in _remarks(measurement)]
-    parts.append(_line(f"Bounds are exact: traffic that obeys the config fails once in {1 / error_rate:,.0f} runs."))
+    parts.append(_line(f"Bounds are exact: correct traffic fails the check once in {1 / error_rate:,.0f} runs."))
     parts.append(_line(f"shift: the smallest change of a share, in points, that {POWER:.0%} of runs see."))
     return Group(*parts)
 

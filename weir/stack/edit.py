@@ -108,7 +108,7 @@ class StackEdit:
             tree = yaml_reader.load(self.text.removeprefix(_BOM))
         except yaml_reader.NotYamlError as error:
             place = f"{self.path}:{error.line}:{error.column}"
-            raise UsageError(f"{place}: is no YAML: {error.problem}; correct it there, or on the lines before") from None
+            raise UsageError(f"{place}: is not valid YAML: {error.problem}; correct it there, or on the lines before") from None
         found = yaml_edit.at(tree, (*_SERVICES, service))
         if isinstance(yaml_edit.at(tree, _SERVICES), str):
             raise UsageError(

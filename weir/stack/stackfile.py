@@ -21,7 +21,7 @@ _PREFIX = "weir:"
 
 
 class StackFileError(UsageError):
-    """A stack file that is not there, is no YAML, or has no config; the text says where and what to do."""
+    """A stack file that is not there, is not valid YAML, or has no config; the text says where and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def read(path: Path, text: str | None = None) -> StackFile:
         document = yaml_reader.document(text)
     except yaml_reader.NotYamlError as error:
         place = f"{path}:{error.line}:{error.column}"
-        raise StackFileError(f"{place}: is no YAML: {error.problem}; correct it there, or on the lines before") from None
+        raise StackFileError(f"{place}: is not valid YAML: {error.problem}; correct it there, or on the lines before") from None
     tree = document.tree
     config = tree.get("config") if isinstance(tree, dict) else None
     if not isinstance(config, dict) or not config:

@@ -47,7 +47,7 @@ _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bo
 
 
 class NotYamlError(Exception):
-    """The text is no YAML, or holds what has no place in a stack file. Line and column count from 1."""
+    """The text is not valid YAML, or holds what has no place in a stack file. Line and column count from 1."""
 
     def __init__(self, problem: str, line: int, column: int) -> None:
         self.problem, self.line, self.column = problem, line, column

@@ -21,7 +21,7 @@ from weir.model import ConfigError, load
 
 MANIFEST = CHECKOUT / "docs" / "guide" / "ingress-gateway.yaml"
 BATCH_SECONDS = 600
-REFUSAL = "weir:force: true goes on all the same"
+REFUSAL = "weir:force: true goes on anyway"
 
 
 @dataclass

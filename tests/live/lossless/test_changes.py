@@ -83,7 +83,7 @@ def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: Scene) -> N
     said = hazards.refused({**STANDING, "services": {"backend": without, **echoing}})
     assert "backend: without an image it is routing only: its Service and its pods would be deleted" in said
     assert "orders: protocol http → http2 and other pods (v1) in one update" in said
-    assert "(weir:force: true goes on all the same)" in said
+    assert "(weir:force: true goes on anyway)" in said
     said = hazards.refused({**STANDING, "services": {**STANDING["services"], "backend": {**STANDING["services"]["backend"], "port": 81}}})
     assert "backend: callers at port 80 would lose every request once it is 81; keep port: 80" in said
     said = hazards.refused({**STANDING, "namespace": "hazards-elsewhere"})

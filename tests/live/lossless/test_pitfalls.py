@@ -88,7 +88,7 @@ def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None
         assert "version v2 of backend is at fault:" in update.said
         assert "container backend: ImagePullBackOff" in update.said or "container backend: ErrImagePull" in update.said
         assert "nowhere.invalid/none:1" in update.said
-        assert "Traffic stays where it was; the next pulumi up goes on from here." in update.said
+        assert "Traffic is unchanged; the next pulumi up continues from here." in update.said
         assert "v2" not in str(specs(pitfalls)["VirtualService", "backend"])
     with unharmed(pitfalls, load, "v1", "v2"):
         pitfalls.up(config(backend("v1", {"v2": 50}, v1={}, v2={})))
@@ -109,7 +109,7 @@ def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load
         again = pitfalls.refused(broken)
         assert "backend: v2 would get requests and none of its pods is ready: container backend: " in again
         assert "log: Missing -text option or ECHO_TEXT env var!" in again
-        assert "mend it first (weir:force: true goes on all the same)" in again
+        assert "mend it first (weir:force: true goes on anyway)" in again
     with unharmed(pitfalls, load, "v1", "v2"):
         pitfalls.up(config(backend("v1", {"v2": 50}, v1={}, v2={"image": HTTP_ECHO, "args": ["-listen=:8080", "-text=v2"]})))
         pitfalls.up(STANDING)
@@ -147,7 +147,7 @@ def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load)
         assert "put it back and go on with pulumi up --refresh" in said
         said = pitfalls.refused(config(backend("v1", {"v2": 50}, v1={}, v2={"replicas": 0})))
         assert "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update" in said
-        assert "(weir:force: true goes on all the same)" in said
+        assert "(weir:force: true goes on anyway)" in said
     with unharmed(pitfalls, load, "v1", "v2"):
         pitfalls.up(config(backend("v1", {"v2": 50}, v1={}, v2={})), "--refresh")
         pitfalls.up(STANDING)
@@ -186,7 +186,7 @@ def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> 
     with unharmed(pitfalls, load, "v1"):
         said = pitfalls.refused(config(backend("v1", v1={"replicas": 0})))
         assert "backend: v1 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update" in said
-        assert "(weir:force: true goes on all the same)" in said
+        assert "(weir:force: true goes on anyway)" in said
         said = pitfalls.refused(config(backend("v1", v2={})))
         assert 'weir:services.backend.stable: no such version "v1" (versions: v2)' in said
         assert specs(pitfalls) == before

@@ -46,7 +46,7 @@ def test_render_is_the_same_every_time_and_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("config: [unclosed", "is no YAML"),
+        ("config: [unclosed", "is not valid YAML"),
         ("nothing: here", "has no config"),
         (
             "config:\n  weir:services: {backend: {image: a, port: 80, versions: {v1: {}, v2: {}}, stable: v1, canary: {v2: 130}}}\n",
@@ -57,7 +57,7 @@ def test_render_is_the_same_every_time_and_needs_nothing() -> None:
 )
 @pytest.mark.parametrize("command", ["check", "render"])
 def test_a_bad_stack_file_is_refused(tmp_path: Path, command: str, text: str, message: str) -> None:
-    """A file that is no YAML, has no config, or a wrong one, ends with exit code 2 and the reason."""
+    """A file that is not valid YAML, has no config, or a wrong one, ends with exit code 2 and the reason."""
     file = tmp_path / "Pulumi.bad.yaml"
     file.write_text(text)
     assert message in refused(weir(command, "--file", str(file)))

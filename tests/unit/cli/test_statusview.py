@@ -93,7 +93,7 @@ def test_what_differs_is_said() -> None:
     """Each difference is a line, with what to type; a service that is not in the cluster says so."""
     lines = shown(ServiceStatus("backend", VERSIONS, {}, (SPLIT,)))
     assert "  v2 20 % → 0 % (v1 80 % → 100 %)" in lines
-    assert "v2 does not become ready: ImagePullBackOff" in lines
+    assert "v2 did not become ready: ImagePullBackOff" in lines
     assert "not in the cluster yet: pulumi up" in shown(ServiceStatus("backend", VERSIONS, {}, None))
 
 

@@ -1,4 +1,4 @@
-"""Verdicts: every check passes on traffic that obeys the config and fails on traffic that does not."""
+"""Verdicts: every check passes on traffic as configured and fails on traffic that does not."""
 
 from __future__ import annotations
 

@@ -223,13 +223,13 @@ def test_bad_usage_ends_with_2_before_the_cluster_is_asked(
     [
         ("canary: {v2: 20}", "canary: {v3: 20}", "weir:services.backend.canary.v3"),
         ('\n  weir:clients:\n    frontend: {image: "curlimages/curl:latest"}', "", "no weir:clients to send requests from"),
-        ("config:", "config: [", "is no YAML"),
+        ("config:", "config: [", "is not valid YAML"),
     ],
 )
 def test_bad_config_ends_with_2(
     cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, told: str
 ) -> None:
-    """A config that is refused, has no client or is no YAML is told without a call of kubectl."""
+    """A config that is refused, has no client or is not valid YAML is told without a call of kubectl."""
     edit(stack, old, new)
     assert run(stack) == 2
     assert told in capsys.readouterr().err

@@ -91,7 +91,7 @@ def test_a_fault_that_has_ended_is_refused_and_left_out() -> None:
     assert [ending.drill for ending in endings(config)] == [True, False]
     before = END - timedelta(seconds=1)
     assert [str(problem) for problem in ended(config, before)] == [
-        "weir:services.backend.routes[0].fault.until: ended 59 min ago; remove the fault"
+        "weir:services.backend.routes[0].fault.until: expired 59 min ago; remove the fault"
     ]
     assert [str(problem) for problem in ended(config, END)] == [
         "weir:services.backend.drill.until: ended 0 s ago; remove it: weir drill backend --clean",

@@ -103,7 +103,7 @@ REFUSED: list[tuple[Callable[[Any], Any], Any, str]] = [
     ),
     (gateway_reference, "public.edge", 'must be written namespace/name, was "public.edge"; write edge/public'),
     (length_or_none, "0s", 'must be at least 1ms, was "0s"; write none for no limit'),
-    (env_name, "1A", "no name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit"),
+    (env_name, "1A", "not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit"),
     (image, "App:1", 'must be an image reference such as registry.example.com/team/app:1.0, was "App:1"'),
     (image, "app@sha256:abc", 'must be an image reference such as registry.example.com/team/app:1.0, was "app@sha256:abc"'),
     (image, "a/" * 128 + "app", "must have a name of at most 255 characters, was 259"),

@@ -219,7 +219,7 @@ BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api:
         (
             "config: {a: [\n",
             lambda edit: edit.set_stable("web", "v2"),
-            "FILE:2:1: is no YAML: did not find expected node content; correct it there, or on the lines before",
+            "FILE:2:1: is not valid YAML: did not find expected node content; correct it there, or on the lines before",
         ),
     ],
 )  # fmt: skip

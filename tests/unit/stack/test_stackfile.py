@@ -47,9 +47,9 @@ def test_outside_of_a_project_the_way_in_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("config:\n  weir:services: {a: [1\n", "FILE:3:1: is no YAML: "),
-        ("config:\n  weir:a: 1\n  weir:a: 2\n", "FILE:3:3: is no YAML: found duplicate key"),
-        ("config:\n\tweir:a: 1\n", "FILE:2:1: is no YAML: found character '\\t' that cannot start any token"),
+        ("config:\n  weir:services: {a: [1\n", "FILE:3:1: is not valid YAML: "),
+        ("config:\n  weir:a: 1\n  weir:a: 2\n", "FILE:3:3: is not valid YAML: found duplicate key"),
+        ("config:\n\tweir:a: 1\n", "FILE:2:1: is not valid YAML: found character '\\t' that cannot start any token"),
         ("", "FILE: has no config; it needs a key `config:` with keys such as `weir:services:` below it"),
         ("just text\n", "FILE: has no config; it needs a key `config:` with keys such as `weir:services:` below it"),
         ("config:\n", "FILE: has no config; it needs a key `config:` with keys such as `weir:services:` below it"),

@@ -76,7 +76,7 @@ def _resource(value: Any) -> str:
         raise ValueError(f"no such resource; use {', '.join(_RESOURCES)}, hugepages-2Mi, or a device such as nvidia.com/gpu")
     if slash and (name.startswith("requests.") or len(prefix) > _MAX_DEVICE_PREFIX):
         raise ValueError(
-            f"no name of a device; its domain must not begin with requests. nor be longer than {_MAX_DEVICE_PREFIX} characters"
+            f"not a valid device name; its domain must not begin with requests. nor be longer than {_MAX_DEVICE_PREFIX} characters"
         )
     return name
 
@@ -157,7 +157,7 @@ class HttpHeader(Part):
 
 
 class HttpGet(Part):
-    """Well when GET is answered with 200 to 399."""
+    """Succeeds when GET returns a status from 200 to 399."""
 
     message = "HTTPGetAction"
 
@@ -169,7 +169,7 @@ class HttpGet(Part):
 
 
 class TcpSocket(Part):
-    """Well when the port takes connections."""
+    """Succeeds when the port accepts connections."""
 
     message = "TCPSocketAction"
 
@@ -177,7 +177,7 @@ class TcpSocket(Part):
 
 
 class Grpc(Part):
-    """Well when the health service of gRPC says so."""
+    """Succeeds when gRPC's health service reports SERVING."""
 
     message = "GRPCAction"
 
@@ -188,7 +188,7 @@ class Grpc(Part):
 
 
 class Exec(Part):
-    """Well when a command in the container ends with 0."""
+    """Succeeds when a command in the container exits with 0."""
 
     message = "ExecAction"
 

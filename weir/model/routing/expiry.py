@@ -43,7 +43,7 @@ def ended(config: StackConfig, now: datetime) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             (*ending.path, "until"),
-            f"ended {ago(now - ending.until)} ago; {f'remove it: weir drill {ending.service} --clean' if ending.drill else 'remove the fault'}",
+            f"expired {ago(now - ending.until)} ago; {f'remove it: weir drill {ending.service} --clean' if ending.drill else 'remove the fault'}",
         )
         for ending in endings(config)
         if ending.until <= now

@@ -57,8 +57,13 @@ def _claims(config: StackConfig) -> Iterator[Found]:
                     and _meet(mine, service, claimed, services[other][1], config.namespace)
                 ):
                     met.setdefault((other, index), claim)
-        for (other, index), (_, _, claimed) in sorted(met.items()):
-            message = f"meets {claimed} of service {services[other][0]}: which of the two gets a request is not defined; expose one of them elsewhere"
+        for (other, index), (_, place, claimed) in sorted(met.items()):
+            how = (
+                f"also exposed by service {services[other][0]} (as {claimed})"
+                if place
+                else f"also {claimed}, which is service {services[other][0]}"
+            )
+            message = f"is {how}: which of the two gets a request is not defined; expose one of them elsewhere"
             yield (("services", name, "expose", "hosts", index), message, "host-of-two")
 
 

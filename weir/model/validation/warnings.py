@@ -43,7 +43,7 @@ WARNINGS: Mapping[str, str] = {
     "rewrite-group": "A rewrite names a group that its expression does not have: the path stays as it is, or ends there.",
     "gateway-without-host": "A gateway of this stack serves none of the hosts that the service is exposed under.",
     "workload-without-image": "Pods are described, and without an image weir leaves pods alone.",
-    "fractional-bytes": "An amount of memory or storage is no whole number of bytes: 100m is a tenth of one, and 100Mi was meant.",
+    "fractional-bytes": "An amount of memory or storage is not a whole number of bytes: 100m is a tenth of one, and 100Mi was meant.",
     "host-of-two": "Two services are exposed under one host, and each is reached as it in the mesh: which gets a request is not defined.",
     "host-served-twice": "Two servers of gateways for the same pods have one port and host: Istio takes one of them alone.",
     "shared-certificate": "Two gateways for the same pods have one certificate: a browser that keeps its connection gets 404 for the other's hosts.",
@@ -277,5 +277,5 @@ def _amounts(path: Path, service: Service) -> Iterator[Warned]:
         for kind, amounts in (("requests", part.resources.requests), ("limits", part.resources.limits)):
             for name in ("memory", "ephemeral-storage"):
                 if name in amounts and amount(amounts[name]) % 1:
-                    message = f"is no whole number of bytes, was {amounts[name]}; did you mean Mi?"
+                    message = f"is not a whole number of bytes, was {amounts[name]}; did you mean Mi?"
                     yield Warned((*where, "resources", kind, name), message, "fractional-bytes")

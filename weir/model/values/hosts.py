@@ -118,7 +118,7 @@ def label_key(value: Any) -> str:
     """The key of a Kubernetes label, with or without a prefix."""
     prefix, slash, name = value.rpartition("/") if isinstance(value, str) else ("", "", "")
     if (slash and (len(prefix) > 253 or not _LABEL_PREFIX.fullmatch(prefix))) or len(name) > MAX_LABEL or not _LABEL_NAME.fullmatch(name):
-        raise ValueError("no key of a label; use letters, digits, '-', '_' and '.', perhaps behind a domain and a slash")
+        raise ValueError("not a valid label key; use letters, digits, '-', '_' and '.', perhaps behind a domain and a slash")
     return str(value)
 
 

@@ -83,7 +83,7 @@ def match_header(value: Any) -> str:
     if name.startswith(_CLAIM):
         raise ValueError("JWT claims can only be matched at a gateway, and weir's routes also serve the mesh; match another header")
     if name not in _PSEUDO_HEADERS and not _HEADER_NAME.fullmatch(name):
-        raise ValueError("no name of a header; use letters, digits and !#$%&'*+-.^_`|~")
+        raise ValueError("not a valid header name; use letters, digits and !#$%&'*+-.^_`|~")
     return name
 
 
@@ -142,7 +142,7 @@ def grpc_status(value: Any) -> str:
     if value not in GRPC_STATUSES:
         near = nearest(value, GRPC_STATUSES) if isinstance(value, str) else None
         choice = f"did you mean {near}?" if near else f"one of {', '.join(GRPC_STATUSES)}"
-        raise ValueError(f"no such status of gRPC {shown(value)}, {choice}")
+        raise ValueError(f"no such gRPC status {shown(value)}, {choice}")
     return str(value)
 
 

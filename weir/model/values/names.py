@@ -56,9 +56,9 @@ def service_name(value: Any) -> str:
 def env_name(value: Any) -> str:
     """The name of an environment variable, as Kubernetes takes it in every version."""
     if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
-        raise ValueError("no name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit")
+        raise ValueError("not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit")
     if value == "." or value.startswith(".."):
-        raise ValueError("no name of an environment variable; it must not be a dot alone, nor begin with two")
+        raise ValueError("not a valid name of an environment variable; it must not be a dot alone, nor begin with two")
     return value
 
 

@@ -95,7 +95,7 @@ def _check(name: str, arguments: str | None) -> None:
     if name not in NAMES:
         near = nearest(name, NAMES)
         choice = f"did you mean %{near}%?" if near else "write %% for a percent sign of its own"
-        raise ValueError(f"has %{name}%, which is no variable of Envoy's, {choice}")
+        raise ValueError(f"has %{name}%, which is not a variable of Envoy's, {choice}")
     if arguments is None:
         if name in NEEDED:
             raise ValueError(f"has %{name}% without arguments, which it needs, such as %REQ(x-user)%")
