@@ -39,7 +39,7 @@ def over(props: Props, now: datetime) -> list[str]:
             continue
         if until <= now:
             found.append(
-                f"{what} ended {ago(now - until)} ago, at {end} ({_words(route)}); remove it, or the drill: weir drill {service(props)} --clean"
+                f"{what} expired {ago(now - until)} ago, at {end} ({_words(route)}); remove it, or the drill: weir drill {service(props)} --clean"
             )
     return found
 

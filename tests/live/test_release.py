@@ -124,7 +124,7 @@ def test_a_canary_becomes_stable_and_another_is_taken_back(stack: Project) -> No
 def test_nothing_happens_without_a_yes(stack: Project) -> None:
     """Without a terminal to ask, and for a version that does not exist, the stack file and the cluster stay as they are."""
     before = (stack.directory / FILE).read_text()
-    assert "there is nobody to ask" in weir(stack, "set backend v1=20", code=2)
+    assert "no terminal to ask on" in weir(stack, "set backend v1=20", code=2)
     assert "backend has no version v9 (versions: v1, v2)" in weir(stack, "set backend v9=20 --yes", code=2)
     assert (stack.directory / FILE).read_text() == before
 

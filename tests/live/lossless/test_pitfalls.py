@@ -79,7 +79,7 @@ def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: Scene, load: 
 
 
 def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None:
-    """An image that cannot be had gets no request (argo-rollouts#2507, #4775): the update says why in time, and the mended one goes on."""
+    """An image that cannot be had gets no request (argo-rollouts#2507, #4775): the update says why in time, and the corrected one goes on."""
     with unharmed(pitfalls, load, "v1"):
         pitfalls.write(config(backend("v1", {"v2": 50}, v1={}, v2={"image": "nowhere.invalid/none:1"})))
         update = pitfalls.pulumi("up --yes")
@@ -96,7 +96,7 @@ def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None
 
 
 def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load) -> None:
-    """A version that crashes gets no request; the message has its exit code and its last log lines, and other arguments mend it."""
+    """A version that crashes gets no request; the message has its exit code and its last log lines, and other arguments fix it."""
     broken = config(backend("v1", {"v2": 50}, v1={}, v2={"image": HTTP_ECHO, "args": ["-listen=:8080"]}))
     with unharmed(pitfalls, load, "v1"):
         pitfalls.write(broken)
@@ -109,7 +109,7 @@ def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load
         again = pitfalls.refused(broken)
         assert "backend: v2 would get requests and none of its pods is ready: container backend: " in again
         assert "log: Missing -text option or ECHO_TEXT env var!" in again
-        assert "mend it first (weir:force: true goes on anyway)" in again
+        assert "fix it first (weir:force: true goes on anyway)" in again
     with unharmed(pitfalls, load, "v1", "v2"):
         pitfalls.up(config(backend("v1", {"v2": 50}, v1={}, v2={"image": HTTP_ECHO, "args": ["-listen=:8080", "-text=v2"]})))
         pitfalls.up(STANDING)

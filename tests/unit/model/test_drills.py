@@ -94,8 +94,8 @@ def test_a_fault_that_has_ended_is_refused_and_left_out() -> None:
         "weir:services.backend.routes[0].fault.until: expired 59 min ago; remove the fault"
     ]
     assert [str(problem) for problem in ended(config, END)] == [
-        "weir:services.backend.drill.until: ended 0 s ago; remove it: weir drill backend --clean",
-        "weir:services.backend.routes[0].fault.until: ended 60 min ago; remove the fault",
+        "weir:services.backend.drill.until: expired 0 s ago; remove it: weir drill backend --clean",
+        "weir:services.backend.routes[0].fault.until: expired 60 min ago; remove the fault",
     ]
     assert without_ended(config, END - timedelta(hours=2)) is config
     some = traffic(without_ended(config, before).services["backend"], "demo")

@@ -61,7 +61,7 @@ CASES = [
         "an end that has come",
         lambda: over(route(fault=until("2026-11-25T15:00:00+01:00")), NOW),
         [
-            "backend: the fault of route default ended 0 s ago, at 2026-11-25T15:00:00+01:00 (50 % of requests delayed 3 s); remove it, or the"
+            "backend: the fault of route default expired 0 s ago, at 2026-11-25T15:00:00+01:00 (50 % of requests delayed 3 s); remove it, or the"
             " drill: weir drill backend --clean"
         ],
     ),
@@ -70,7 +70,7 @@ CASES = [
         "an end long ago, of a drill of some requests",
         lambda: over(route(drill={**until("2026-11-25T11:00:00Z"), "match": {"headers": {"x-drill": {"exact": "on"}}}}), NOW),
         [
-            "backend: the fault of route default_drill ended 3 h ago, at 2026-11-25T11:00:00Z (50 % of requests delayed 3 s); remove it, or the"
+            "backend: the fault of route default_drill expired 3 h ago, at 2026-11-25T11:00:00Z (50 % of requests delayed 3 s); remove it, or the"
             " drill: weir drill backend --clean"
         ],
     ),
