@@ -20,7 +20,7 @@ from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES
 from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
-from weir.model.manifests.kubernetes import LAGGING, SPEC
+from weir.model.manifests.kubernetes import LAGGING, SPEC, annotation
 from weir.program_environment import FOLLOWED, variable
 
 _TYPES = {"VirtualService": ROUTES, "DestinationRule": CLUSTERS, "Gateway": LISTENERS}
@@ -46,7 +46,7 @@ class RuleChange:
     @property
     def lagging(self) -> bool:
         """Whether the object says that proxies have not acknowledged it."""
-        return self.stood is not None and LAGGING in (self.stood["metadata"].get("annotations") or {})
+        return annotation(self.stood, LAGGING) is not None
 
     @property
     def of_before(self) -> Mapping[str, Any] | None:
@@ -62,11 +62,6 @@ class RuleChange:
         """Whether this is the object. A cluster names one of the rules that Istio has merged for its host, by any of their names."""
         same = (self.kind, self.namespace) == (culprit.kind, culprit.namespace)
         return same and (self.name == culprit.name or (self.kind == "DestinationRule" and _subset(self.after, culprit)))
-
-
-def _written(found: Mapping[str, Any] | None) -> str | None:
-    """The digest of the spec that weir last wrote to an object; None where it is not there."""
-    return found["metadata"].get("annotations", {}).get(SPEC, "") if found else None
 
 
 def _subset(spec: Mapping[str, Any], culprit: Culprit) -> bool:
@@ -106,13 +101,12 @@ class Acknowledgement:
         if asked is None:
             return
         [found] = asked
-        there = _written(found)
         if found is not None:
             change = RuleChange(kind, namespace, name, found["spec"], found["spec"], found, again=True)
             if change.lagging:
                 self._changes[(kind, namespace, name)] = change
-        if written is not None and there != written:
-            state = "is not as the last update wrote it" if there else "is not in the cluster any more"
+        if written is not None and annotation(found, SPEC) != written:
+            state = "is not as the last update wrote it" if found else "is not in the cluster any more"
             raise pulumi.RunError(
                 f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or changed by hand; correct the config,"
                 " or write it again: pulumi up --refresh"

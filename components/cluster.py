@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -109,9 +109,3 @@ class Cluster:
         return Kubectl.find(
             namespace, kubeconfig=str(Path(path).expanduser().absolute()) if path else None, context=self._args.kube_context
         )
-
-
-def annotation(found: Mapping[str, Any] | None, name: str) -> str | None:
-    """An annotation of an object; None where it has none of this name, or there is no object."""
-    value: str | None = (found or {}).get("metadata", {}).get("annotations", {}).get(name)
-    return value

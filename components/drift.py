@@ -6,9 +6,9 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, annotation
+from components.cluster import Cluster
 from components.ownership import FORCE, maker
-from weir.model.manifests.kubernetes import RESTORED, digest, edited
+from weir.model.manifests.kubernetes import RESTORED, annotation, digest, edited
 from weir.program_environment import TAKE_BACK, variable
 
 

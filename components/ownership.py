@@ -9,11 +9,11 @@ from typing import Any
 
 import pulumi
 
-from components.cluster import Cluster, annotation
+from components.cluster import Cluster
 from components.placement import known, owner
 from components.warned import warn
 from weir.model import Duration
-from weir.model.manifests.kubernetes import MANAGER, OWNER
+from weir.model.manifests.kubernetes import MANAGER, OWNER, annotation
 
 FORCE = "weir:force: true goes on anyway"
 _POLL_SECONDS = 0.5

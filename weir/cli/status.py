@@ -31,7 +31,7 @@ from weir.measurement.caller import Caller
 from weir.measurement.observed import MAX_CALLERS, Observation, Taken, observe
 from weir.model import ServiceTraffic, mesh, traffic, without_ended
 from weir.model.manifests.hazards import orphans
-from weir.model.manifests.kubernetes import OWNER
+from weir.model.manifests.kubernetes import OWNER, annotation
 from weir.model.routing.diff import changes, percents
 from weir.stack.stackfile import qualified
 
@@ -183,7 +183,7 @@ def _owner(context: Context) -> str:
 def _left_over(context: Context, live: Live) -> tuple[str, ...]:
     """What this stack has made there and its config does not have."""
     stack = _owner(context)
-    owners = {str(found["metadata"].get("annotations", {}).get(OWNER, "")) for found in live.objects.values()}
+    owners = {annotation(found, OWNER) or "" for found in live.objects.values()}
     own = next((owner for owner in owners if owner.partition("/")[2] == stack), None)
     left = orphans(mesh(context.config, context.namespace).objects(), live.objects, own) if own else []
     return tuple(

@@ -53,9 +53,9 @@ def _known_as(deployment: Mapping[str, Any] | None, name: str) -> str:
 
 
 def _owner(item: Mapping[str, Any]) -> str:
-    from weir.model.manifests.kubernetes import OWNER
+    from weir.model.manifests.kubernetes import OWNER, annotation
 
-    return str((item["metadata"].get("annotations") or {}).get(OWNER, ""))
+    return annotation(item, OWNER) or ""
 
 
 def _has(item: Mapping[str, Any] | None, manifest: Manifest) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from weir.model.config.stack import Service
 from weir.model.manifests import order, subsets
-from weir.model.manifests.kubernetes import OWNER, Manifest
+from weir.model.manifests.kubernetes import OWNER, Manifest, annotation
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
 
@@ -37,14 +37,12 @@ def hazards(
 def orphans(wanted: Iterable[Manifest], standing: Objects, owner: str) -> list[tuple[str, str]]:
     """Kind and name of each object that this stack made and does not want (any more)."""
     names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in wanted}
-    return sorted(
-        key for key, found in standing.items() if key not in names and found["metadata"].get("annotations", {}).get(OWNER) == owner
-    )
+    return sorted(key for key, found in standing.items() if key not in names and annotation(found, OWNER) == owner)
 
 
 def _of(name: str, config: Service, objects: ServiceObjects, standing: Objects, owner: str, routes_only: bool) -> Iterator[str]:
     service, route = standing.get(("Service", name)), standing.get(("VirtualService", name))
-    if service is not None and _owner(service) == owner and not routes_only:
+    if service is not None and annotation(service, OWNER) == owner and not routes_only:
         if objects.service is None:
             yield (
                 "without an image it is routing only: its Service and its pods would be deleted, and every request to it lost; keep image,"
@@ -54,12 +52,8 @@ def _of(name: str, config: Service, objects: ServiceObjects, standing: Objects, 
             yield from _port(config, service)
             yield from _protocol(name, config, objects, service, standing)
     yield from _without_pods(name, objects, standing, route, routes_only)
-    if route is not None and _owner(route) == owner:
+    if route is not None and annotation(route, OWNER) == owner:
         yield from _seen(config, objects, route["spec"])
-
-
-def _owner(found: Mapping[str, Any]) -> str | None:
-    return found["metadata"].get("annotations", {}).get(OWNER)  # type: ignore[no-any-return]
 
 
 def _port(config: Service, service: Mapping[str, Any]) -> Iterator[str]:

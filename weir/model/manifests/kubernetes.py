@@ -61,9 +61,15 @@ def digest(spec: Any) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def annotation(found: Mapping[str, Any] | None, name: str) -> str | None:
+    """An annotation of an object in the cluster; None where it has none of this name, or there is no object."""
+    value: str | None = ((found or {}).get("metadata", {}).get("annotations") or {}).get(name)
+    return value
+
+
 def edited(found: Mapping[str, Any]) -> bool:
     """Whether an object of Istio that weir wrote has been edited by somebody else since."""
-    written = found["metadata"].get("annotations", {}).get(SPEC)
+    written = annotation(found, SPEC)
     return written is not None and written != digest(found.get("spec"))
 
 
