@@ -116,6 +116,7 @@ def _errors() -> tuple[type[Exception], ...]:
 def _look_ahead(arguments: Sequence[str]) -> None:
     """Start what takes longest of a command that runs the program, before that is even imported: it goes on beside it."""
     if arguments and arguments[0] in _RUNNING and not any(each.startswith(_NOT_RUNNING) for each in arguments):
+        # Nobody else needs them here.
         from weir.engine.warm.program import server
         from weir.stack.stackfile import project_dir
 
@@ -126,6 +127,7 @@ def _look_ahead(arguments: Sequence[str]) -> None:
 
 def _read_cluster(arguments: Sequence[str]) -> None:
     """Have kubectl read what a release compares with, while the model that it is compared in is imported. Whatever is wrong the command itself says."""
+    # A release alone needs them here.
     from weir.cli.context import Context
     from weir.cli.options import selected_stack
     from weir.cluster.live import look_ahead

@@ -12,6 +12,7 @@ import click
 
 from weir.cli.context import Context
 from weir.cli.options import say_left_over, stack_option
+from weir.errors import UsageError
 from weir.markdown import code
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
 
 
 def _saved(path: Path) -> str:
-    from weir.errors import UsageError
-
     try:
         return (sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()).decode("utf-8-sig")
     except OSError as error:

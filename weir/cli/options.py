@@ -20,6 +20,7 @@ def counted(count: int, what: str) -> str:
 
 def selected_stack() -> str:
     """The stack that is meant where none is named."""
+    # A command that is told its stack does without.
     from weir.engine.selected import selected
     from weir.stack import stackfile
 

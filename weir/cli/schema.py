@@ -18,6 +18,7 @@ import click
 )
 def command(form: str) -> None:
     """Print what may stand in a stack file. No cluster, no engine, no stack."""
+    # Each form needs one of these, and the help none.
     if form == "markdown":
         from weir.model.reference import markdown
 

@@ -29,6 +29,7 @@ def pending(
 
     `there`: the objects of the namespace by kind and name. `owner`: the stack, PROJECT/NAME: of its objects those that are not written are to go.
     """
+    # It brings the model along, which who asks the cluster alone does without.
     from weir.model.manifests.kubernetes import with_port_name, with_secret
 
     wanted = {(str(each["kind"]), str(each["metadata"]["name"])): each for each in written if each["kind"] != "Namespace"}
@@ -53,6 +54,7 @@ def _known_as(deployment: Mapping[str, Any] | None, name: str) -> str:
 
 
 def _owner(item: Mapping[str, Any]) -> str:
+    # As above.
     from weir.model.manifests.kubernetes import OWNER, annotation
 
     return annotation(item, OWNER) or ""

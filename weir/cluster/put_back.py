@@ -34,6 +34,7 @@ def put_back(kubectl: Kubectl, kind: str, name: str, before: Mapping[str, Any] |
 
 def mark_lagging(kubectl: Kubectl, kind: str, name: str, lagging: bool) -> None:
     """Note on the object that proxies have not acknowledged it, or that they have since. Raises ClusterError."""
+    # It brings the model along, which who asks the cluster alone does without.
     from weir.model.manifests.kubernetes import LAGGING
 
     patch = json.dumps({"metadata": {"annotations": {LAGGING: "true" if lagging else None}}})

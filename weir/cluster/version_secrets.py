@@ -20,10 +20,11 @@ def unused(secrets: Iterable[Mapping[str, Any]], objects: Mapping[tuple[str, str
 
     `stack`: with its project; `objects`: those of the namespace, by kind and name.
     """
-    from weir.model.manifests.kubernetes import OWNER
+    # It brings the model along, which who asks the cluster alone does without.
+    from weir.model.manifests.kubernetes import OWNER, annotation
 
     taken = {name for (kind, _), item in objects.items() if kind == "Deployment" for name in _taken(item)}
-    own = (each for each in secrets if str((each.get("annotations") or {}).get(OWNER, "")).partition("/")[2] == stack)
+    own = (each for each in secrets if (annotation({"metadata": each}, OWNER) or "").partition("/")[2] == stack)
     return sorted(str(each["name"]) for each in own if each["name"] not in taken)
 
 

@@ -245,6 +245,7 @@ class Stack:
 
     def _too_old(self) -> str:
         """What to say of a pulumi that is older than the SDK of the program; nothing where it is not, or nobody knows."""
+        # Only an update that failed asks.
         from importlib import metadata
 
         needed = metadata.version("pulumi")

@@ -112,6 +112,7 @@ class KeptProvider:
 
     def _require_same(self, request: bytes, context: Any) -> None:
         """One process is for one cluster: a second configuration would send what the first is asked to wherever the second leads."""
+        # It brings the SDK along, which is imported beside: the engine asks when it has come.
         from pulumi.runtime.proto.provider_pb2 import ConfigureRequest
 
         settings = ConfigureRequest.FromString(request)

@@ -9,6 +9,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import re2
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from weir.model.values.numbers import AS_ISTIO_WRITES
@@ -151,9 +152,6 @@ def regex(value: Any) -> str:
     pattern = some_text(value)
     if len(pattern.encode()) > MAX_REGEX_BYTES:
         raise ValueError(f"must be at most {MAX_REGEX_BYTES} bytes, was {len(pattern.encode())}")
-    # Imported here: few configs have one, and the library takes a while to load.
-    import re2
-
     # Envoy reads the bytes of a value one by one, and once took them as UTF-8: both kinds of proxies are about.
     for encoding in (re2.Options.Encoding.UTF8, re2.Options.Encoding.LATIN1):
         try:
@@ -175,21 +173,15 @@ def regex(value: Any) -> str:
 
 def groups(pattern: str) -> int:
     """How many groups a checked expression has."""
-    import re2
-
     return int(re2.compile(pattern, _re2_options()).groups)
 
 
 def full_match(pattern: str, value: str) -> bool:
     """Whether a checked expression matches the whole value."""
-    import re2
-
     return re2.fullmatch(pattern, value, _re2_options()) is not None
 
 
 def _re2_options(encoding: Any = None) -> Any:
-    import re2
-
     options = re2.Options()
     options.log_errors = False
     if encoding is not None:
