@@ -55,15 +55,19 @@ class Package(Provider):
         for key, value in inputs.items():
             if key not in keys:
                 raise pulumi.RunError(f"{where}: {key}: {unknown_key(key, tuple(keys))}")
-            if keys[key].late:
-                given[to_snake(key)] = _ordered(value)
+            if keys[key].late and key != "env":
+                given[to_snake(key)] = value
                 continue
+            hidden = isinstance(value, pulumi.Output) and await value.is_secret()
             value = await _known(value, f"{where}: {key}")
-            if key == "cluster":
+            if key == "env" and hidden:
+                # Its names decide which variables there are; that it is secret holds for each value.
+                value = {name: pulumi.Output.secret(each) for name, each in value.items()}
+            elif key == "cluster":
                 value = await self._args(f"{where}: cluster", self._arguments[CLUSTER], value)
             elif key == "versions" and isinstance(value, Mapping):
-                version = self._arguments[VERSION]
-                value = {name: await self._args(f"{where}: versions.{name}", version, each or {}) for name, each in value.items()}
+                inside = self._arguments[VERSION]
+                value = {name: await self._args(f"{where}: versions.{name}", inside, each or {}) for name, each in value.items()}
             given[to_snake(key)] = value
         if missing := [each for each in known.keys if each.required and each.key not in inputs]:
             raise pulumi.RunError("\n".join(f"{where}: {each.key}: missing: {each.shape['description']}" for each in missing))
@@ -74,7 +78,9 @@ async def _known(value: Any, where: str) -> Any:
     """What decides which resources there are. What a program may know only while it runs stays as it is inside it."""
     if isinstance(value, pulumi.Output):
         if not await value.is_known():
-            raise pulumi.RunError(f"{where}: must be known before anything runs; namespace, image, replicas and env may be known only then")
+            raise pulumi.RunError(
+                f"{where}: must be known before anything runs; namespace, image, replicas and single variables of env may be known only then"
+            )
         value = await value.future()
     return _ordered(value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,14 @@ BACKEND = {
 }
 
 
-def construct(kind: str, inputs: Mapping[str, Any], into: Recorded | None = None) -> Recorded:
-    """What the engine has the package do for one component of a program."""
+def construct(kind: str, inputs: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> Recorded:
+    """What the engine has the package do for one component of a program. An Output belongs to the event loop in which it is made: `inputs()`."""
 
     def program() -> None:
-        made = Package().construct("backend", f"weir:mesh:{kind}", dict(inputs))
+        made = Package().construct("backend", f"weir:mesh:{kind}", dict(inputs() if callable(inputs) else inputs))
         pulumi.export("urn", made.urn)
 
-    return own(program, into)
+    return own(program)
 
 
 @pytest.mark.parametrize("name", [name for name in components.__all__ if f"weir:mesh:{name}" in SCHEMA["resources"]])
@@ -121,12 +121,28 @@ def test_a_component_is_that_of_a_stack() -> None:
 
 def test_what_is_known_late_stays_an_output() -> None:
     """An image, a number of pods, and the namespace."""
-    late = {"namespace": pulumi.Output.from_input("demo"), "image": pulumi.Output.from_input("a/b:1")}
-    versions = {"v1": {"replicas": pulumi.Output.from_input(3)}}
-    recorded = construct("MeshService", {**late, "versions": versions, "stable": "v1"})
+
+    def inputs() -> Mapping[str, Any]:
+        late = {"namespace": pulumi.Output.from_input("demo"), "image": pulumi.Output.from_input("a/b:1")}
+        return {**late, "versions": {"v1": {"replicas": pulumi.Output.from_input(3)}}, "stable": "v1"}
+
+    recorded = construct("MeshService", inputs)
     pods = recorded.resources[(DEPLOYMENT, "backend-v1")]
     assert pods["metadata"]["namespace"] == "demo"
     assert (pods["spec"]["replicas"], pods["spec"]["template"]["spec"]["containers"][0]["image"]) == (3, "a/b:1")
+
+
+def test_an_environment_that_is_secret_as_a_whole_goes_into_a_secret() -> None:
+    """An engine hands over a mapping as one Output where it depends on something, or is secret."""
+
+    def inputs() -> Mapping[str, Any]:
+        env = pulumi.Output.secret({"TOKEN": "hidden", "LOG": "info"})
+        return {**BACKEND, "versions": {"v1": {"env": env}, "v2": {}}}
+
+    recorded = construct("MeshService", inputs)
+    [secret] = [inputs for (kind, _), inputs in recorded.resources.items() if kind == "kubernetes:core/v1:Secret"]
+    assert "hidden" not in str(recorded.resources[(DEPLOYMENT, "backend-v1")]["spec"])
+    assert secret["immutable"] is True
 
 
 @pytest.mark.parametrize(
