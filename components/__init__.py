@@ -1,4 +1,6 @@
-"""The component resources of weir, for any Pulumi program. They turn the plain objects of `weir.model` into Pulumi resources and fix the order between them."""
+"""The component resources of weir, for any Pulumi program. They turn the plain objects of `weir.model` into Pulumi
+resources and fix the order between them.
+"""
 
 from weir.orphans import end_with_engine
 

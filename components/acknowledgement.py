@@ -1,4 +1,6 @@
-"""What proxies make of the rules that an update changes: an update whose rule they reject fails, and the rule is put back as it was."""
+"""What proxies make of the rules that an update changes: an update whose rule they reject fails, and the rule is put
+back as it was.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES
 from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
-from weir.model.manifests.kubernetes import LAGGING, SPEC, annotation
+from weir.model.manifests.annotations import LAGGING, SPEC, annotation
 from weir.program_environment import FOLLOWED, variable
 
 _TYPES = {"VirtualService": ROUTES, "DestinationRule": CLUSTERS, "Gateway": LISTENERS}
@@ -30,7 +33,8 @@ _ANOTHER_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """One rule that this update changes: `before` and `after` are its specs (None: it was not in the state), `stood` is the object as it was in the cluster.
+    """One rule that this update changes: `before` and `after` are its specs (None: it was not in the state), `stood`
+    is the object as it was in the cluster.
 
     `again`: an update before this one has changed it, and gave up waiting for proxies.
     """
@@ -59,7 +63,9 @@ class RuleChange:
         return str(self.after["hosts"][0] if self.kind == "VirtualService" else self.after.get("host", ""))
 
     def is_of(self, culprit: Culprit) -> bool:
-        """Whether this is the object. A cluster names one of the rules that Istio has merged for its host, by any of their names."""
+        """Whether this is the object. A cluster names one of the rules that Istio has merged for its host, by any of
+        their names.
+        """
         same = (self.kind, self.namespace) == (culprit.kind, culprit.namespace)
         return same and (self.name == culprit.name or (self.kind == "DestinationRule" and _subset(self.after, culprit)))
 
@@ -85,12 +91,15 @@ class Acknowledgement:
         if pulumi.runtime.is_dry_run() or not isinstance(inputs["spec"], Mapping):
             return
         stood = await self._cluster.standing(metadata["namespace"], kind, metadata["name"])
-        change = RuleChange(kind, metadata["namespace"], metadata["name"], before["spec"] if before else None, inputs["spec"], stood)
+        change = RuleChange(
+            kind, metadata["namespace"], metadata["name"], before["spec"] if before else None, inputs["spec"], stood
+        )
         self._changes[(kind, change.namespace, change.name)] = change
         await self._propagation.mark()
 
     async def stands(self, kind: str, namespace: str, name: str, metadata: Mapping[str, Any]) -> None:
-        """Refuse an object that this update does not change and that is not in the cluster as the last one wrote it: proxies may have rejected that.
+        """Refuse an object that this update does not change and that is not in the cluster as the last one wrote it:
+        proxies may have rejected that.
 
         One that proxies had not acknowledged when the last update gave up is one to wait for.
         """
@@ -108,12 +117,15 @@ class Acknowledgement:
         if written is not None and annotation(found, SPEC) != written:
             state = "is not as the last update wrote it" if found else "is not in the cluster any more"
             raise pulumi.RunError(
-                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or changed by hand; correct the config,"
+                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or changed by "
+                "hand; correct the config,"
                 " or write it again: pulumi up --refresh"
             )
 
     async def acknowledged(self, namespace: str, name: str, host: str) -> None:
-        """Return when proxies have taken what this update has changed of a service (`host` in full), or of the Gateway `name` (no host)."""
+        """Return when proxies have taken what this update has changed of a service (`host` in full), or of the Gateway
+        `name` (no host).
+        """
         changes = self._of(namespace, host)
         changes = changes if host else [change for change in changes if change.name == name]
         for want, part in _wants(host, changes):
@@ -130,9 +142,10 @@ class Acknowledgement:
         for change in changes:
             try:
                 kubectl = self._cluster.kubectl(change.namespace)
-                await self._cluster.aside(lambda kubectl=kubectl, change=change: mark_lagging(kubectl, change.kind, change.name, lagging))  # type: ignore[misc]
+                await self._cluster.aside(partial(mark_lagging, kubectl, change.kind, change.name, lagging))
             except ClusterError as error:
-                warn(f"{error}; {'the next update will not ask about it' if lagging else 'the next update asks about it once more'}")
+                will = "will not ask about it" if lagging else "asks about it once more"
+                warn(f"{error}; the next update {will}")
 
     def _report(self, host: str, proxies: int) -> None:
         """Tell the command that this update is a release of."""
@@ -141,13 +154,16 @@ class Acknowledgement:
             Path(path).write_text(json.dumps(self._followed), encoding="utf-8")
 
     async def known(self, want: Want) -> None:
-        """Return when proxies know the versions that are wanted. The rules of their host that they reject are put back."""
+        """Return when proxies know the versions that are wanted. The rules of their host that they reject are put
+        back.
+        """
         changes = [change for change in self._of(want.namespace, want.host) if change.kind == "DestinationRule"]
         written = {subset["name"] for change in changes for subset in change.after.get("subsets", [])}
         there = await self._cluster.ask(lambda: self._cluster.state(want.namespace).subsets(want.host), want.known)
         if missing := want.known - written - there:
             raise pulumi.RunError(
-                f"no DestinationRule in the cluster has {want.service} {', '.join(sorted(missing))} any more: it was put back because proxies rejected"
+                f"no DestinationRule in the cluster has {want.service} {', '.join(sorted(missing))} any more: it was "
+                "put back because proxies rejected"
                 " it, or removed by hand; correct the config, or write it again: pulumi up --refresh"
             )
         await self._taken(want, changes)
@@ -170,7 +186,9 @@ class Acknowledgement:
                 ours = [change for change in changes if not change.again and (culprit is None or change.is_of(culprit))]
                 if ours and not error.standing:
                     raise pulumi.RunError(await self._undone(want, ours, error)) from None
-                other = culprit is not None and any(change.is_of(culprit) for change in self._changes.values() if not change.again)
+                other = culprit is not None and any(
+                    change.is_of(culprit) for change in self._changes.values() if not change.again
+                )
                 if not other or time.monotonic() > give_up:
                     self.refuse(error)
                     return None
@@ -182,7 +200,9 @@ class Acknowledgement:
         if self._force:
             warn(f"{error}; weir:force goes on anyway")
             return
-        raise pulumi.RunError(f"{error}\nThis change did not cause that: have it fixed there, or go on anyway with weir:force: true")
+        raise pulumi.RunError(
+            f"{error}\nThis change did not cause that: have it fixed there, or go on anyway with weir:force: true"
+        )
 
     async def _undone(self, want: Want, changes: Sequence[RuleChange], error: RejectedError) -> str:
         """Put the rules back as they were; what to say of it."""
@@ -195,11 +215,16 @@ class Acknowledgement:
         removed = all(change.stood is None for change in changes)
         done = f"{names} {'is removed again' if removed else 'is put back as it was'}"
         try:
-            await self._propagation.wait(Want(want.host, changed=error.rejections[0].kind, seen_by=want.seen_by), None, _PUT_BACK_SECONDS)
+            await self._propagation.wait(
+                Want(want.host, changed=error.rejections[0].kind, seen_by=want.seen_by), None, _PUT_BACK_SECONDS
+            )
         except (ClusterError, pulumi.RunError) as left:
             done += f", and proxies have not taken that yet: {left}"
         # What Pulumi believes to be there, and is not, it cannot change.
-        return f"{error}\n{done}. Correct the config, then run pulumi up{' --refresh' if any(change.stood is None for change in changes) else ''}"
+        return (
+            f"{error}\n{done}. Correct the config, then run pulumi "
+            f"up{' --refresh' if any(change.stood is None for change in changes) else ''}"
+        )
 
     def _put_back(self, change: RuleChange) -> None:
         put_back(self._cluster.kubectl(change.namespace), change.kind, change.name, change.stood)
@@ -217,7 +242,9 @@ def _wants(host: str, changes: Iterable[RuleChange]) -> Iterator[tuple[Want, lis
 
 
 def route_wants(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[RouteWant, ...]:
-    """The routes of a VirtualService by whose shares or fault a proxy's configuration after the change can be told from that before it."""
+    """The routes of a VirtualService by whose shares or fault a proxy's configuration after the change can be told
+    from that before it.
+    """
     old, new = _routes(before or {}), _routes(after)
     return tuple(route for name, route in new.items() if route != old.get(name))
 

@@ -29,11 +29,15 @@ class MadeVersion:
 
 
 class BackendVersion(pulumi.ComponentResource):
-    """The Deployment of one version. It counts as created once its pods are ready, so what depends on it finds them serving."""
+    """The Deployment of one version. It counts as created once its pods are ready, so what depends on it finds them
+    serving.
+    """
 
     deployment: Deployment
 
-    def __init__(self, name: str, args: BackendVersionArgs | MadeVersion, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: BackendVersionArgs | MadeVersion, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Raises RunError with all that is wrong with the arguments."""
         super().__init__("weir:mesh:BackendVersion", name, None, opts)
         made = args if isinstance(args, MadeVersion) else _made(name, args)
@@ -51,7 +55,9 @@ class BackendVersion(pulumi.ComponentResource):
                 parent=self,
                 depends_on=place.after,
                 hooks=place.guard.pods,
-                custom_timeouts=pulumi.CustomTimeouts(create=place.guard.ready_timeout, update=place.guard.ready_timeout),
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=place.guard.ready_timeout, update=place.guard.ready_timeout
+                ),
             ),
         )
         if objects.disruption_budget:
@@ -64,11 +70,13 @@ class BackendVersion(pulumi.ComponentResource):
         self.register_outputs({"deployment": manifest["metadata"]["name"]})
 
     def _secret(self, name: str, manifest: Manifest, made: MadeVersion) -> pulumi.Output[str]:
-        """The Secret of what of the pods' environment nobody is shown, under a name that Pulumi generates, which is what is returned.
+        """The Secret of what of the pods' environment nobody is shown, under a name that Pulumi generates, which is
+        what is returned.
 
-        Other values are another Secret with another name. So the pods' template changes, and new pods start with the new values; the Secret
-        before it goes last, once no pod needs it. A name says nothing of the values, where a digest of them could be guessed. Nobody can have
-        made an object of such a name, so the cluster is not asked whether somebody has.
+        Other values are another Secret with another name. So the pods' template changes, and new pods start with the
+        new values; the Secret before it goes last, once no pod needs it. A name says nothing of the values, where a
+        digest of them could be guessed. Nobody can have made an object of such a name, so the cluster is not asked
+        whether somebody has.
         """
         metadata = {key: value for key, value in placed(manifest, made.place, new=True).items() if key != "name"}
         secret = Secret(
@@ -76,7 +84,10 @@ class BackendVersion(pulumi.ComponentResource):
             metadata=metadata,
             type=manifest["type"],
             immutable=manifest["immutable"],
-            string_data={key: pulumi.Output.secret(_text(made.checked.filled(value))) for key, value in manifest["stringData"].items()},
+            string_data={
+                key: pulumi.Output.secret(_text(made.checked.filled(value)))
+                for key, value in manifest["stringData"].items()
+            },
             opts=pulumi.ResourceOptions(parent=self),
         )
         known_as: pulumi.Output[str] = secret.metadata.apply(lambda given: str(given["name"]))
@@ -88,7 +99,11 @@ def _text(value: Any) -> Any:
 
 
 def _made(name: str, args: BackendVersionArgs) -> MadeVersion:
-    own = {each.name: getattr(args, each.name) for each in fields(args) if each.name in {field.name for field in fields(VersionArgs)}}
+    own = {
+        each.name: getattr(args, each.name)
+        for each in fields(args)
+        if each.name in {field.name for field in fields(VersionArgs)}
+    }
     whole = MeshServiceArgs(
         namespace=args.namespace,
         versions={args.version: VersionArgs(**own)},

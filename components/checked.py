@@ -1,4 +1,6 @@
-"""The arguments of a component, checked as the stack config is: by the same rules, with the same messages, at the path of the argument."""
+"""The arguments of a component, checked as the stack config is: by the same rules, with the same messages, at the path
+of the argument.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Checked:
     config: StackConfig
 
     def __init__(self, component: str, kind: str, name: str, args: Any) -> None:
-        """`kind`: the key of the stack config that has such things by name. Raises RunError with all that is wrong, a line each."""
+        """`kind`: the key of the stack config that has such things by name. Raises RunError with all that is wrong, a
+        line each.
+        """
         self._outputs: dict[Any, pulumi.Output[Any]] = {}
         if args.stack is not None:
             self.config = args.stack
@@ -34,10 +38,17 @@ class Checked:
         namespace = args.namespace if isinstance(args.namespace, str) else "namespace"
         try:
             self.config = load(
-                {"namespace": namespace, "createNamespace": False, **_settings(args.cluster), kind: {name: self._written(args)}}
+                {
+                    "namespace": namespace,
+                    "createNamespace": False,
+                    **_settings(args.cluster),
+                    kind: {name: self._written(args)},
+                }
             )
         except ConfigError as error:
-            raise pulumi.RunError("\n".join(f'{component} "{name}": {_told(problem)}' for problem in error.problems)) from None
+            raise pulumi.RunError(
+                "\n".join(f'{component} "{name}": {_told(problem)}' for problem in error.problems)
+            ) from None
 
     def filled(self, tree: Any) -> Any:
         """A manifest, or a part of one, with the Outputs in their places."""

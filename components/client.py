@@ -40,7 +40,9 @@ class Client(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[account],
                 hooks=place.guard.pods,
-                custom_timeouts=pulumi.CustomTimeouts(create=place.guard.ready_timeout, update=place.guard.ready_timeout),
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=place.guard.ready_timeout, update=place.guard.ready_timeout
+                ),
             ),
         )
         self.register_outputs({"deployment": objects.deployment["metadata"]["name"]})

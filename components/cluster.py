@@ -40,10 +40,11 @@ def cluster_of(config: StackConfig) -> ClusterArgs:
 
 
 def provider(args: ClusterArgs) -> Provider:
-    """The one explicit provider of a stack, for its context of a kubeconfig; kubectl's defaults stand in for what is None.
+    """The one explicit provider of a stack, for its context of a kubeconfig; kubectl's defaults stand in for what is
+    None.
 
-    `kubeconfig` is a path, resolved by the provider, which runs in the project's directory. It is handed on as it is: the state then
-    holds neither the credentials in the file nor a directory of this machine.
+    `kubeconfig` is a path, resolved by the provider, which runs in the project's directory. It is handed on as it is:
+    the state then holds neither the credentials in the file nor a directory of this machine.
     """
     return Provider("cluster", context=args.kube_context, kubeconfig=args.kubeconfig)
 
@@ -65,13 +66,17 @@ class Cluster:
         self._asking.submit(lambda: self.state(namespace).read())
 
     async def objects(self, namespace: str | None) -> Objects | None:
-        """What stands in the namespace; None where the cluster cannot be asked. A namespace that has no name yet has nothing in it."""
+        """What stands in the namespace; None where the cluster cannot be asked. A namespace that has no name yet has
+        nothing in it.
+        """
         if namespace is None:
             return {}
         return await self.ask(lambda: self.state(namespace).objects, None)
 
     async def standing(self, namespace: str, kind: str, name: str) -> dict[str, Any] | None:
-        """The object as it stood in the cluster when this run began to ask; None where it did not, or nobody can tell."""
+        """The object as it stood in the cluster when this run began to ask; None where it did
+        not, or nobody can tell.
+        """
         return await self.ask(lambda: self.state(namespace).find(kind, name), None)
 
     async def failure_reason(self, namespace: str, service: str, version: str) -> str:
@@ -79,7 +84,9 @@ class Cluster:
         return await self.ask(lambda: self.state(namespace).failure_reason(service, version), "")
 
     async def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
-        """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may have no cluster."""
+        """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may
+        have no cluster.
+        """
         try:
             return await self.aside(question)
         except ClusterError as error:
@@ -107,5 +114,7 @@ class Cluster:
         # The provider, too, reads the path from the project's directory, which is where the program runs.
         path = self._args.kubeconfig
         return Kubectl.find(
-            namespace, kubeconfig=str(Path(path).expanduser().absolute()) if path else None, context=self._args.kube_context
+            namespace,
+            kubeconfig=str(Path(path).expanduser().absolute()) if path else None,
+            context=self._args.kube_context,
         )

@@ -8,7 +8,7 @@ import pulumi
 
 from components.cluster import Cluster
 from components.ownership import FORCE, maker
-from weir.model.manifests.kubernetes import RESTORED, annotation, digest, edited
+from weir.model.manifests.annotations import RESTORED, annotation, digest, edited
 from weir.program_environment import TAKE_BACK, variable
 
 
@@ -20,10 +20,11 @@ class Drift:
         self._cluster, self._force = cluster, force
 
     async def restored(self, kind: str, name: str, namespace: str) -> str | None:
-        """What to write as the edit that was undone: that which the object in the cluster has now, else the last one, else None.
+        """What to write as the edit that was undone: that which the object in the cluster has now, else the last one,
+        else None.
 
-        Pulumi compares what it wrote before with what it is to write now, and does not see what somebody has added between: an update
-        that undoes it must differ in something.
+        Pulumi compares what it wrote before with what it is to write now, and does not see what somebody has added
+        between: an update that undoes it must differ in something.
         """
         found = await self._cluster.standing(namespace, kind, name)
         if found is None:
@@ -42,6 +43,7 @@ class Drift:
         found = await self._cluster.standing(namespace, kind, name)
         if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
             raise pulumi.RunError(
-                f"{kind} {namespace}/{name} is not as the last update left it ({maker(found)}): see what was changed with weir status, then put it"
+                f"{kind} {namespace}/{name} is not as the last update left it ({maker(found)}): see what was changed "
+                "with weir status, then put it"
                 f" back and go on with pulumi up --refresh ({FORCE})"
             )

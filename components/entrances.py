@@ -12,7 +12,9 @@ from weir.model import StackConfig
 
 
 def warn_of_unserved(config: StackConfig, cluster: Cluster) -> None:
-    """In a preview, a warning for each gateway of the stack that no pod serves; nothing where the cluster, or all of it, cannot be asked."""
+    """In a preview, a warning for each gateway of the stack that no pod serves; nothing where the cluster, or all of
+    it, cannot be asked.
+    """
     if config.gateways and pulumi.runtime.is_dry_run():
         # An output, so that the program does not end before the answer is there.
         pulumi.Output.all(_warn(config, cluster))

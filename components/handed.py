@@ -22,7 +22,9 @@ def handed_over() -> StackConfig:
 
     pulumi.Config can only be asked for keys one knows, and a key nobody knows must be refused.
     """
-    raw: dict[str, Any] = {key.removeprefix(_PREFIX): value for key, value in CONFIG.get().items() if key.startswith(_PREFIX)}
+    raw: dict[str, Any] = {
+        key.removeprefix(_PREFIX): value for key, value in CONFIG.get().items() if key.startswith(_PREFIX)
+    }
     hiding = [key for key in raw if is_config_secret(f"{_PREFIX}{key}")]
     file = Path(variable(STACK_FILE) or f"Pulumi.{pulumi.get_stack()}.yaml")
     try:
@@ -32,7 +34,10 @@ def handed_over() -> StackConfig:
         return load(raw)
     except ConfigError as error:
         keys = ", ".join(f"{_PREFIX}{key}" for key in hiding)
-        told = f"\nof {keys}, what {file} does not have in the clear counts as a secret; {STACK_FILE} names another stack file"
+        told = (
+            f"\nof {keys}, what {file} does not have in the clear counts as a secret; {STACK_FILE} names another "
+            "stack file"
+        )
         raise pulumi.RunError(f"{error}{told if hiding else ''}") from None
 
 
@@ -48,7 +53,9 @@ def _written(file: Path) -> Mapping[str, Any]:
 
 
 def _withheld(key: str, handed: str, written: Any) -> Any:
-    """The value of a key that has secrets. Mappings arrive as JSON text; all else has no inside, so that it is the secret itself."""
+    """The value of a key that has secrets. Mappings arrive as JSON text; all else has no inside, so that it is the
+    secret itself.
+    """
     value = decoded(key, handed)
     if isinstance(value, str) or isinstance(written, Secret):
         return Secret(handed)

@@ -1,4 +1,6 @@
-"""The components of Istio's objects: DestinationRule, VirtualService, Gateway. Each is one custom resource that proxies have acknowledged."""
+"""The components of Istio's objects: DestinationRule, VirtualService, Gateway. Each is one custom resource that
+proxies have acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from components.placement import Place, placed
 from components.safeguards import Safeguards
 from components.standing import standing
 from weir.model import Manifest
+from weir.model.manifests.annotations import RESTORED, SPEC, digest
 from weir.model.manifests.istio import gateway
-from weir.model.manifests.kubernetes import RESTORED, SPEC, digest
 from weir.model.manifests.mesh import ServiceObjects, service_objects
 
 
@@ -48,8 +50,12 @@ class IstioObject(pulumi.ComponentResource):
 
         async def marks(known: Mapping[str, Any]) -> dict[str, str]:
             undone = await place.guard.drift.restored(kind, own, str(known["namespace"]))
-            # Who edited it owns the fields since. That weir may take them back is asked before, by what refuses to overwrite edits unseen.
-            return {SPEC: digest(known["spec"]), **({RESTORED: undone, "pulumi.com/patchForce": "true"} if undone else {})}
+            # Who edited it owns the fields since. That weir may take them back is asked before, by what refuses to
+            # overwrite edits unseen.
+            return {
+                SPEC: digest(known["spec"]),
+                **({RESTORED: undone, "pulumi.com/patchForce": "true"} if undone else {}),
+            }
 
         self.resource = CustomResource(
             name,
@@ -59,9 +65,9 @@ class IstioObject(pulumi.ComponentResource):
             spec=made.spec,
             opts=pulumi.ResourceOptions(parent=self, depends_on=place.after, hooks=self.hooks(place.guard)),
         )
-        self.stands = pulumi.Output.all(metadata=self.resource.metadata, id=self.resource.id, namespace=place.namespace).apply(
-            lambda known: self._stands(place.guard, kind, own, known)
-        )
+        self.stands = pulumi.Output.all(
+            metadata=self.resource.metadata, id=self.resource.id, namespace=place.namespace
+        ).apply(lambda known: self._stands(place.guard, kind, own, known))
         self.register_outputs({"object": own})
 
     async def _stands(self, guard: Safeguards, kind: str, name: str, known: Mapping[str, Any]) -> bool:
@@ -76,7 +82,8 @@ class IstioObject(pulumi.ComponentResource):
 class DestinationRule(IstioObject):
     """One Istio DestinationRule: the subset of one version, or how all pods of a service are treated.
 
-    It comes after the pods of its subset. There is one for each version: Pulumi deletes last, so a subset outlives the route that named it.
+    It comes after the pods of its subset. There is one for each version: Pulumi deletes last, so a subset outlives the
+    route that named it.
     """
 
     token = "weir:mesh:DestinationRule"
@@ -87,7 +94,9 @@ class DestinationRule(IstioObject):
 
 
 class VirtualService(IstioObject):
-    """The one Istio VirtualService of a service: how its traffic is divided. It comes after all subsets it may name, and goes before them."""
+    """The one Istio VirtualService of a service: how its traffic is divided. It comes after all subsets it may name,
+    and goes before them.
+    """
 
     token = "weir:mesh:VirtualService"
 
@@ -101,7 +110,9 @@ class VirtualService(IstioObject):
 
 
 class Gateway(IstioObject):
-    """One Istio Gateway: ports and hosts of a proxy at the edge of the mesh. It comes before the routes that are bound to it, and goes after them."""
+    """One Istio Gateway: ports and hosts of a proxy at the edge of the mesh. It comes before the routes that are bound
+    to it, and goes after them.
+    """
 
     token = "weir:mesh:Gateway"
 
@@ -137,7 +148,9 @@ def _rule(args: DestinationRuleArgs) -> Made:
         if args.version:
             return objects.versions[version].destination_rule
         if objects.host_rule is None:
-            raise pulumi.RunError(f'DestinationRule "{args.service}": says nothing; give it traffic_policy, or a version')
+            raise pulumi.RunError(
+                f'DestinationRule "{args.service}": says nothing; give it traffic_policy, or a version'
+            )
         # The one version here stands for all: it is no subset that there is.
         spec = {key: value for key, value in objects.host_rule["spec"].items() if key != "subsets"}
         return {**objects.host_rule, "spec": spec}
@@ -158,5 +171,7 @@ def _made(component: str, service: str, whole: MeshServiceArgs, chosen: Callable
     manifest = chosen(service_objects(service, config, config.namespace))
     there.declare(manifest)
     place = there.place()
-    spec = pulumi.Output.from_input(place.namespace).apply(lambda real: chosen(service_objects(service, config, real))["spec"])
+    spec = pulumi.Output.from_input(place.namespace).apply(
+        lambda real: chosen(service_objects(service, config, real))["spec"]
+    )
     return Made(manifest=manifest, spec=spec, place=place)

@@ -25,9 +25,9 @@ from weir.program_environment import ROUTES_ALONE, variable
 class MeshService(pulumi.ComponentResource):
     """Everything of one service. The graph is the point, in both directions.
 
-    Pods that newly get requests → their subset → the route, which waits until every proxy knows what it newly names. Then all other pods:
-    a route that moves shares between versions in use waits for nothing, whatever state their pods are in. What is removed goes last, once
-    every proxy has drained it.
+    Pods that newly get requests → their subset → the route, which waits until every proxy knows what it newly names.
+    Then all other pods: a route that moves shares between versions in use waits for nothing, whatever state their pods
+    are in. What is removed goes last, once every proxy has drained it.
     """
 
     host: pulumi.Output[str]
@@ -42,7 +42,8 @@ class MeshService(pulumi.ComponentResource):
     def __init__(self, name: str, args: MeshServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """`name` is also the Service's. Raises RunError with all that is wrong with the arguments.
 
-        Only the rules of Istio name hosts, so only their specs wait for a namespace that is not known yet; all else is complete in every preview.
+        Only the rules of Istio name hosts, so only their specs wait for a namespace that is not known yet; all else is
+        complete in every preview.
         """
         super().__init__("weir:mesh:MeshService", name, None, opts)
         self._name, self._checked = name, Checked("MeshService", "services", name, args)
@@ -51,13 +52,17 @@ class MeshService(pulumi.ComponentResource):
         # Pulumi holds back nothing inside a component for what the component depends on; here the route waits for it.
         self._first = pulumi.Output.from_input((opts.depends_on if opts else None) or [])
         self.versions, self.rules = {}, {}
-        self._workloads = {version: Workload(name, version, each.workload) for version, each in args.versions.items() if each.workload}
+        self._workloads = {
+            version: Workload(name, version, each.workload) for version, each in args.versions.items() if each.workload
+        }
         objects = without_pods(service_objects(name, config, config.namespace), self._workloads)
         self._standing = standing(args.cluster, args.namespace)
         self._standing.declare_service(name, config.services[name], objects)
         self._place = self._standing.place()
         self._guard = self._place.guard
-        self._placed = pulumi.Output.from_input(self._place.namespace).apply(cache(lambda real: service_objects(name, config, real)))
+        self._placed = pulumi.Output.from_input(self._place.namespace).apply(
+            cache(lambda real: service_objects(name, config, real))
+        )
         # A release reaches the route alone: all else of the service is to stay as it is.
         settled = self._route_alone(objects) if variable(ROUTES_ALONE) else self._whole(objects)
         self.host = settled
@@ -70,9 +75,13 @@ class MeshService(pulumi.ComponentResource):
         foundation = self._foundation(objects)
         for version, parts in objects.versions.items():
             if parts.deployment:
-                self.versions[version] = self._pods(version, objects, self._when(self._before_pods(version, foundation)))
+                self.versions[version] = self._pods(
+                    version, objects, self._when(self._before_pods(version, foundation))
+                )
         if objects.host_rule:
-            self.host_rule = self._rule(name, objects.host_rule, _host_rule, self._when(self._before_host_rule(objects, foundation)))
+            self.host_rule = self._rule(
+                name, objects.host_rule, _host_rule, self._when(self._before_host_rule(objects, foundation))
+            )
         for version in objects.versions:
             self.rules[version] = self._subset(version, objects, self._when(self._before_subset(version, objects)))
         self.virtual_service = self._route(objects, self._when(self._before_route(objects, foundation)))
@@ -80,10 +89,12 @@ class MeshService(pulumi.ComponentResource):
         return self._settle(objects)
 
     def _route_alone(self, objects: ServiceObjects) -> pulumi.Output[str]:
-        """For an update that reaches the route and nothing else (`--target`): all else is as it was, and needs an order that fits whatever it was.
+        """For an update that reaches the route and nothing else (`--target`): all else is as it was, and needs an
+        order that fits whatever it was.
 
-        What the engine passes by keeps what it depended on, which is the route for pods of versions that got no requests then. That has to be
-        registered before; and what depends on the route and is not registered at all is taken for what is to go.
+        What the engine passes by keeps what it depended on, which is the route for pods of versions that got no
+        requests then. That has to be registered before; and what depends on the route and is not registered at all is
+        taken for what is to go.
         """
         foundation = self._foundation(objects)
         self.virtual_service = self._route(objects, foundation)
@@ -107,7 +118,9 @@ class MeshService(pulumi.ComponentResource):
     def _route(self, objects: ServiceObjects, after: After) -> VirtualService:
         spec = self._placed.apply(lambda real: real.virtual_service["spec"])
         return VirtualService(
-            self._name, Made(manifest=objects.virtual_service, spec=spec, place=replace(self._place, after=after)), self._child
+            self._name,
+            Made(manifest=objects.virtual_service, spec=spec, place=replace(self._place, after=after)),
+            self._child,
         )
 
     def _foundation(self, objects: ServiceObjects) -> list[pulumi.Resource]:
@@ -123,7 +136,8 @@ class MeshService(pulumi.ComponentResource):
         spec: Any = pulumi.Output.from_input(objects.service["spec"]).apply(self._keeping_port_name)
         service = Service(
             self._name,
-            # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are waited for anyway.
+            # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are
+            # waited for anyway.
             metadata=placed(objects.service, self._place, {"pulumi.com/skipAwait": "true"}),
             spec=spec,
             opts=opts,
@@ -142,14 +156,20 @@ class MeshService(pulumi.ComponentResource):
         first = version in await self._standing.pods_first(self._name)
         return [*foundation, *([] if first else [self.virtual_service])]
 
-    async def _before_host_rule(self, objects: ServiceObjects, foundation: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+    async def _before_host_rule(
+        self, objects: ServiceObjects, foundation: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
         return [*foundation, *([self.virtual_service] if await self._host_rule_last(objects) else [])]
 
     async def _before_subset(self, version: str, objects: ServiceObjects) -> list[pulumi.Resource]:
         # Pods that do not come before the route come after it, which must not be what its subsets stand on.
         first = version in await self._standing.pods_first(self._name)
         pods = self._that_run(version) if first else []
-        whole = objects.host_rule is not None and "exportTo" in objects.host_rule["spec"] and not await self._host_rule_last(objects)
+        whole = (
+            objects.host_rule is not None
+            and "exportTo" in objects.host_rule["spec"]
+            and not await self._host_rule_last(objects)
+        )
         return [*pods, *([self.host_rule] if whole and self.host_rule else [])]
 
     async def _before_route(self, objects: ServiceObjects, always: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
@@ -159,7 +179,8 @@ class MeshService(pulumi.ComponentResource):
             await workload.checked()
         rules = [self.rules[version] for version, parts in objects.versions.items() if parts.named]
         host_rule = [self.host_rule] if self.host_rule and not await self._host_rule_last(objects) else []
-        # Waited for, and no dependency: a release of one of the two, which registers that one alone, must not find that the other depends on it.
+        # Waited for, and no dependency: a release of one of the two, which registers that one alone, must not find that
+        # the other depends on it.
         for route in await self._standing.routes_first(self._name):
             await route.resource.id.future()
         first_of_all = await self._first.future()
@@ -173,12 +194,20 @@ class MeshService(pulumi.ComponentResource):
         return [self.versions[version]] if version in self.versions else []
 
     async def _host_rule_last(self, objects: ServiceObjects) -> bool:
-        """Whether the rule for all pods changes after the route: one that has the subsets may lose them only then. What is made comes before."""
+        """Whether the rule for all pods changes after the route: one that has the subsets may lose them only then.
+        What is made comes before.
+        """
         rule = objects.host_rule
-        return rule is not None and "subsets" in rule["spec"] and await self._standing.stands(rule["kind"], rule["metadata"]["name"])
+        return (
+            rule is not None
+            and "subsets" in rule["spec"]
+            and await self._standing.stands(rule["kind"], rule["metadata"]["name"])
+        )
 
     def _pods(self, version: str, objects: ServiceObjects, after: After) -> BackendVersion:
-        made = MadeVersion(objects=objects.versions[version], checked=self._checked, place=replace(self._place, after=after))
+        made = MadeVersion(
+            objects=objects.versions[version], checked=self._checked, place=replace(self._place, after=after)
+        )
         return BackendVersion(f"{self._name}-{version}", made, self._child)
 
     def _subset(self, version: str, objects: ServiceObjects, after: After) -> DestinationRule:
@@ -189,24 +218,34 @@ class MeshService(pulumi.ComponentResource):
             after,
         )
 
-    def _rule(self, name: str, manifest: Manifest, spec: Callable[[ServiceObjects], Any], after: After) -> DestinationRule:
+    def _rule(
+        self, name: str, manifest: Manifest, spec: Callable[[ServiceObjects], Any], after: After
+    ) -> DestinationRule:
         made = Made(manifest=manifest, spec=self._placed.apply(spec), place=replace(self._place, after=after))
         return DestinationRule(name, made, self._child)
 
     def _settle(self, objects: ServiceObjects) -> pulumi.Output[str]:
-        """The service's host, once proxies have taken its rules and none needs what is removed after this; Pulumi removes only when the program has ended."""
+        """The service's host, once proxies have taken its rules and none needs what is removed after this; Pulumi
+        removes only when the program has ended.
+        """
 
         async def settled(known: Any) -> str:
             host, namespace = str(known["host"]), str(known["namespace"])
-            await self._guard.subsets.drained(host, namespace, frozenset(objects.versions), objects.virtual_service["spec"])
+            await self._guard.subsets.drained(
+                host, namespace, frozenset(objects.versions), objects.virtual_service["spec"]
+            )
             return host
 
         return self._once_rules_stand(settled)
 
     def _once_rules_stand(self, then: Callable[[Any], Awaitable[str]]) -> pulumi.Output[str]:
-        rules = [rule.stands for rule in (self.virtual_service, *self.rules.values(), self.host_rule) if rule is not None]
+        rules = [
+            rule.stands for rule in (self.virtual_service, *self.rules.values(), self.host_rule) if rule is not None
+        ]
         host = self._placed.apply(lambda real: real.host)
-        return pulumi.Output.all(host=host, namespace=self._place.namespace, rules=pulumi.Output.all(*rules)).apply(then)
+        return pulumi.Output.all(host=host, namespace=self._place.namespace, rules=pulumi.Output.all(*rules)).apply(
+            then
+        )
 
 
 def _host_rule(real: ServiceObjects) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Whose an object is: what somebody else made is not taken over unasked, and what is on its way out is not taken for there."""
+"""Whose an object is: what somebody else made is not taken over unasked, and what is on its way out is not taken for
+there.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from components.cluster import Cluster
 from components.placement import known, owner
 from components.warned import warn
 from weir.model import Duration
-from weir.model.manifests.kubernetes import MANAGER, OWNER, annotation
+from weir.model.manifests.annotations import MANAGER, OWNER, annotation
 
 FORCE = "weir:force: true goes on anyway"
 _POLL_SECONDS = 0.5
@@ -23,14 +25,18 @@ class Ownership:
     """The hook before an object is created, and the field manager of one that is there."""
 
     def __init__(self, cluster: Cluster, *, adopt: bool, patience: Duration) -> None:
-        """`adopt`: what stands there is taken over, whoever made it; `patience`: how long an object that is being deleted may take."""
+        """`adopt`: what stands there is taken over, whoever made it; `patience`: how long an object that is being
+        deleted may take.
+        """
         self._cluster, self._adopt, self._patience = cluster, adopt, patience
         self._told: set[str] = set()
 
     async def manager(self, kind: str, name: str, namespace: pulumi.Input[str]) -> Mapping[str, str]:
-        """The annotation with the field manager of an object: what it has, if it stands, and weir's own on what is made.
+        """The annotation with the field manager of an object: what it has, if it stands, and weir's own on what is
+        made.
 
-        One that stands without was made as a manager of the provider's own, who holds its fields; weir as another one could not change them.
+        One that stands without was made as a manager of the provider's own, who holds its fields; weir as another one
+        could not change them.
         """
         found = (await self._cluster.objects(await known(namespace)) or {}).get((kind, name))
         if found is None:
@@ -39,7 +45,8 @@ class Ownership:
         return {MANAGER: there} if there is not None else {}
 
     async def refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
-        """Hook: an object that is about to be created must not be there, unless this stack made it and was cut off before it could write that down.
+        """Hook: an object that is about to be created must not be there, unless this stack made it and was cut off
+        before it could write that down.
 
         One on its way out is waited for: the provider would change it, call that created, and see it go.
         """
@@ -56,11 +63,15 @@ class Ownership:
             await self.until_gone(found, namespace)
         elif found is not None and not self._adopt and annotation(found, OWNER) != owner():
             raise pulumi.RunError(
-                f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose another name, or take it over with weir:adopt: true"
+                f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose "
+                "another "
+                "name, or take it over with weir:adopt: true"
             )
 
     async def until_gone(self, leaving: Mapping[str, Any], namespace: str) -> None:
-        """Return when an object that is being deleted is no more. Raises RunError when that takes longer than pods may take to become ready."""
+        """Return when an object that is being deleted is no more. Raises RunError when that takes longer than pods may
+        take to become ready.
+        """
         what = named(leaving)
         first = leaving["metadata"]["uid"] not in self._told
         self._told.add(leaving["metadata"]["uid"])
@@ -71,7 +82,11 @@ class Ownership:
         if first:
             pulumi.log.info(f"{what} is being deleted: waiting until it is gone")
         group, _, version = leaving["apiVersion"].rpartition("/")
-        wanted = [f"{leaving['kind']}.{version}.{group}" if group else leaving["kind"], leaving["metadata"]["name"], "--ignore-not-found"]
+        wanted = [
+            f"{leaving['kind']}.{version}.{group}" if group else leaving["kind"],
+            leaving["metadata"]["name"],
+            "--ignore-not-found",
+        ]
         begun = time.monotonic()
         while True:
             there: Any = await self._cluster.ask(lambda: self._cluster.kubectl(namespace).get(wanted, missing={}), {})
@@ -80,7 +95,8 @@ class Ownership:
             if time.monotonic() - begun > self._patience.seconds:
                 held = ", ".join(there["metadata"].get("finalizers", [])) or "nothing that it names"
                 raise pulumi.RunError(
-                    f"{what} is still being deleted after {self._patience} (weir:readyTimeout), held by {held} (its finalizers);"
+                    f"{what} is still being deleted after {self._patience} (weir:readyTimeout), held by {held} (its "
+                    "finalizers);"
                     " run this again once it is gone"
                 )
             await asyncio.sleep(_POLL_SECONDS)
@@ -93,10 +109,14 @@ def named(found: Mapping[str, Any]) -> str:
 
 
 def maker(found: Mapping[str, Any]) -> str:
-    """Who had a hand in an object, as far as it tells: the stack that made it, and the field managers other than Pulumi."""
+    """Who had a hand in an object, as far as it tells: the stack that made it, and the field managers other than
+    Pulumi.
+    """
     stack = annotation(found, OWNER)
     managers = dict.fromkeys(
-        str(entry["manager"]) for entry in found["metadata"].get("managedFields", []) if entry.get("subresource") != "status"
+        str(entry["manager"])
+        for entry in found["metadata"].get("managedFields", [])
+        if entry.get("subresource") != "status"
     )
     own = annotation(found, MANAGER)
     others = [manager for manager in managers if not manager.startswith("pulumi-kubernetes") and manager != own]

@@ -29,7 +29,9 @@ class Package(Provider):
     def construct(
         self, name: str, resource_type: str, inputs: pulumi.Inputs, options: pulumi.ResourceOptions | None = None
     ) -> ConstructResult:
-        """A component of a program, whatever its language. Raises InputPropertiesError with all that is wrong with its arguments."""
+        """A component of a program, whatever its language. Raises InputPropertiesError with all that is wrong with its
+        arguments.
+        """
         kind = resource_type.rpartition(":")[2]
         if resource_type != token(kind) or kind not in self._arguments:
             raise pulumi.InputPropertiesError(f"weir has no component {resource_type}", [])
@@ -37,9 +39,12 @@ class Package(Provider):
         async def made() -> Any:
             CONSTRUCTED.set(True)
             try:
-                return getattr(components, kind)(name, await self._args(f'{kind} "{name}"', self._arguments[kind], inputs), options)
+                return getattr(components, kind)(
+                    name, await self._args(f'{kind} "{name}"', self._arguments[kind], inputs), options
+                )
             except pulumi.RunError as error:
-                # The one error whose words alone the engine shows; without a list the server of Pulumi's SDK fails to send it.
+                # The one error whose words alone the engine shows; without a list the server of Pulumi's SDK fails to
+                # send it.
                 raise pulumi.InputPropertiesError(str(error), []) from None
 
         component: pulumi.Output[Any] = pulumi.Output.from_input(made())
@@ -67,10 +72,15 @@ class Package(Provider):
                 value = await self._args(f"{where}: cluster", self._arguments[CLUSTER], value)
             elif key == "versions" and isinstance(value, Mapping):
                 inside = self._arguments[VERSION]
-                value = {name: await self._args(f"{where}: versions.{name}", inside, each or {}) for name, each in value.items()}
+                value = {
+                    name: await self._args(f"{where}: versions.{name}", inside, each or {})
+                    for name, each in value.items()
+                }
             given[to_snake(key)] = value
         if missing := [each for each in known.keys if each.required and each.key not in inputs]:
-            raise pulumi.RunError("\n".join(f"{where}: {each.key}: missing: {each.shape['description']}" for each in missing))
+            raise pulumi.RunError(
+                "\n".join(f"{where}: {each.key}: missing: {each.shape['description']}" for each in missing)
+            )
         return getattr(components, f"{known.name}Args")(**given)
 
 
@@ -79,14 +89,17 @@ async def _known(value: Any, where: str) -> Any:
     if isinstance(value, pulumi.Output):
         if not await value.is_known():
             raise pulumi.RunError(
-                f"{where}: must be known before anything runs; namespace, image, replicas and single variables of env may be known only then"
+                f"{where}: must be known before anything runs; namespace, image, replicas and single variables of "
+                "env may be known only then"
             )
         value = await value.future()
     return _ordered(value)
 
 
 def _ordered(value: Any) -> Any:
-    """Mappings in the order of their keys: the protocol keeps none, and a list that is made of one would differ from run to run."""
+    """Mappings in the order of their keys: the protocol keeps none, and a list that is made of one would differ from
+    run to run.
+    """
     if isinstance(value, Mapping):
         return {key: _ordered(inner) for key, inner in sorted(value.items())}
     return [_ordered(inner) for inner in value] if isinstance(value, list) else value

@@ -29,11 +29,15 @@ class Propagation:
         self._marking: asyncio.Future[dict[str, Mark]] | None = None
 
     def begin(self) -> None:
-        """Note how far istiod has come while the engine still starts: a release is sure to change a rule, and would wait for it then."""
+        """Note how far istiod has come while the engine still starts: a release is sure to change a rule, and would
+        wait for it then.
+        """
         self._marking = asyncio.ensure_future(self._cluster.aside(self._mark))
 
     async def mark(self) -> dict[str, Mark]:
-        """How far each istiod had come before the first change; empty where it cannot be asked, which whoever waits then says."""
+        """How far each istiod had come before the first change; empty where it cannot be asked, which whoever waits
+        then says.
+        """
         if self._marking is None:
             self.begin()
         assert self._marking is not None
@@ -52,7 +56,8 @@ class Propagation:
     async def wait(self, want: Want, since: Mapping[str, Mark] | None, seconds: float | None = None) -> int | None:
         """Until proxies have followed: how many. Where they cannot be asked, for the configured grace, and None.
 
-        `seconds`: the longest wait, in the place of the configured one. Raises RejectedError where proxies reject what they are sent.
+        `seconds`: the longest wait, in the place of the configured one. Raises RejectedError where proxies reject what
+        they are sent.
         """
         settings = self._settings
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
@@ -65,9 +70,14 @@ class Propagation:
 
         try:
             kubectl, timeout = self._istiod()
-            done = await self._cluster.aside(lambda: wait_for(kubectl, want, seconds or timeout, age=age, since=since, tell=tell))
+            done = await self._cluster.aside(
+                lambda: wait_for(kubectl, want, seconds or timeout, age=age, since=since, tell=tell)
+            )
         except UnaskedError as error:
-            warn(f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead (weir:propagation.grace)")
+            warn(
+                f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead "
+                "(weir:propagation.grace)"
+            )
             await asyncio.sleep(settings.grace.seconds)
             return None
         except RejectedError:

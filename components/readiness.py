@@ -1,4 +1,6 @@
-"""Pods and the requests they get: a version is ready before it gets any, gets none when its pods go, and says why where it does not become ready."""
+"""Pods and the requests they get: a version is ready before it gets any, gets none when its pods go, and says why
+where it does not become ready.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,16 @@ from weir.model.manifests.hazards import NO_PODS
 class Readiness:
     """The hooks of pods in one run of a program."""
 
-    def __init__(self, cluster: Cluster, propagation: Propagation, acknowledgement: Acknowledgement, *, force: bool) -> None:
+    def __init__(
+        self, cluster: Cluster, propagation: Propagation, acknowledgement: Acknowledgement, *, force: bool
+    ) -> None:
         """`force`: go on where requests would be lost."""
-        self._cluster, self._propagation, self._acknowledgement, self._force = cluster, propagation, acknowledgement, force
+        self._cluster, self._propagation, self._acknowledgement, self._force = (
+            cluster,
+            propagation,
+            acknowledgement,
+            force,
+        )
         self._services: dict[str, ServiceObjects] = {}
         self._remade: set[tuple[str, str]] = set()
 
@@ -40,23 +49,28 @@ class Readiness:
             there = await self._cluster.standing(namespace, "Deployment", f"{service}-{version}")
             if there is not None and there["metadata"].get("deletionTimestamp"):
                 raise pulumi.RunError(
-                    f"{service}: {version} would get requests and its pods are being deleted; once they are gone, have them made again:"
+                    f"{service}: {version} would get requests and its pods are being deleted; once they are gone, "
+                    "have them made again:"
                     f" pulumi up --refresh ({FORCE})"
                 )
             if there is None or there["status"].get("readyReplicas", 0) > 0 or (service, version) in self._remade:
                 continue  # ready, or about to be made or changed, which this update waits for
             if there["spec"].get("replicas") == 0:
                 raise pulumi.RunError(
-                    f"{service}: {version} would get requests and somebody has scaled it to 0 pods ({maker(there)}); put it back and go on with"
+                    f"{service}: {version} would get requests and somebody has scaled it to 0 pods ({maker(there)}); "
+                    "put it back and go on with"
                     f" pulumi up --refresh ({FORCE})"
                 )
             reason = await self._cluster.failure_reason(namespace, service, version)
             raise pulumi.RunError(
-                f"{service}: {version} would get requests and none of its pods is ready{': ' + reason if reason else ''}; fix it first ({FORCE})"
+                f"{service}: {version} would get requests and none of its pods is "
+                f"ready{': ' + reason if reason else ''}; fix it first ({FORCE})"
             )
 
     async def note_remade(self, args: pulumi.ResourceHookArgs) -> None:
-        """Note that this update makes a version's pods anew, whatever of them it changes: what ails them now may be mended by it."""
+        """Note that this update makes a version's pods anew, whatever of them it changes: what ails them now may be
+        mended by it.
+        """
         inputs: Any = args.new_inputs
         before: Any = args.old_inputs
         labels = inputs["metadata"]["labels"]

@@ -1,7 +1,8 @@
-"""What stands between a change and lost requests: hooks that ask the cluster before something happens, and hold back what comes after.
+"""What stands between a change and lost requests: hooks that ask the cluster before something happens, and hold back
+what comes after.
 
-They run within a plain `pulumi up`; those that only ask run in previews too, so that a refusal is seen in the pull request. Nothing is asked
-where nothing that matters changes.
+They run within a plain `pulumi up`; those that only ask run in previews too, so that a refusal is seen in the pull
+request. Nothing is asked where nothing that matters changes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from weir.model.config.stack import Propagation as PropagationConfig
 
 
 class Safeguards:
-    """The hooks of one run of a program, by what they guard. `bare`, `rules`, `routes` and `pods` are what to bind to objects of each sort."""
+    """The hooks of one run of a program, by what they guard. `bare`, `rules`, `routes` and `pods` are what to bind to
+    objects of each sort.
+    """
 
     bare: pulumi.ResourceHookBinding
     rules: pulumi.ResourceHookBinding
@@ -36,10 +39,16 @@ class Safeguards:
     routes: pulumi.ResourceHookBinding
 
     def __init__(self, args: ClusterArgs, more: str = "") -> None:
-        """Register the hooks; nothing is asked yet. `more`: what tells their names from those of others in the program."""
+        """Register the hooks; nothing is asked yet. `more`: what tells their names from those of others in the
+        program.
+        """
         force = args.force
         settings = PropagationConfig.model_validate(
-            {"timeout": args.propagation_timeout, "grace": args.propagation_grace, "istiodNamespace": args.istiod_namespace}
+            {
+                "timeout": args.propagation_timeout,
+                "grace": args.propagation_grace,
+                "istiodNamespace": args.istiod_namespace,
+            }
         )
         self.force, self.ready_timeout = force, args.ready_timeout
         self.places: dict[object, Any] = {}
@@ -59,9 +68,13 @@ class Safeguards:
         changing = pulumi.ResourceHook(f"rules-that-change{more}", self.acknowledgement.note)
         failed = pulumi.ErrorHook(f"failure-reasons{more}", FailureReasons(self.cluster).tell)
         self.bare = pulumi.ResourceHookBinding(before_create=[adopt])
-        self.pods = pulumi.ResourceHookBinding(before_create=[adopt, remade], before_update=[remade, idle], on_error=[failed])
+        self.pods = pulumi.ResourceHookBinding(
+            before_create=[adopt, remade], before_update=[remade, idle], on_error=[failed]
+        )
         self.rules = pulumi.ResourceHookBinding(before_create=[adopt, changing], before_update=[edited, changing])
-        self.routes = pulumi.ResourceHookBinding(before_create=[adopt, known, changing], before_update=[edited, known, changing])
+        self.routes = pulumi.ResourceHookBinding(
+            before_create=[adopt, known, changing], before_update=[edited, known, changing]
+        )
         for on, what in (
             (args.adopt, "adopt is on: objects that weir did not create are taken over"),
             (force, "force is on: requests may be lost"),
@@ -71,13 +84,17 @@ class Safeguards:
 
 
 CONSTRUCTED: ContextVar[bool] = ContextVar("constructed", default=False)
-"""Whether this is one component of a program that runs elsewhere (`components.package`): nothing is known here of the others."""
+"""Whether this is one component of a program that runs elsewhere (`components.package`): nothing is known here of the
+others.
+"""
 _RUNS: WeakKeyDictionary[object, dict[ClusterArgs, Safeguards]] = WeakKeyDictionary()
 _CONSTRUCTED = count(1)
 
 
 def safeguards(args: ClusterArgs) -> Safeguards:
-    """Those of this run of the program for a cluster. A process may run programs one after the other, each with a monitor of its own."""
+    """Those of this run of the program for a cluster. A process may run programs one after the other, each with a
+    monitor of its own.
+    """
     mine = _RUNS.setdefault(pulumi.runtime.settings.get_monitor(), {})
     if args not in mine:
         # Each component of a package has a monitor of its own, and all have hooks in the one program.

@@ -35,12 +35,15 @@ class StackNamespaceArgs:
 
 
 class StackNamespace(pulumi.ComponentResource):
-    """The namespace everything of a stack lives in. `name` is known once it exists, so whatever is placed there waits for it."""
+    """The namespace everything of a stack lives in. `name` is known once it exists, so whatever is placed there waits
+    for it.
+    """
 
     name: pulumi.Output[str]
 
     def __init__(self, name: str, args: StackNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Ephemeral: a random pet's name, kept in the state, is appended, so that stacks of the same config never collide.
+        """Ephemeral: a random pet's name, kept in the state, is appended, so that stacks of the same config never
+        collide.
 
         Somebody else's (`createNamespace: false`): one that was weir's before is kept in the state, and never deleted.
         """
@@ -49,11 +52,16 @@ class StackNamespace(pulumi.ComponentResource):
         guard = safeguards(args.cluster)
         metadata = placed(args.manifest, None)
         if args.ephemeral:
-            metadata = {**metadata, "name": RandomPet(name, prefix=metadata["name"], opts=pulumi.ResourceOptions(parent=self)).id}
+            metadata = {
+                **metadata,
+                "name": RandomPet(name, prefix=metadata["name"], opts=pulumi.ResourceOptions(parent=self)).id,
+            }
         hooks = pulumi.ResourceHookBinding(
             before_create=[
                 *(guard.bare.before_create or []),
-                pulumi.ResourceHook("not-from-another-namespace", self._refuse_move, pulumi.ResourceHookOptions(on_dry_run=True)),
+                pulumi.ResourceHook(
+                    "not-from-another-namespace", self._refuse_move, pulumi.ResourceHookOptions(on_dry_run=True)
+                ),
             ]
         )
         own = pulumi.ResourceOptions(parent=self, hooks=hooks, retain_on_delete=args.keep)
@@ -69,9 +77,11 @@ class StackNamespace(pulumi.ComponentResource):
 
 
 def left_alone(config: StackConfig) -> Manifest | None:
-    """The namespace that was this stack's to delete, and is no longer (`createNamespace: false`); None where there never was one.
+    """The namespace that was this stack's to delete, and is no longer (`createNamespace: false`); None where there
+    never was one.
 
-    What the state has must not vanish from the program: the engine would delete it. Raises RunError where the stack would move to another one.
+    What the state has must not vanish from the program: the engine would delete it. Raises RunError where the stack
+    would move to another one.
     """
     if config.create_namespace:
         return None
@@ -82,8 +92,14 @@ def left_alone(config: StackConfig) -> Manifest | None:
 
 
 def _refuse_move(found: Mapping[str, Mapping[str, Any]], after: str | None, force: bool) -> None:
-    """Refuse, where the state that the last update left has services in another namespace than `after`, which is None where it has yet to get a name."""
-    routes = [each["metadata"]["namespace"] for urn, each in found.items() if _is(urn, "kubernetes:networking.istio.io/v1:VirtualService")]
+    """Refuse, where the state that the last update left has services in another namespace than `after`, which is None
+    where it has yet to get a name.
+    """
+    routes = [
+        each["metadata"]["namespace"]
+        for urn, each in found.items()
+        if _is(urn, "kubernetes:networking.istio.io/v1:VirtualService")
+    ]
     if routes and routes[0] != after and not force:
         raise pulumi.RunError(f"{namespace_hazard(routes[0], after)} ({FORCE})")
 

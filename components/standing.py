@@ -1,4 +1,6 @@
-"""What stands before an update in a namespace, and what follows from it: whether it is refused, and in which order it goes."""
+"""What stands before an update in a namespace, and what follows from it: whether it is refused, and in which order it
+goes.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from components.istio import Gateway, VirtualService
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"
-"""The engine's own function that reads a stack's state, the one that is updated included (sdk: StackReference is made of its like)."""
+"""The engine's own function that reads a stack's state, the one that is updated included (sdk: StackReference is made
+of its like).
+"""
 
 
 class Standing:
@@ -44,7 +48,9 @@ class Standing:
         self.namespace: pulumi.Output[str] = pulumi.Output.from_input(namespace).apply(self._checked)
 
     def place(self, after: After = ()) -> Place:
-        """Where a component puts its objects: they wait until nothing that would lose requests is known to be about to happen."""
+        """Where a component puts its objects: they wait until nothing that would lose requests is known to be about to
+        happen.
+        """
         return Place(namespace=self.namespace, guard=self._guard, after=after)
 
     def declare(self, *made: Manifest) -> None:
@@ -60,7 +66,8 @@ class Standing:
     async def _checked(self, namespace: str) -> str:
         """The namespace's name, once it is known that nothing that would lose requests is about to happen.
 
-        The names alone are compared, of which the namespace's is none: what was declared serves, whatever that is called in the end.
+        The names alone are compared, of which the namespace's is none: what was declared serves, whatever that is
+        called in the end.
         """
         there = await self._guard.cluster.objects(namespace) or {}
         found = hazards(self._services, self._objects, there, owner(), routes_only=bool(variable(ROUTES_ALONE)))
@@ -75,7 +82,8 @@ class Standing:
         return namespace
 
     async def _see_leaving_gone(self, namespace: str, there: Objects) -> None:
-        """What is wanted and on its way out does not count as there, whatever the state says: an update that was killed had begun to delete it.
+        """What is wanted and on its way out does not count as there, whatever the state says: an update that was
+        killed had begun to delete it.
 
         What is in the state is not made again by an update, which is told; nothing is touched then.
         """
@@ -86,12 +94,15 @@ class Standing:
         lost = sorted(leaving.keys() & await in_state()) if leaving else []
         if lost:
             raise pulumi.RunError(
-                f"{', '.join(named(leaving[key]) for key in lost)} was being deleted, and the state has it still: an update that was killed had begun to"
+                f"{', '.join(named(leaving[key]) for key in lost)} was being deleted, and the state has it still: an "
+                "update that was killed had begun to"
                 " delete it. Nothing is changed; have it made again: pulumi up --refresh"
             )
 
     async def _tell_orphans(self, namespace: str, there: Objects) -> None:
-        """Say which objects an update that was killed has left: nothing would ever remove them, since it could not write down that it made them."""
+        """Say which objects an update that was killed has left: nothing would ever remove them, since it could not
+        write down that it made them.
+        """
         left = orphans(self._made, there, owner())
         if self._constructed:
             left = [key for key in left if there[key]["metadata"].get("labels", {}).get("app") in self._services]
@@ -99,15 +110,19 @@ class Standing:
         for kind, name in left:
             if (kind, name) not in written:
                 warn(
-                    f"{kind} {namespace}/{name} was made by an update of this stack that was killed, and is in neither its config nor its state;"
+                    f"{kind} {namespace}/{name} was made by an update of this stack that was killed, and is in "
+                    "neither its config nor its state;"
                     f" remove it: kubectl delete -n {namespace} {kind.lower()} {name}"
                 )
 
     def _tell_lost_hosts(self, there: Objects) -> None:
-        """Of a component of a package nobody knows whether another one gets a host that it gives up, and which of the two is first."""
+        """Of a component of a package nobody knows whether another one gets a host that it gives up, and which of the
+        two is first.
+        """
         for service, host in lost_hosts(self._objects, there):
             warn(
-                f"{service}: expose.hosts no longer has {host}, and no other service has it yet. If another one gets it in this update, requests may"
+                f"{service}: expose.hosts no longer has {host}, and no other service has it yet. If another one gets "
+                "it in this update, requests may"
                 " be lost in between: give it to that one in an update before, then take it away here"
             )
 
@@ -133,7 +148,9 @@ class Standing:
 
 
 def standing(cluster: ClusterArgs, namespace: pulumi.Input[str]) -> Standing:
-    """That of this namespace in this run of the program. Components of one namespace have the same text, or the same Output, of it."""
+    """That of this namespace in this run of the program. Components of one namespace have the same text, or the same
+    Output, of it.
+    """
     guard = safeguards(cluster)
     key = namespace if isinstance(namespace, str) else id(namespace)
     if key not in guard.places:
@@ -144,11 +161,17 @@ def standing(cluster: ClusterArgs, namespace: pulumi.Input[str]) -> Standing:
 
 async def in_state() -> frozenset[tuple[str, str]]:
     """Kind and name of each object in the state that the last update left."""
-    return frozenset((each["kind"], each["metadata"]["name"]) for each in (await state()).values() if "kind" in each and "metadata" in each)
+    return frozenset(
+        (each["kind"], each["metadata"]["name"])
+        for each in (await state()).values()
+        if "kind" in each and "metadata" in each
+    )
 
 
 async def state() -> Mapping[str, Mapping[str, Any]]:
-    """The outputs of each resource in the state that the last update left, by URN. The engine reads it anew: not for every run."""
+    """The outputs of each resource in the state that the last update left, by URN. The engine reads it anew: not for
+    every run.
+    """
     return outputs_in(await pulumi.runtime.invoke_async(STATE, {"stackName": owner()}))
 
 

@@ -21,7 +21,13 @@ class Subsets:
     """The hook before a route changes, and what is waited for before a version is removed."""
 
     def __init__(
-        self, cluster: Cluster, propagation: Propagation, acknowledgement: Acknowledgement, readiness: Readiness, *, force: bool
+        self,
+        cluster: Cluster,
+        propagation: Propagation,
+        acknowledgement: Acknowledgement,
+        readiness: Readiness,
+        *,
+        force: bool,
     ) -> None:
         """`force`: go on where requests would be lost."""
         self._cluster, self._propagation, self._acknowledgement = cluster, propagation, acknowledgement
@@ -29,12 +35,15 @@ class Subsets:
         self._changing: set[str] = set()
 
     async def known(self, args: pulumi.ResourceHookArgs) -> None:
-        """Hook: before a route sends requests to versions it did not send any to before, every proxy knows them and their pods."""
+        """Hook: before a route sends requests to versions it did not send any to before, every proxy knows them and
+        their pods.
+        """
         inputs: Any = args.new_inputs
         before: Any = args.old_inputs
         self._changing.add(args.name)
         if not isinstance(inputs["spec"], Mapping):
-            return  # the first preview of an ephemeral stack does not know its namespace, and so no host: nothing of it is there either
+            # The first preview of an ephemeral stack does not know its namespace, and so no host: nothing is there.
+            return
         fresh = used(inputs["spec"]) - used(before["spec"] if before else None)
         fresh = frozenset(version for version in fresh if isinstance(version, str))
         namespace = inputs["metadata"].get("namespace")
@@ -43,13 +52,17 @@ class Subsets:
         if pulumi.runtime.is_dry_run():
             await self._readiness.refuse_without_pods(args.name, namespace, fresh)
         else:
-            await self._acknowledgement.known(Want(inputs["spec"]["hosts"][0], known=fresh, seen_by=seen_by(namespace, inputs["spec"])))
+            await self._acknowledgement.known(
+                Want(inputs["spec"]["hosts"][0], known=fresh, seen_by=seen_by(namespace, inputs["spec"]))
+            )
 
     async def drained(self, host: str, namespace: str, versions: frozenset[str], exports: Mapping[str, Any]) -> None:
-        """Return when no proxy routes to a version of the host that is to go: one that stands in the cluster and is not in `versions`.
+        """Return when no proxy routes to a version of the host that is to go: one that stands in the cluster and is
+        not in `versions`.
 
-        It is called once the rules stand, and first sees proxies take them; what is removed is removed after it returns. In a preview it refuses
-        what could not be removed. `exports`: the spec of the route that is wanted, of which exportTo counts.
+        It is called once the rules stand, and first sees proxies take them; what is removed is removed after it
+        returns. In a preview it refuses what could not be removed. `exports`: the spec of the route that is wanted, of
+        which exportTo counts.
         """
         await self._acknowledgement.acknowledged(namespace, host.split(".")[0], host)
         nothing: frozenset[str] = frozenset()
@@ -63,15 +76,18 @@ class Subsets:
             still = sorted(used_before)
             if still and name not in self._changing and not self._force:
                 raise pulumi.RunError(
-                    f"{name}: {', '.join(still)} cannot be removed: VirtualService {namespace}/{name} in the cluster sends requests there, and this"
-                    " update would not change it, because somebody has edited it by hand; put it back first: pulumi up --refresh"
+                    f"{name}: {', '.join(still)} cannot be removed: VirtualService {namespace}/{name} in the cluster "
+                    "sends requests there, and this"
+                    " update would not change it, because somebody has edited it by hand; put it back first: pulumi "
+                    "up --refresh"
                 )
             return
         try:
             seen = seen_by(namespace, route["spec"] if route else None, {"exportTo": exports.get("exportTo")})
             await self._propagation.wait(Want(host, gone=leaving, seen_by=seen), await self._propagation.mark())
         except RejectedError as error:
-            # Who rejects what came since still has what came before; to a version that got nothing then, it sends nothing now.
+            # Who rejects what came since still has what came before; to a version that got nothing then, it sends
+            # nothing now.
             if used_before:
                 self._acknowledgement.refuse(error)
             else:

@@ -1,4 +1,6 @@
-"""Warnings, each once a run of Pulumi: `pulumi up` runs the program for its preview and again for the update, and both would say the same."""
+"""Warnings, each once a run of Pulumi: `pulumi up` runs the program for its preview and again for the update, and both
+would say the same.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _PLACE = Path(".weir", "warned")
 
 
 def warn(text: str) -> None:
-    """Warn, unless the preview of this very run has done so. An update without a preview does, and one that finds something else to say."""
+    """Warn, unless the preview of this very run has done so. An update without a preview does, and one that finds
+    something else to say.
+    """
     note, line = _note(), sha256(text.encode()).hexdigest()
     if note is None:
         pulumi.log.warn(text)  # noqa: TID251
@@ -31,7 +35,8 @@ def warn(text: str) -> None:
 
 @cache
 def _note() -> Path | None:
-    """What this run of Pulumi has warned of in its preview, which is the same process; None where it cannot be told which that is.
+    """What this run of Pulumi has warned of in its preview, which is the same process; None where it cannot be told
+    which that is.
 
     What runs have left that are over is removed.
     """

@@ -20,7 +20,9 @@ class Workload:
         self._wanted = {"app": service, "version": version}
 
     async def checked(self) -> None:
-        """Raises RunError where the pods lack the labels by which the service and its subset select them. What is not known yet passes."""
+        """Raises RunError where the pods lack the labels by which the service and its subset select them. What is not
+        known yet passes.
+        """
         spec: pulumi.Output[Any] | None = getattr(self.resource, "spec", None)
         if spec is None or not await spec.is_known():
             return
@@ -28,7 +30,8 @@ class Workload:
         lacking = [f"{name}: {value}" for name, value in self._wanted.items() if labels.get(name) != value]
         if lacking:
             raise pulumi.RunError(
-                f"MeshService {self._wanted['app']}: the pods of {self._wanted['version']} get no requests without the labels {', '.join(lacking)};"
+                f"MeshService {self._wanted['app']}: the pods of {self._wanted['version']} get no requests without "
+                f"the labels {', '.join(lacking)};"
                 f" add them to spec.template.metadata.labels of {self.resource.pulumi_resource_name}"
             )
 

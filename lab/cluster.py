@@ -43,9 +43,13 @@ class Cluster:
         self._command = (str(kubectl), f"--kubeconfig={kubeconfig}")
 
     def run(self, *arguments: str, text: str | None = None, timeout: float = 60.0) -> str:
-        """Run kubectl; returns what it prints. Raises LabError with its words when it fails or takes over ``timeout`` seconds."""
+        """Run kubectl; returns what it prints. Raises LabError with its words when it fails or takes over ``timeout``
+        seconds.
+        """
         try:
-            result = subprocess.run([*self._command, *arguments], input=text, capture_output=True, text=True, timeout=timeout, check=False)
+            result = subprocess.run(
+                [*self._command, *arguments], input=text, capture_output=True, text=True, timeout=timeout, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise LabError(f"kubectl {arguments[0]} did not end within {timeout:.0f} s") from error
         if result.returncode:
@@ -63,7 +67,9 @@ class Cluster:
         self.run("apply", "--server-side", "--force-conflicts", "-f", "-", text=text)
 
     def apply(self, manifests: Path) -> None:
-        """Server-side apply a file of manifests. Custom resources follow their definitions, which need a moment: tried again."""
+        """Server-side apply a file of manifests. Custom resources follow their definitions, which need a moment: tried
+        again.
+        """
 
         def applied() -> str:
             try:
@@ -106,7 +112,9 @@ class Cluster:
         for kind in ("mutatingwebhookconfiguration", "validatingwebhookconfiguration"):
             for configuration in (self.get(kind) or {"items": []})["items"]:
                 name = configuration["metadata"]["name"]
-                if "istio" in name and not all(webhook["clientConfig"].get("caBundle") for webhook in configuration["webhooks"]):
+                if "istio" in name and not all(
+                    webhook["clientConfig"].get("caBundle") for webhook in configuration["webhooks"]
+                ):
                     return f"istiod has not put its certificate into the webhook {name}"
         return ""
 

@@ -11,8 +11,9 @@ from lab.paths import LabPaths
 from lab.tools.catalog import PULUMI_KUBERNETES_VERSION, PULUMI_RANDOM_VERSION
 from lab.tools.toolset import Toolset
 
-# The same for every lab, so that the salt that goes with it can be committed with a stack's file: a passphrase of each machine's own
-# would have `pulumi` write that machine's salt into the file, and fail on the next. docs/decisions/0003-passphrase-of-the-lab.md
+# The same for every lab, so that the salt that goes with it can be committed with a stack's file: a passphrase of each
+# machine's own would have `pulumi` write that machine's salt into the file, and fail on the next.
+# docs/decisions/0003-passphrase-of-the-lab.md
 _PASSPHRASE = "weir-lab"
 _PLUGINS = {"kubernetes": PULUMI_KUBERNETES_VERSION, "random": PULUMI_RANDOM_VERSION}
 

@@ -38,11 +38,13 @@ def require_root() -> None:
     """Refuse to go on as anyone but root on Linux: namespaces, mounts and cgroups need it."""
     if sys.platform != "linux":
         raise LabError(
-            f"the lab runs on Linux, this is {platform.system()}. Point weir at a cluster of your own instead: README, 'Your own cluster'."
+            f"the lab runs on Linux, this is {platform.system()}. Point weir at a cluster of your own instead: "
+            "README, 'Your own cluster'."
         )
     if os.geteuid() != 0:
         raise LabError(
-            "the lab needs root: it makes a network namespace, mounts and cgroups. Run it with sudo, or point weir at a cluster "
+            "the lab needs root: it makes a network namespace, mounts and cgroups. Run it with sudo, or point weir "
+            "at a cluster "
             "of your own, which needs no lab: README, 'Your own cluster'."
         )
 
@@ -64,14 +66,20 @@ def install_packages(progress: Progress) -> None:
         return
     by_hand = f"Install them yourself, then run the same command again: apt-get install {' '.join(missing)}"
     if shutil.which("apt-get") is None:
-        raise LabError(f"this machine lacks {', '.join(missing)} (Debian's package names), and has no apt-get. {by_hand}")
+        raise LabError(
+            f"this machine lacks {', '.join(missing)} (Debian's package names), and has no apt-get. {by_hand}"
+        )
     with progress.task("packages", f"installing {' '.join(missing)}"):
         for command in (
             ["apt-get", "update", "-q"],
             ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing],
         ):
             result = subprocess.run(
-                command, capture_output=True, text=True, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
             )
             # A failed update is no failure yet: the lists of an earlier one may do.
             if result.returncode and command[1] == "install":

@@ -35,9 +35,11 @@ _POLL_SECONDS = 0.1
 
 
 def up(paths: LabPaths, progress: Progress) -> bool:
-    """Make the lab run: build what is missing, start it, or repair it. Returns False when it was running, healthy, already.
+    """Make the lab run: build what is missing, start it, or repair it. Returns False when it was running, healthy,
+    already.
 
-    Safe to run again at any point. A start that fails, or is interrupted, is taken down again: nothing half started is left.
+    Safe to run again at any point. A start that fails, or is interrupted, is taken down again: nothing half started is
+    left.
     """
     require_root()
     paths.require_own()
@@ -66,7 +68,9 @@ def up(paths: LabPaths, progress: Progress) -> bool:
 
 
 def down(paths: LabPaths) -> bool:
-    """End and remove the lab, also what a crash left of it; tools and images stay. Returns False when there was none."""
+    """End and remove the lab, also what a crash left of it; tools and images stay. Returns
+    False when there was none.
+    """
     require_root()
     paths.require_own()
     with _locked(paths):
@@ -151,7 +155,9 @@ def _start_node(paths: LabPaths, tools: Toolset, archive: Path, key: str) -> Non
     make_pki(paths.pki)
     write_files(paths)
     environment.install(paths, tools)
-    plan = Plan(str(paths.lab), paths.cgroup, list(units({name: str(path) for name, path in tools.paths.items()}, str(archive))))
+    plan = Plan(
+        str(paths.lab), paths.cgroup, list(units({name: str(path) for name, path in tools.paths.items()}, str(archive)))
+    )
     node = launch(paths, plan, key)
     write_kubeconfig(paths.kubeconfig, paths.pki, "admin", node.server)
     _wait_for_units(paths, node, ("kube-apiserver",))
@@ -163,7 +169,9 @@ def _start_istio(paths: LabPaths, tools: Toolset) -> None:
     cluster = Cluster(tools["kubectl"], paths.kubeconfig)
     cluster.prepare()
     cluster.apply(manifests(tools))
-    _wait_for_units(paths, node, ("coredns", "kubelet", "kube-proxy", "kube-controller-manager", "kube-scheduler", "image-import"))
+    _wait_for_units(
+        paths, node, ("coredns", "kubelet", "kube-proxy", "kube-controller-manager", "kube-scheduler", "image-import")
+    )
     cluster.until(cluster.node_missing, _START_SECONDS, lambda: _require_alive(paths, node))
     cluster.until(cluster.istio_missing, _START_SECONDS, lambda: _require_alive(paths, node))
 
@@ -178,7 +186,9 @@ def _wait_for_units(paths: LabPaths, node: Launch, names: tuple[str, ...]) -> No
             return
         if time.monotonic() > deadline:
             log = paths.logs / f"{waiting[0]}.log"
-            raise LabError(f"{waiting[0]} is not ready after {_START_SECONDS:.0f} s. The end of {log}:\n{last_lines(log)}")
+            raise LabError(
+                f"{waiting[0]} is not ready after {_START_SECONDS:.0f} s. The end of {log}:\n{last_lines(log)}"
+            )
         time.sleep(_POLL_SECONDS)
 
 
@@ -205,7 +215,8 @@ def _locked(paths: LabPaths) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     handle.seek(0)
                     raise LabError(
-                        f"process {handle.read().strip() or '?'} is starting or removing this lab right now ({paths.lock}). "
+                        f"process {handle.read().strip() or '?'} is starting or removing this lab right now "
+                        f"({paths.lock}). "
                         "Wait for it to end, or end it, then run the same command again."
                     ) from None
                 time.sleep(_POLL_SECONDS)

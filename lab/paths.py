@@ -1,4 +1,6 @@
-"""Where a lab keeps its data: in ``.weir/`` of the project it was started from, one lab a project (the directory of Pulumi.yaml)."""
+"""Where a lab keeps its data: in ``.weir/`` of the project it was started from, one lab a project (the directory of
+Pulumi.yaml).
+"""
 
 from __future__ import annotations
 
@@ -81,12 +83,16 @@ class LabPaths:
         self.home.write_text(str(self.project), encoding="utf-8")
 
     def require_own(self) -> None:
-        """Raises LabError where the data is of a lab of another checkout, whose cluster and state it would be taken for."""
+        """Raises LabError where the data is of a lab of another checkout, whose cluster and state it would be taken
+        for.
+        """
         home = self.home.read_text(encoding="utf-8") if self.home.is_file() else str(self.project)
         if home != str(self.project):
             raise LabError(
-                f"{self.weir} was made by the lab of {home}, and came here as a copy: that cluster and the state of its stacks are not this checkout's."
-                f" For a lab here: rm -r {self.weir}, then weir lab up. (Moved? Move it back first and end the lab there: weir lab down.)"
+                f"{self.weir} was made by the lab of {home}, and came here as a copy: that cluster and the state of "
+                "its stacks are not this checkout's."
+                f" For a lab here: rm -r {self.weir}, then weir lab up. (Moved? Move it back first and end the lab "
+                "there: weir lab down.)"
             )
 
     @property
@@ -95,7 +101,8 @@ class LabPaths:
         return f"weir-{self.identity}"
 
 
-# Addresses inside the lab's own network namespace: the benchmark range 198.18.0.0/15 of RFC 2544, which no network routes.
+# Addresses inside the lab's own network namespace: the benchmark range 198.18.0.0/15 of RFC 2544, which no network
+# routes.
 POD_RANGE = "198.18.0.0/24"
 NODE_ADDRESS = "198.18.0.1"
 SERVICE_RANGE = "198.19.0.0/24"

@@ -78,7 +78,9 @@ class Progress:
                     return
                 running = [(doing, now - since) for doing, since in self._running.values()]
                 if self._status is not None:
-                    self._status.update(Text(", ".join(f"{doing} {_seconds(age)}" for doing, age in running) + self._suffix()))
+                    self._status.update(
+                        Text(", ".join(f"{doing} {_seconds(age)}" for doing, age in running) + self._suffix())
+                    )
                     self._status.start()
             if self._status is None and now - spoken >= _HEARTBEAT_SECONDS:
                 spoken = now

@@ -1,1 +1,3 @@
-"""The guardrails: a Pulumi policy pack that refuses changes nobody should make to running traffic. docs/reference/policy.md lists its rules."""
+"""The guardrails: a Pulumi policy pack that refuses changes nobody should make to running traffic.
+docs/reference/policy.md lists its rules.
+"""

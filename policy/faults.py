@@ -9,14 +9,16 @@ from policy.known import UNKNOWN, Props
 from policy.routes import notes, routes, service
 from policy.rule import EVERY_STACK, PRODUCTION, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic
-from weir.model.manifests.kubernetes import FAULT_UNTIL
+from weir.model.manifests.annotations import FAULT_UNTIL
 from weir.model.routing.expiry import ago
 from weir.model.routing.words import fault
 from weir.model.values.instants import Instant
 
 
 def endless(props: Props, now: datetime) -> list[str]:
-    """A message for each route with a fault and no annotation that says when the fault ends. `now` only serves the example in it."""
+    """A message for each route with a fault and no annotation that says when the fault ends. `now` only serves the
+    example in it.
+    """
     return [
         f"{service(props)}: the fault of route {route.name} has no end ({_words(route)}); say when it ends,"
         f' until: "{Instant.at(now + timedelta(hours=1))}" beside it, or remove it'
@@ -39,7 +41,8 @@ def over(props: Props, now: datetime) -> list[str]:
             continue
         if until <= now:
             found.append(
-                f"{what} expired {ago(now - until)} ago, at {end} ({_words(route)}); remove it, or the drill: weir drill {service(props)} --clean"
+                f"{what} expired {ago(now - until)} ago, at {end} ({_words(route)}); remove it, or the drill: weir "
+                f"drill {service(props)} --clean"
             )
     return found
 

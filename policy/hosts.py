@@ -8,7 +8,9 @@ from policy.rule import EVERY_STACK, GATEWAY, VIRTUAL_SERVICE, Rule
 
 
 def wildcards(props: Props) -> list[str]:
-    """A message for each host with `*`, of a VirtualService or of a Gateway's servers. Before the slash of a Gateway's host stands a namespace."""
+    """A message for each host with `*`, of a VirtualService or of a Gateway's servers. Before the slash of a Gateway's
+    host stands a namespace.
+    """
     name, spec = service(props), mapping(props.get("spec"))
     found = [f"{name}: expose.hosts has {_quoted(host)}" for host in listed(spec.get("hosts")) if _is_wildcard(host)]
     for index, server in enumerate(listed(spec.get("servers"))):

@@ -8,7 +8,9 @@ from policy.workload import pods, who
 
 
 def unpinned(props: Props) -> list[str]:
-    """A message for each container whose image has neither digest nor tag, or the tag `latest`; no tag means `latest` to Kubernetes."""
+    """A message for each container whose image has neither digest nor tag, or the tag `latest`; no tag means `latest`
+    to Kubernetes.
+    """
     found = []
     for container in (container for each in pods(props) for container in each.containers):
         image = container.get("image", "")

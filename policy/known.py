@@ -18,7 +18,8 @@ class Unknown(Enum):
 
 
 UNKNOWN = Unknown.UNKNOWN
-"""Stands for a value that is known only once the update has made what it depends on, such as the name of an ephemeral namespace.
+"""Stands for a value that is known only once the update has made what it depends on, such as the name of an ephemeral
+namespace.
 
 A rule passes it over: the update itself asks the rule again, with all values known.
 """

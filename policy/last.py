@@ -1,6 +1,7 @@
 """The routes that the stack last wrote, asked of Pulumi's state.
 
-Not its outputs: an update that was refused, or that failed half-way, has written those already, and the next one would have no step to take.
+Not its outputs: an update that was refused, or that failed half-way, has written those already, and the next one would
+have no step to take.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The routes of each service, by its host, as they were last written; none for a stack that was never up. Where the state cannot be read, why."""
+    """The routes of each service, by its host, as they were last written; none for a stack that was never up. Where
+    the state cannot be read, why.
+    """
 
     routes: Mapping[str, tuple[RouteTraffic, ...]] = field(default_factory=dict)
     unreadable: str = ""
@@ -30,23 +33,31 @@ class Last:
 
 @cache
 def last(stack: str) -> Last:
-    """The last routes of the stack, as `pulumi --stack` names it; asked once, which is before the update writes the first new one."""
+    """The last routes of the stack, as `pulumi --stack` names it; asked once, which is before the update writes the
+    first new one.
+    """
     command = ["pulumi", "stack", "export", "--stack", stack]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
     except OSError as error:
         return Last(unreadable=f"pulumi cannot be run: {error.strerror}")
     except subprocess.TimeoutExpired:
         return Last(unreadable=f"pulumi stack export gave no answer within {_SECONDS} s")
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        reason = said[-1].removeprefix("error: ") if said else f"pulumi stack export ended with exit code {done.returncode}"
+        reason = (
+            said[-1].removeprefix("error: ") if said else f"pulumi stack export ended with exit code {done.returncode}"
+        )
         return Last(unreadable=reason)
     return parse(done.stdout)
 
 
 def parse(text: str) -> Last:
-    """Read what `pulumi stack export` printed: of each VirtualService what was written, and not what the cluster made of it since."""
+    """Read what `pulumi stack export` printed: of each VirtualService what was written, and not what the cluster made
+    of it since.
+    """
     try:
         deployment = json.loads(text)["deployment"]
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,8 @@
 """Pods as the Pod Security Standards have them, profile restricted, where the mesh allows it.
 
-Istio's init container is root and redirects traffic, so a namespace with sidecars cannot enforce the profile; it stands in no object of a stack,
-and what does stand there can keep to it. https://kubernetes.io/docs/concepts/security/pod-security-standards/
+Istio's init container is root and redirects traffic, so a namespace with sidecars cannot enforce the profile; it
+stands in no object of a stack, and what does stand there can keep to it.
+https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
 
 from __future__ import annotations
@@ -66,7 +67,12 @@ def _of_container(container: Mapping[str, Any], of_pod: Mapping[str, Any]) -> It
 
 def _powers(capabilities: Any) -> Iterator[str]:
     drop = None if capabilities is UNKNOWN else mapping(capabilities).get("drop")
-    if capabilities is not UNKNOWN and drop is not UNKNOWN and UNKNOWN not in listed(drop) and "ALL" not in listed(drop):
+    if (
+        capabilities is not UNKNOWN
+        and drop is not UNKNOWN
+        and UNKNOWN not in listed(drop)
+        and "ALL" not in listed(drop)
+    ):
         yield f"securityContext.capabilities.drop must have ALL, was {', '.join(listed(drop)) or 'left out'}"
     more = [name for name in listed(mapping(capabilities).get("add")) if name not in ("NET_BIND_SERVICE", UNKNOWN)]
     if more:

@@ -13,12 +13,15 @@ from policy.workload import count, identity, pods
 from weir.model.routing.resolve import DEFAULT_ROUTE
 from weir.model.routing.words import percent
 
-OVER_PERCENT = Option(20, "above which share of a route a version needs them", {"type": "number", "minimum": 0, "maximum": 100})
+OVER_PERCENT = Option(
+    20, "above which share of a route a version needs them", {"type": "number", "minimum": 0, "maximum": 100}
+)
 MIN_REPLICAS = Option(2, "how many pods such a version needs", {"type": "integer", "minimum": 1})
 
 
 def too_few(resources: Sequence[Resource], over: float, least: int, headers: Sequence[str]) -> list[str]:
-    """A message for each version that gets more than `over` percent of a route that may take many requests, and has less than `least` pods.
+    """A message for each version that gets more than `over` percent of a route that may take many requests, and has
+    less than `least` pods.
 
     Versions whose pods are not in the stack, or not counted there, are passed over.
     """
@@ -36,7 +39,8 @@ def too_few(resources: Sequence[Resource], over: float, least: int, headers: Seq
             if all(isinstance(number, int) for number in each) and sum(each) < least and share > Fraction(str(over)):
                 where = "" if route.name == DEFAULT_ROUTE else f" of route {route.name}"
                 found.append(
-                    f"{name}: {version} gets {percent(share)} of the requests{where} and has replicas: {sum(each)}; above {over} % it needs at least"
+                    f"{name}: {version} gets {percent(share)} of the requests{where} and has replicas: {sum(each)}; "
+                    f"above {over} % it needs at least"
                     f" {least}: raise replicas, or send it less"
                 )
     return found

@@ -1,7 +1,8 @@
-"""Requests as the matches of routes describe them: which can meet a route before and another one after, and which are few.
+"""Requests as the matches of routes describe them: which can meet a route before and another one after, and which are
+few.
 
-Nobody knows what requests will come. So a class of them counts as all there are, unless it is told to be narrow: an exact match on a header
-that the rule's config names. What cannot be told apart here counts as possible.
+Nobody knows what requests will come. So a class of them counts as all there are, unless it is told to be narrow: an
+exact match on a header that the rule's config names. What cannot be told apart here counts as possible.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from weir.model.config.matches import Match, PresenceMatch
 
 NARROW_HEADERS = Option(
     ["x-beta", "x-canary", "x-drill", "x-user"],
-    "headers whose every value few requests have, names or patterns: what a route takes by an exact match on one of them is passed over",
+    (
+        "headers whose every value few requests have, names or patterns: what a route takes by an exact match on one "
+        "of "
+        "them is passed over"
+    ),
     {"type": "array", "items": {"type": "string"}},
 )
 
@@ -73,7 +78,9 @@ def taken(route: RouteTraffic) -> tuple[Requests, ...]:
 def narrow(requests: Requests, headers: Sequence[str]) -> bool:
     """Whether few requests are of these: they have a certain value in one of the headers."""
     names = [
-        each.part.removeprefix("header ") for each in requests if each.how == "exact" and each.value and each.part.startswith("header ")
+        each.part.removeprefix("header ")
+        for each in requests
+        if each.how == "exact" and each.value and each.part.startswith("header ")
     ]
     return any(fnmatchcase(name, pattern.lower()) for name in names for pattern in headers)
 
@@ -92,7 +99,9 @@ class Journeys:
         self._headers = headers
 
     def possible(self, old: int, new: int) -> bool:
-        """Whether many requests can: they meet both, none of the routes that are tried earlier on either side, and are not narrow."""
+        """Whether many requests can: they meet both, none of the routes that are tried earlier on either side, and are
+        not narrow.
+        """
         earlier = [each for matches in (*self._before[:old], *self._after[:new]) for each in matches]
         known = frozenset(earlier)
         return any(
@@ -133,10 +142,14 @@ def _conditions(match: Match) -> Iterator[Condition]:
             )
     for part, texts in (("header", match.headers), ("query", match.query_params)):
         yield from (Condition(f"{part} {_name(part, name)}", *_how(asked)) for name, asked in texts.items())
-    yield from (Condition(f"header {name.lower()}", "without", _how(asked)) for name, asked in match.without_headers.items())
+    yield from (
+        Condition(f"header {name.lower()}", "without", _how(asked)) for name, asked in match.without_headers.items()
+    )
     yield from (Condition(f"label {name}", "exact", value) for name, value in match.source_labels.items())
     yield from (
-        Condition(part, "exact", str(value)) for part in ("port", "source_namespace") if (value := getattr(match, part)) is not None
+        Condition(part, "exact", str(value))
+        for part in ("port", "source_namespace")
+        if (value := getattr(match, part)) is not None
     )
     if match.gateways:
         yield Condition("gateways", "in", frozenset(match.gateways))

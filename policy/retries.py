@@ -12,7 +12,8 @@ MAX_ATTEMPTS = Option(10, "how often a request may be retried", {"type": "intege
 def unsound(props: Props, most: int) -> list[str]:
     """A message for each route that retries more than `most` times, or whose timeout is over before its retries are.
 
-    Envoy's timeout of a route spans the first try and all retries, so (attempts + 1) × perTryTimeout must fit in it where both are set.
+    Envoy's timeout of a route spans the first try and all retries, so (attempts + 1) × perTryTimeout must fit in it
+    where both are set.
     """
     found = []
     for route in routes(props):
@@ -26,8 +27,10 @@ def unsound(props: Props, most: int) -> list[str]:
             nanoseconds = tries * retries.per_try_timeout.nanoseconds
             if nanoseconds > route.timeout.nanoseconds:
                 found.append(
-                    f"{where}: {tries} tries (retries.attempts {retries.attempts}, and the first) of perTryTimeout {retries.per_try_timeout} take"
-                    f" {nanoseconds / 10**9:g} s, and timeout is {route.timeout}; raise timeout, or lower attempts or perTryTimeout"
+                    f"{where}: {tries} tries (retries.attempts {retries.attempts}, and the first) of perTryTimeout "
+                    f"{retries.per_try_timeout} take"
+                    f" {nanoseconds / 10**9:g} s, and timeout is {route.timeout}; raise timeout, or lower attempts "
+                    "or perTryTimeout"
                 )
     return found
 

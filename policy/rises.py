@@ -1,4 +1,6 @@
-"""By how much a version's share of requests rises, route by route: the largest rise that any requests can see which are not few."""
+"""By how much a version's share of requests rises, route by route: the largest rise that any requests can see which
+are not few.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Routes = Sequence[RouteTraffic]
 
 @dataclass(frozen=True, slots=True)
 class Rise:
-    """A version gets more of what the route `after` takes than the route `before` gave it of the same requests, or more copies. Percent."""
+    """A version gets more of what the route `after` takes than the route `before` gave it of the same requests, or
+    more copies. Percent.
+    """
 
     version: str
     before: RouteTraffic
@@ -33,8 +37,8 @@ class Rise:
 def rises(before: Routes, after: Routes, hosts: Sequence[str], headers: Sequence[str], over: Fraction) -> list[Rise]:
     """The largest rise over so many points, of each version on each route; the default route first.
 
-    A version that was stable may take all back: that is an abort, which nothing must stand in the way of. `hosts` are those of the service:
-    a redirect to one of them comes back as another request.
+    A version that was stable may take all back: that is an abort, which nothing must stand in the way of. `hosts` are
+    those of the service: a redirect to one of them comes back as another request.
     """
     journeys, found = Journeys(before, after, headers), dict[tuple[str, str, bool], Rise]()
     stable = _stable(before[-1]) | (set() if before[-1].weights else _stable(after[-1]))
@@ -61,7 +65,14 @@ def _of(before: RouteTraffic, after: RouteTraffic, new: Mapping[str, Fraction]) 
     had = copies(before)
     for version, share in copies(after).items():
         # What a version answers it has seen; a copy of it is nothing new.
-        yield Rise(version, before, after, max(had.get(version, Fraction(0)), old.get(version, Fraction(0))), share, copies=True)
+        yield Rise(
+            version,
+            before,
+            after,
+            max(had.get(version, Fraction(0)), old.get(version, Fraction(0))),
+            share,
+            copies=True,
+        )
 
 
 def _stable(route: RouteTraffic) -> set[str]:
@@ -79,13 +90,18 @@ def copies(route: RouteTraffic) -> dict[str, Fraction]:
 
 
 def _reached(route: RouteTraffic, routes: Routes, hosts: Sequence[str], headers: Sequence[str]) -> dict[str, Fraction]:
-    """Percent of the route's requests that each version can get; those that are redirected come again, and take another route."""
+    """Percent of the route's requests that each version can get; those that are redirected come again, and take
+    another route.
+    """
     redirect = route.redirect
     if redirect is None or (redirect.authority is not None and redirect.authority.partition(":")[0] not in hosts):
         return percents(route.weights)
     found: dict[str, Fraction] = {}
     for other in routes:
-        if any(not narrow(each, headers) and (redirect.uri is None or meets_uri(each, redirect.uri)) for each in taken(other)):
+        if any(
+            not narrow(each, headers) and (redirect.uri is None or meets_uri(each, redirect.uri))
+            for each in taken(other)
+        ):
             for version, share in percents(other.weights).items():
                 found[version] = max(share, found.get(version, Fraction(0)))
     return found

@@ -1,4 +1,6 @@
-"""The routes of a VirtualService, read by weir's own model, so that nothing computes a route twice; and the rule that they can be read."""
+"""The routes of a VirtualService, read by weir's own model, so that nothing computes a route twice; and the rule that
+they can be read.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,11 @@ def notes(props: Props) -> Mapping[str, Any] | None:
 
 
 def routes(props: Props) -> tuple[RouteTraffic, ...]:
-    """The HTTP routes in the order in which they are tried, the default route last; none where the spec is not known yet.
+    """The HTTP routes in the order in which they are tried, the default route last; none where the spec is not known
+    yet.
 
-    None either where weir cannot read them, which `unreadable` refuses. Ends of faults stand in annotations, and are left out here.
+    None either where weir cannot read them, which `unreadable` refuses. Ends of faults stand in annotations, and are
+    left out here.
     """
     try:
         return _read(props)
@@ -60,7 +64,9 @@ def wide_shares(props: Props, headers: Sequence[str]) -> dict[str, tuple[Fractio
 
 
 def unreadable(props: Props) -> list[str]:
-    """Refuse a VirtualService that weir would not have written: what cannot be read cannot be judged, and must not pass for that."""
+    """Refuse a VirtualService that weir would not have written: what cannot be read cannot be judged, and must not
+    pass for that.
+    """
     try:
         _read(props)
     except ValidationError as error:
@@ -76,7 +82,10 @@ def unreadable(props: Props) -> list[str]:
         if not (reason := _unread(props)):
             return []
     return [
-        f"{service(props)}: is nothing that weir writes, so that no rule can judge its routes ({reason}); write it as a service of weir:services"
+        (
+            f"{service(props)}: is nothing that weir writes, so that no rule can judge its routes ({reason}); write it "
+            "as a service of weir:services"
+        )
     ]
 
 

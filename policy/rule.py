@@ -23,7 +23,8 @@ _TOKEN = re.compile(r"kubernetes:([^:/]+)(?:/[^:]+)?:(\w+?)(?:Patch)?")
 
 
 def kind_of(token: str) -> str:
-    """Group and kind of a Pulumi type, whichever version of the API it names: `kubernetes:networking.istio.io/v1beta1:VirtualService`.
+    """Group and kind of a Pulumi type, whichever version of the API it names:
+    `kubernetes:networking.istio.io/v1beta1:VirtualService`.
 
     A patch is held to what the whole object is. Empty for what is no object of Kubernetes.
     """
@@ -37,7 +38,9 @@ PRODUCTION = ("prod",)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A key of a rule's config: its default, its meaning, and its JSON Schema, which the engine holds the given value against."""
+    """A key of a rule's config: its default, its meaning, and its JSON Schema, which the engine holds the given value
+    against.
+    """
 
     default: Any
     description: str
@@ -54,7 +57,9 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Common:
-    """What both sorts of rules have. `stacks` is the default of the option of this name: in which stacks the rule holds."""
+    """What both sorts of rules have. `stacks` is the default of the option of this name: in which stacks the rule
+    holds.
+    """
 
     name: str
     description: str
@@ -72,9 +77,15 @@ class _Common:
         return {"stacks": stacks, **self.options}
 
     def misspelt(self, given: Mapping[str, Any]) -> list[str]:
-        """A message for each key of the given config that the rule does not have; the engine lets them pass, and the default would hold unseen."""
+        """A message for each key of the given config that the rule does not have; the engine lets them pass, and the
+        default would hold unseen.
+        """
         options = self.all_options()
-        return [f"config of {self.name}: {name}: {unknown_key(name, tuple(options))}" for name in given if name not in options]
+        return [
+            f"config of {self.name}: {name}: {unknown_key(name, tuple(options))}"
+            for name in given
+            if name not in options
+        ]
 
     def settings(self, given: Mapping[str, Any]) -> Settings:
         """The config given, with the default of every key that it leaves out."""
@@ -87,7 +98,8 @@ class _Common:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(_Common):
-    """A rule about single objects of the `kinds`, or of ANY; `judge` has a message for each thing that is wrong with one.
+    """A rule about single objects of the `kinds`, or of ANY; `judge` has a message for each thing that is wrong with
+    one.
 
     It gets the properties, the settings, and the name of the stack without organization and project.
     """
@@ -103,6 +115,8 @@ class Rule(_Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackRule(_Common):
-    """A rule about all resources of a stack together. In a preview it is asked before anything is touched, in an update after it."""
+    """A rule about all resources of a stack together. In a preview it is asked before anything is touched, in an
+    update after it.
+    """
 
     judge: Callable[[Sequence[Resource], Settings, str], Sequence[str]]

@@ -12,18 +12,21 @@ from policy.requests import NARROW_HEADERS
 from policy.rises import Rise, rises
 from policy.routes import host, hosts, notes, routes, service
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Option, Resource, Rule, Settings, StackRule
-from weir.model.manifests.kubernetes import OWNER
+from weir.model.manifests.annotations import OWNER
 from weir.model.routing.resolve import DEFAULT_ROUTE
 from weir.model.routing.words import percent
 from weir.model.values.numbers import plain
 
 MAX_POINTS = Option(
-    25, "by how many points of percent a version may rise at a time", {"type": "number", "exclusiveMinimum": True, "minimum": 0}
+    25,
+    "by how many points of percent a version may rise at a time",
+    {"type": "number", "exclusiveMinimum": True, "minimum": 0},
 )
 
 
 def too_far(props: Props, before: Last, settings: Settings, stack: str) -> list[str]:
-    """A message for each version that gets over so many points more than it had of requests that are not few: as requests or as copies.
+    """A message for each version that gets over so many points more than it had of requests that are not few: as
+    requests or as copies.
 
     A service that the stack did not have has nothing to compare with.
     """
@@ -44,15 +47,24 @@ def _message(name: str, rise: Rise, limit: Fraction, stable: str, stack: str) ->
         others = "" if rise.before.name == rise.after.name else f" and route {rise.before.name} took before"
         what += f" of the requests that route {rise.after.name} takes{others}"
     much = f"which is {_points(rise.points)} more; at most {_points(limit)} at a time"
-    narrower = "" if default else ", or match the route on an exact value of a header that few requests have (narrowHeaders)"
+    narrower = (
+        "" if default else ", or match the route on an exact value of a header that few requests have (narrowHeaders)"
+    )
     if rise.copies:
-        return f"{name}: copies to {version} would go from {what}, {much}: give its mirror percentage: {first} first{narrower}"
+        return (
+            f"{name}: copies to {version} would go from {what}, {much}: give its mirror percentage: {first} "
+            f"first{narrower}"
+        )
     if default:
         return (
-            f"{name}: {version} would go from {what}, {much}: leave {stable} stable and go in steps, weir set {name} {version}={first}"
+            f"{name}: {version} would go from {what}, {much}: leave {stable} stable and go in steps, weir set {name} "
+            f"{version}={first}"
             f" --stack {stack} first"
         )
-    return f"{name}: {version} would go from {what}, {much}: leave {stable} stable in the route, canary: {{{version}: {first}}} first{narrower}"
+    return (
+        f"{name}: {version} would go from {what}, {much}: leave {stable} stable in the route, canary: {{{version}: "
+        f"{first}}} first{narrower}"
+    )
 
 
 def not_compared(before: Last, stack: str) -> list[str]:
@@ -60,7 +72,8 @@ def not_compared(before: Last, stack: str) -> list[str]:
     if not before.unreadable:
         return []
     return [
-        f"the last state of {stack} cannot be read, so that canary-step judged nothing ({before.unreadable}); see what pulumi stack export"
+        f"the last state of {stack} cannot be read, so that canary-step judged nothing ({before.unreadable}); see "
+        "what pulumi stack export"
         f" --stack {stack} says, and compare by hand: weir diff --stack {stack}"
     ]
 

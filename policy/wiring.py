@@ -56,7 +56,8 @@ def _level(rule: Rule | StackRule) -> EnforcementLevel:
 
 def _schema(rule: Rule | StackRule) -> PolicyConfigSchema:
     properties: dict[str, dict[str, Any]] = {
-        name: {**option.schema, "default": option.default, "description": option.description} for name, option in rule.all_options().items()
+        name: {**option.schema, "default": option.default, "description": option.description}
+        for name, option in rule.all_options().items()
     }
     return PolicyConfigSchema(properties)
 
@@ -64,7 +65,7 @@ def _schema(rule: Rule | StackRule) -> PolicyConfigSchema:
 def _stack(urn: str) -> str:
     """The stack's name, of `urn:pulumi:STACK::PROJECT::TYPE::NAME`.
 
-    Not from pulumi.get_stack(): an engine that starts packs through the language host, as 3.259 does, sets no PULUMI_STACK, and pulumi_policy
-    keeps only the tags of what it is told instead; it would say "stack".
+    Not from pulumi.get_stack(): an engine that starts packs through the language host, as 3.259 does, sets no
+    PULUMI_STACK, and pulumi_policy keeps only the tags of what it is told instead; it would say "stack".
     """
     return urn.removeprefix("urn:pulumi:").partition("::")[0]

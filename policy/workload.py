@@ -1,6 +1,7 @@
 """Pods in weir's terms, whatever kind of object has them: of which version or client they are, and what runs in them.
 
-A Deployment, a StatefulSet, a CronJob, a Rollout of Argo's, a kind that nobody here knows: pods are where containers are listed.
+A Deployment, a StatefulSet, a CronJob, a Rollout of Argo's, a kind that nobody here knows: pods are where containers
+are listed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Pods:
 
     @property
     def containers(self) -> Iterator[Mapping[str, Any]]:
-        """Every container that the object itself names. Istio's webhook adds its own to the pods, which stand in no object."""
+        """Every container that the object itself names. Istio's webhook adds its own to the pods, which stand in no
+        object.
+        """
         for kind in _CONTAINERS:
             yield from (mapping(container) for container in listed(self.spec.get(kind)))
 
@@ -64,6 +67,8 @@ def who(props: Props) -> str:
 
 
 def count(props: Props) -> Any:
-    """How many pods the object keeps; None where it says nothing of it, such as a DaemonSet, and UNKNOWN where it is not known yet."""
+    """How many pods the object keeps; None where it says nothing of it, such as a DaemonSet, and UNKNOWN where it is
+    not known yet.
+    """
     kind = props.get("kind", "Deployment")
     return 1 if kind == "Pod" else mapping(props.get("spec")).get("replicas", 1 if kind in _ONE else None)

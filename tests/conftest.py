@@ -13,8 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.live import shared
 
-# A run that a shell started in the background inherits an ignored SIGINT, and so would every command it starts: the tests of Ctrl-C
-# want them as a terminal starts them.
+# A run that a shell started in the background inherits an ignored SIGINT, and so would every command it starts: the
+# tests of Ctrl-C want them as a terminal starts them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What an example takes by the clock says how busy the machine is.
@@ -37,7 +37,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A worker beside the one that has the lab lets that go first: there traffic is measured, and that is what a run waits for."""
+    """A worker beside the one that has the lab lets that go first: there traffic is measured, and that is what a run
+    waits for.
+    """
     beside = shared.is_worker(item.config) and not shared.shares_lab(item.nodeid)
     if beside and os.nice(0) < _NICE and any(shared.shares_lab(other.nodeid) for other in item.session.items):
         os.nice(_NICE - os.nice(0))
@@ -45,7 +47,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """The lab is removed by the main process, once there are no workers any more, whatever became of the run and of what fixtures undo."""
+    """The lab is removed by the main process, once there are no workers any more, whatever became of the run and of
+    what fixtures undo.
+    """
     try:
         yield
     finally:

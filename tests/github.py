@@ -1,4 +1,6 @@
-"""A stand-in for `gh api` on the comments of a pull request: it keeps them, and every call, in a JSON file. GitHub is the one thing no test here can have."""
+"""A stand-in for `gh api` on the comments of a pull request: it keeps them, and every call, in a JSON file. GitHub is
+the one thing no test here can have.
+"""
 
 from __future__ import annotations
 

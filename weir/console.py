@@ -21,14 +21,18 @@ class Text(RichText):
 
 
 class Console(RichConsole):
-    """rich's console, without its markup in texts. Whatever is drawn on it passes `render`: there nothing can be forgotten."""
+    """rich's console, without its markup in texts. Whatever is drawn on it passes `render`: there nothing can be
+    forgotten.
+    """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
 
     @property
     def file(self) -> IO[str]:
-        """The stream itself, for what rich draws with: a live display puts one more of rich's own between, of which rich takes off one."""
+        """The stream itself, for what rich draws with: a live display puts one more of rich's own between, of which
+        rich takes off one.
+        """
         file: Any = super().file
         while hasattr(file, "rich_proxied_file"):
             file = file.rich_proxied_file

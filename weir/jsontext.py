@@ -7,7 +7,9 @@ import re
 from typing import Any, NoReturn
 
 MAX_DEPTH = 100
-"""Mappings and lists inside each other; what is deeper is no config, and would exhaust the stack of whoever walks it."""
+"""Mappings and lists inside each other; what is deeper is no config, and would exhaust the
+stack of whoever walks it.
+"""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -24,7 +26,9 @@ class TooDeepError(NotJsonError):
 
 
 def loads(text: str) -> Any:
-    """What the text holds. Half a surrogate, which no file and no terminal takes, becomes U+FFFD, as it does in Go. Raises NotJsonError."""
+    """What the text holds. Half a surrogate, which no file and no terminal takes, becomes U+FFFD, as it does in Go.
+    Raises NotJsonError.
+    """
     try:
         tree = json.loads(text, parse_constant=_refuse)
     except RecursionError:
@@ -33,7 +37,10 @@ def loads(text: str) -> Any:
         raise NotJsonError(str(error)) from None
     level, depth = [tree], 0
     while level := [
-        inner for outer in level if isinstance(outer, dict | list) for inner in (outer.values() if isinstance(outer, dict) else outer)
+        inner
+        for outer in level
+        if isinstance(outer, dict | list)
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
     ]:
         depth += 1
         if depth > MAX_DEPTH:

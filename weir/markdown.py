@@ -1,4 +1,6 @@
-"""Text from outside in Markdown: in code spans, which nothing in it can end, and in which nothing is markup, a person or an image."""
+"""Text from outside in Markdown: in code spans, which nothing in it can end, and in which nothing is markup, a person
+or an image.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from weir.visible import in_one_line, visible
 
 
 def code(text: str, most: int = 0) -> str:
-    """The text in one line as a code span, cut to so many characters. GitHub links no @name, no #number and no commit in one."""
+    """The text in one line as a code span, cut to so many characters. GitHub links no @name, no #number and no commit
+    in one.
+    """
     shown = in_one_line(text)
     if most and len(shown) > most:
         shown = f"{shown[: most - 1]}…"

@@ -1,7 +1,8 @@
-"""What an engine leaves behind that was killed, ended at once: its plugins notice by themselves only minutes later, or never.
+"""What an engine leaves behind that was killed, ended at once: its plugins notice by themselves only minutes later, or
+never.
 
-Pulumi starts language hosts and providers with the engine's address as an argument, and they stay in its session. Nothing is done where the
-system does not say who is whose parent (proc(5)).
+Pulumi starts language hosts and providers with the engine's address as an argument, and they stay in its session.
+Nothing is done where the system does not say who is whose parent (proc(5)).
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ _PLUGIN_ARGUMENTS = 4
 
 
 def end_with_engine() -> None:
-    """Have this process, which runs a program, end with the engine that has it run, and with it what both have started.
+    """Have this process, which runs a program, end with the engine that has it run, and with it what both have
+    started.
 
-    What watches is a process of its own: an engine goes on when the program has ended, with what the program no longer names.
+    What watches is a process of its own: an engine goes on when the program has ended, with what the program no longer
+    names.
     """
     address = _address()
     if not address:
@@ -46,7 +49,8 @@ def end_with_engine() -> None:
             # From where this file was found, wherever the program runs.
             cwd=Path(__file__).parent.parent,
             pass_fds=ends,
-            # Out of the reach of Ctrl-C, which the engine takes its time to answer; and a language host waits for all that holds its output.
+            # Out of the reach of Ctrl-C, which the engine takes its time to answer; and a language host waits for all
+            # that holds its output.
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -59,7 +63,11 @@ def end_with_engine() -> None:
 def engine() -> int:
     """The process of the engine that has this one run a program; 0 where none has, or it cannot be told which."""
     listening = _listening(_address())
-    return next((pid for pid in ancestors(os.getppid()) if descriptor_of(pid, listening) is not None), 0) if listening else 0
+    return (
+        next((pid for pid in ancestors(os.getppid()) if descriptor_of(pid, listening) is not None), 0)
+        if listening
+        else 0
+    )
 
 
 def end_plugins_with(engine: int, address: str) -> None:
@@ -80,7 +88,9 @@ def end_plugins_with(engine: int, address: str) -> None:
 
 
 def _address() -> str:
-    """Where the engine listens; empty where no engine has this process run: where weir serves a program, the server sees to what is to be seen to."""
+    """Where the engine listens; empty where no engine has this process run: where weir serves a program, the server
+    sees to what is to be seen to.
+    """
     arguments = _arguments(os.getpid())
     if sys.platform != "linux":
         return ""

@@ -1,4 +1,6 @@
-"""Processes of this machine: whether one lives, what it has started, and how to start one that does not outlive whoever started it."""
+"""Processes of this machine: whether one lives, what it has started, and how to start one that does not outlive
+whoever started it.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +21,27 @@ def alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    # One that was killed stays, as a zombie, until its parent asks for it; where that was killed as well, this may take a while.
+    # One that was killed stays, as a zombie, until its parent asks for it; where that was killed as well, this may take
+    # a while.
     fields = _stat(pid)
     return fields[0] not in ("Z", "X") if fields else sys.platform != "linux"
 
 
 def until_killed(signal: str = "KILL") -> list[str]:
-    """What to put before a command that must not outlive the thread that starts it, not even one that is killed; nothing where that cannot be had.
+    """What to put before a command that must not outlive the thread that starts it, not even one that is killed;
+    nothing where that cannot be had.
 
-    `signal` is what the command gets then. util-linux has it, and so has every Debian. Not a function for the child, which would make it a
-    real fork: gRPC, whose threads that copies, remarks on each.
+    `signal` is what the command gets then. util-linux has it, and so has every Debian. Not a function for the child,
+    which would make it a real fork: gRPC, whose threads that copies, remarks on each.
     """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", signal, "--"] if setpriv else []
 
 
 def family(root: int) -> list[int]:
-    """A process and all that it has started, and what these have; what has lost its parent is nobody's, and not among them."""
+    """A process and all that it has started, and what these have; what has lost its parent is nobody's, and not among
+    them.
+    """
     children: dict[int, list[int]] = defaultdict(list)
     for pid in processes():
         children[parent(pid)].append(pid)
@@ -59,7 +65,9 @@ def parent(pid: int) -> int:
 
 
 def identity(pid: int) -> str:
-    """What no other process is called, before or after: its number, the moment it was started, the boot of the machine; nothing where this is not known."""
+    """What no other process is called, before or after: its number, the moment it was started, the boot of the
+    machine; nothing where this is not known.
+    """
     fields = _stat(pid)
     try:
         return f"{pid}-{fields[19]}-{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}" if fields else ""
@@ -74,7 +82,9 @@ def processes() -> Iterator[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """State, parent and so on: what stands after the command's name, in which there may be anything. Nothing where there is no such process."""
+    """State, parent and so on: what stands after the command's name, in which there may be anything. Nothing where
+    there is no such process.
+    """
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

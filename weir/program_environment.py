@@ -15,7 +15,9 @@ ROUTES_ALONE = "WEIR_ROUTES_ALONE"
 """The services of which the route alone changes, and that are all there is to register; a JSON list."""
 
 FOLLOWED = "WEIR_FOLLOWED"
-"""The file in which the program writes down how many proxies have acknowledged the changed route of each service: JSON, by the host in full."""
+"""The file in which the program writes down how many proxies have acknowledged the changed route of each service:
+JSON, by the host in full.
+"""
 
 WARNED = "WEIR_WARNED"
 """Set where the warnings about the config have been said."""
@@ -26,7 +28,8 @@ _given: Mapping[str, str] = {}
 def give(variables: Mapping[str, str]) -> None:
     """Have the program of this process find these, and none that was given before, ahead of what its environment says.
 
-    That itself must not change while threads of this process start others: execv reads it while setenv moves it, and fails with "Bad address" (EFAULT).
+    That itself must not change while threads of this process start others: execv reads it while setenv moves it, and
+    fails with "Bad address" (EFAULT).
     """
     global _given
     _given = dict(variables)

@@ -1,4 +1,6 @@
-"""TCP sockets of 127.0.0.1 on this machine, as the kernel tells of them: who listens, who is connected to whom, which process holds which."""
+"""TCP sockets of 127.0.0.1 on this machine, as the kernel tells of them: who listens, who is connected to whom, which
+process holds which.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ def listening_at(port: int) -> int:
 
 
 def connected(local: int, remote: int) -> int:
-    """The socket (its inode) of 127.0.0.1 with this port that is connected to that other one; 0 where there is none, or nobody holds it any more.
+    """The socket (its inode) of 127.0.0.1 with this port that is connected to that other one; 0 where there is none,
+    or nobody holds it any more.
 
-    Asked before every answer to the engine: the tables that show all connections take 6 ms each time, this question 0.02 ms (sock_diag(7)).
+    Asked before every answer to the engine: the tables that show all connections take 6 ms each time, this question
+    0.02 ms (sock_diag(7)).
     """
     address = socket.inet_aton("127.0.0.1")
     ends = struct.pack("!HH16s16s", local, remote, address, address) + struct.pack("=III", 0, _ANY, _ANY)
@@ -37,11 +41,15 @@ def connected(local: int, remote: int) -> int:
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
             kernel.settimeout(1.0)
-            kernel.send(struct.pack("=IHHII", _HEADER + len(question), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + question)
+            kernel.send(
+                struct.pack("=IHHII", _HEADER + len(question), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + question
+            )
             answer = kernel.recv(4096)
         if struct.unpack_from("=H", answer, 4)[0] == _SOCK_DIAG_BY_FAMILY:
             # Where there is no such connection, the kernel names who listens at `local`.
-            return 0 if answer[_HEADER + _STATE] == _LISTEN else int(struct.unpack_from("=I", answer, _HEADER + _INODE)[0])
+            return (
+                0 if answer[_HEADER + _STATE] == _LISTEN else int(struct.unpack_from("=I", answer, _HEADER + _INODE)[0])
+            )
         if struct.unpack_from("=i", answer, _HEADER)[0] == -errno.ENOENT:
             return 0
     except (OSError, struct.error):
@@ -55,13 +63,16 @@ def connections_to(port: int) -> int:
     return sum(mine == (_LOOPBACK, port) and state not in _NONE_YET for mine, _, state, _ in _connections())
 
 
-# As the kernel writes 127.0.0.1 there, on a machine of this byte order. States (net/tcp_states.h): time-wait, listening, half open.
+# As the kernel writes 127.0.0.1 there, on a machine of this byte order. States (net/tcp_states.h): time-wait,
+# listening, half open.
 _LOOPBACK = int.from_bytes(bytes((127, 0, 0, 1)), sys.byteorder)
 _NONE_YET = ("06", "0A", "03", "0C")
 
 
 def _in_tables(local: int, remote: tuple[int, int]) -> int:
-    return next((inode for mine, other, _, inode in _connections() if mine == (_LOOPBACK, local) and other == remote), 0)
+    return next(
+        (inode for mine, other, _, inode in _connections() if mine == (_LOOPBACK, local) and other == remote), 0
+    )
 
 
 def _connections() -> Iterator[tuple[tuple[int, int], tuple[int, int], str, int]]:
@@ -85,7 +96,9 @@ def _end(text: str) -> tuple[int, int]:
 
 
 def descriptor_of(pid: int, inode: int) -> int | None:
-    """The number under which a process holds a socket; None where it does not, or where it is somebody else's process."""
+    """The number under which a process holds a socket; None where it does not, or where it is
+    somebody else's process.
+    """
     with suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):  # closed meanwhile

@@ -1,7 +1,8 @@
-"""Text from outside as a screen may show it: whatever would steer the screen, or stand there unseen, is written as an escape.
+"""Text from outside as a screen may show it: whatever would steer the screen, or stand there unseen, is written as an
+escape.
 
-Commit titles, values of objects, and what pulumi, kubectl and pods say come from people whom nobody has checked. Raw, an escape sequence of
-theirs rewrites lines of a terminal, and a bidi override turns a line round.
+Commit titles, values of objects, and what pulumi, kubectl and pods say come from people whom nobody has checked. Raw,
+an escape sequence of theirs rewrites lines of a terminal, and a bidi override turns a line round.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable
 from typing import Any, TextIO, cast
 
 UNSEEN = re.compile(
-    # Control characters and C1 but for the line break and the tab; then those of Unicode's categories Cf (bidi, zero width, tags), Cs, Zl, Zp.
+    # Control characters and C1 but for the line break and the tab; then those of Unicode's categories Cf (bidi, zero
+    # width, tags), Cs, Zl, Zp.
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
     "\ufeff\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff]"
 )
@@ -22,7 +24,9 @@ _BREAKS = re.compile("[\t\n]")
 
 
 def visible(text: str) -> str:
-    """The text with each such character as JSON escapes it, so that JSON stays the same JSON; line breaks and tabs stay."""
+    """The text with each such character as JSON escapes it, so that JSON stays the same JSON; line breaks and tabs
+    stay.
+    """
     return text if text.isascii() and text.isprintable() else UNSEEN.sub(_escaped, text)
 
 
@@ -43,7 +47,8 @@ class Screen:
     """A stream on which nothing gets unseen: what is written to it comes out visible, whoever writes it."""
 
     def __init__(self, stream: TextIO) -> None:
-        # rich writes escape sequences of its own, and takes this stream for them; weir.console makes visible what stands between.
+        # rich writes escape sequences of its own, and takes this stream for them; weir.console makes visible what
+        # stands between.
         self.rich_proxied_file = stream
 
     def write(self, text: str) -> int:

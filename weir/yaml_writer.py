@@ -1,7 +1,8 @@
 """Objects as YAML that every reader takes for the same, whether it knows YAML 1.1 (PyYAML, kubectl) or 1.2.
 
-A text stands without quotes only where its form can be nothing else: `25%`, `10m` and `app:1.0` do, `on`, `1e3`, `0777` and `2026-11-23` do
-not. Nothing is folded, and nothing is an alias of something else, so that the same objects are the same lines.
+A text stands without quotes only where its form can be nothing else: `25%`, `10m` and `app:1.0` do, `on`, `1e3`,
+`0777` and `2026-11-23` do not. Nothing is folded, and nothing is an alias of something else, so that the same objects
+are the same lines.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _CONTROL = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U0001000
 
 
 def dump(documents: Iterable[Any]) -> str:
-    """The objects, made of mappings, lists, text, numbers, booleans and None, as a stream of YAML documents; a secret is shown as one."""
+    """The objects, made of mappings, lists, text, numbers, booleans and None, as a stream of YAML documents; a secret
+    is shown as one.
+    """
     lines: list[str] = []
     for document in documents:
         lines.append("---")

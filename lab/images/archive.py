@@ -1,7 +1,7 @@
 """Writing container images without a container engine: one OCI image archive for all, imported by containerd.
 
-The layout is the OCI image layout (image-spec, image-layout.md) in a tar file. Layers are uncompressed tar files, so that
-their digest is their diff id, and a layer that several images share stands in the archive once.
+The layout is the OCI image layout (image-spec, image-layout.md) in a tar file. Layers are uncompressed tar files, so
+that their digest is their diff id, and a layer that several images share stands in the archive once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Image:
 
 
 def write_layer(path: Path, files: dict[str, tuple[Path, int]], directories: dict[str, int] | None = None) -> Layer:
-    """Write a layer of ``files`` (path in the image → source and mode) and ``directories`` (path → mode), owned by root.
+    """Write a layer of ``files`` (path in the image → source and mode) and ``directories`` (path → mode), owned by
+    root.
 
     The same input gives the same bytes: entries are sorted and carry no time.
     """

@@ -1,8 +1,8 @@
 """The images that run in the lab, made of built tools and a Debian base, under the names that the manifests use.
 
-``hashicorp/http-echo:1.0.0`` and ``curlimages/curl:latest`` are the tutorial's names: the first holds the same program,
-built from its own module; the second is Debian's curl, which also has the tag of its version, for stacks that pin images.
-Nothing is pulled: the lab has no way out.
+``hashicorp/http-echo:1.0.0`` and ``curlimages/curl:latest`` are the tutorial's names: the first holds the same
+program, built from its own module; the second is Debian's curl, which also has the tag of its version, for stacks that
+pin images. Nothing is pulled: the lab has no way out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def build_images(tools: Toolset, progress: Progress) -> Path:
         return archive
     require_space(cache_dir() / "images", _NEED_BYTES, "the lab's images")
     with locked(
-        cache_dir() / "locks" / "images.lock", lambda pid: progress.line(f"  .. images: waiting for process {pid}, which builds them")
+        cache_dir() / "locks" / "images.lock",
+        lambda pid: progress.line(f"  .. images: waiting for process {pid}, which builds them"),
     ):
         if archive.exists():
             return archive
@@ -64,7 +65,10 @@ def _base(progress: Progress) -> Path:
     command += ["--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/*"]
     partial = base.with_name(base.name + ".partial")
     log = base.with_name("base.log")
-    with progress.task("base", f"making the images' base file system (Debian {_BASE_RELEASE})"), log.open("wb") as output:
+    with (
+        progress.task("base", f"making the images' base file system (Debian {_BASE_RELEASE})"),
+        log.open("wb") as output,
+    ):
         code = subprocess.run(
             [*command, _BASE_RELEASE, str(partial)],
             stdout=output,
@@ -100,9 +104,15 @@ def _images(tools: Toolset, base: Layer, scratch: Path) -> tuple[Image, ...]:
         Image(f"{HUB}/proxyv2:{ISTIO_VERSION}", (base, proxy), ("/usr/local/bin/pilot-agent",), user=_PROXY_USER),
         Image(f"{HUB}/pilot:{ISTIO_VERSION}", (base, pilot), ("/usr/local/bin/pilot-discovery",), user=_PROXY_USER),
         Image(
-            "docker.io/hashicorp/http-echo:1.0.0", (layer("http-echo", program("http-echo", "http-echo")),), ("/http-echo",), user="65532"
+            "docker.io/hashicorp/http-echo:1.0.0",
+            (layer("http-echo", program("http-echo", "http-echo")),),
+            ("/http-echo",),
+            user="65532",
         ),
-        *(Image(f"docker.io/curlimages/curl:{tag}", (base,), ("/usr/bin/curl",), user="100") for tag in ("latest", _CURL_VERSION)),
+        *(
+            Image(f"docker.io/curlimages/curl:{tag}", (base,), ("/usr/bin/curl",), user="100")
+            for tag in ("latest", _CURL_VERSION)
+        ),
         # Istio's own load generator, and a server that fails, waits and echoes on request.
         Image(
             f"docker.io/fortio/fortio:{FORTIO_VERSION}",

@@ -35,8 +35,9 @@ _END_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A node that was started: its first process (and when that began, so that a reused number is not taken for it), the
-    host's end of the veth pair, both addresses, and the key of the tools and images it was started with."""
+    """A node that was started: its first process (and when that began, so that a reused number is not taken for it),
+    the host's end of the veth pair, both addresses, and the key of the tools and images it was started with.
+    """
 
     pid: int
     started: int
@@ -65,7 +66,9 @@ class Launch:
 
 
 def process_started(pid: int) -> int | None:
-    """When process ``pid`` began, in clock ticks since boot (proc(5), field 22 of stat); None when there is none that lives."""
+    """When process ``pid`` began, in clock ticks since boot (proc(5), field 22 of stat); None when there is none that
+    lives.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -100,14 +103,17 @@ def launch(paths: LabPaths, plan: Plan, key: str) -> Launch:
 
 @contextmanager
 def _link_lock() -> Iterator[None]:
-    # Two labs that start at once must not choose the same addresses: the kernel's table is the register, this the queue for it.
+    # Two labs that start at once must not choose the same addresses: the kernel's table is the register, this the queue
+    # for it.
     with Path("/run/weir-links.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def _free_addresses(identity: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]:
-    """Two addresses of a /30 that nothing on this machine uses, starting the search at a place of the checkout's own."""
+    """Two addresses of a /30 that nothing on this machine uses, starting the search at a place
+    of the checkout's own.
+    """
     shown = _ip("-json", "-4", "address", "show") or "[]"
     taken = [
         ipaddress.ip_network(f"{address['local']}/{address['prefixlen']}", strict=False)
@@ -120,7 +126,9 @@ def _free_addresses(identity: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv
         network = ipaddress.ip_network((int(_LINKS.network_address) + 4 * ((first + step) % count), 30))
         if not any(network.overlaps(other) for other in taken) and isinstance(network, ipaddress.IPv4Network):
             return network[1], network[2]
-    raise LabError(f"every /30 of {_LINKS} is in use on this machine: take down a lab that is not needed (weir lab down).")
+    raise LabError(
+        f"every /30 of {_LINKS} is in use on this machine: take down a lab that is not needed (weir lab down)."
+    )
 
 
 def _connect(node: Launch) -> None:
@@ -134,8 +142,11 @@ def _connect(node: Launch) -> None:
 
 
 def _close_to_the_node(node: Launch, inside: tuple[str, ...]) -> None:
-    """Let nothing of the lab's network reach the host but answers to what the host has begun (docs/decisions/0018-nobody-else-drives-it.md)."""
-    # Whatever listens on all addresses of the host listens at this one too, and in IPv6 every link has an address by itself.
+    """Let nothing of the lab's network reach the host but answers to what the host has begun
+    (docs/decisions/0018-nobody-else-drives-it.md).
+    """
+    # Whatever listens on all addresses of the host listens at this one too, and in IPv6 every link has an address by
+    # itself.
     with suppress(FileNotFoundError):
         Path(f"/proc/sys/net/ipv6/conf/{node.link}/disable_ipv6").write_text("1")
     out = ("-o", "host0")
@@ -148,7 +159,9 @@ def _close_to_the_node(node: Launch, inside: tuple[str, ...]) -> None:
 
 
 def _ip(*arguments: str, command: tuple[str, ...] = ("ip",)) -> str:
-    result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "PATH": command_path()})
+    result = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, check=False, env={**os.environ, "PATH": command_path()}
+    )
     if result.returncode:
         raise LabError(f"{' '.join((*command, *arguments))} failed: {result.stderr.strip()}")
     return result.stdout
@@ -173,7 +186,11 @@ def _until_gone(node: Launch) -> None:
     deadline = time.monotonic() + _END_SECONDS
     while process_started(node.pid) == node.started:
         if time.monotonic() > deadline:
-            raise LabError(f"process {node.pid} of the lab does not end: look at /proc/{node.pid}/stack, then run weir lab down again.")
+            raise LabError(
+                f"process {node.pid} of the lab does not end: look at /proc/{node.pid}/stack, then run weir lab "
+                "down "
+                "again."
+            )
         time.sleep(0.02)
 
 
@@ -188,7 +205,8 @@ def _remove_cgroups(cgroup: str) -> None:
             if top.exists():
                 if time.monotonic() > deadline:
                     raise LabError(
-                        f"the cgroup {top} is still in use: end the processes that {top}/cgroup.procs lists, then run weir lab down again."
+                        f"the cgroup {top} is still in use: end the processes that {top}/cgroup.procs lists, then "
+                        "run weir lab down again."
                     )
                 time.sleep(0.02)
 
@@ -197,7 +215,9 @@ def _spawn(plan_file: str, log: str) -> None:
     """Enter new namespaces and leave the supervisor running in them; prints its process id as the host sees it."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_NEW_NS | _NEW_UTS | _NEW_IPC | _NEW_PID | _NEW_NET):
-        raise SystemExit(f"unshare: {os.strerror(ctypes.get_errno())}. The lab needs a machine whose root may make namespaces.")
+        raise SystemExit(
+            f"unshare: {os.strerror(ctypes.get_errno())}. The lab needs a machine whose root may make namespaces."
+        )
     # The next child is the first of the new PID namespace: process 1 there.
     child = os.fork()
     if child:

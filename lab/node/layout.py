@@ -14,8 +14,8 @@ from lab.host import command_path
 from lab.paths import INSIDE, NODE_ADDRESS, NODE_NAME, SERVICE_RANGE
 
 _CGROUPS = Path("/sys/fs/cgroup")
-# Kernel settings that kubelet writes when it finds other values (k8s.io/component-helpers, node/util/sysctl). They are the
-# whole machine's: the node is shown the values it wants, and the machine keeps its own.
+# Kernel settings that kubelet writes when it finds other values (k8s.io/component-helpers, node/util/sysctl). They are
+# the whole machine's: the node is shown the values it wants, and the machine keeps its own.
 _KERNEL_SETTINGS = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -45,7 +45,8 @@ def _mounts(directory: Path) -> None:
     _run("mount", "--make-rprivate", "/")
     _run("mount", "--make-rshared", "/")
     _run("mount", "-t", "proc", "proc", "/proc")
-    # A private /run: container sockets, network namespaces, the iptables lock. The lab's directory is held over by its descriptor.
+    # A private /run: container sockets, network namespaces, the iptables lock. The lab's directory is held over by its
+    # descriptor.
     held = os.open(directory, os.O_PATH)
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     INSIDE.mkdir(parents=True)
@@ -68,7 +69,11 @@ def cgroup_directories(cgroup: str) -> list[Path]:
     """The lab's cgroup in every hierarchy of this machine: one for cgroup v2, one a controller for v1."""
     if (_CGROUPS / "cgroup.controllers").exists():
         return [_CGROUPS / cgroup]
-    hierarchies = [path for path in _CGROUPS.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()]
+    hierarchies = [
+        path
+        for path in _CGROUPS.iterdir()
+        if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
+    ]
     return [hierarchy / cgroup for hierarchy in sorted(hierarchies)]
 
 

@@ -1,8 +1,8 @@
 """The cluster's certificates and kubeconfigs, made once per lab with openssl.
 
-One certificate authority; a client certificate per component, with the user and group that Kubernetes' own RBAC bootstrap
-policy knows (kubernetes.io, "PKI certificates and requirements"). Names, not addresses, say who the API server is, so that
-the certificates hold whatever address the lab gets.
+One certificate authority; a client certificate per component, with the user and group that Kubernetes' own RBAC
+bootstrap policy knows (kubernetes.io, "PKI certificates and requirements"). Names, not addresses, say who the API
+server is, so that the certificates hold whatever address the lab gets.
 """
 
 from __future__ import annotations
@@ -54,9 +54,20 @@ def make_pki(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     ca = ["-CA", "ca.crt", "-CAkey", "ca.key"]
     _certificate(
-        directory, "ca", "/CN=weir-lab-ca", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"
+        directory,
+        "ca",
+        "/CN=weir-lab-ca",
+        "basicConstraints=critical,CA:TRUE",
+        "keyUsage=critical,keyCertSign,cRLSign,digitalSignature",
     )
-    _certificate(directory, "apiserver", "/CN=kube-apiserver", "extendedKeyUsage=serverAuth", f"subjectAltName={_SERVER_NAMES}", signer=ca)
+    _certificate(
+        directory,
+        "apiserver",
+        "/CN=kube-apiserver",
+        "extendedKeyUsage=serverAuth",
+        f"subjectAltName={_SERVER_NAMES}",
+        signer=ca,
+    )
     for client in _CLIENTS:
         subject = (f"/O={client.group}" if client.group else "") + f"/CN={client.user}"
         _certificate(directory, client.name, subject, "extendedKeyUsage=clientAuth", signer=ca)
@@ -80,13 +91,20 @@ def write_kubeconfig(path: Path, directory: Path, identity: str, server: str) ->
             "clusters": [
                 {
                     "name": CONTEXT,
-                    "cluster": {"server": server, "tls-server-name": SERVER_NAME, "certificate-authority-data": content("ca.crt")},
+                    "cluster": {
+                        "server": server,
+                        "tls-server-name": SERVER_NAME,
+                        "certificate-authority-data": content("ca.crt"),
+                    },
                 }
             ],
             "users": [
                 {
                     "name": identity,
-                    "user": {"client-certificate-data": content(f"{identity}.crt"), "client-key-data": content(f"{identity}.key")},
+                    "user": {
+                        "client-certificate-data": content(f"{identity}.crt"),
+                        "client-key-data": content(f"{identity}.key"),
+                    },
                 }
             ],
             "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": identity}}],

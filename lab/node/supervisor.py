@@ -1,8 +1,8 @@
 """The node's first process: it lays out the namespaces it was born into, starts the units and keeps them running.
 
 It is process 1 of a PID namespace of its own. When it ends, however it ends, the kernel ends every process of the node
-and every container with it, and with them go the node's mounts and network namespaces: a lab cannot leave anything behind
-that lives. Only the parent's directories (data, cgroups) are left, which ``weir lab down`` removes.
+and every container with it, and with them go the node's mounts and network namespaces: a lab cannot leave anything
+behind that lives. Only the parent's directories (data, cgroups) are left, which ``weir lab down`` removes.
 
 Run as ``python -m lab.node.supervisor PLAN`` by :mod:`lab.node.launch`; PLAN is a JSON file (:class:`Plan`).
 """
@@ -45,7 +45,10 @@ class Plan:
     def read(cls, path: Path) -> Plan:
         """The plan that `write` left at `path`."""
         content = json.loads(path.read_text())
-        units = [Unit(**{**unit, "command": tuple(unit["command"]), "after": tuple(unit["after"])}) for unit in content["units"]]
+        units = [
+            Unit(**{**unit, "command": tuple(unit["command"]), "after": tuple(unit["after"])})
+            for unit in content["units"]
+        ]
         return cls(content["directory"], content["cgroup"], units)
 
     def write(self, path: Path) -> None:
@@ -117,7 +120,9 @@ class Supervisor:
 
     def _start_due(self) -> None:
         for running in self._units.values():
-            if running.state == "waiting" and all(self._units[name].state in ("ready", "done") for name in running.unit.after):
+            if running.state == "waiting" and all(
+                self._units[name].state in ("ready", "done") for name in running.unit.after
+            ):
                 log = self._directory / "logs" / f"{running.unit.name}.log"
                 with log.open("ab") as output:
                     try:

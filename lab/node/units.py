@@ -1,7 +1,7 @@
 """The node's processes: each as released, with its flags and the probe that says it is ready.
 
-Files a process reads are written below the lab's directory by :func:`write_files`; inside the node that directory stands at
-:data:`lab.paths.INSIDE`.
+Files a process reads are written below the lab's directory by :func:`write_files`; inside the node that directory
+stands at :data:`lab.paths.INSIDE`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from lab.paths import CONTAINERD_SOCKET, INSIDE, NODE_ADDRESS, NODE_NAME, POD_RA
 class Unit:
     """A process to keep running, or with ``once`` to run to its end.
 
-    ``ready`` is a URL that answers 200, or ``unix:PATH`` that accepts a connection; without one, a unit is ready when it
-    runs, and a ``once`` unit when it ended well. ``after`` names the units that must be ready before this one starts.
+    ``ready`` is a URL that answers 200, or ``unix:PATH`` that accepts a connection; without one, a unit is ready when
+    it runs, and a ``once`` unit when it ended well. ``after`` names the units that must be ready before this one
+    starts.
     """
 
     name: str
@@ -49,7 +50,8 @@ def units(tools: dict[str, str], archive: str) -> tuple[Unit, ...]:
                 "--listen-peer-urls=http://127.0.0.1:2380",
                 "--initial-advertise-peer-urls=http://127.0.0.1:2380",
                 "--initial-cluster=default=http://127.0.0.1:2380",
-                # A lab may lose its last second when the machine loses power; waiting for the disk on every write costs more.
+                # A lab may lose its last second when the machine loses power; waiting for the disk on every write costs
+                # more.
                 "--unsafe-no-fsync",
             ),
             "http://127.0.0.1:2379/health",
@@ -156,7 +158,8 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2))
 
 
-# restrict_oom_score_adj: without CAP_SYS_RESOURCE (a container, a small VM) runc may not lower a score, and every sandbox fails.
+# restrict_oom_score_adj: without CAP_SYS_RESOURCE (a container, a small VM) runc may not lower a score, and every
+# sandbox fails.
 _CONTAINERD = f"""\
 version = 2
 root = "{INSIDE}/containerd"

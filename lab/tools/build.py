@@ -45,7 +45,9 @@ class Built:
 
     def missing(self, skip: frozenset[str] = frozenset()) -> list[Binary]:
         """The binaries that are not built, those of ``skip`` left aside."""
-        return [binary for binary in self.module.binaries if binary.name not in skip and not self.path(binary.name).exists()]
+        return [
+            binary for binary in self.module.binaries if binary.name not in skip and not self.path(binary.name).exists()
+        ]
 
     def incomplete(self, skip: frozenset[str]) -> bool:
         """Whether a binary or a file beside the binaries is still to be made."""
@@ -55,15 +57,21 @@ class Built:
 def locate(module: Module) -> Built:
     """Where ``module``'s binaries stand, built or not: keyed by go.mod, go.sum, sources and the recipe."""
     files = [path for path in module.source.rglob("*") if path.is_file()]
-    recipe = [*_FLAGS, *(repr((binary.name, binary.package, binary.variables)) for binary in module.binaries), repr(module.beside)]
+    recipe = [
+        *_FLAGS,
+        *(repr((binary.name, binary.package, binary.variables)) for binary in module.binaries),
+        repr(module.beside),
+    ]
     return Built(module, cache_dir() / "tools" / f"{module.name}-{content_key(recipe, files, module.source)}")
 
 
-def build_all(progress: Progress, modules: tuple[Module, ...] = MODULES, skip: frozenset[str] = frozenset()) -> dict[str, Built]:
+def build_all(
+    progress: Progress, modules: tuple[Module, ...] = MODULES, skip: frozenset[str] = frozenset()
+) -> dict[str, Built]:
     """Build what is missing of ``modules``, but for the binaries of ``skip``, and return each module by name.
 
-    Safe to run twice at once and after an interruption. Raises LabError with the end of the compiler's output when a tool
-    does not build.
+    Safe to run twice at once and after an interruption. Raises LabError with the end of the compiler's output when a
+    tool does not build.
     """
     built = {module.name: locate(module) for module in modules}
     missing = [place for place in built.values() if place.incomplete(skip)]
@@ -77,7 +85,8 @@ def build_all(progress: Progress, modules: tuple[Module, ...] = MODULES, skip: f
     progress.remaining = work.remaining
     if binaries:
         progress.line(
-            f"building {work.total} tools from source into {cache_dir()} ({work.remaining()}); they are kept, and never built again"
+            f"building {work.total} tools from source into {cache_dir()} ({work.remaining()}); they are kept, and "
+            "never built again"
         )
     jobs = _jobs()
     with ThreadPoolExecutor(jobs) as pool:
@@ -130,7 +139,8 @@ class _Work:
             # What runs now is partly done: a slow first tool must not make the rest look endless.
             now = time.monotonic()
             under_way = sum(
-                min((now - since) / max(1, len(self._since)), 0.9 * self._left.get(name, 0)) for name, since in self._since.items()
+                min((now - since) / max(1, len(self._since)), 0.9 * self._left.get(name, 0))
+                for name, since in self._since.items()
             )
             left = sum(self._left.values()) - under_way
             count = len(self._left)
@@ -147,7 +157,8 @@ class _Work:
             with self._lock:
                 if self.stopped:
                     return -signal.SIGTERM
-                # A session of its own: Ctrl-C reaches this process alone, which then ends the compiler and all its children.
+                # A session of its own: Ctrl-C reaches this process alone, which then ends the compiler and all its
+                # children.
                 process = subprocess.Popen(
                     command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd, start_new_session=True
                 )
@@ -186,7 +197,9 @@ def _build_module(place: Built, skip: frozenset[str], go: str, progress: Progres
 
 
 def go_environment() -> dict[str, str]:
-    """What ``go`` sees: its caches in ours, no other toolchain fetched, and pure Go, so that no C compiler is needed."""
+    """What ``go`` sees: its caches in ours, no other toolchain fetched, and pure Go, so that
+    no C compiler is needed.
+    """
     go_cache = cache_dir() / "go"
     return {
         **os.environ,
@@ -206,12 +219,25 @@ def _lay_out(place: Built, go: str) -> Path:
     shutil.copytree(place.module.source, sources)
     for name, (module, path) in place.module.beside.items():
         result = subprocess.run(
-            [go, "mod", "download", "-json", module], cwd=sources, env=go_environment(), capture_output=True, text=True, check=False
+            [go, "mod", "download", "-json", module],
+            cwd=sources,
+            env=go_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if result.returncode:
-            raise LabError(f"the Go module {module} cannot be fetched: {result.stdout.strip()} {result.stderr.strip()}\n{_FETCH_HELP}")
+            raise LabError(
+                f"the Go module {module} cannot be fetched: {result.stdout.strip()} "
+                f"{result.stderr.strip()}\n{_FETCH_HELP}"
+            )
         directory = subprocess.run(
-            [go, "list", "-m", "-f", "{{.Dir}}", module], cwd=sources, env=go_environment(), capture_output=True, text=True, check=True
+            [go, "list", "-m", "-f", "{{.Dir}}", module],
+            cwd=sources,
+            env=go_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
         source = Path(directory) / path
         shutil.copy(source, sources / name)
@@ -223,7 +249,8 @@ def _lay_out(place: Built, go: str) -> Path:
 
 
 _FETCH_HELP = (
-    "Check that this machine reaches a Go module proxy (go env GOPROXY), then run the same command again: it goes on where it was."
+    "Check that this machine reaches a Go module proxy (go env GOPROXY), then run the same command again: it goes on "
+    "where it was."
 )
 
 
@@ -243,7 +270,8 @@ def _compile(place: Built, binary: Binary, go: str, sources: Path, work: _Work) 
     text = log.read_text(errors="replace")
     if "no space left on device" in text:
         raise LabError(
-            f"the disk of {cache_dir()} is full: {binary.name} could not be built. Free some space, or set WEIR_CACHE to a directory "
+            f"the disk of {cache_dir()} is full: {binary.name} could not be built. Free some space, or set "
+            "WEIR_CACHE to a directory "
             "on a larger disk, then run the same command again."
         )
     unreachable = re.search(r"^go: .*(dial tcp|no such host|timeout|connection refused|50\d )", text, re.MULTILINE)
@@ -252,4 +280,6 @@ def _compile(place: Built, binary: Binary, go: str, sources: Path, work: _Work) 
         if unreachable
         else (f"Name one you have instead: WEIR_TOOL_{binary.name.upper().replace('-', '_')}=/path/to/{binary.name}")
     )
-    raise LabError(f"{binary.name} does not build (go exited with {code}; whole output in {log}):\n{last_lines(log)}\n{hint}")
+    raise LabError(
+        f"{binary.name} does not build (go exited with {code}; whole output in {log}):\n{last_lines(log)}\n{hint}"
+    )

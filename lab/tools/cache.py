@@ -69,7 +69,9 @@ def require_space(path: Path, need_bytes: int, purpose: str) -> None:
         path.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(path).free
     except OSError as error:
-        raise LabError(f"cannot use {path} for {purpose}: {error.strerror}. Set WEIR_CACHE to a directory that can be written.") from error
+        raise LabError(
+            f"cannot use {path} for {purpose}: {error.strerror}. Set WEIR_CACHE to a directory that can be written."
+        ) from error
     if free < need_bytes:
         raise LabError(
             f"{purpose} needs {need_bytes / 1e9:.1f} GB in {path}, and only {free / 1e9:.1f} GB are free. "

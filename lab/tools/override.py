@@ -65,12 +65,16 @@ def override(name: str) -> Path | None:
     if check is None:
         return path
     try:
-        answer = subprocess.run([str(path), *check.arguments], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
+        answer = subprocess.run(
+            [str(path), *check.arguments], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LabError(f"{variable(name)}={given} does not run: {error}. {cure}") from error
     found = re.search(r"(\d+)\.(\d+)\.(\d+)", answer.stdout + answer.stderr)
     if found is None:
-        raise LabError(f"{variable(name)}={given} does not say its version when asked with {' '.join(check.arguments)}. {cure}")
+        raise LabError(
+            f"{variable(name)}={given} does not say its version when asked with {' '.join(check.arguments)}. {cure}"
+        )
     minimum = tuple(map(int, check.minimum.split(".")))
     version = tuple(map(int, found.groups()))
     if version[0] != minimum[0] or version[:2] < minimum[:2]:

@@ -26,7 +26,9 @@ def install(name: str, progress: Progress) -> Path:
         partial = home.with_name(home.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         with progress.task(name, f"installing {requirements.read_text().split()[0]} from PyPI"):
-            result = subprocess.run([*_PIP, "--target", str(partial), "-r", str(requirements)], capture_output=True, text=True, check=False)
+            result = subprocess.run(
+                [*_PIP, "--target", str(partial), "-r", str(requirements)], capture_output=True, text=True, check=False
+            )
         if result.returncode:
             shutil.rmtree(partial, ignore_errors=True)
             raise LabError(
@@ -37,4 +39,13 @@ def install(name: str, progress: Progress) -> Path:
     return home
 
 
-_PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes")
+_PIP = (
+    sys.executable,
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--no-deps",
+    "--require-hashes",
+)

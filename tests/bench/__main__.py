@@ -1,7 +1,8 @@
 """`make bench`: what weir costs; one JSON document on stdout, progress on stderr.
 
-`weir check` and `weir render` by the number of services, commands that need no cluster beside Python itself, and a canary's move on a lab of its own
-(`--no-lab` leaves that out). Everything is a real process, and is set beside a named baseline of the same run: another machine has other seconds.
+`weir check` and `weir render` by the number of services, commands that need no cluster beside Python itself, and a
+canary's move on a lab of its own (`--no-lab` leaves that out). Everything is a real process, and is set beside a named
+baseline of the same run: another machine has other seconds.
 """
 
 from __future__ import annotations

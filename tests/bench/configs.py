@@ -1,4 +1,6 @@
-"""Stack files of a given size, written as people write them: three versions a service, and the features that real services use."""
+"""Stack files of a given size, written as people write them: three versions a service, and the features that real
+services use.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,13 @@ _SERVICE = """\
 # Which services have it (every so many), and what it is.
 _FEATURES = (
     (1, "      canary: {{v2: 20, v3: 0.5}}\n"),
-    (1, "      retries: {{attempts: 3, perTryTimeout: 2s, retryOn: [gateway-error, connect-failure, refused-stream]}}\n"),
+    (
+        1,
+        (
+            "      retries: {{attempts: 3, perTryTimeout: 2s, retryOn: [gateway-error, connect-failure, "
+            "refused-stream]}}\n"
+        ),
+    ),
     (2, "      timeout: 10s\n"),
     (
         3,

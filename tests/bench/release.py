@@ -1,8 +1,11 @@
-"""What a canary's move costs from the return key until callers obey, beside what people use otherwise; on a lab of its own.
+"""What a canary's move costs from the return key until callers obey, beside what people use otherwise; on a lab of its
+own.
 
-- `set`: `weir set SERVICE v2=N --yes`, until it ends, which is when every caller's proxy follows; against `pulumi up --yes --skip-preview` of the same
+- `set`: `weir set SERVICE v2=N --yes`, until it ends, which is when every caller's proxy follows; against `pulumi up
+  --yes --skip-preview` of the same
   program and change, which does not wait for proxies.
-- `tenth`: the tenth of ten changes in one weir process; against `kubectl patch` of the weights until the caller's Envoy obeys, read in its own pod.
+- `tenth`: the tenth of ten changes in one weir process; against `kubectl patch` of the weights until the caller's Envoy
+  obeys, read in its own pod.
 """
 
 from __future__ import annotations
@@ -32,8 +35,10 @@ TARGET_SET, TARGET_TENTH = 0.7, 4.0
 _FILE = f"Pulumi.{STACK}.yaml"
 # In the caller's own pod: each look is a few milliseconds, and says what time it is when the weight is there.
 _OBEYS = (
-    "echo looking; for look in $(seq 2000); do curl -s 'localhost:15000/config_dump?resource=dynamic_route_configs' | tr -d ' \\n' |"
-    ' grep -q \'"outbound|80|v2|backend.{stack}.svc.cluster.local","weight":{weight}[,}}]\' && date +%s.%N && exit; done; exit 1'
+    "echo looking; for look in $(seq 2000); do curl -s 'localhost:15000/config_dump?resource=dynamic_route_configs' "
+    "| tr -d ' \\n' |"
+    ' grep -q \'"outbound|80|v2|backend.{stack}.svc.cluster.local","weight":{weight}[,}}]\' && date +%s.%N && exit; '
+    "done; exit 1"
 )
 
 
@@ -68,11 +73,17 @@ def measure() -> dict[str, Any]:
             **_beside(sets, ups, ratio_set, TARGET_SET),
         },
         "tenth": {
-            "command": f"the last of {STEPS} changes in one weir process, until every caller's proxy follows; median of {PROCESSES} processes",
+            "command": (
+                f"the last of {STEPS} changes in one weir process, until every caller's proxy follows; median of "
+                f"{PROCESSES} processes"
+            ),
             "baseline": "kubectl patch of the weights, until the caller's Envoy obeys",
             "steps": [[round(step, 3) for step in steps] for steps in tens],
             "where": {
-                "what": "seconds of the tenth change by phase, of another ten with Pulumi's trace on; around: weir itself, the CLI's own start and end, callers",
+                "what": (
+                    "seconds of the tenth change by phase, of another ten with Pulumi's trace on; around: weir "
+                    "itself, the CLI's own start and end, callers"
+                ),
                 **where,
                 "around": round(traced[-1] - sum(where.values()), 3),
             },
@@ -99,7 +110,10 @@ def _patched(shell: _Shell, weight: int) -> float:
         assert watching.stdout is not None
         watching.stdout.readline()
         path = "/spec/http/0/route/{}/weight"
-        patch = [{"op": "replace", "path": path.format(index), "value": value} for index, value in enumerate((100 - weight, weight))]
+        patch = [
+            {"op": "replace", "path": path.format(index), "value": value}
+            for index, value in enumerate((100 - weight, weight))
+        ]
         began = time.time()
         shell.run(f"kubectl patch virtualservice backend -n {STACK} --type=json -p '{json.dumps(patch)}'")
         said, _ = watching.communicate(timeout=120)
@@ -153,7 +167,9 @@ class _Shell:
 
 @contextmanager
 def _stack() -> Iterator[tuple[Project, dict[str, str]]]:
-    """A stack like dev on a lab of its own, taken down in the end; WEIR_LIVE_PROJECT names a project whose lab is used instead."""
+    """A stack like dev on a lab of its own, taken down in the end; WEIR_LIVE_PROJECT names a project whose lab is used
+    instead.
+    """
     given = os.environ.get("WEIR_LIVE_PROJECT")
     project = Project(Path(given)) if given else Project.create(Path(tempfile.mkdtemp(prefix="weir-bench-")))
     end: Callable[[], object] = (lambda: None) if given else (lambda: _down(project))
@@ -162,7 +178,9 @@ def _stack() -> Iterator[tuple[Project, dict[str, str]]]:
             raise BenchError("the lab does not start")
         environment = shell_environment(project)
         with stack_like_dev(project, STACK):
-            _Shell(project.directory, environment).run(f"pulumi up --yes --skip-preview --non-interactive --stack {STACK}")
+            _Shell(project.directory, environment).run(
+                f"pulumi up --yes --skip-preview --non-interactive --stack {STACK}"
+            )
             yield project, environment
     finally:
         end()

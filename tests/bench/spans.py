@@ -15,12 +15,13 @@ _CONFIGURE, _UPDATE = "pulumirpc.ResourceProvider/Configure", "pulumirpc.Resourc
 
 
 def phases(trace: Path) -> dict[str, float]:
-    """Seconds of the last update in the file, one phase after the other. Raises BenchError where it has not the parts of one.
+    """Seconds of the last update in the file, one phase after the other. Raises BenchError where it has not the parts
+    of one.
 
-    `start`: until the CLI asks about the program; `passphrase`: until it has read the state, nearly all of it the key made from the passphrase
-    (PBKDF2, a million rounds); `plan`: until the program runs; `program`: until it registers its first resource; `provider`: until the
-    Kubernetes provider is configured, for which it is started unless it is kept; `resources`: until the one that changed is written;
-    `write`: that; `end`: the rest.
+    `start`: until the CLI asks about the program; `passphrase`: until it has read the state, nearly all of it the key
+    made from the passphrase (PBKDF2, a million rounds); `plan`: until the program runs; `program`: until it registers
+    its first resource; `provider`: until the Kubernetes provider is configured, for which it is started unless it is
+    kept; `resources`: until the one that changed is written; `write`: that; `end`: the rest.
     """
     spans = sorted(_spans(trace), key=lambda span: span[1])
     roots = [start for name, start, _ in spans if name == _ROOT]

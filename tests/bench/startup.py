@@ -1,4 +1,6 @@
-"""What commands that need no cluster cost beside Python itself: `weir --help`, and `weir diff` of a saved preview of 1,000 resources."""
+"""What commands that need no cluster cost beside Python itself: `weir --help`, and `weir diff` of a saved preview of
+1,000 resources.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Ten changes of a canary in one weir process, as a release makes them; prints the seconds of each as JSON. Arguments: stack, steps."""
+"""Ten changes of a canary in one weir process, as a release makes them; prints the seconds of each as JSON. Arguments:
+stack, steps.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from components.args import ClusterArgs
 from components.safeguards import Safeguards
 from weir.cluster.proxies import Acknowledged, LaggingError
 from weir.cluster.want import Want
-from weir.model.manifests.kubernetes import digest
+from weir.model.manifests.annotations import digest
 
 HOST = "backend.demo.svc.cluster.local"
 SPEC = {"hosts": [HOST], "http": [{"name": "default", "route": [{"destination": {"host": HOST, "subset": "v1"}}]}]}
@@ -80,7 +80,9 @@ class Updates:
             if changed:
                 inputs = {"kind": "VirtualService", "metadata": ROUTE["metadata"], "spec": SPEC}
                 await acknowledgement.note(
-                    pulumi.ResourceHookArgs("urn", "id", "backend", "type", new_inputs=inputs, old_inputs={"spec": {"http": []}})
+                    pulumi.ResourceHookArgs(
+                        "urn", "id", "backend", "type", new_inputs=inputs, old_inputs={"spec": {"http": []}}
+                    )
                 )
             metadata: Any = ROUTE["metadata"]
             await acknowledgement.stands("VirtualService", "demo", "backend", metadata)

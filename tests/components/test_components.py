@@ -14,7 +14,10 @@ from weir.model import load, mesh, outputs
 SERVICE = "kubernetes:core/v1:Service"
 ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 PROVIDER = ("pulumi:providers:kubernetes", "cluster")
-ROUTING_ONLY: dict[str, Any] = {"namespace": "demo", "services": {"foreign": {"versions": {"a": {}, "b": {}}, "stable": "a"}}}
+ROUTING_ONLY: dict[str, Any] = {
+    "namespace": "demo",
+    "services": {"foreign": {"versions": {"a": {}, "b": {}}, "stable": "a"}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,13 @@ def program() -> Recorded:
 
 def test_the_engine_gets_the_models_objects_word_for_word(program: Recorded) -> None:
     """Nothing is lost or renamed on the way: each object's metadata and spec are those that `weir render` prints."""
-    kinds = {"Namespace": "core/v1", "Service": "core/v1", "Deployment": "apps/v1", "DestinationRule": None, "VirtualService": None}
+    kinds = {
+        "Namespace": "core/v1",
+        "Service": "core/v1",
+        "Deployment": "apps/v1",
+        "DestinationRule": None,
+        "VirtualService": None,
+    }
     compared = 0
     for manifest in mesh(load(SOUND), "demo").objects():
         kind, name = manifest["kind"], manifest["metadata"]["name"]
@@ -72,7 +81,13 @@ def test_the_service_does_not_wait_for_endpoints(program: Recorded) -> None:
 
 def test_everything_waits_for_the_namespace(program: Recorded) -> None:
     """Objects are placed by the created namespace's own name, so they come after it and go before it."""
-    for key in [(DEPLOYMENT, "backend-v1"), (RULE, "backend-v2"), (ROUTE, "backend"), (DEPLOYMENT, "frontend"), (ACCOUNT, "backend")]:
+    for key in [
+        (DEPLOYMENT, "backend-v1"),
+        (RULE, "backend-v2"),
+        (ROUTE, "backend"),
+        (DEPLOYMENT, "frontend"),
+        (ACCOUNT, "backend"),
+    ]:
         assert any("core/v1:Namespace::namespace" in urn for urn in program.requests[key].dependencies), key
 
 
@@ -92,7 +107,12 @@ def test_a_routing_only_service_has_rules_alone() -> None:
     """weir leaves Service, account and Deployments to who made them, and still makes the route last."""
     recorded = run(ROUTING_ONLY)
     kubernetes = {key for key in recorded.resources if key[0].startswith("kubernetes:")}
-    assert kubernetes == {("kubernetes:core/v1:Namespace", "namespace"), (RULE, "foreign-a"), (RULE, "foreign-b"), (ROUTE, "foreign")}
+    assert kubernetes == {
+        ("kubernetes:core/v1:Namespace", "namespace"),
+        (RULE, "foreign-a"),
+        (RULE, "foreign-b"),
+        (ROUTE, "foreign"),
+    }
     assert any("DestinationRule::foreign-a" in urn for urn in recorded.requests[(ROUTE, "foreign")].dependencies)
 
 
@@ -115,7 +135,9 @@ def test_the_stacks_outputs_are_the_models(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_pods_that_get_nothing_change_only_after_the_route() -> None:
-    """A version no route sends requests to may be scaled away in the update that took them from it: its pods come after the route."""
+    """A version no route sends requests to may be scaled away in the update that took them from it: its pods come
+    after the route.
+    """
     given = {**SOUND, "services": {"backend": {**SOUND["services"]["backend"], "canary": {"v2": 0}}}}
     recorded = run(given)
     assert any("VirtualService::backend" in urn for urn in recorded.requests[(DEPLOYMENT, "backend-v2")].dependencies)
@@ -132,6 +154,9 @@ def test_each_object_carries_its_stack() -> None:
 
 def test_several_pods_have_a_disruption_budget() -> None:
     """One pod at a time may be drained where there are several; a single one must be allowed to move."""
-    given = {**SOUND, "services": {"backend": {**SOUND["services"]["backend"], "versions": {"v1": {"replicas": 3}, "v2": {}}}}}
+    given = {
+        **SOUND,
+        "services": {"backend": {**SOUND["services"]["backend"], "versions": {"v1": {"replicas": 3}, "v2": {}}}},
+    }
     budgets = [name for kind, name in run(given).resources if "PodDisruptionBudget" in kind]
     assert budgets == ["backend-v1"]

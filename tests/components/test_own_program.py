@@ -1,4 +1,6 @@
-"""Components in a program of one's own: what the stack config takes they take, with the same words where it is wrong, and Outputs in their places."""
+"""Components in a program of one's own: what the stack config takes they take, with the same words where it is wrong,
+and Outputs in their places.
+"""
 
 from __future__ import annotations
 
@@ -70,10 +72,14 @@ def test_the_arguments_are_those_of_the_model() -> None:
 @tens
 @given(configs(least=1))
 def test_what_the_config_takes_arguments_take(raw: dict[str, Any]) -> None:
-    """Every key, and they become the same service; a gateway of the stack alone has no name in a program of one's own."""
+    """Every key, and they become the same service; a gateway of the stack alone has no name in
+    a program of one's own.
+    """
     checked = load(raw)
     for name, written in raw["services"].items():
-        if (written.get("expose") or {}).get("gateways") and any("/" not in each for each in written["expose"]["gateways"]):
+        if (written.get("expose") or {}).get("gateways") and any(
+            "/" not in each for each in written["expose"]["gateways"]
+        ):
             continue
         domain = ClusterArgs(cluster_domain=raw.get("clusterDomain") or "cluster.local")
         made = Checked("MeshService", "services", name, arguments(written, namespace=raw["namespace"], cluster=domain))
@@ -94,7 +100,9 @@ def test_what_is_wrong_is_said_as_of_a_stack_file() -> None:
     keys = {"image": ECHO, "versions": {"v1": {"replicas": -1}, "v2": {}}, "stable": "v3", "retries": {"atempts": 3}}
     with pytest.raises(ConfigError) as same:
         load({"namespace": "demo", "services": {"backend": keys}})
-    said = [str(problem).replace("weir:services.backend.", 'MeshService "backend": ') for problem in same.value.problems]
+    said = [
+        str(problem).replace("weir:services.backend.", 'MeshService "backend": ') for problem in same.value.problems
+    ]
     assert len(said) == 4
     assert sorted(str(refused.value).splitlines()) == sorted(said)
 
@@ -122,11 +130,15 @@ def test_a_program_gets_the_objects_that_a_stack_gets() -> None:
 
 
 def test_outputs_are_put_in_their_places() -> None:
-    """Namespace, image, replicas and variables may be known only while the program runs; a variable of those is in a Secret."""
+    """Namespace, image, replicas and variables may be known only while the program runs; a variable of those is in a
+    Secret.
+    """
 
     def program() -> None:
         known = pulumi.Output.from_input
-        versions = {"v1": VersionArgs(image=known("app:1"), replicas=known(3), env={"TOKEN": known("t0ken"), "LOG": "info"})}
+        versions = {
+            "v1": VersionArgs(image=known("app:1"), replicas=known(3), env={"TOKEN": known("t0ken"), "LOG": "info"})
+        }
         MeshService("backend", MeshServiceArgs(namespace=known("later"), versions=versions, stable="v1"))
 
     recorded = own(program)
@@ -145,7 +157,9 @@ def test_pods_of_the_programs_own_come_before_what_sends_them_requests() -> None
 
     def program() -> None:
         versions = {"v1": VersionArgs(), "v2": VersionArgs(workload=deployment("mine", LABELS))}
-        MeshService("backend", MeshServiceArgs(namespace="demo", image=ECHO, versions=versions, stable="v1", canary={"v2": 20}))
+        MeshService(
+            "backend", MeshServiceArgs(namespace="demo", image=ECHO, versions=versions, stable="v1", canary={"v2": 20})
+        )
 
     recorded = own(program)
     assert (DEPLOYMENT, "backend-v1") in recorded.resources
@@ -162,7 +176,9 @@ def test_pods_of_the_programs_own_need_the_labels_that_select_them() -> None:
         MeshService("backend", MeshServiceArgs(namespace="demo", image=ECHO, versions=versions, stable="v2"))
 
     recorded = Recorded()
-    with pytest.raises(pulumi.RunError, match="the pods of v2 get no requests without the labels version: v2; add them to"):
+    with pytest.raises(
+        pulumi.RunError, match="the pods of v2 get no requests without the labels version: v2; add them to"
+    ):
         own(program, recorded)
     assert (ROUTE, "backend") not in recorded.resources
 
@@ -171,10 +187,14 @@ def test_each_part_of_a_service_stands_alone() -> None:
     """Pods, subset and route of a service that nothing else here is made of."""
 
     def program() -> None:
-        pods = BackendVersion("pods", BackendVersionArgs(namespace="demo", service="backend", version="v1", image=ECHO, target_port=5678))
+        pods = BackendVersion(
+            "pods", BackendVersionArgs(namespace="demo", service="backend", version="v1", image=ECHO, target_port=5678)
+        )
         rule = DestinationRule(
             "rule",
-            DestinationRuleArgs(namespace="demo", service="backend", version="v1", traffic_policy={"loadBalancer": {"simple": "RANDOM"}}),
+            DestinationRuleArgs(
+                namespace="demo", service="backend", version="v1", traffic_policy={"loadBalancer": {"simple": "RANDOM"}}
+            ),
             pulumi.ResourceOptions(depends_on=[pods]),
         )
         VirtualService(

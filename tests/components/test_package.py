@@ -36,7 +36,9 @@ BACKEND = {
 
 
 def construct(kind: str, inputs: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> Recorded:
-    """What the engine has the package do for one component of a program. An Output belongs to the event loop in which it is made: `inputs()`."""
+    """What the engine has the package do for one component of a program. An Output belongs to the event loop in which
+    it is made: `inputs()`.
+    """
 
     def program() -> None:
         made = Package().construct("backend", f"weir:mesh:{kind}", dict(inputs() if callable(inputs) else inputs))
@@ -75,7 +77,11 @@ def assert_fits(written: Mapping[str, Any], keys: Mapping[str, Any], where: str)
     for key, value in written.items():
         assert key in keys, f"{where} has no {key}"
         if value is not None:
-            assert any(fits(value, choice, f"{where}.{key}") for choice in keys[key].get("oneOf", [keys[key]])), (where, key, value)
+            assert any(fits(value, choice, f"{where}.{key}") for choice in keys[key].get("oneOf", [keys[key]])), (
+                where,
+                key,
+                value,
+            )
 
 
 def fits(value: Any, kind: Mapping[str, Any], where: str) -> bool:
@@ -102,9 +108,17 @@ def fits(value: Any, kind: Mapping[str, Any], where: str) -> bool:
 def test_a_component_is_that_of_a_stack() -> None:
     """Word for word; whatever the order in which the protocol hands mappings on."""
     wanted = mesh(
-        load({"namespace": "demo", "services": {"backend": {key: value for key, value in BACKEND.items() if key != "namespace"}}}), "demo"
+        load(
+            {
+                "namespace": "demo",
+                "services": {"backend": {key: value for key, value in BACKEND.items() if key != "namespace"}},
+            }
+        ),
+        "demo",
     )
-    backwards = {key: dict(reversed(value.items())) if isinstance(value, dict) else value for key, value in BACKEND.items()}
+    backwards = {
+        key: dict(reversed(value.items())) if isinstance(value, dict) else value for key, value in BACKEND.items()
+    }
     for inputs in (BACKEND, backwards):
         recorded = construct("MeshService", inputs)
         service = wanted.services["backend"]
@@ -148,12 +162,36 @@ def test_an_environment_that_is_secret_as_a_whole_goes_into_a_secret() -> None:
 @pytest.mark.parametrize(
     ("kind", "inputs", "said"),
     [
-        ("MeshService", {**BACKEND, "targetprt": 1}, 'MeshService "backend": targetprt: unknown key, did you mean targetPort?'),
-        ("MeshService", {**BACKEND, "versions": {"v1": {"imag": "a"}}}, "versions.v1: imag: unknown key, did you mean image?"),
-        ("MeshService", {**BACKEND, "cluster": {"kubeConfig": "a"}}, "cluster: kubeConfig: unknown key, did you mean kubeconfig?"),
-        ("MeshService", {"namespace": "demo"}, 'MeshService "backend": stable: missing: the version that gets what the canaries leave'),
-        ("MeshService", {**BACKEND, "stable": "v3"}, 'MeshService "backend": stable: no such version "v3" (versions: v1, v2)'),
-        ("Gateway", {"namespace": "demo", "servers": []}, 'Gateway "backend": selector: missing: labels of the gateway'),
+        (
+            "MeshService",
+            {**BACKEND, "targetprt": 1},
+            'MeshService "backend": targetprt: unknown key, did you mean targetPort?',
+        ),
+        (
+            "MeshService",
+            {**BACKEND, "versions": {"v1": {"imag": "a"}}},
+            "versions.v1: imag: unknown key, did you mean image?",
+        ),
+        (
+            "MeshService",
+            {**BACKEND, "cluster": {"kubeConfig": "a"}},
+            "cluster: kubeConfig: unknown key, did you mean kubeconfig?",
+        ),
+        (
+            "MeshService",
+            {"namespace": "demo"},
+            'MeshService "backend": stable: missing: the version that gets what the canaries leave',
+        ),
+        (
+            "MeshService",
+            {**BACKEND, "stable": "v3"},
+            'MeshService "backend": stable: no such version "v3" (versions: v1, v2)',
+        ),
+        (
+            "Gateway",
+            {"namespace": "demo", "servers": []},
+            'Gateway "backend": selector: missing: labels of the gateway',
+        ),
         ("Meshservice", BACKEND, "weir has no component weir:mesh:Meshservice"),
     ],
 )
@@ -165,7 +203,9 @@ def test_what_is_wrong_is_said_in_weirs_words(kind: str, inputs: dict[str, Any],
     assert refused.value.errors == []
 
 
-def test_hooks_of_components_that_know_nothing_of_each_other_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_of_components_that_know_nothing_of_each_other_have_names_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """All are registered with the one program, where a name is taken once; each component has a monitor of its own."""
     names: list[str] = []
     for kind in (pulumi.ResourceHook, pulumi.ErrorHook):

@@ -81,15 +81,19 @@ def run(
 ) -> Recorded:
     """Run the program on a config, as the engine would, and record what it registers, `into` this where it is given.
 
-    What is `secure: …` in the config is handed over in the clear, with its key as one that has secrets; `file` is the stack file, in place of
-    one with this config; `kubectl` asks the cluster: without it none can be asked.
+    What is `secure: …` in the config is handed over in the clear, with its key as one that has secrets; `file` is the
+    stack file, in place of one with this config; `kubectl` asks the cluster: without it none can be asked.
     """
     recorded = Recorded() if into is None else into
     asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(_Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded), organization="organization")
+    mocks.set_mocks(
+        _Mocks(recorded), project="weir", stack="dev", monitor=_Monitor(recorded), organization="organization"
+    )
     handed = {key: decrypted(value) for key, value in config.items()}
     secret = [f"weir:{key}" for key, value in config.items() if value != handed[key]]
-    set_all_config({f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in handed.items()}, secret)
+    set_all_config(
+        {f"weir:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in handed.items()}, secret
+    )
 
     with without_engine_and_cluster(kubectl), stack_file(config, file):
         loop = asyncio.get_event_loop()
@@ -108,7 +112,9 @@ def run(
 def decrypted(value: Any) -> Any:
     """A value of a stack file as Pulumi hands it over, whose `secure: …` is what was encrypted."""
     if isinstance(value, dict):
-        return value["secure"] if value.keys() == {"secure"} else {key: decrypted(inner) for key, inner in value.items()}
+        return (
+            value["secure"] if value.keys() == {"secure"} else {key: decrypted(inner) for key, inner in value.items()}
+        )
     return [decrypted(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -117,7 +123,9 @@ def stack_file(config: dict[str, Any], file: Path | None) -> Iterator[None]:
     """The stack file that the program finds."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         written = Path(directory) / "Pulumi.dev.yaml"
-        written.write_text(yaml_writer.dump([{"config": {f"weir:{key}": value for key, value in encrypted(config).items()}}]))
+        written.write_text(
+            yaml_writer.dump([{"config": {f"weir:{key}": value for key, value in encrypted(config).items()}}])
+        )
         patch.setenv("WEIR_STACK_FILE", str(file or written))
         yield
 
@@ -125,13 +133,19 @@ def stack_file(config: dict[str, Any], file: Path | None) -> Iterator[None]:
 def encrypted(value: Any) -> Any:
     """A value of a stack file as Pulumi writes it: what is in `secure: …` cannot be read."""
     if isinstance(value, dict):
-        return {"secure": "v1:unreadable"} if value.keys() == {"secure"} else {key: encrypted(inner) for key, inner in value.items()}
+        return (
+            {"secure": "v1:unreadable"}
+            if value.keys() == {"secure"}
+            else {key: encrypted(inner) for key, inner in value.items()}
+        )
     return [encrypted(inner) for inner in value] if isinstance(value, list) else value
 
 
 @contextmanager
 def without_engine_and_cluster(kubectl: str) -> Iterator[None]:
-    """Hooks are registered with nobody, since mocks know none; and no other cluster can be asked, whatever the machine has."""
+    """Hooks are registered with nobody, since mocks know none; and no other cluster can be asked, whatever the machine
+    has.
+    """
 
     def registered(_: Any) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_event_loop().create_future()
@@ -143,7 +157,9 @@ def without_engine_and_cluster(kubectl: str) -> Iterator[None]:
         patch.setattr(resource_hooks, "register_error_hook", registered)
 
         async def stands(*_: Any) -> None:
-            """Without hooks nobody knows which rules this run changes, and each that is not in the cluster would seem to be missing there."""
+            """Without hooks nobody knows which rules this run changes, and each that is not in the cluster would seem
+            to be missing there.
+            """
 
         patch.setattr(Acknowledgement, "stands", stands)
         patch.setenv("WEIR_TOOL_KUBECTL", kubectl)

@@ -20,7 +20,9 @@ from weir.cluster.want import Want
 
 
 def test_a_question_is_asked_though_every_thread_waits_for_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each resource under way holds a thread of the event loop until its hooks have answered: with a thousand of them none would be left."""
+    """Each resource under way holds a thread of the event loop until its hooks have answered: with a thousand of them
+    none would be left.
+    """
     # There is no engine to register the hooks with; the question alone is of interest.
     for name in ("ResourceHook", "ErrorHook"):
         monkeypatch.setattr(pulumi, name, lambda *_: None)
@@ -48,15 +50,24 @@ def test_a_field_of_somebody_else_is_not_called_a_fault_of_the_version(monkeypat
     monkeypatch.setattr(pulumi.log, "error", said.append)
     guard = Safeguards(ClusterArgs())
     metadata = {"name": "backend-v2", "namespace": "demo", "labels": {"app": "backend", "version": "v2"}}
-    error = 'Apply failed with 1 conflict: conflict with "kubectl-set" using apps/v1: .spec.template.spec.containers[name="backend"].image'
-    args = pulumi.ErrorHookArgs("urn", "id", "backend-v2", "kubernetes:apps/v1:Deployment", {"metadata": metadata}, errors=[error])
+    error = (
+        'Apply failed with 1 conflict: conflict with "kubectl-set" using apps/v1: '
+        '.spec.template.spec.containers[name="backend"].image'
+    )
+    args = pulumi.ErrorHookArgs(
+        "urn", "id", "backend-v2", "kubernetes:apps/v1:Deployment", {"metadata": metadata}, errors=[error]
+    )
     assert asyncio.run(FailureReasons(guard.cluster).tell(args)) is False
-    assert said[0].startswith("version v2 of backend was not changed: field manager kubectl-set holds a field of it that this update sets.")
+    assert said[0].startswith(
+        "version v2 of backend was not changed: field manager kubectl-set holds a field of it that this update sets."
+    )
     assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up" in said[0]
 
 
 def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an outage of istiod that decides whether proxies are waited for; the lines about it reach Pulumi, whose log only the event loop may use."""
+    """After an outage of istiod that decides whether proxies are waited for; the lines about it reach Pulumi, whose
+    log only the event loop may use.
+    """
     for name in ("ResourceHook", "ErrorHook"):
         monkeypatch.setattr(pulumi, name, lambda *_: None)
     guard = Safeguards(ClusterArgs())
@@ -67,7 +78,13 @@ def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest
         said.append((text, ephemeral, threading.get_ident() == loop_thread))
 
     def waited(
-        _: object, want: Want, timeout: float, *, age: Callable[[float], float], since: object, tell: Callable[[str], None]
+        _: object,
+        want: Want,
+        timeout: float,
+        *,
+        age: Callable[[float], float],
+        since: object,
+        tell: Callable[[str], None],
     ) -> Acknowledged:
         tell(f"{want}: {age(100.0):g} of {timeout:g} s")
         return Acknowledged(1, 0.0)

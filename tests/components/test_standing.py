@@ -28,7 +28,9 @@ class Cluster:
     """A kubectl that answers with what stands there, `missing` left out; `annotations` are on all of it."""
 
     def __init__(self, directory: Path, config: dict[str, Any], missing: str = "", **annotations: str) -> None:
-        items = [deepcopy(manifest) for manifest in mesh(load(config), "demo").objects() if manifest["kind"] != "Namespace"]
+        items = [
+            deepcopy(manifest) for manifest in mesh(load(config), "demo").objects() if manifest["kind"] != "Namespace"
+        ]
         items = [item for item in items if f"{item['kind']} {item['metadata']['name']}" != missing]
         for item in items:
             item["metadata"]["annotations"] = {**item["metadata"].get("annotations", {}), **OWNER, **annotations}
@@ -56,7 +58,9 @@ def test_a_route_that_moves_shares_waits_for_no_pods(tmp_path: Path) -> None:
 
 
 def test_the_port_of_a_service_keeps_the_name_it_has(tmp_path: Path) -> None:
-    """Under another name it has no endpoints until Kubernetes has written them anew; what it speaks changes all the same."""
+    """Under another name it has no endpoints until Kubernetes has written them anew; what it speaks changes all the
+    same.
+    """
     cluster = Cluster(tmp_path, service())
     there = json.loads((tmp_path / "there.json").read_text())
     [standing] = [item for item in there["items"] if item["kind"] == "Service"]
@@ -69,7 +73,9 @@ def test_the_port_of_a_service_keeps_the_name_it_has(tmp_path: Path) -> None:
 def test_a_version_that_newly_gets_requests_is_waited_for(tmp_path: Path) -> None:
     """It alone."""
     cluster = Cluster(tmp_path, service())
-    recorded = run(service(versions={"v1": {}, "v2": {}, "v3": {}}, canary={"v2": 20, "v3": 5}), kubectl=cluster.kubectl)
+    recorded = run(
+        service(versions={"v1": {}, "v2": {}, "v3": {}}, canary={"v2": 20, "v3": 5}), kubectl=cluster.kubectl
+    )
     assert "Deployment::backend-v3" in depends(recorded, ROUTE, "backend")
     assert "Deployment::backend-v1" not in depends(recorded, ROUTE, "backend")
     assert "Deployment::backend-v3" in depends(recorded, RULE, "backend-v3")
@@ -77,13 +83,17 @@ def test_a_version_that_newly_gets_requests_is_waited_for(tmp_path: Path) -> Non
 
 
 def test_rules_that_are_seen_otherwise_begin_with_a_whole_one(tmp_path: Path) -> None:
-    """Then the others, then the route: Istio merges only rules that are seen alike, and the newest of those that are not is taken."""
+    """Then the others, then the route: Istio merges only rules that are seen alike, and the newest of those that are
+    not is taken.
+    """
     cluster = Cluster(tmp_path, service())
     recorded = run(service(exportTo=["."]), kubectl=cluster.kubectl)
     whole = recorded.resources[(RULE, "backend")]
     assert [subset["name"] for subset in whole["spec"]["subsets"]] == ["v1", "v2"]
     standing = {
-        manifest["metadata"]["name"] for manifest in mesh(load(service()), "demo").objects() if manifest["kind"] == "DestinationRule"
+        manifest["metadata"]["name"]
+        for manifest in mesh(load(service()), "demo").objects()
+        if manifest["kind"] == "DestinationRule"
     }
     for name in ("backend", "backend-v1", "backend-v2"):
         assert recorded.resources[(RULE, name)]["metadata"]["name"] not in standing
@@ -101,7 +111,9 @@ def test_a_whole_rule_that_stands_changes_last(tmp_path: Path) -> None:
 
 
 def test_a_host_is_gained_before_it_is_lost(tmp_path: Path) -> None:
-    """The route that loses it waits for the one that gains it, and does not depend on it: a release registers one of the two alone."""
+    """The route that loses it waits for the one that gains it, and does not depend on it: a release registers one of
+    the two alone.
+    """
     there = {"expose": {"gateways": ["edge/public"], "hosts": ["shop.example.com"]}}
     before, after = service(**there), service()
     before["services"]["orders"] = {"image": "app:1", "versions": {"v1": {}}, "stable": "v1"}
@@ -123,7 +135,9 @@ def test_what_would_lose_requests_is_refused_before_anything_is_touched(tmp_path
 
 
 def test_new_objects_are_written_as_weir_and_old_ones_as_before(tmp_path: Path) -> None:
-    """A field manager that the state alone knows dies with a killed update; one that holds the fields of what stands must stay."""
+    """A field manager that the state alone knows dies with a killed update; one that holds the fields of what stands
+    must stay.
+    """
     manager = "pulumi.com/patchFieldManager"
     assert annotated(run(service(), kubectl="/nowhere/kubectl"), DEPLOYMENT, "backend-v1")[manager] == "weir"
     old = run(service(versions={"v1": {}, "v2": {}, "v3": {}}), kubectl=Cluster(tmp_path, service()).kubectl)
@@ -148,18 +162,23 @@ def test_what_a_killed_update_left_is_said(tmp_path: Path, monkeypatch: pytest.M
         assert found == []
     else:
         assert found == [
-            "Deployment demo/backend-v3 was made by an update of this stack that was killed, and is in neither its config nor its state; remove it:"
+            "Deployment demo/backend-v3 was made by an update of this stack that was killed, and is in neither its "
+            "config nor its state; remove it:"
             " kubectl delete -n demo deployment backend-v3"
         ]
 
 
 @pytest.mark.parametrize("written", [True, False])
 def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: bool) -> None:
-    """It is waited for, and made anew where the state does not have it; else the update would call it unchanged, and changes nothing."""
+    """It is waited for, and made anew where the state does not have it; else the update would call it unchanged, and
+    changes nothing.
+    """
     cluster = Cluster(tmp_path, service())
     file = tmp_path / "there.json"
     there = json.loads(file.read_text())
-    [leaving] = [each for each in there["items"] if (each["kind"], each["metadata"]["name"]) == ("Deployment", "backend-v1")]
+    [leaving] = [
+        each for each in there["items"] if (each["kind"], each["metadata"]["name"]) == ("Deployment", "backend-v1")
+    ]
     leaving["metadata"] |= {"deletionTimestamp": "2026-11-27T09:00:00Z", "uid": "1"}
     file.write_text(json.dumps(there))
     (tmp_path / "asked").write_text("")
@@ -174,7 +193,9 @@ esac
     deployment = {"kind": "Deployment", "metadata": {"name": "backend-v1"}}
     recorded = Recorded(state={f"{URN}{DEPLOYMENT}::backend-v1": deployment} if written else {})
     if written:
-        with pytest.raises(pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted, .* pulumi up --refresh$"):
+        with pytest.raises(
+            pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted, .* pulumi up --refresh$"
+        ):
             run(service(), recorded, cluster.kubectl)
         assert {kind for kind, _ in recorded.resources if kind.startswith("kubernetes:")} == {NAMESPACE}
     else:
@@ -183,10 +204,15 @@ esac
 
 
 def test_a_namespace_is_let_go_of_and_not_deleted() -> None:
-    """Somebody else's from now on: it stays in the state, marked so that nothing deletes it; one that never was this stack's is not there at all."""
+    """Somebody else's from now on: it stays in the state, marked so that nothing deletes it; one that never was this
+    stack's is not there at all.
+    """
     state = {
         f"{URN}weir:mesh:StackNamespace${NAMESPACE}::namespace": {"kind": "Namespace", "metadata": {"name": "demo"}},
-        f"{URN}weir:mesh:MeshService${ROUTE}::backend": {"kind": "VirtualService", "metadata": {"name": "backend", "namespace": "demo"}},
+        f"{URN}weir:mesh:MeshService${ROUTE}::backend": {
+            "kind": "VirtualService",
+            "metadata": {"name": "backend", "namespace": "demo"},
+        },
     }
     recorded = run({**SOUND, "createNamespace": False}, Recorded(state=state))
     assert recorded.requests[(NAMESPACE, "namespace")].retainOnDelete
@@ -198,7 +224,10 @@ def test_a_namespace_is_let_go_of_and_not_deleted() -> None:
 def test_a_stack_does_not_move_from_one_namespace_to_another() -> None:
     """Whoever made them: everything in the old one would go."""
     state = {
-        f"{URN}weir:mesh:MeshService${ROUTE}::backend": {"kind": "VirtualService", "metadata": {"name": "backend", "namespace": "old"}}
+        f"{URN}weir:mesh:MeshService${ROUTE}::backend": {
+            "kind": "VirtualService",
+            "metadata": {"name": "backend", "namespace": "old"},
+        }
     }
     with pytest.raises(pulumi.RunError, match="namespace old → demo: everything in old would be deleted"):
         run({**SOUND, "createNamespace": False}, Recorded(state=state))

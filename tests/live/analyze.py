@@ -1,7 +1,8 @@
-"""What `istioctl analyze` says of configs: each in a namespace of its own, with all that is there in a cluster beside it.
+"""What `istioctl analyze` says of configs: each in a namespace of its own, with all that is there in a cluster beside
+it.
 
-That is what weir does not make: the pods of the Deployments, the Service and pods of a service that is routing only, the proxies of
-gateways with their Service and Secrets, and the Gateways of other namespaces.
+That is what weir does not make: the pods of the Deployments, the Service and pods of a service that is routing only,
+the proxies of gateways with their Service and Secrets, and the Gateways of other namespaces.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class Analyzer:
         listed, _ = json.JSONDecoder().raw_decode(done.stdout)
         said: dict[str, list[Message]] = {}
         for each in listed:
-            said.setdefault(_place(each["origin"]), []).append(Message(each["code"], each["level"], each["origin"], each["message"]))
+            said.setdefault(_place(each["origin"]), []).append(
+                Message(each["code"], each["level"], each["origin"], each["message"])
+            )
         return said
 
     def _world(self, name: str, raw: Mapping[str, Any]) -> Iterator[Manifest]:
@@ -89,15 +92,25 @@ class Analyzer:
             yield namespace(name)
         for each in objects:
             if each["kind"] == "Deployment":
-                yield _pod(each["metadata"]["name"], name, each["spec"]["template"]["metadata"]["labels"], each["spec"]["template"]["spec"])
+                yield _pod(
+                    each["metadata"]["name"],
+                    name,
+                    each["spec"]["template"]["metadata"]["labels"],
+                    each["spec"]["template"]["spec"],
+                )
         for service_name, service in config.services.items():
             if service.routing_only:
                 yield from _workload(service_name, service, name)
         for gateway_name, gateway in config.gateways.items():
-            yield from _gateway_proxy(gateway_name, name, gateway.selector, {server.port.number for server in gateway.servers})
-        for secret in {server.tls.credential_name for gateway in config.gateways.values() for server in gateway.servers if server.tls} - {
-            None
-        }:
+            yield from _gateway_proxy(
+                gateway_name, name, gateway.selector, {server.port.number for server in gateway.servers}
+            )
+        for secret in {
+            server.tls.credential_name
+            for gateway in config.gateways.values()
+            for server in gateway.servers
+            if server.tls
+        } - {None}:
             data = dict.fromkeys(("tls.crt", "tls.key", "ca.crt"), self._certificate)
             yield {
                 "apiVersion": "v1",
@@ -109,7 +122,9 @@ class Analyzer:
 
 
 def placed(raw: Mapping[str, Any], name: str) -> StackConfig:
-    """The config in this namespace; hosts and pods of gateways are its own too, since both are known in every namespace."""
+    """The config in this namespace; hosts and pods of gateways are its own too, since both are known in every
+    namespace.
+    """
     moved = copy.deepcopy({**raw, "namespace": name})
     for service in moved.get("services", {}).values():
         if "expose" in service:
@@ -147,7 +162,9 @@ def reduced(raw: Mapping[str, Any], analyzer: Analyzer, code: str) -> tuple[dict
 
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    entries = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    entries = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
     for key, _ in entries:
         yield (*path, key)
     for key, inner in entries:
@@ -183,7 +200,9 @@ def _pod(name: str, place: str, labels: Mapping[str, str], spec: Mapping[str, An
 
 
 def _service(name: str, place: str, selector: Mapping[str, str], ports: Mapping[str, int]) -> Manifest:
-    entries = [{"name": port_name, "port": port, "targetPort": port, "protocol": "TCP"} for port_name, port in ports.items()]
+    entries = [
+        {"name": port_name, "port": port, "targetPort": port, "protocol": "TCP"} for port_name, port in ports.items()
+    ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -211,6 +230,9 @@ def _foreign_gateway(place: str, name: str) -> Iterator[Manifest]:
         "apiVersion": "networking.istio.io/v1",
         "kind": "Gateway",
         "metadata": {"name": name, "namespace": place},
-        "spec": {"selector": selector, "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]},
+        "spec": {
+            "selector": selector,
+            "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
+        },
     }
     yield from _gateway_proxy(name, place, selector, {80})

@@ -1,4 +1,6 @@
-"""An API server asked object by object whether it would take them, over one connection: a thousand `kubectl apply` would take minutes."""
+"""An API server asked object by object whether it would take them, over one connection: a thousand `kubectl apply`
+would take minutes.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class ApiServer:
         self, method: str, path: str, body: Mapping[str, Any] | None = None, accept: str = "application/json"
     ) -> tuple[int, dict[str, Any], list[str]]:
         """Status, content and warnings of its answer."""
-        self._connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json", "Accept": accept})
+        self._connection.request(
+            method, path, json.dumps(body) if body else None, {"Content-Type": "application/json", "Accept": accept}
+        )
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read()), answer.headers.get_all("Warning") or []
 

@@ -21,8 +21,15 @@ _RUNTIME = {
 
 
 def bootstrap(name: str, labels: Mapping[str, str], admin: Path) -> dict[str, Any]:
-    """The part of Istio's own bootstrap (tools/packaging/common/envoy_bootstrap.json) that bears on what is accepted."""
-    metadata = {"NAMESPACE": NAMESPACE, "ISTIO_VERSION": ISTIO_VERSION, "CLUSTER_ID": "Kubernetes", "LABELS": dict(labels)}
+    """The part of Istio's own bootstrap (tools/packaging/common/envoy_bootstrap.json) that
+    bears on what is accepted.
+    """
+    metadata = {
+        "NAMESPACE": NAMESPACE,
+        "ISTIO_VERSION": ISTIO_VERSION,
+        "CLUSTER_ID": "Kubernetes",
+        "LABELS": dict(labels),
+    }
     source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
     xds = {"socket_address": {"address": ADDRESS, "port_value": 15010}}
     services = [{"envoy_grpc": {"cluster_name": "xds-grpc"}}]
@@ -62,7 +69,10 @@ def _listener(port: int) -> dict[str, Any]:
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": router}}],
     }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
-    return {"address": {"socket_address": {"address": "0.0.0.0", "port_value": port}}, "filter_chains": [{"filters": filters}]}
+    return {
+        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
+        "filter_chains": [{"filters": filters}],
+    }
 
 
 def _http2(name: str, address: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +83,10 @@ def _http2(name: str, address: Mapping[str, Any]) -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
-            protocol: {"@type": f"type.googleapis.com/{protocol}", "explicit_http_config": {"http2_protocol_options": {}}}
+            protocol: {
+                "@type": f"type.googleapis.com/{protocol}",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
         },
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }

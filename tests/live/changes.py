@@ -1,4 +1,6 @@
-"""A weir process that makes one change after the other, as a release does: `python -m tests.live.changes STACK` moves v2 of backend to each share on stdin."""
+"""A weir process that makes one change after the other, as a release does: `python -m tests.live.changes STACK` moves
+v2 of backend to each share on stdin.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,15 @@ class Changes:
 
     def __init__(self, directory: Path, environment: Mapping[str, str], stack: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.live.changes", stack], cwd=directory, env={**environment, "PYTHONPATH": str(CHECKOUT)},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "tests.live.changes", stack],
+            cwd=directory,
+            env={**environment, "PYTHONPATH": str(CHECKOUT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         self.said = ""
 
     def make(self, share: int) -> bool:

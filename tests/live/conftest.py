@@ -20,7 +20,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first: dict[bool, pytest.Item] = {}
     for item in live:
         sharing = shared.shares_lab(item.nodeid)
-        assert sharing or "lab" not in getattr(item, "fixturenames", ()), f"{item.nodeid} asks for the lab that is not for it"
+        assert sharing or "lab" not in getattr(item, "fixturenames", ()), (
+            f"{item.nodeid} asks for the lab that is not for it"
+        )
         item.add_marker(pytest.mark.live)
         item.add_marker(pytest.mark.timeout(_BUILDING_SECONDS if first.setdefault(sharing, item) is item else 600))
 

@@ -1,4 +1,6 @@
-"""Pulumi itself with a program of a test's own: the real engine and language host, a state in a directory, no cluster."""
+"""Pulumi itself with a program of a test's own: the real engine and language host, a state in
+a directory, no cluster.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from tests.unit.engine.warm.test_program import project
 
 STACK = "dev"
 UP = (
-    f"import sys; from pathlib import Path; from weir.engine.stack import Stack; Stack({STACK!r}, Path.cwd()).up(sys.argv[1], preview=True)"
+    f"import sys; from pathlib import Path; from weir.engine.stack import Stack; Stack({STACK!r}, "
+    "Path.cwd()).up(sys.argv[1], preview=True)"
 )
 
 
@@ -52,7 +55,9 @@ class Engine:
         return made
 
     def run(self, *command: str) -> str:
-        """What a command says, on both streams; it has to succeed. Bytes that are no UTF-8 are lone surrogates in it."""
+        """What a command says, on both streams; it has to succeed. Bytes that are no UTF-8 are
+        lone surrogates in it.
+        """
         done = subprocess.run(
             command,
             cwd=self.directory,
@@ -72,7 +77,9 @@ class Engine:
         return self.run(sys.executable, "-c", UP, message)
 
     def begin(self, message: str) -> subprocess.Popen[bytes]:
-        """Start such an update, as a shell starts it: with all that it starts it is a group of its own. What it says is in the file `said`."""
+        """Start such an update, as a shell starts it: with all that it starts it is a group of its own. What it says
+        is in the file `said`.
+        """
         with (self.directory / "said").open("wb") as said:
             return subprocess.Popen(
                 [sys.executable, "-c", UP, message],

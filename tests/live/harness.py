@@ -1,4 +1,6 @@
-"""What the live tests stand on: a project of their own with a lab of its own, driven as a person drives it, in a shell."""
+"""What the live tests stand on: a project of their own with a lab of its own, driven as a person drives it, in a
+shell.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +52,16 @@ class Project:
             timeout=COMMAND_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **(_settings(self.directory, kubeconfig.stat().st_mtime_ns) if shell else {}), **(env or {})},
+            env={
+                **os.environ,
+                **(_settings(self.directory, kubeconfig.stat().st_mtime_ns) if shell else {}),
+                **(env or {}),
+            },
         )
         if check:
-            assert result.returncode == 0, f"{command}: exit code {result.returncode}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
+            assert result.returncode == 0, (
+                f"{command}: exit code {result.returncode}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
+            )
         return result
 
     def weir(self, arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -65,7 +73,8 @@ class Project:
     def answers(self, count: int, parallel: int = 20) -> list[str]:
         """The texts that `count` requests of the frontend to http://backend were answered with."""
         done = self.run(
-            f'kubectl exec deploy/frontend -- sh -c \'seq {count} | xargs -P {parallel} -n 20 sh -c "for i in \\"\\$@\\"; do curl -s http://backend; done" sh\''
+            f"kubectl exec deploy/frontend -- sh -c 'seq {count} | xargs -P {parallel} -n 20 sh -c \"for i in "
+            '\\"\\$@\\"; do curl -s http://backend; done" sh\''
         )
         return done.stdout.split("\n")[:-1]
 
@@ -74,7 +83,9 @@ class Project:
 def _settings(directory: Path, _lab: int) -> Mapping[str, str]:
     """What `weir env` says, asked once a lab: before every command it would take a third of the tests' time."""
     line = 'settings="$(.venv/bin/weir env)" || exit; eval "$settings"; env -0'
-    entries = subprocess.run(["bash", "-c", line], cwd=directory, capture_output=True, text=True, check=True).stdout.split("\0")
+    entries = subprocess.run(
+        ["bash", "-c", line], cwd=directory, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
     found = dict(entry.split("=", 1) for entry in entries if entry)
     return {name: value for name, value in found.items() if os.environ.get(name) != value}
 
@@ -98,7 +109,9 @@ class Shell:
             timeout=COMMAND_SECONDS,
             check=False,
         )
-        assert not check or done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        assert not check or done.returncode == 0, (
+            f"{command}: exit code {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        )
         return done.stdout
 
     def apply(self, *objects: Mapping[str, Any]) -> None:
@@ -116,9 +129,13 @@ class Shell:
 
 @contextmanager
 def stack_like_dev(project: Project, name: str) -> Iterator[Path]:
-    """A stack with the config of dev in a namespace of its own name, not up yet: its stack file. It is discarded at the end."""
+    """A stack with the config of dev in a namespace of its own name, not up yet: its stack file. It is discarded at
+    the end.
+    """
     file = project.directory / f"Pulumi.{name}.yaml"
-    file.write_text((CHECKOUT / "Pulumi.dev.yaml").read_text().replace("weir:namespace: demo", f"weir:namespace: {name}"))
+    file.write_text(
+        (CHECKOUT / "Pulumi.dev.yaml").read_text().replace("weir:namespace: demo", f"weir:namespace: {name}")
+    )
     project.run(f"pulumi stack init {name} --no-select")
     try:
         yield file
@@ -127,10 +144,15 @@ def stack_like_dev(project: Project, name: str) -> Iterator[Path]:
 
 
 def discard(project: Project, stack: str, namespace: str) -> None:
-    """Remove a stack with its namespace, which goes in the background: `pulumi destroy` has tests of its own, and is a sixth of a minute each time."""
+    """Remove a stack with its namespace, which goes in the background: `pulumi destroy` has tests of its own, and is a
+    sixth of a minute each time.
+    """
     # A test that was interrupted has left its update's lock.
     project.run(f"pulumi cancel --yes --stack {stack}", check=False)
-    project.run(f"pulumi stack rm --yes --force --stack {stack} && kubectl delete namespace {namespace} --ignore-not-found --wait=false")
+    project.run(
+        f"pulumi stack rm --yes --force --stack {stack} && kubectl delete namespace {namespace} --ignore-not-found "
+        "--wait=false"
+    )
     (project.directory / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
 

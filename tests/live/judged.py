@@ -1,4 +1,6 @@
-"""Whole configs judged by real proxies: many at once, each in a namespace of its own, and of a batch that is rejected the ones to blame."""
+"""Whole configs judged by real proxies: many at once, each in a namespace of its own, and of a batch that is rejected
+the ones to blame.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _FIRST_FREE_PORT = 20000
 
 
 def objects(configs: Configs) -> list[Manifest]:
-    """Istio's objects of the configs, by the name of their namespace, as all proxies see them, and their Services and pods."""
+    """Istio's objects of the configs, by the name of their namespace, as all proxies see them, and their Services and
+    pods.
+    """
     made: list[Manifest] = []
     ports: dict[int, str] = {}
     for name, raw in configs.items():
@@ -31,7 +35,8 @@ def objects(configs: Configs) -> list[Manifest]:
             # What only some namespaces see is what a proxy there would get.
             manifest["spec"].pop("exportTo", None)
             if manifest["kind"] == "Gateway":
-                # All gateways of the batch are one proxy's: at a port that another proxy's has, istiod would leave this one out.
+                # All gateways of the batch are one proxy's: at a port that another proxy's has, istiod would leave this
+                # one out.
                 pods = json.dumps([name, manifest["spec"]["selector"]])
                 manifest["spec"]["selector"] = GATEWAY_LABELS
                 moved = {server["port"]["number"]: 0 for server in manifest["spec"]["servers"]}
@@ -61,7 +66,11 @@ def _services(config: StackConfig, namespace: str) -> list[Manifest]:
                 "resolution": "STATIC",
                 "ports": [{"number": service.port, "name": service.protocol, "protocol": service.protocol.upper()}],
                 "endpoints": [
-                    {"address": f"192.0.2.{number + 1}", "labels": {"app": name, "version": version}, "locality": locality}
+                    {
+                        "address": f"192.0.2.{number + 1}",
+                        "labels": {"app": name, "version": version},
+                        "locality": locality,
+                    }
                     for number, (version, locality) in enumerate(
                         (version, locality) for version in service.versions for locality in _LOCALITIES
                     )
@@ -82,7 +91,11 @@ def culprits(configs: Configs, proxies: Proxies) -> dict[str, Rejection]:
         return dict.fromkeys(configs, rejections[0])
     names = list(configs)
     blamed = {name for rejection in rejections for name in _named(rejection.reason, made)} & set(names)
-    parts = [sorted(blamed), [name for name in names if name not in blamed]] if 0 < len(blamed) < len(names) else _halves(names)
+    parts = (
+        [sorted(blamed), [name for name in names if name not in blamed]]
+        if 0 < len(blamed) < len(names)
+        else _halves(names)
+    )
     found: dict[str, Rejection] = {}
     for part in parts:
         found |= culprits({name: configs[name] for name in part}, proxies)
@@ -90,7 +103,9 @@ def culprits(configs: Configs, proxies: Proxies) -> dict[str, Rejection]:
 
 
 def _named(reason: str, made: Iterable[Manifest]) -> list[str]:
-    """Namespaces that Envoy speaks of: those of clusters and of a gateway's ports, or of the one virtual host it names by its number."""
+    """Namespaces that Envoy speaks of: those of clusters and of a gateway's ports, or of the one virtual host it names
+    by its number.
+    """
     _, *hosts = reason.split("\nvirtual_hosts {")
     found = re.search(r"VirtualHosts\[(\d+)\]", reason)
     spoken = hosts[int(found[1])] if found and int(found[1]) < len(hosts) else reason

@@ -1,4 +1,6 @@
-"""Networks without a way out, for processes that may listen where they like: each is gone with the process that made it."""
+"""Networks without a way out, for processes that may listen where they like: each is gone with the process that made
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,17 @@ def network() -> Iterator[list[str]]:
 
 @contextmanager
 def network_beside(other: Sequence[str], source_port: int) -> Iterator[list[str]]:
-    """The same of a network that reaches another one's ADDRESS, always from `source_port`: all other ports are free, whoever wants to listen there."""
-    with _kept(f"ip link set lo up && echo {source_port} {source_port} > /proc/sys/net/ipv4/ip_local_port_range") as (enter, pid):
-        link = f"ip link add beside type veth peer name judge netns {pid} && ip address add {_HERE}/30 dev beside && ip link set beside up"
+    """The same of a network that reaches another one's ADDRESS, always from `source_port`: all other ports are free,
+    whoever wants to listen there.
+    """
+    with _kept(f"ip link set lo up && echo {source_port} {source_port} > /proc/sys/net/ipv4/ip_local_port_range") as (
+        enter,
+        pid,
+    ):
+        link = (
+            f"ip link add beside type veth peer name judge netns {pid} && ip address add {_HERE}/30 dev beside && ip "
+            "link set beside up"
+        )
         subprocess.run([*other, "sh", "-c", link], check=True)
         setup = f"ip address add {_THERE}/30 dev judge && ip link set judge up && ip route add {ADDRESS} via {_HERE}"
         subprocess.run([*enter, "sh", "-c", setup], check=True)

@@ -1,8 +1,10 @@
-"""Real proxies asked what they make of Istio's objects, without a cluster: an istiod that reads them from a directory, and two Envoys.
+"""Real proxies asked what they make of Istio's objects, without a cluster: an istiod that reads them from a directory,
+and two Envoys.
 
-Each question has an istiod and Envoys of its own, which know nothing but what is asked: a sidecar, and a gateway with the label
-`istio: judge`. They run in a network of their own, with an API server with nothing in it, without which this istiod does not start. The
-gateway, which listens at whatever ports the objects say, has another, where nothing else takes one.
+Each question has an istiod and Envoys of its own, which know nothing but what is asked: a sidecar, and a gateway with
+the label `istio: judge`. They run in a network of their own, with an API server with nothing in it, without which this
+istiod does not start. The gateway, which listens at whatever ports the objects say, has another, where nothing else
+takes one.
 """
 
 from __future__ import annotations
@@ -33,15 +35,21 @@ _TOKEN = "judge"
 _API = "https://127.0.0.1:6443"
 _LAST_PORT = 65535
 _OUTGOING = 15004
-"""What the gateway calls istiod from: one of the ports at which no gateway listens, since the proxy of a pod does for itself."""
+"""What the gateway calls istiod from: one of the ports at which no gateway listens, since the proxy of a pod does for
+itself.
+"""
 
-_REJECTED = re.compile(r"^\[[^\n]*config for type\.googleapis\.com/envoy[.\w]*\.(\w+) rejected: (.*(?:\n(?!\[).*)*)", re.MULTILINE)
+_REJECTED = re.compile(
+    r"^\[[^\n]*config for type\.googleapis\.com/envoy[.\w]*\.(\w+) rejected: (.*(?:\n(?!\[).*)*)", re.MULTILINE
+)
 _INVALID = re.compile(r"Failed to parse \S+: (.*)")
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """What somebody has against a configuration. `who`: istiod, whose validation refuses objects, or the name of an Envoy."""
+    """What somebody has against a configuration. `who`: istiod, whose validation refuses objects, or the name of an
+    Envoy.
+    """
 
     who: str
     kind: str
@@ -68,17 +76,28 @@ class Proxies:
             yield cls(tools, enter, stack.enter_context(_api_server(directory, tools, enter)))
 
     def rejections(self, objects: Sequence[Mapping[str, Any]]) -> list[Rejection]:
-        """What is rejected first of these objects; nothing once each proxy has acknowledged, and holds, everything that concerns it."""
+        """What is rejected first of these objects; nothing once each proxy has acknowledged, and holds, everything
+        that concerns it.
+        """
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="judge-")))
-            istiod = stack.enter_context(_Istiod.started(directory, self._tools["pilot-discovery"], self._enter, self._kubeconfig))
+            istiod = stack.enter_context(
+                _Istiod.started(directory, self._tools["pilot-discovery"], self._enter, self._kubeconfig)
+            )
             beside = stack.enter_context(network_beside(self._enter, source_port=_OUTGOING))
             envoys = [
                 stack.enter_context(_Envoy.started(directory, self._tools["envoy"], enter, name, labels))
-                for name, enter, labels in (("sidecar", self._enter, {"app": "judge"}), ("router", beside, GATEWAY_LABELS))
+                for name, enter, labels in (
+                    ("sidecar", self._enter, {"app": "judge"}),
+                    ("router", beside, GATEWAY_LABELS),
+                )
             ]
-            # Not before they are connected: a proxy that starts with a certificate that never comes would not ask for listeners.
-            _wait_for(lambda: all(envoy.connected() for envoy in envoys), lambda: f"the proxies do not reach istiod: {istiod.last_words()}")
+            # Not before they are connected: a proxy that starts with a certificate that never comes would not ask for
+            # listeners.
+            _wait_for(
+                lambda: all(envoy.connected() for envoy in envoys),
+                lambda: f"the proxies do not reach istiod: {istiod.last_words()}",
+            )
             objects = [*objects, _last(objects)]
             istiod.publish(objects)
             found: list[Rejection] = []
@@ -90,7 +109,9 @@ class Proxies:
 
             _wait_for(
                 judged,
-                lambda: "\n".join([istiod.last_words(), "no word of:", *(text for envoy in envoys for text in envoy.missing(objects))]),
+                lambda: "\n".join(
+                    [istiod.last_words(), "no word of:", *(text for envoy in envoys for text in envoy.missing(objects))]
+                ),
             )
             return found
 
@@ -102,7 +123,10 @@ def _api_server(directory: Path, tools: Mapping[str, Path], enter: Sequence[str]
     key, kubeconfig = directory / "sa.key", directory / "kubeconfig"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
     cluster = {"name": "judge", "cluster": {"server": _API, "insecure-skip-tls-verify": True}}
-    user, context = {"name": "judge", "user": {"token": _TOKEN}}, {"name": "judge", "context": {"cluster": "judge", "user": "judge"}}
+    user, context = (
+        {"name": "judge", "user": {"token": _TOKEN}},
+        {"name": "judge", "context": {"cluster": "judge", "user": "judge"}},
+    )
     written = {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "judge"}
     kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **written}))
     options = {
@@ -122,17 +146,27 @@ def _api_server(directory: Path, tools: Mapping[str, Path], enter: Sequence[str]
     server = [*enter, tools["kube-apiserver"], *(f"--{name}={value}" for name, value in options.items())]
     question: list[Any] = [*enter, tools["kubectl"], "--kubeconfig", kubeconfig, "get", "--raw", "/readyz"]
     with _process(etcd, directory, "etcd.log"), _process(server, directory, "kube-apiserver.log"):
-        _wait_for(lambda: subprocess.run(question, capture_output=True, check=False).returncode == 0, "the API server does not start")
+        _wait_for(
+            lambda: subprocess.run(question, capture_output=True, check=False).returncode == 0,
+            "the API server does not start",
+        )
         yield kubeconfig
 
 
 @contextmanager
-def _process(command: Sequence[Any], directory: Path, log: str, environment: Mapping[str, str] | None = None) -> Iterator[Path]:
+def _process(
+    command: Sequence[Any], directory: Path, log: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Path]:
     """A process while the block runs, and the file it writes its log to."""
     path = directory / log
     with path.open("wb") as output:
         process = subprocess.Popen(
-            [*until_killed(), *command], cwd=directory, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
+            [*until_killed(), *command],
+            cwd=directory,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=environment,
         )
     try:
         yield path
@@ -153,7 +187,9 @@ class _Istiod:
         sources = [{"address": f"fs://{objects}"}, {"address": "k8s://"}]
         mesh.write_text(json.dumps({"defaultProviders": {"metrics": []}, "configSources": sources}))
         command = [*enter, binary, "discovery", "--registries", "", "--meshConfig", mesh, "--kubeconfig", kubeconfig]
-        with _process(command, directory, "istiod.log", {"PATH": "/usr/bin:/bin", "PODNAMESPACE": "istio-system", **_ISTIOD}) as log:
+        with _process(
+            command, directory, "istiod.log", {"PATH": "/usr/bin:/bin", "PODNAMESPACE": "istio-system", **_ISTIOD}
+        ) as log:
             yield cls(objects, log)
 
     def publish(self, objects: Sequence[Mapping[str, Any]]) -> None:
@@ -175,7 +211,9 @@ class _Envoy:
 
     @classmethod
     @contextmanager
-    def started(cls, directory: Path, binary: Path, enter: Sequence[str], name: str, labels: Mapping[str, str]) -> Iterator[_Envoy]:
+    def started(
+        cls, directory: Path, binary: Path, enter: Sequence[str], name: str, labels: Mapping[str, str]
+    ) -> Iterator[_Envoy]:
         admin, start = directory / f"{name}.sock", directory / f"{name}.json"
         start.write_text(json.dumps(bootstrap(name, labels, admin)))
         options = ["--concurrency", "1", "--log-level", "warning", "--disable-hot-restart"]
@@ -187,13 +225,17 @@ class _Envoy:
         try:
             return any(
                 entry["value"]
-                for entry in json.loads(self._ask("/stats?format=json&filter=^listener_manager.lds.update_success$"))["stats"]
+                for entry in json.loads(self._ask("/stats?format=json&filter=^listener_manager.lds.update_success$"))[
+                    "stats"
+                ]
             )
         except OSError:
             return False
 
     def rejections(self) -> list[Rejection]:
-        return [Rejection(self._name, kind, reason.strip()) for kind, reason in _REJECTED.findall(self._log.read_text())]
+        return [
+            Rejection(self._name, kind, reason.strip()) for kind, reason in _REJECTED.findall(self._log.read_text())
+        ]
 
     def holds(self, objects: Sequence[Mapping[str, Any]]) -> bool:
         return not self.missing(objects)
@@ -223,16 +265,25 @@ def _route_configs(dump: Mapping[str, Any]) -> set[str]:
 
 
 def _last(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A Gateway at a port of its own, published as the last of all: once the router listens there, it has judged those before it."""
-    taken = {server["port"]["number"] for each in objects if each["kind"] == "Gateway" for server in each["spec"]["servers"]}
+    """A Gateway at a port of its own, published as the last of all: once the router listens there, it has judged those
+    before it.
+    """
+    taken = {
+        server["port"]["number"] for each in objects if each["kind"] == "Gateway" for server in each["spec"]["servers"]
+    }
     port = next(number for number in range(_LAST_PORT, 0, -1) if number not in taken)
-    spec = {"selector": GATEWAY_LABELS, "servers": [{"port": {"number": port, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]}
+    spec = {
+        "selector": GATEWAY_LABELS,
+        "servers": [{"port": {"number": port, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
+    }
     metadata = {"name": "last", "namespace": NAMESPACE}
     return {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": metadata, "spec": spec}
 
 
 def _mark(manifest: Mapping[str, Any], envoy: str) -> str | None:
-    """What stands in an Envoy's configuration once it has taken an object; None for one that does not concern it, or leaves no mark."""
+    """What stands in an Envoy's configuration once it has taken an object; None for one that does not concern it, or
+    leaves no mark.
+    """
     spec, metadata = manifest["spec"], manifest["metadata"]
     match manifest["kind"]:
         case "Gateway" if envoy == "router" and metadata["namespace"] == NAMESPACE:

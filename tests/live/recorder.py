@@ -1,4 +1,5 @@
-"""Records previews for the tests of `weir diff`: real `pulumi preview --json` of every kind of change, on the lab of a project.
+"""Records previews for the tests of `weir diff`: real `pulumi preview --json` of every kind of change, on the lab of a
+project.
 
     WEIR_LIVE_PROJECT=DIR python -m tests.live.recorder
 
@@ -50,24 +51,40 @@ CHANGES: list[tuple[dict[str, Any] | None, dict[str, dict[str, Any]]]] = [
             "fault-comes": stack(canary={"v2": 20}, fault=DELAY),
             "drill-of-some-requests": stack(
                 canary={"v2": 20},
-                drill={"abort": {"percentage": 10, "httpStatus": 503}, "until": UNTIL, "match": {"headers": {"x-drill": {"exact": "on"}}}},
+                drill={
+                    "abort": {"percentage": 10, "httpStatus": 503},
+                    "until": UNTIL,
+                    "match": {"headers": {"x-drill": {"exact": "on"}}},
+                },
             ),
-            "new-image": stack(canary={"v2": 20}, versions={**service()["versions"], "v2": {"image": "hashicorp/http-echo:1.1.0"}}),
+            "new-image": stack(
+                canary={"v2": 20}, versions={**service()["versions"], "v2": {"image": "hashicorp/http-echo:1.1.0"}}
+            ),
             "more-pods": stack(canary={"v2": 20}, replicas=2),
-            "retries-and-timeout": stack(canary={"v2": 20}, timeout="10s", retries={"attempts": 3, "perTryTimeout": "2s"}),
+            "retries-and-timeout": stack(
+                canary={"v2": 20}, timeout="10s", retries={"attempts": 3, "perTryTimeout": "2s"}
+            ),
             "mirror": stack(canary={"v2": 0}, mirrors=[{"version": "v2", "percentage": 25}]),
             "route-added": stack(canary={"v2": 20}, routes=[BETA]),
             "policy": stack(canary={"v2": 20}, trafficPolicy={"outlierDetection": {"consecutive5xxErrors": 5}}),
             "service-added": stack(canary={"v2": 20}, others={"other": service()}),
-            "client-added": stack(canary={"v2": 20}, top={"clients": {"frontend": {"image": "curlimages/curl:latest"}}}),
-            "everything-at-once": stack(versions=V3, stable="v3", canary={"v1": 1}, timeout="5s", fault=DELAY, others={"other": service()}),
+            "client-added": stack(
+                canary={"v2": 20}, top={"clients": {"frontend": {"image": "curlimages/curl:latest"}}}
+            ),
+            "everything-at-once": stack(
+                versions=V3, stable="v3", canary={"v1": 1}, timeout="5s", fault=DELAY, others={"other": service()}
+            ),
         },
     ),
     (
         stack(stable="v2", fault=DELAY, routes=[BETA], others={"other": service()}),
         {
             "version-retired": stack(
-                stable="v2", versions={"v2": service()["versions"]["v2"]}, fault=DELAY, routes=[BETA], others={"other": service()}
+                stable="v2",
+                versions={"v2": service()["versions"]["v2"]},
+                fault=DELAY,
+                routes=[BETA],
+                others={"other": service()},
             ),
             "fault-goes": stack(stable="v2", routes=[BETA], others={"other": service()}),
             "route-goes": stack(stable="v2", fault=DELAY, others={"other": service()}),
@@ -81,7 +98,14 @@ CHANGES: list[tuple[dict[str, Any] | None, dict[str, dict[str, Any]]]] = [
             ),
         },
     ),
-    (None, {"a-thousand-resources": {"services": {f"service-{number}": service(canary={"v2": 5}) for number in range(125)}}}),
+    (
+        None,
+        {
+            "a-thousand-resources": {
+                "services": {f"service-{number}": service(canary={"v2": 5}) for number in range(125)}
+            }
+        },
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """The lab that all live tests of a run share. It goes with the run, also with one that is interrupted.
 
-Under pytest-xdist a worker starts it and the main process removes it: a worker of an interrupted run is killed within seconds.
+Under pytest-xdist a worker starts it and the main process removes it: a worker of an interrupted run is killed within
+seconds.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from weir.processes import until_killed
 KEPT = os.environ.get("WEIR_KEEP_LAB") == "1"
 DIRECTORY = Path(tempfile.gettempdir()) / f"weir-live-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
 _SECONDS = 120
-# test_rejected needs no more than tools either, but has both cores busy for minutes: beside it pods of the lab get no time, and the traffic of others is
-# measured there. A nice value does not help, since it holds among processes of one session (sched(7), autogroup).
+# test_rejected needs no more than tools either, but has both cores busy for minutes: beside it pods of the lab get no
+# time, and the traffic of others is measured there. A nice value does not help, since it holds among processes of one
+# session (sched(7), autogroup).
 _TOOLS_ALONE = frozenset(f"tests/live/test_{name}.py" for name in ("engine", "interrupted", "second_lab"))
 
 
 def shares_lab(nodeid: str) -> bool:
-    """Whether a test is one of those that share the lab: the live ones, but for those that need no more than its tools."""
+    """Whether a test is one of those that share the lab: the live ones, but for those that need no more than its
+    tools.
+    """
     file = nodeid.partition("::")[0]
     return file.startswith("tests/live/") and file not in _TOOLS_ALONE
 
@@ -67,7 +71,9 @@ def start(config: pytest.Config) -> Project:
     with capture.global_and_fixture_disabled(), building():
         # It is interrupted where the worker is killed, and then leaves nothing half started.
         command = [*until_killed("INT"), ".venv/bin/weir", "lab", "up"]
-        with subprocess.Popen(command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, stdout=sys.__stderr__, stderr=sys.__stderr__) as up:
+        with subprocess.Popen(
+            command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, stdout=sys.__stderr__, stderr=sys.__stderr__
+        ) as up:
             code = up.wait()
     assert code == 0, "the lab does not start"
     project.run("pulumi stack select dev || pulumi stack init dev")
@@ -75,7 +81,9 @@ def start(config: pytest.Config) -> Project:
 
 
 def remove() -> str:
-    """Remove the labs that are left of this process's run, each once a start that was interrupted has ended. What is to be said of it."""
+    """Remove the labs that are left of this process's run, each once a start that was interrupted has ended. What is
+    to be said of it.
+    """
     listed = _projects(os.getpid())
     if not listed.exists():
         return ""

@@ -1,7 +1,9 @@
-"""A cluster as it would be: the lab's API server with other objects in it, for a reader that must believe they are there.
+"""A cluster as it would be: the lab's API server with other objects in it, for a reader that must believe they are
+there.
 
-`istioctl analyze` reads pods, Services, Secrets and namespaces from a cluster alone and passes over those in files. To create thousands of
-them would take minutes; here a proxy stands before the API server and puts them into the lists it answers with.
+`istioctl analyze` reads pods, Services, Secrets and namespaces from a cluster alone and passes over those in files. To
+create thousands of them would take minutes; here a proxy stands before the API server and puts them into the lists it
+answers with.
 """
 
 from __future__ import annotations
@@ -108,7 +110,14 @@ def _without_protobuf(accepted: str | None) -> str:
 
 
 def _kubeconfig(path: Path, address: str) -> Path:
-    named = {"clusters": [{"name": "supposed", "cluster": {"server": address}}], "users": [{"name": "nobody", "user": {}}]}
+    named = {
+        "clusters": [{"name": "supposed", "cluster": {"server": address}}],
+        "users": [{"name": "nobody", "user": {}}],
+    }
     context = {"name": "supposed", "context": {"cluster": "supposed", "user": "nobody"}}
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **named, "contexts": [context], "current-context": "supposed"}))
+    path.write_text(
+        json.dumps(
+            {"apiVersion": "v1", "kind": "Config", **named, "contexts": [context], "current-context": "supposed"}
+        )
+    )
     return path

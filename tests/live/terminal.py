@@ -20,7 +20,13 @@ class Terminal:
         self._stream = pyte.Stream(self._screen)
         settings = {**environment, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": str(_LINES)}
         self._process = pexpect.spawn(
-            "bash", ["-c", command], cwd=str(directory), env=settings, dimensions=(_LINES, columns), timeout=_SECONDS, encoding="utf-8"
+            "bash",
+            ["-c", command],
+            cwd=str(directory),
+            env=settings,
+            dimensions=(_LINES, columns),
+            timeout=_SECONDS,
+            encoding="utf-8",
         )
 
     def until(self, text: str) -> None:
@@ -48,5 +54,7 @@ class Terminal:
 
     def text(self) -> str:
         """All lines as they look, those that have scrolled away included, without blanks at their ends."""
-        above = ["".join(line[column].data for column in range(self._screen.columns)) for line in self._screen.history.top]
+        above = [
+            "".join(line[column].data for column in range(self._screen.columns)) for line in self._screen.history.top
+        ]
         return "\n".join(line.rstrip() for line in [*above, *self._screen.display]).rstrip()

@@ -1,6 +1,7 @@
 """`weir abort` aborts: whatever state pods, the stack file, the last update and the VirtualService are in.
 
-The truth is the VirtualService in the cluster, and what callers' proxies acknowledged (the command ends with 0 only then).
+The truth is the VirtualService in the cluster, and what callers' proxies acknowledged (the command ends with 0 only
+then).
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ def config(canary: float = 20, **more: Any) -> dict[str, Any]:
         "canary": {"v2": canary},
         "routes": [{"name": "beta", "match": [{"headers": {"x-user": {"exact": "beta"}}}], "stable": "v3"}],
     }
-    return {"readyTimeout": "4m", "services": {"backend": service}, "clients": {"frontend": {"image": "curlimages/curl:latest"}}, **more}
+    return {
+        "readyTimeout": "4m",
+        "services": {"backend": service},
+        "clients": {"frontend": {"image": "curlimages/curl:latest"}},
+        **more,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +143,9 @@ def test_an_abort_aborts(scene: Scene, state: Callable[[Scene], None]) -> None:
     done, took, longest = aborted(scene)
     assert done.returncode == 0, done.stdout
     assert took < longest, f"{took:.1f} s\n{done.stdout}"
-    assert {version: weight for version, weight in weights(scene).items() if version != "v1" and weight} == {}, done.stdout
+    assert {version: weight for version, weight in weights(scene).items() if version != "v1" and weight} == {}, (
+        done.stdout
+    )
     assert not any(written(scene).values()), done.stdout
     assert "applied: all of" in done.stdout
     assert ("was edited by hand, which is taken back" in done.stdout) is (state is by_hand)
@@ -157,11 +165,20 @@ def reported(lab: Project) -> Iterator[Scene]:
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=[soak] if "stable" in case.stem else [], id=case.stem) for case in sorted(CASES.glob("abort-*.yaml"))],
+    [
+        pytest.param(case, marks=[soak] if "stable" in case.stem else [], id=case.stem)
+        for case in sorted(CASES.glob("abort-*.yaml"))
+    ],
 )
 def test_an_abort_that_was_reported_to_fail(reported: Scene, case: Path) -> None:
-    """The configs of the reports, as they came: over pods that are well, one version gets an image that nobody has, and its rollout is stuck."""
-    file, text, image = reported.project.directory / "Pulumi.fuzz.yaml", case.read_text(), "          image: nowhere.invalid/x:1\n"
+    """The configs of the reports, as they came: over pods that are well, one version gets an image that nobody has,
+    and its rollout is stuck.
+    """
+    file, text, image = (
+        reported.project.directory / "Pulumi.fuzz.yaml",
+        case.read_text(),
+        "          image: nowhere.invalid/x:1\n",
+    )
     assert text.count(image) == 1
     file.write_text(text.replace(image, ""))
     reported.up(options="--skip-preview")
@@ -202,8 +219,9 @@ def test_a_version_that_is_not_there_is_refused(scene: Scene) -> None:
     done = scene.call("weir set backend v4=10 --yes --stack abort")
     assert done.returncode == 1, done.stdout
     assert (
-        "v4 of backend is not in the cluster yet, and nothing was applied; bring it there first, without requests: pulumi up" in done.stdout
-    )
+        "v4 of backend is not in the cluster yet, and nothing was applied; bring it there first, without requests: "
+        "pulumi up"
+    ) in done.stdout
     assert weights(scene) == {"v1": 80, "v2": 20}
     assert (scene.project.directory / "Pulumi.abort.yaml").read_text() == before
 
@@ -222,6 +240,7 @@ def test_a_stack_that_was_never_initialised_is_named(scene: Scene) -> None:
         done = scene.call(f"weir {command} --stack never")
         assert done.returncode == 1, (command, done.stdout)
         assert (
-            "stack never was never initialised in this backend, and nothing was done; to do so: pulumi stack init never" in done.stdout
+            "stack never was never initialised in this backend, and nothing was done; to do so: pulumi stack init never"
+            in done.stdout
         ), command
     assert "pulumi stack init never" in scene.call("weir status --window 0 --stack never").stdout

@@ -1,4 +1,6 @@
-"""What weir passes, Kubernetes and Istio take: configs drawn by the thousand, before a real API server and Istio's own analyzers."""
+"""What weir passes, Kubernetes and Istio take: configs drawn by the thousand, before a real API server and Istio's own
+analyzers.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ _FORETOLD = {
 
 
 def test_the_api_server_takes_every_valid_config(lab: Project) -> None:
-    """Kubernetes, the schemas of Istio's objects and Istio's webhook take all that weir makes of a valid config, and warn of nothing else than it."""
+    """Kubernetes, the schemas of Istio's objects and Istio's webhook take all that weir makes of a valid config, and
+    warn of nothing else than it.
+    """
     server = ApiServer(kubeconfig(lab))
     stage = namespace(NAMESPACE)
     server.create(stage)
@@ -57,7 +61,11 @@ def test_the_api_server_takes_every_valid_config(lab: Project) -> None:
                 manifest = {**manifest, "metadata": {**manifest["metadata"], "name": f"{NAMESPACE}-too"}}
             refused, warned = server.refusal(manifest)
             assert not refused, f"{refused}\n{json.dumps(manifest, indent=1)}"
-            new = [each for each in warned if next((name for part, name in _FORETOLD.items() if part in each), each) not in foretold]
+            new = [
+                each
+                for each in warned
+                if next((name for part, name in _FORETOLD.items() if part in each), each) not in foretold
+            ]
             assert not new, f"weir did not warn that {new}\n{json.dumps(manifest, indent=1)}"
             taken.add(text)
         count += 1
@@ -70,7 +78,9 @@ def test_the_api_server_takes_every_valid_config(lab: Project) -> None:
 
 
 def test_analyze_finds_nothing_that_weir_did_not(lab: Project, tmp_path: Path) -> None:
-    """`istioctl analyze` has no error for a config of weir, and no warning that weir did not have before anything was in the cluster."""
+    """`istioctl analyze` has no error for a config of weir, and no warning that weir did not have before anything was
+    in the cluster.
+    """
     drawn: dict[str, dict[str, Any]] = {}
 
     @in_rounds(ANALYZED // ROUND)
@@ -89,7 +99,9 @@ def test_analyze_finds_nothing_that_weir_did_not(lab: Project, tmp_path: Path) -
             name, [first, *_] = min(found.items(), key=lambda item: len(json.dumps(batch.get(item[0], {}))))
             small, messages = reduced(batch.get(name, {}), analyzer, first.code)
             listed = "\n".join(f"{each.code} {each.level} {each.origin}: {each.text}" for each in messages or [first])
-            pytest.fail(f"{len(found)} of {len(batch)} configs; the smallest, reduced:\n{json.dumps(small, indent=1)}\n{listed}")
+            pytest.fail(
+                f"{len(found)} of {len(batch)} configs; the smallest, reduced:\n{json.dumps(small, indent=1)}\n{listed}"
+            )
 
 
 def secretly(raw: Any, inside: str = "") -> Any:

@@ -75,7 +75,12 @@ def shell(lab: Project) -> Shell:
 @pytest.fixture
 def pod(shell: Shell) -> Iterator[str]:
     """A pod without a sidecar."""
-    container = {"name": "c", "image": "curlimages/curl:latest", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "infinity"]}
+    container = {
+        "name": "c",
+        "image": "curlimages/curl:latest",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "infinity"],
+    }
     spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
     shell.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": POD, "namespace": "default"}, "spec": spec})
     shell.run(f"kubectl wait -n default --for=condition=Ready pod/{POD} --timeout=60s")
@@ -84,7 +89,9 @@ def pod(shell: Shell) -> Iterator[str]:
 
 
 def test_no_packet_of_the_labs_network_reaches_the_machine(lab: Project, shell: Shell, pod: str) -> None:
-    """Neither at the address of its end of the link nor at all addresses, of TCP or UDP, from the node or from a pod; the machine reaches the lab."""
+    """Neither at the address of its end of the link nor at all addresses, of TCP or UDP, from the node or from a pod;
+    the machine reaches the lab.
+    """
     launch = Launch.read(LabPaths(lab.directory).launch)
     assert launch is not None
     for address in ("0.0.0.0", launch.host_address):
@@ -94,7 +101,9 @@ def test_no_packet_of_the_labs_network_reaches_the_machine(lab: Project, shell: 
                 target = (kind, launch.host_address, str(port), "hello")
                 subprocess.run(["python3", "-c", TRY, *target], check=True)
                 until(lambda there=there, kind=kind: there.arrived() == {kind}, 5, "the machine itself gets there")  # type: ignore[misc]
-                subprocess.run(["nsenter", f"--target={launch.pid}", "--net", "python3", "-c", TRY, *target], check=True)
+                subprocess.run(
+                    ["nsenter", f"--target={launch.pid}", "--net", "python3", "-c", TRY, *target], check=True
+                )
                 # bash has connections as files; it has said whether it has one once it returns.
                 tried = f"exec timeout 2 bash -c 'echo hello > /dev/{kind}/{launch.host_address}/{port}'"
                 shell.run(f"kubectl exec -n default {pod} -- {tried.removeprefix('exec ')}", check=False)
@@ -119,15 +128,24 @@ sys.stdin.read()
 def test_the_provider_that_is_kept_cannot_be_asked_by_anybody(lab: Project, shell: Shell) -> None:
     """The real one: its port takes no connection, while weir has it run."""
     with subprocess.Popen(
-        [".venv/bin/python", "-c", KEEPING], cwd=lab.directory, env=dict(shell.environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as weir:  # fmt: skip
+        [".venv/bin/python", "-c", KEEPING],
+        cwd=lab.directory,
+        env=dict(shell.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as weir:
         assert weir.stdout is not None
         assert weir.stdin is not None
         kept, server = json.loads(weir.stdout.readline())
         assert kept
-        children = subprocess.run(["pgrep", "--parent", str(server)], capture_output=True, text=True, check=True).stdout.split()
+        children = subprocess.run(
+            ["pgrep", "--parent", str(server)], capture_output=True, text=True, check=True
+        ).stdout.split()
         shown = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
-        ports = [int(line.split()[3].rpartition(":")[2]) for line in shown if any(f"pid={pid}," in line for pid in children)]
+        ports = [
+            int(line.split()[3].rpartition(":")[2]) for line in shown if any(f"pid={pid}," in line for pid in children)
+        ]
         assert len(ports) == 1
         with socket.socket() as connection:
             connection.settimeout(2)
@@ -217,17 +235,21 @@ def secret_volume(deployment: dict[str, Any]) -> None:
 
 
 def init_container(deployment: dict[str, Any]) -> None:
-    pod_of(deployment)["initContainers"] = [{"name": "first", "image": "curlimages/curl:latest", "securityContext": {"privileged": True}}]
+    pod_of(deployment)["initContainers"] = [
+        {"name": "first", "image": "curlimages/curl:latest", "securityContext": {"privileged": True}}
+    ]
 
 
 def volume_of_the_sidecar(deployment: dict[str, Any]) -> None:
-    deployment["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/userVolume": '{"n":{"hostPath":{"path":"/"}}}'}
+    deployment["spec"]["template"]["metadata"]["annotations"] = {
+        "sidecar.istio.io/userVolume": '{"n":{"hostPath":{"path":"/"}}}'
+    }
 
 
 def own_istio_init(deployment: dict[str, Any]) -> None:
-    own = {key: value for key, value in container_of(deployment).items() if key not in ("lifecycle", "readinessProbe")} | {
-        "name": "istio-init"
-    }
+    own = {
+        key: value for key, value in container_of(deployment).items() if key not in ("lifecycle", "readinessProbe")
+    } | {"name": "istio-init"}
     pod_of(deployment)["initContainers"] = [own]
 
 
@@ -263,11 +285,17 @@ def container_of(deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_account_brings_its_stack_up_and_down_and_no_pod_beyond_it(lab: Project, shell: Shell) -> None:
-    """With the printed roles and policy weir's own stack comes, changes and goes, its namespace with it; the API server refuses all other pods."""
+    """With the printed roles and policy weir's own stack comes, changes and goes, its namespace with it; the API
+    server refuses all other pods.
+    """
     name = "account"
     with stack_like_dev(lab, name) as file, account(lab, name) as kubeconfig:
         text = file.read_text()
-        file.write_text("\n".join(f"  weir:kubeconfig: {kubeconfig}" if "weir:kubeconfig" in line else line for line in text.splitlines()))
+        file.write_text(
+            "\n".join(
+                f"  weir:kubeconfig: {kubeconfig}" if "weir:kubeconfig" in line else line for line in text.splitlines()
+            )
+        )
         assert kubeconfig in file.read_text()
         lab.run(f"pulumi up --yes --skip-preview --stack {name}")
         lab.run(f".venv/bin/weir set backend v2=40 --yes --stack {name}")
@@ -286,7 +314,9 @@ def test_the_account_brings_its_stack_up_and_down_and_no_pod_beyond_it(lab: Proj
             change(deployment)
             command = f"KUBECONFIG={kubeconfig} kubectl create --dry-run=server -o name -f - 2>&1"
             said = shell.run(command, stdin=json.dumps(deployment), check=False)
-            assert (f"ValidatingAdmissionPolicy 'weir-{name}'" in said) == (change is not allowed), f"{change.__name__}: {said}"
+            assert (f"ValidatingAdmissionPolicy 'weir-{name}'" in said) == (change is not allowed), (
+                f"{change.__name__}: {said}"
+            )
             assert ("deployment.apps/" in said) == (change is allowed), f"{change.__name__}: {said}"
         lab.run(f"pulumi destroy --yes --skip-preview --stack {name}")
         assert not shell.run(f"kubectl get namespace {name} --ignore-not-found")

@@ -1,4 +1,6 @@
-"""A drill as an SRE runs it: a fault that meets whom it should, for as long as it should, and is gone afterwards whatever happens to its process."""
+"""A drill as an SRE runs it: a fault that meets whom it should, for as long as it should, and is gone afterwards
+whatever happens to its process.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,16 @@ class Rehearsal:
     def call(self, command: str, code: int = 0) -> str:
         """A line of bash that must end so; what it prints, both streams."""
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.project.directory, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            ["bash", "-c", command],
+            cwd=self.project.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == code, done.stdout
         return done.stdout
 
@@ -47,9 +56,15 @@ class Rehearsal:
     def start(self, arguments: str) -> subprocess.Popen[str]:
         """A weir command under way, in a session of its own."""
         return subprocess.Popen(
-            ["weir", *arguments.split(), "--stack", STACK], cwd=self.project.directory, env=dict(self.environment),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            ["weir", *arguments.split(), "--stack", STACK],
+            cwd=self.project.directory,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def statuses(self, options: str = "", count: int = 10) -> set[str]:
         """The HTTP statuses of some requests of the frontend."""
@@ -61,7 +76,9 @@ class Rehearsal:
         return '"fault"' in self.call(f"kubectl get virtualservice backend -n {STACK} -o json")
 
     def assert_gone(self, before: str) -> None:
-        """Neither the stack file nor the cluster nor the journal has anything of it, and nobody holds the stack's lock."""
+        """Neither the stack file nor the cluster nor the journal has anything of it, and nobody holds the stack's
+        lock.
+        """
         assert not list((self.project.directory / ".weir/state/.pulumi/locks").glob(f"**/{STACK}/*.json"))
         assert self.file.read_text() == before
         assert not self.standing()
@@ -80,7 +97,9 @@ def rehearsal(lab: Project) -> Iterator[Rehearsal]:
 
 
 def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -> None:
-    """Requests with the header are aborted, others are not; its end stands on the object; at the end all is as before, to the last character."""
+    """Requests with the header are aborted, others are not; its end stands on the object; at the end all is as before,
+    to the last character.
+    """
     before = rehearsal.file.read_text()
     running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 25s --yes --json --reason rehearsal")
     until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
@@ -98,7 +117,10 @@ def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -
     rehearsal.assert_gone(before)
     told = rehearsal.weir("history --json --limit 2")
     ended, began = json.loads(told)["updates"]
-    assert (began["reason"], began["command"]) == ("rehearsal", "weir drill backend --abort 503 --percent 100 --match x-drill=on --for 25s")
+    assert (began["reason"], began["command"]) == (
+        "rehearsal",
+        "weir drill backend --abort 503 --percent 100 --match x-drill=on --for 25s",
+    )
     assert ended["changes"]["backend"][0].startswith("drill ended:")
 
 
@@ -124,7 +146,9 @@ def test_the_time_of_a_drill_begins_when_callers_have_it(rehearsal: Rehearsal) -
 
 
 def test_a_drill_that_is_interrupted_while_it_is_applied_says_what_is_so(rehearsal: Rehearsal) -> None:
-    """Ctrl-C in the middle of its update: it is gone whether or not it came to stand, and one sentence says so, with none that says otherwise."""
+    """Ctrl-C in the middle of its update: it is gone whether or not it came to stand, and one sentence says so, with
+    none that says otherwise.
+    """
     before = rehearsal.file.read_text()
     command = f"weir drill backend --abort 503 --match x-drill=on --for 5m --yes --stack {STACK}"
     terminal = Terminal(command, 200, rehearsal.project.directory, rehearsal.environment)
@@ -133,14 +157,20 @@ def test_a_drill_that_is_interrupted_while_it_is_applied_says_what_is_so(rehears
     code, shown = terminal.end(), terminal.text()
     assert code == 130, shown
     rehearsal.assert_gone(before)
-    told = [part for part in ("nothing was applied: the cluster has what it had", "backend is as before the drill") if part in shown]
+    told = [
+        part
+        for part in ("nothing was applied: the cluster has what it had", "backend is as before the drill")
+        if part in shown
+    ]
     assert len(told) == 1, shown
     assert "neither what it had" not in shown
     assert "may not have it" not in shown
 
 
 def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
-    """In a terminal of 80 columns the view fits; Ctrl-C removes the fault, shows what was measured, and ends with 130."""
+    """In a terminal of 80 columns the view fits; Ctrl-C removes the fault, shows what was
+    measured, and ends with 130.
+    """
     before = rehearsal.file.read_text()
     command = f"weir drill backend --delay 300ms --percent 50 --for 5m --stack {STACK}"
     terminal = Terminal(command, 80, rehearsal.project.directory, rehearsal.environment)
@@ -158,7 +188,9 @@ def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
 
 
 def test_a_drill_that_was_killed_is_removed_by_clean(rehearsal: Rehearsal) -> None:
-    """kill -9 of the process and all that it started: the fault stands, `weir status` says so and leaves it, `weir drill --clean` takes it away."""
+    """kill -9 of the process and all that it started: the fault stands, `weir status` says so and leaves it, `weir
+    drill --clean` takes it away.
+    """
     before = rehearsal.file.read_text()
     running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 5m --yes")
     until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
@@ -166,19 +198,25 @@ def test_a_drill_that_was_killed_is_removed_by_clean(rehearsal: Rehearsal) -> No
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     assert rehearsal.standing()
-    assert "has lost its process, which was killed; it is removed by: weir drill backend --clean" in rehearsal.weir("status --window 0")
+    assert "has lost its process, which was killed; it is removed by: weir drill backend --clean" in rehearsal.weir(
+        "status --window 0"
+    )
     assert rehearsal.standing()
     assert "backend has no drill any more" in rehearsal.weir("drill --clean")
     rehearsal.assert_gone(before)
 
 
 def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(rehearsal: Rehearsal) -> None:
-    """Whoever wrote it: `weir check` refuses it with its place, an update leaves it out, `weir drill --clean` takes it out of the file."""
+    """Whoever wrote it: `weir check` refuses it with its place, an update leaves it out, `weir drill --clean` takes it
+    out of the file.
+    """
     before = rehearsal.file.read_text()
     over = "      drill: {delay: {percentage: 50, fixedDelay: 1s}, until: '2026-01-01T00:00:00Z'}\n"
     rehearsal.file.write_text(before.replace("  weir:clients:", f"{over}  weir:clients:"))
     said = rehearsal.weir("check", code=2)
-    assert re.search(rf"Pulumi.{STACK}.yaml:\d+:\d+: weir:services.backend.drill.until: expired \d+ days ago; remove it", said), said
+    assert re.search(
+        rf"Pulumi.{STACK}.yaml:\d+:\d+: weir:services.backend.drill.until: expired \d+ days ago; remove it", said
+    ), said
     assert "(the fault is ignored)" in rehearsal.call(f"pulumi up --yes --skip-preview --stack {STACK}")
     assert not rehearsal.standing()
     assert "backend has no drill any more" in rehearsal.weir("drill --clean")
@@ -201,7 +239,9 @@ def killed_while_it_applies(rehearsal: Rehearsal, arguments: str) -> str:
 
 
 def test_a_change_that_was_killed_while_it_applied(rehearsal: Rehearsal) -> None:
-    """kill -9 in the middle of set and of promote: status says what state things are in, and the next command compares with the cluster."""
+    """kill -9 in the middle of set and of promote: status says what state things are in, and the next command compares
+    with the cluster.
+    """
     killed_while_it_applies(rehearsal, "set backend v2=30 --yes")
     assert "canary: {v2: 30}" in rehearsal.file.read_text()
     said = rehearsal.weir("status --window 0")
@@ -219,15 +259,21 @@ def test_a_change_that_was_killed_while_it_applied(rehearsal: Rehearsal) -> None
 
 
 def test_a_set_that_is_interrupted_says_how_things_stand(rehearsal: Rehearsal) -> None:
-    """Ctrl-C before the yes leaves the file as it was; in the middle of the update the message says whether it was applied."""
+    """Ctrl-C before the yes leaves the file as it was; in the middle of the update the message says whether it was
+    applied.
+    """
     before = rehearsal.file.read_text()
-    terminal = Terminal(f"weir set backend v1=45 --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
+    terminal = Terminal(
+        f"weir set backend v1=45 --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment
+    )
     terminal.until(f"apply it to stack {STACK}? [y/N]:")
     terminal.interrupt()
     assert terminal.end() == 130
     assert f"Pulumi.{STACK}.yaml is as it was; nothing was applied" in terminal.text()
     assert rehearsal.file.read_text() == before
-    terminal = Terminal(f"weir set backend v1=45 --yes --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment)
+    terminal = Terminal(
+        f"weir set backend v1=45 --yes --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment
+    )
     terminal.until(f"Updating ({STACK}):")
     terminal.interrupt()
     code, shown = terminal.end(), terminal.text()

@@ -24,7 +24,9 @@ print(f"printed {told}", file=sys.stderr, flush=True)
 
 
 def test_an_update_shows_nothing_raw(tmp_path: Path) -> None:
-    """A value of the config that steers screens, and a title that does, in an update as releases make it: told visibly, whoever tells."""
+    """A value of the config that steers screens, and a title that does, in an update as releases make it: told
+    visibly, whoever tells.
+    """
     engine = Engine.create(tmp_path, TELLING, f"  weir:told: {json.dumps(HOSTILE)}\n")
     said = engine.weir_up(HOSTILE)
     assert not raw(said), said
@@ -68,7 +70,9 @@ def test_pulumi_ends_in_good_order_when_weir_is_killed(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_an_update_in_good_order(tmp_path: Path) -> None:
-    """It reaches pulumi as it reaches weir, which shows what pulumi says to it until the end, and says what it means."""
+    """It reaches pulumi as it reaches weir, which shows what pulumi says to it until the end,
+    and says what it means.
+    """
     engine = Engine.create(tmp_path, LASTING)
     weir = engine.begin("why")
     until((tmp_path / "began").exists, 60, "the update is under way")
@@ -90,7 +94,9 @@ warn("beware of the preview" if pulumi.runtime.is_dry_run() else "beware of the 
 
 
 def test_each_warning_comes_once_a_run(tmp_path: Path) -> None:
-    """A preview and the update after it are one run of Pulumi's. An update alone warns, whatever another run has said, and of what is new."""
+    """A preview and the update after it are one run of Pulumi's. An update alone warns, whatever another run has said,
+    and of what is new.
+    """
     engine = Engine.create(tmp_path, WARNING)
     up = ("pulumi", "up", "--yes", "--non-interactive")
     engine.run("pulumi", "preview", "--non-interactive")

@@ -1,4 +1,6 @@
-"""A run of tests that is interrupted leaves no lab behind: neither the one that they share, nor one that a test has for itself."""
+"""A run of tests that is interrupted leaves no lab behind: neither the one that they share, nor one that a test has
+for itself.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,16 @@ from tests.live.lossless.conftest import soak
 from tests.live.shared import DIRECTORY
 from tests.live.test_second_lab import left_of
 
-RUN = ["-m", "pytest", "-n", "2", "tests/live/test_lab.py", "tests/live/test_second_lab.py", "-k", "up_again or repaired"]
+RUN = [
+    "-m",
+    "pytest",
+    "-n",
+    "2",
+    "tests/live/test_lab.py",
+    "tests/live/test_second_lab.py",
+    "-k",
+    "up_again or repaired",
+]
 
 
 @soak

@@ -34,7 +34,9 @@ def stack(lab: Project) -> Iterator[Path]:
 
 
 class Run:
-    """A command, and all that it has started: known by a variable of the environment, which every process hands down."""
+    """A command, and all that it has started: known by a variable of the environment, which
+    every process hands down.
+    """
 
     def __init__(self, project: Project, environment: Mapping[str, str], command: str, output: Path) -> None:
         self._mark = f"WEIR_TEST_RUN={uuid.uuid4()}"
@@ -102,7 +104,9 @@ def pulumi(_: int) -> str:
 def test_nothing_is_left(
     lab: Project, stack: Path, tmp_path: Path, command: object, begun: tuple[str, ...], victim: tuple[str, ...]
 ) -> None:
-    """Killed at whatever moment, within seconds no process is left of what it had started; and the stack goes on from there."""
+    """Killed at whatever moment, within seconds no process is left of what it had started; and the stack goes on from
+    there.
+    """
     assert callable(command)
     seed = random.randrange(10**6)
     chance = random.Random(seed)
@@ -128,7 +132,9 @@ def test_nothing_is_left(
     lab.run(f".venv/bin/weir set backend v2=33 --yes --stack {STACK}")
 
 
-def test_nothing_is_left_of_an_engine_that_goes_on_without_its_program(lab: Project, stack: Path, tmp_path: Path) -> None:
+def test_nothing_is_left_of_an_engine_that_goes_on_without_its_program(
+    lab: Project, stack: Path, tmp_path: Path
+) -> None:
     """The program has ended, the engine still has to finish: killed now, it leaves nothing either."""
     for number in range(ROUNDS):
         stack.write_text(stack.read_text().replace('"-text=', f'"-text={number % 10}'))

@@ -1,4 +1,6 @@
-"""The guardrails in the hands of the real engine: the example stacks pass, and what must not reach production is refused, by preview and update."""
+"""The guardrails in the hands of the real engine: the example stacks pass, and what must not reach production is
+refused, by preview and update.
+"""
 
 from __future__ import annotations
 
@@ -73,8 +75,14 @@ def test_a_fault_in_production_needs_an_end(project: Project) -> None:
     endless = (before, f"      fault: {{abort: {{percentage: 1, httpStatus: 503}}}}\n{before}")
     said = pulumi(project, "preview", endless, code=1)
     assert "[mandatory]  fault-has-end  (kubernetes:networking.istio.io/v1:VirtualService: backend)" in said
-    assert "backend: the fault of route default has no end (1 % of requests aborted with 503); say when it ends, until:" in said
-    ending = (before, f'      fault: {{abort: {{percentage: 1, httpStatus: 503}}, until: "2999-01-01T00:00:00Z"}}\n{before}')
+    assert (
+        "backend: the fault of route default has no end (1 % of requests aborted with 503); say when it ends, until:"
+        in said
+    )
+    ending = (
+        before,
+        f'      fault: {{abort: {{percentage: 1, httpStatus: 503}}, until: "2999-01-01T00:00:00Z"}}\n{before}',
+    )
     assert PASSED in pulumi(project, "preview", ending)
     assert PASSED in pulumi(project, "preview", endless, stack="staging")
 
@@ -82,7 +90,10 @@ def test_a_fault_in_production_needs_an_end(project: Project) -> None:
 def test_a_stack_whose_namespace_is_not_known_yet_passes(project: Project) -> None:
     """The first preview of an ephemeral stack knows no host, and no rule stumbles over that."""
     said = pulumi(
-        project, "preview", ("  weir:namespace: demo-staging", "  weir:ephemeral: true\n  weir:namespace: demo-staging"), stack="staging"
+        project,
+        "preview",
+        ("  weir:namespace: demo-staging", "  weir:ephemeral: true\n  weir:namespace: demo-staging"),
+        stack="staging",
     )
     assert PASSED in said
     assert "can't run policy" not in said
@@ -97,7 +108,10 @@ def test_what_a_config_can_get_wrong_is_refused_all_at_once(project: Project) ->
         ("      timeout: 10s", "      timeout: 5s"),
         ("curlimages/curl:7.88.1", "curlimages/curl:latest"),
         ('v2: {args: ["-text=Hello from Backend v2"]}', "v2: {securityContext: {allowPrivilegeEscalation: true}}"),
-        ("  weir:clients:", "      expose: {gateways: [istio-ingress/public], hosts: ['*.example.com']}\n  weir:clients:"),
+        (
+            "  weir:clients:",
+            "      expose: {gateways: [istio-ingress/public], hosts: ['*.example.com']}\n  weir:clients:",
+        ),
         code=1,
     )
     for rule, message in {
@@ -112,10 +126,13 @@ def test_what_a_config_can_get_wrong_is_refused_all_at_once(project: Project) ->
 
 
 def test_a_step_too_large_is_refused_and_reaches_nobody(up: Project) -> None:
-    """By an update, however often, and by a preview: the route in the cluster stays as it was. What the message says to do passes."""
+    """By an update, however often, and by a preview: the route in the cluster stays as it was. What the message says
+    to do passes.
+    """
     jump = ("canary: {v2: 5}", "canary: {v2: 60}")
     message = (
-        "backend: v2 would go from 5 % to 60 %, which is 55 points more; at most 25 points at a time: leave v1 stable and go in steps,"
+        "backend: v2 would go from 5 % to 60 %, which is 55 points more; at most 25 points at a time: leave v1 "
+        "stable and go in steps,"
         " weir set backend v2=30 --stack prod first"
     )
     assert message in pulumi(up, "up --yes --skip-preview", jump, code=1)
@@ -131,11 +148,15 @@ def test_a_route_around_the_canary_is_refused(up: Project) -> None:
     before = "      timeout: 10s"
     everybody = (before, f'      routes: [{{name: all, match: [{{uri: {{regex: ".*"}}}}], stable: v2}}]\n{before}')
     message = (
-        "backend: v2 would go from 5 % to 100 % of the requests that route all takes and route default took before, which is 95 points more"
+        "backend: v2 would go from 5 % to 100 % of the requests that route all takes and route default took before, "
+        "which is 95 points more"
     )
     assert message in pulumi(up, "up --yes --skip-preview", everybody, code=1)
     assert weights(up) == {"v1": 95, "v2": 5}
-    testers = (before, f"      routes: [{{name: beta, match: [{{headers: {{x-user: {{exact: beta}}}}}}], stable: v2}}]\n{before}")
+    testers = (
+        before,
+        f"      routes: [{{name: beta, match: [{{headers: {{x-user: {{exact: beta}}}}}}], stable: v2}}]\n{before}",
+    )
     assert PASSED in pulumi(up, "preview", testers)
 
 
@@ -147,7 +168,9 @@ def test_promotion_is_a_step_and_an_abort_is_none(up: Project) -> None:
 
 
 def test_a_release_asks_the_pack_as_well(up: Project) -> None:
-    """Where the stack says so, as production does: what a pull request may not do, `weir set` does not; the cluster and the file stay as they were."""
+    """Where the stack says so, as production does: what a pull request may not do, `weir set` does not; the cluster
+    and the file stay as they were.
+    """
     written(up, "prod")
     file = up.directory / "Pulumi.prod.yaml"
     before = file.read_text()
@@ -171,7 +194,9 @@ def test_a_release_asks_the_pack_as_well(up: Project) -> None:
 
 def test_the_rules_take_their_config_from_a_file(up: Project) -> None:
     """Another number of points lets the step pass, and another number of pods refuses it."""
-    (up.directory / "policy.json").write_text(json.dumps({"canary-step": {"maxPoints": 55}, "replicas-for-share": {"minReplicas": 3}}))
+    (up.directory / "policy.json").write_text(
+        json.dumps({"canary-step": {"maxPoints": 55}, "replicas-for-share": {"minReplicas": 3}})
+    )
     said = pulumi(up, "preview --policy-pack-config policy.json", ("canary: {v2: 5}", "canary: {v2: 60}"), code=1)
     assert "canary-step" not in said
     assert "backend: v2 gets 60 % of the requests and has replicas: 2; above 20 % it needs at least 3" in said

@@ -6,7 +6,9 @@ from tests.live.harness import CHECKOUT, Project
 
 
 def test_quickstart_shows_measured_traffic_and_what_to_try_next(lab: Project) -> None:
-    """It ends with the measured split and three commands; again it finds nothing to change; the stack file stays as it was."""
+    """It ends with the measured split and three commands; again it finds nothing to change; the stack file stays as it
+    was.
+    """
     file = lab.directory / "Pulumi.dev.yaml"
     written = (CHECKOUT / "Pulumi.dev.yaml").read_text()
     file.write_text(written)

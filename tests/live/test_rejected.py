@@ -41,13 +41,17 @@ def test_no_proxy_rejects_what_weir_calls_sound(proxies: Proxies) -> None:
     blamed: list[str] = []
     for number in range(0, DRAWN, _BATCH):
         drawn = _drawn(SEED * DRAWN + number)
-        blamed += [f"{rejection}\n{_shortened(drawn.get(name, name))}" for name, rejection in culprits(drawn, proxies).items()]
+        blamed += [
+            f"{rejection}\n{_shortened(drawn.get(name, name))}" for name, rejection in culprits(drawn, proxies).items()
+        ]
     assert not blamed, f"{len(blamed)} of {DRAWN} configs (WEIR_SEED={SEED}):\n" + "\n\n".join(blamed)
 
 
 @pytest.mark.timeout(1800)
 def test_the_draws_find_what_weir_does_not_refuse(proxies: Proxies, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They have the power to: without weir's rule for redirects, the same draws bring some that Envoy rejects, and these alone are blamed."""
+    """They have the power to: without weir's rule for redirects, the same draws bring some that Envoy rejects, and
+    these alone are blamed.
+    """
     monkeypatch.setattr(numbers, "REDIRECT_CODES", range(300, 400))
     found: dict[str, Rejection] = {}
     for number in range(0, 2 * DRAWN, _BATCH):
@@ -63,7 +67,9 @@ def test_the_draws_find_what_weir_does_not_refuse(proxies: Proxies, monkeypatch:
 
 def _with_redirect(made: list[Manifest]) -> None:
     [route] = [each for each in made if each["kind"] == "VirtualService"]
-    route["spec"]["http"].insert(0, {"name": "old", "match": [{"uri": {"prefix": "/old"}}], "redirect": {"uri": "/", "redirectCode": 305}})
+    route["spec"]["http"].insert(
+        0, {"name": "old", "match": [{"uri": {"prefix": "/old"}}], "redirect": {"uri": "/", "redirectCode": 305}}
+    )
 
 
 def _with_ring(made: list[Manifest]) -> None:
@@ -79,7 +85,10 @@ def _with_port(made: list[Manifest]) -> None:
 
 def _with_no_name(made: list[Manifest]) -> None:
     [route] = [each for each in made if each["kind"] == "VirtualService"]
-    route["spec"]["http"][0]["corsPolicy"] = {"allowOrigins": [{"exact": "https://a.b"}], "allowHeaders": [":authority"]}
+    route["spec"]["http"][0]["corsPolicy"] = {
+        "allowOrigins": [{"exact": "https://a.b"}],
+        "allowHeaders": [":authority"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -91,7 +100,9 @@ def _with_no_name(made: list[Manifest]) -> None:
         (_with_no_name, "object", "is not a valid header name"),
     ],
 )
-def test_what_is_rejected_is_seen(proxies: Proxies, spoil: Callable[[list[Manifest]], None], kind: str, reason: str) -> None:
+def test_what_is_rejected_is_seen(
+    proxies: Proxies, spoil: Callable[[list[Manifest]], None], kind: str, reason: str
+) -> None:
     """The judge is not blind: it says who rejects what and why, and has nothing against the same objects unspoilt."""
     made = objects({"sound": _SOUND})
     assert proxies.rejections(made) == []
@@ -102,9 +113,12 @@ def test_what_is_rejected_is_seen(proxies: Proxies, spoil: Callable[[list[Manife
 
 
 def test_what_else_runs_beside_the_proxies_is_no_rejection(proxies: Proxies) -> None:
-    """A gateway may listen at any port, those of etcd, the API server and istiod too: the judge's own are in its way nowhere."""
+    """A gateway may listen at any port, those of etcd, the API server and istiod too: the judge's own are in its way
+    nowhere.
+    """
     servers = [
-        {"port": {"number": port, "name": f"http-{port}", "protocol": "HTTP"}, "hosts": ["*"]} for port in (2379, 6443, 15010, 40758)
+        {"port": {"number": port, "name": f"http-{port}", "protocol": "HTTP"}, "hosts": ["*"]}
+        for port in (2379, 6443, 15010, 40758)
     ]
     made = objects({"sound": {**_SOUND, "gateways": {"edge": {"selector": GATEWAY_LABELS, "servers": servers}}}})
     assert proxies.rejections(made) == []
@@ -113,7 +127,9 @@ def test_what_else_runs_beside_the_proxies_is_no_rejection(proxies: Proxies) -> 
 def test_envoy_knows_every_variable_that_weir_lets_pass(proxies: Proxies) -> None:
     """Each of them in a header of its own, with arguments where it needs some."""
     arguments = {"METADATA": "ROUTE:a:b", "COMMON_DURATION": "DS_RX_BEG:DS_TX_END"}
-    values = [f"%{name}({arguments.get(name, 'a')})%" if name in variables.NEEDED else f"%{name}%" for name in variables.NAMES]
+    values = [
+        f"%{name}({arguments.get(name, 'a')})%" if name in variables.NEEDED else f"%{name}%" for name in variables.NAMES
+    ]
     written = {f"x-{number}": value for number, value in enumerate(values)}
     service = {**_SOUND["services"]["web"], "headers": {"request": {"set": written}}}
     assert proxies.rejections(objects({"sound": {**_SOUND, "services": {"web": service}}})) == []

@@ -1,7 +1,8 @@
-"""What proxies reject is not done: the update fails with Envoy's reason, and the rule is as it was. Seen at the real Envoys of the lab.
+"""What proxies reject is not done: the update fails with Envoy's reason, and the rule is as it was. Seen at the real
+Envoys of the lab.
 
-weir refuses itself whatever it knows that Envoy refuses. What it cannot know stands in for the rest here: an EnvoyFilter, as a mesh's administrator
-writes one, that spoils routes and clusters of certain names.
+weir refuses itself whatever it knows that Envoy refuses. What it cannot know stands in for the rest here: an
+EnvoyFilter, as a mesh's administrator writes one, that spoils routes and clusters of certain names.
 """
 
 from __future__ import annotations
@@ -24,21 +25,35 @@ def config(
     *, share: int = 20, routes: tuple[dict[str, Any], ...] = (), versions: tuple[str, ...] = ("v1", "v2"), **more: Any
 ) -> dict[str, Any]:
     """The stack with this share for v2."""
-    service = {**backend("v1", {"v2": share} if share else {}, **{name: {} for name in versions}), "routes": list(routes)}
+    service = {
+        **backend("v1", {"v2": share} if share else {}, **{name: {} for name in versions}),
+        "routes": list(routes),
+    }
     top = {name: more.pop(name) for name in ("force",) if name in more}
     return {"services": {"backend": service, **more}, "clients": CLIENTS, **top}
 
 
 def spoiling(namespace: str) -> dict[str, Any]:
-    """Makes routes named poison, and clusters of a subset v3, what Envoy's own API forbids (HTTP_HEADER_VALUE; a time-out above 0)."""
+    """Makes routes named poison, and clusters of a subset v3, what Envoy's own API forbids (HTTP_HEADER_VALUE; a
+    time-out above 0).
+    """
     route = {"context": "SIDECAR_OUTBOUND", "routeConfiguration": {"vhost": {"route": {"name": "poison"}}}}
     cluster = {"context": "SIDECAR_OUTBOUND", "cluster": {"subset": "v3"}}
     patches = [
-        {"applyTo": "HTTP_ROUTE", "match": route, "patch": {"operation": "MERGE", "value": {"route": {"host_rewrite_literal": "a\nb"}}}},
+        {
+            "applyTo": "HTTP_ROUTE",
+            "match": route,
+            "patch": {"operation": "MERGE", "value": {"route": {"host_rewrite_literal": "a\nb"}}},
+        },
         {"applyTo": "CLUSTER", "match": cluster, "patch": {"operation": "MERGE", "value": {"connect_timeout": "0s"}}},
     ]
     metadata = {"name": "spoiling", "namespace": namespace}
-    return {"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": {"configPatches": patches}}
+    return {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": metadata,
+        "spec": {"configPatches": patches},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +74,15 @@ def route(scene: Scene, name: str = "backend") -> dict[str, Any]:
 def rejecting(scene: Scene) -> list[str]:
     """The proxies that reject something, in istiod's own account."""
     listed = json.loads(scene.run("kubectl exec -n istio-system deploy/istiod -- curl -s localhost:15014/debug/syncz"))
-    return [proxy["proxy"] for proxy in listed if any(kind.get("lastError") for kind in proxy.get("resources", {}).values())]
+    return [
+        proxy["proxy"] for proxy in listed if any(kind.get("lastError") for kind in proxy.get("resources", {}).values())
+    ]
 
 
 def test_a_route_that_proxies_reject_is_put_back(scene: Scene) -> None:
-    """It names service, route and reason; the split moves with the next update that is right, and nobody rejects anything any more."""
+    """It names service, route and reason; the split moves with the next update that is right, and nobody rejects
+    anything any more.
+    """
     before = route(scene)
     scene.write(config(share=30, routes=(POISON,)))
     failed = scene.pulumi("up --yes --skip-preview")
@@ -79,7 +98,10 @@ def test_a_route_that_proxies_reject_is_put_back(scene: Scene) -> None:
     assert again.code != 0, again.said
     assert "is not as the last update wrote it" in again.said
     scene.up(config(share=30))
-    assert {each["destination"]["subset"]: each["weight"] for each in route(scene)["http"][-1]["route"]} == {"v1": 70, "v2": 30}
+    assert {each["destination"]["subset"]: each["weight"] for each in route(scene)["http"][-1]["route"]} == {
+        "v1": 70,
+        "v2": 30,
+    }
     scene.assert_converged()
 
 
@@ -113,7 +135,9 @@ def test_a_version_whose_rule_proxies_reject_gets_nothing(scene: Scene) -> None:
 
 
 def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: Scene) -> None:
-    """An old redirect of another team spoils the routes of a whole port: the update says so within seconds, and `weir:force` goes on."""
+    """An old redirect of another team spoils the routes of a whole port: the update says so within seconds, and
+    `weir:force` goes on.
+    """
     rule = {"hosts": ["old.example.com"], "http": [{"name": "old", "redirect": {"uri": "/new", "redirectCode": 305}}]}
     metadata = {"name": "old", "namespace": "default"}
     scene.apply({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": rule})
@@ -144,7 +168,9 @@ def test_a_service_that_no_proxy_uses_is_said_to_have_none(scene: Scene) -> None
 
 
 def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: Scene) -> None:
-    """A proxy stands still: the update fails, and so does the next one, which changes nothing; once it goes on, so do updates."""
+    """A proxy stands still: the update fails, and so does the next one, which changes nothing; once it goes on, so do
+    updates.
+    """
     scene.up(config(), "--skip-preview")
     envoy = "exec deploy/frontend -c istio-proxy -- sh -c 'kill -{} $(pidof envoy)'"
     scene.kubectl(envoy.format("STOP"))

@@ -83,7 +83,9 @@ def test_a_process_that_makes_several_changes(stack: Project, changes: Changes) 
 
 @pytest.mark.parametrize("what", ["the provider is killed", "Ctrl-C", "weir is killed"])
 def test_what_ends_a_change_of_several_leaves_nothing_half_done(stack: Project, changes: Changes, what: str) -> None:
-    """In the middle of an update through the provider that is kept: what is said is so, and the next change is whole."""
+    """In the middle of an update through the provider that is kept: what is said is so, and
+    the next change is whole.
+    """
     assert changes.make(21), changes.said
     assert changes.make(24), changes.said
     (provider,) = changes.providers()
@@ -122,7 +124,9 @@ def test_a_canary_becomes_stable_and_another_is_taken_back(stack: Project) -> No
 
 
 def test_nothing_happens_without_a_yes(stack: Project) -> None:
-    """Without a terminal to ask, and for a version that does not exist, the stack file and the cluster stay as they are."""
+    """Without a terminal to ask, and for a version that does not exist, the stack file and the cluster stay as they
+    are.
+    """
     before = (stack.directory / FILE).read_text()
     assert "no terminal to ask on" in weir(stack, "set backend v1=20", code=2)
     assert "backend has no version v9 (versions: v1, v2)" in weir(stack, "set backend v9=20 --yes", code=2)
@@ -130,7 +134,9 @@ def test_nothing_happens_without_a_yes(stack: Project) -> None:
 
 
 def test_a_pull_request_only_edits(stack: Project, tmp_path: Path) -> None:
-    """--no-apply changes the file; diff says what an update would do, also of a saved preview; status shows both sides."""
+    """--no-apply changes the file; diff says what an update would do, also of a saved preview; status shows both
+    sides.
+    """
     weir(stack, "set backend v1=25 --no-apply")
     line = "backend: v1 0 % → 25 % (v2 100 % → 75 %)"
     assert line in weir(stack, "diff")
@@ -139,7 +145,8 @@ def test_a_pull_request_only_edits(stack: Project, tmp_path: Path) -> None:
     assert line in weir(stack, f"diff --preview {preview} --format markdown")
     status = json.loads(stack.run(f"weir status --json --stack {STACK}").stdout)["services"][0]
     shares = {
-        version["name"]: (version["configuredPercent"], version["livePercent"], version["readyPods"]) for version in status["versions"]
+        version["name"]: (version["configuredPercent"], version["livePercent"], version["readyPods"])
+        for version in status["versions"]
     }
     assert shares == {"v1": (25.0, 0.0, 1), "v2": (75.0, 100.0, 1)}
     weir(stack, "abort backend --no-apply")
@@ -158,7 +165,9 @@ def test_every_screen_fits_its_terminal(stack: Project, columns: int) -> None:
         "check": ["sound; 1 service, 2 versions, 1 client"],
         "drill --help": ["--match HEADER=VALUE", "--clean"],
     }.items():
-        terminal = Terminal(f"weir {command}{'' if 'help' in command else f' --stack {STACK}'}", columns, stack.directory, environment)
+        terminal = Terminal(
+            f"weir {command}{'' if 'help' in command else f' --stack {STACK}'}", columns, stack.directory, environment
+        )
         assert terminal.end() == 0, terminal.text()
         shown = terminal.text()
         assert all(text in " ".join(shown.split()) for text in texts), shown
@@ -179,7 +188,9 @@ def test_every_screen_fits_its_terminal(stack: Project, columns: int) -> None:
 
 
 def test_the_selected_stack_is_meant(stack: Project) -> None:
-    """As for pulumi: what `pulumi stack select` has selected, before it PULUMI_STACK, before that --stack; each report names it."""
+    """As for pulumi: what `pulumi stack select` has selected, before it PULUMI_STACK, before that --stack; each report
+    names it.
+    """
     try:
         for setup, option, named in (
             (f"pulumi stack select {STACK}", "", STACK),
@@ -194,7 +205,9 @@ def test_the_selected_stack_is_meant(stack: Project) -> None:
 
 
 def test_an_edit_by_hand_is_shown_refused_and_undone(stack: Project) -> None:
-    """Somebody adds a timeout with kubectl: status says so, set refuses with the editor's name, and a refresh puts it back."""
+    """Somebody adds a timeout with kubectl: status says so, set refuses with the editor's name, and a refresh puts it
+    back.
+    """
     patch = '[{"op": "add", "path": "/spec/http/0/timeout", "value": "5s"}]'
     stack.run(f"kubectl patch virtualservice backend -n {STACK} --type=json -p '{patch}'")
     assert "timeout removed: 5 s" in weir(stack, "status")

@@ -1,4 +1,6 @@
-"""A lab of a test's own, side by side with others: gone without a trace whatever was killed; clear words when it cannot be."""
+"""A lab of a test's own, side by side with others: gone without a trace whatever was killed; clear words when it
+cannot be.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from tests.live.shared import project_of, tools
 def left_of(project: Project) -> dict[str, object]:
     """What is on the machine of the project's lab, and what any lab could have changed there.
 
-    Every process of a lab, pods included, is in its cgroup; mounts and named network namespaces are the whole machine's.
+    Every process of a lab, pods included, is in its cgroup; mounts and named network namespaces are the whole
+    machine's.
     """
     paths = LabPaths(project.directory)
     members = []
@@ -148,7 +151,8 @@ def test_a_process_that_dies_at_the_start_fails_at_once_with_its_log(second: Pro
     before = left_of(second)
     broken = second.directory / "broken-etcd"
     broken.write_text(
-        '#!/bin/sh\n[ "$1" = --version ] && echo etcd Version: 3.6.16 && exit 0\necho the disk of etcd is on fire >&2\nexit 7\n'
+        '#!/bin/sh\n[ "$1" = --version ] && echo etcd Version: 3.6.16 && exit 0\necho the disk of etcd is on fire '
+        ">&2\nexit 7\n"
     )
     broken.chmod(0o755)
     failed = second.weir("lab up", check=False, env={"WEIR_TOOL_ETCD": str(broken)})
@@ -166,7 +170,9 @@ def test_ctrl_c_during_the_start_leaves_no_mess(second: Project) -> None:
     process = subprocess.Popen([".venv/bin/weir", "lab", "up"], cwd=second.directory, stderr=subprocess.PIPE, text=True)
     try:
         until(
-            lambda: paths.node_state.exists() and json.loads(paths.node_state.read_text())["etcd"]["state"] == "ready", 60, "etcd is ready"
+            lambda: paths.node_state.exists() and json.loads(paths.node_state.read_text())["etcd"]["state"] == "ready",
+            60,
+            "etcd is ready",
         )
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=COMMAND_SECONDS)

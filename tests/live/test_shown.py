@@ -1,8 +1,9 @@
-"""What was applied is what was shown: sequences of releases, edits of the stack file, kills, looks, updates and drills, drawn at random.
+"""What was applied is what was shown: sequences of releases, edits of the stack file, kills, looks, updates and
+drills, drawn at random.
 
-The truth is the cluster's own objects and the lines that a command printed. After every step each object is what it was before, but for the
-VirtualServices that the command spoke of; and these have moved from the shares on the left of its arrows to those on the right.
-WEIR_SOAK=1 draws more, WEIR_STEPS so many; WEIR_SEED names a sequence to draw again.
+The truth is the cluster's own objects and the lines that a command printed. After every step each object is what it
+was before, but for the VirtualServices that the command spoke of; and these have moved from the shares on the left of
+its arrows to those on the right. WEIR_SOAK=1 draws more, WEIR_STEPS so many; WEIR_SEED names a sequence to draw again.
 """
 
 from __future__ import annotations
@@ -67,17 +68,30 @@ class Sequence:
     def call(self, arguments: str) -> tuple[int, str]:
         """A weir command's exit code and what it printed."""
         done = subprocess.run(
-            ["weir", *arguments.split(), "--stack", STACK], cwd=self.shell.project.directory, env=dict(self.shell.environment),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            ["weir", *arguments.split(), "--stack", STACK],
+            cwd=self.shell.project.directory,
+            env=dict(self.shell.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         return done.returncode, done.stdout
 
     def killed(self, arguments: str, after: float) -> str:
         """What the command printed until it, and all that it started, was killed."""
         process = subprocess.Popen(
-            ["weir", *arguments.split(), "--stack", STACK], cwd=self.shell.project.directory, env=dict(self.shell.environment),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            ["weir", *arguments.split(), "--stack", STACK],
+            cwd=self.shell.project.directory,
+            env=dict(self.shell.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         time.sleep(after)
         os.killpg(process.pid, signal.SIGKILL)
         said, _ = process.communicate()
@@ -90,7 +104,9 @@ class Sequence:
         settings = content["config"]["weir:services"][self.draw.choice(SERVICES)]
         match self.draw.randrange(4):
             case 0:
-                settings.setdefault("canary", {})["v2" if settings["stable"] == "v1" else "v1"] = self.draw.randrange(100)
+                settings.setdefault("canary", {})["v2" if settings["stable"] == "v1" else "v1"] = self.draw.randrange(
+                    100
+                )
             case 1:
                 settings["versions"]["v2"]["args"] = [f"-text={self.draw.randrange(1000)} v2"]
             case 2:
@@ -109,9 +125,11 @@ def shares(spec: Mapping[str, Any]) -> dict[str, float]:
     """Percent of each version, of the default route."""
     entries = spec["http"][-1]["route"]
     total = sum(entry.get("weight", 0) for entry in entries) or 1
-    return {entry["destination"]["subset"]: round(100 * entry.get("weight", 0) / total, 4) for entry in entries} if len(entries) > 1 else {
-        entries[0]["destination"]["subset"]: 100.0
-    }  # fmt: skip
+    return (
+        {entry["destination"]["subset"]: round(100 * entry.get("weight", 0) / total, 4) for entry in entries}
+        if len(entries) > 1
+        else {entries[0]["destination"]["subset"]: 100.0}
+    )
 
 
 def but(objects: Objects, name: str) -> Objects:
@@ -124,7 +142,9 @@ def follows(before: Objects, after: Objects, name: str, said: str) -> bool:
     moved = {version: (float(old), float(new)) for line in told[:1] for version, old, new in _MOVES.findall(line)}
     old, new = (shares(objects["VirtualService", name]) for objects in (before, after))
     here = {version: (old.get(version, 0.0), new.get(version, 0.0)) for version in {*old, *new}}
-    return {version: both for version, both in here.items() if both[0] != both[1]} == moved and but(after, name) == but(before, name)
+    return {version: both for version, both in here.items() if both[0] != both[1]} == moved and but(after, name) == but(
+        before, name
+    )
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +153,9 @@ def sequence(lab: Project) -> Iterator[Sequence]:
     print(f"WEIR_SEED={seed}")
     made = Sequence(Shell(lab, shell_environment(lab)), random.Random(seed))
     clients = {"frontend": {"image": "curlimages/curl:latest"}}
-    made.shell.write_stack(STACK, {"namespace": STACK, "services": {name: service(name) for name in SERVICES}, "clients": clients})
+    made.shell.write_stack(
+        STACK, {"namespace": STACK, "services": {name: service(name) for name in SERVICES}, "clients": clients}
+    )
     made.shell.run(f"pulumi stack init {STACK} --no-select && pulumi up --yes --skip-preview --stack {STACK}")
     try:
         yield made
@@ -149,7 +171,9 @@ def step(run: Sequence) -> None:
     # Nothing is asked about a share that stands already.
     stands = shares(before["VirtualService", name]).get(run.canary(name), 0.0)
     move = f"set {name} {run.canary(name)}={run.draw.choice([share for share in range(100) if share != stands])}"
-    kind = run.draw.choice(("look", "look", "edit", "edit", "set", "set", "set", "abort", "kill", "kill", "no", "meanwhile", "up", "drill"))
+    kind = run.draw.choice(
+        ("look", "look", "edit", "edit", "set", "set", "set", "abort", "kill", "kill", "no", "meanwhile", "up", "drill")
+    )
     run.done.append(f"{kind} {move}")
     print(run.done[-1], flush=True)
     if kind == "look":

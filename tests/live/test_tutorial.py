@@ -1,7 +1,7 @@
 """The tutorial through real Envoys: each step is a change of stack config followed by a plain `pulumi up`.
 
-False alarms: each statistical check here fails by chance at most once in a million runs (exact binomial regions); with the dozen
-checks below that is under 2 in 100,000 for the whole suite.
+False alarms: each statistical check here fails by chance at most once in a million runs (exact binomial regions); with
+the dozen checks below that is under 2 in 100,000 for the whole suite.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def set_traffic(lab: Project, canary: float, delay: bool = False) -> None:
     lab.run(f"pulumi config set --path '{CANARY}' {canary}")
     lab.run(f"pulumi config rm --path '{FAULT}'", check=False)
     if delay:
-        lab.run(f"pulumi config set --path '{FAULT}.delay.percentage' 50 && pulumi config set --path '{FAULT}.delay.fixedDelay' 3s")
+        lab.run(
+            f"pulumi config set --path '{FAULT}.delay.percentage' 50 && pulumi config set --path "
+            f"'{FAULT}.delay.fixedDelay' 3s"
+        )
     lab.run("pulumi up --yes")
     lab.run("pulumi preview --expect-no-changes")
 
@@ -94,7 +97,9 @@ def test_3_canary_of_100_percent(stack: Project) -> None:
 
 
 def test_4_half_of_the_requests_wait_for_three_seconds(stack: Project) -> None:
-    """Of 200 requests side by side the delayed share is within the bound, each delayed one takes 3 s or more, each other under 1 s."""
+    """Of 200 requests side by side the delayed share is within the bound, each delayed one takes 3 s or more, each
+    other under 1 s.
+    """
     set_traffic(stack, 20, delay=True)
     assert verdict(stack)["ok"]
     timed = stack.run(
@@ -139,9 +144,12 @@ def test_6_a_refresh_finds_no_drift(stack: Project) -> None:
 
 
 def test_a_broken_image_says_so_in_time_and_the_next_update_goes_on(stack: Project) -> None:
-    """An image that cannot be had fails the update within readyTimeout, names the pod's own reason, and leaves traffic as it was."""
+    """An image that cannot be had fails the update within readyTimeout, names the pod's own reason, and leaves traffic
+    as it was.
+    """
     stack.run(
-        "pulumi config set weir:readyTimeout 8s && pulumi config set --path 'weir:services.backend.versions.v2.image' nowhere.invalid/none:1"
+        "pulumi config set weir:readyTimeout 8s && pulumi config set --path "
+        "'weir:services.backend.versions.v2.image' nowhere.invalid/none:1"
     )
     failed = stack.run("pulumi up --yes", check=False)
     assert failed.returncode != 0
@@ -155,11 +163,14 @@ def test_a_broken_image_says_so_in_time_and_the_next_update_goes_on(stack: Proje
 
 
 def test_bad_config_touches_nothing(stack: Project) -> None:
-    """A canary over 100 % and an unknown version end `pulumi up` with weir's lines, no traceback, and no resource changed."""
+    """A canary over 100 % and an unknown version end `pulumi up` with weir's lines, no traceback, and no resource
+    changed.
+    """
     before = stack.run("kubectl get virtualservice,destinationrule,deployment -o yaml").stdout
     stack.run("pulumi config set --path 'weir:services.backend.canary.v9' 90")
     failed = stack.run("pulumi up --yes", check=False)
-    # The shell to fix it in is to be had, with a word of what is wrong; in the one after that kubectl stands in the namespace again.
+    # The shell to fix it in is to be had, with a word of what is wrong; in the one after that kubectl stands in the
+    # namespace again.
     fixing = "pulumi config rm --path 'weir:services.backend.canary.v9'"
     fixed = stack.run(f'settings="$(weir env)" && eval "$settings" && {fixing} && weir env > /dev/null')
     assert "Pulumi.dev.yaml is not sound" in fixed.stderr
@@ -176,7 +187,10 @@ def test_the_validating_webhook_refuses_what_istio_refuses(stack: Project) -> No
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
         "metadata": {"name": "bad"},
-        "spec": {"hosts": ["x"], "http": [{"route": [{"destination": {"host": "a"}, "weight": -5}, {"destination": {"host": "b"}}]}]},
+        "spec": {
+            "hosts": ["x"],
+            "http": [{"route": [{"destination": {"host": "a"}, "weight": -5}, {"destination": {"host": "b"}}]}],
+        },
     }
     refused = stack.run(f"echo '{json.dumps(bad)}' | kubectl apply --dry-run=server -f -", check=False)
     assert refused.returncode != 0
@@ -190,7 +204,9 @@ def at_once(stack: Project, *commands: str) -> None:
 
 
 def test_8_ephemeral_stacks_do_not_touch_each_other(stack: Project) -> None:
-    """Two stacks of one config, side by side: own namespaces, and the change of one leaves the other's traffic alone."""
+    """Two stacks of one config, side by side: own namespaces, and the change of one leaves the
+    other's traffic alone.
+    """
     names = ("pr1", "pr2")
     text = (stack.directory / "Pulumi.dev.yaml").read_text()
     for name in names:

@@ -1,6 +1,8 @@
-"""The steps of the workflows, run as GitHub runs them: a pull request and its comment, a merge, drift, and drills that outlived their time.
+"""The steps of the workflows, run as GitHub runs them: a pull request and its comment, a merge, drift, and drills that
+outlived their time.
 
-False alarms: `up.sh` measures by `weir verify`, which fails by chance once in a million runs; here it does so six times.
+False alarms: `up.sh` measures by `weir verify`, which fails by chance once in a million runs; here it does so six
+times.
 """
 
 from __future__ import annotations
@@ -73,7 +75,11 @@ def runner(lab: Project, github: GitHub) -> Iterator[Runner]:
     environment = shell_environment(lab)
     summary = github.directory / "summary"
     summary.touch()
-    given = {**github.environment, "GITHUB_STEP_SUMMARY": str(summary), "PATH": f"{github.directory}:{environment['PATH']}"}
+    given = {
+        **github.environment,
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "PATH": f"{github.directory}:{environment['PATH']}",
+    }
     with stack_like_dev(lab, STACK):
         yield Runner(lab, {**environment, **given})
 
@@ -121,7 +127,9 @@ def test_a_pull_request_gets_one_comment(runner: Runner, github: GitHub) -> None
 
 
 def test_a_merge_is_applied_and_measured(cluster: Runner, github: GitHub) -> None:
-    """The comment says what changes, the update brings it, requests are sent and counted, and the page of the run has the table."""
+    """The comment says what changes, the update brings it, requests are sent and counted, and the page of the run has
+    the table.
+    """
     cluster.edit("canary: {v2: 20}", "canary: {v2: 45}")
     cluster.step(f"preview.sh {STACK} previews")
     cluster.step(f"comment.sh previews {STACK}")
@@ -159,15 +167,33 @@ def test_traffic_that_is_not_as_configured_fails_the_deploy(branch: Runner) -> N
 
 
 def test_an_update_waits_for_another(up: Runner) -> None:
-    """While somebody else holds the stack's lock it waits, and goes on once that is gone; a lock that stays is named with the way out."""
-    lock = up.project.directory / ".weir" / "state" / ".pulumi" / "locks" / "organization" / "weir" / STACK / "another.json"
+    """While somebody else holds the stack's lock it waits, and goes on once that is gone; a lock that stays is named
+    with the way out.
+    """
+    lock = (
+        up.project.directory
+        / ".weir"
+        / "state"
+        / ".pulumi"
+        / "locks"
+        / "organization"
+        / "weir"
+        / STACK
+        / "another.json"
+    )
     lock.parent.mkdir(parents=True, exist_ok=True)
-    lock.write_text(json.dumps({"pid": 1, "username": "somebody", "hostname": "elsewhere", "timestamp": datetime.now(UTC).isoformat()}))
+    lock.write_text(
+        json.dumps(
+            {"pid": 1, "username": "somebody", "hostname": "elsewhere", "timestamp": datetime.now(UTC).isoformat()}
+        )
+    )
     said = up.step(f"up.sh {STACK}", code=1, WEIR_CI_WAIT="0")
     assert f"pulumi cancel --stack {STACK}" in said
 
     command = ["bash", "-c", f"{CI}/up.sh {STACK} 2>&1"]
-    process = subprocess.Popen(command, cwd=up.project.directory, env={**up.environment, **EMPTY}, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=up.project.directory, env={**up.environment, **EMPTY}, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout
     told = []
     for line in process.stdout:
@@ -179,7 +205,9 @@ def test_an_update_waits_for_another(up: Runner) -> None:
 
 
 def test_drift_is_said_in_words(cluster: Runner) -> None:
-    """Nothing while all is as it should be; then somebody edits a route, scales a version, removes its subset, and each is told."""
+    """Nothing while all is as it should be; then somebody edits a route, scales a version, removes its subset, and
+    each is told.
+    """
     assert cluster.step(f"drift.sh {STACK}") == f"stack {STACK}: the cluster is what {FILE} says\n"
     cluster.run(f"kubectl patch virtualservice backend -n {STACK} --type=json -p '{TIMEOUT}'")
     said = cluster.step(f"drift.sh {STACK}", code=3)
@@ -188,14 +216,17 @@ def test_drift_is_said_in_words(cluster: Runner) -> None:
     assert "backend: timeout removed: 5 s" in cluster.summary
 
     cluster.run(
-        f"kubectl delete destinationrule backend-v2 -n {STACK} && kubectl label deployment frontend -n {STACK} team=shop app.kubernetes.io/managed-by-"
+        f"kubectl delete destinationrule backend-v2 -n {STACK} && kubectl label deployment frontend -n {STACK} "
+        "team=shop app.kubernetes.io/managed-by-"
     )
     said = cluster.step(f"drift.sh {STACK}", code=3)
     assert "backend: new version v2" in said
 
 
 def test_looking_needs_no_more_than_the_guide_says(branch: Runner) -> None:
-    """With the role in docs/guide/pull-requests.md, and nothing else, a preview and the drift check say all they have to."""
+    """With the role in docs/guide/pull-requests.md, and nothing else, a preview and the drift check say all they have
+    to.
+    """
     guide = (CHECKOUT / "docs" / "guide" / "pull-requests.md").read_text()
     role = YAML(typ="safe").load(guide.split("```yaml\n")[1].split("```")[0])
     name = role["metadata"]["name"]
@@ -207,7 +238,11 @@ def test_looking_needs_no_more_than_the_guide_says(branch: Runner) -> None:
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role["kind"], "name": name},
         "subjects": [subject],
     }
-    branch.apply(role, binding, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}})
+    branch.apply(
+        role,
+        binding,
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}},
+    )
     try:
         config = json.loads((branch.project.directory / ".weir" / "lab" / "kubeconfig").read_text())
         config["users"][0]["user"] = {"token": branch.run(f"kubectl create token {name} -n default").strip()}
@@ -229,7 +264,10 @@ def test_looking_needs_no_more_than_the_guide_says(branch: Runner) -> None:
 
 def drilled(runner: Runner, end: str) -> None:
     """A drill stands in the stack file."""
-    runner.edit("      stable: v1 ", f'      drill: {{delay: {{percentage: 50, fixedDelay: 50ms}}, until: "{end}"}}\n      stable: v1 ')
+    runner.edit(
+        "      stable: v1 ",
+        f'      drill: {{delay: {{percentage: 50, fixedDelay: 50ms}}, until: "{end}"}}\n      stable: v1 ',
+    )
 
 
 def drill(runner: Runner, end: str) -> None:
@@ -257,7 +295,9 @@ def test_a_drill_that_was_committed_is_taken_out(branch: Runner) -> None:
 
 @soak
 def test_a_drill_of_a_lost_machine_ends(branch: Runner) -> None:
-    """It stands in the cluster and not in the repository. Under way it is no drift and is let be; over, it is ended, and nothing else is applied by that."""
+    """It stands in the cluster and not in the repository. Under way it is no drift and is let be; over, it is ended,
+    and nothing else is applied by that.
+    """
     before = branch.file.read_text()
     drill(branch, soon(3600))
     assert "no fault has outlived its end" in branch.step(f"drills.sh {STACK}")
@@ -274,7 +314,10 @@ def test_a_drill_of_a_lost_machine_ends(branch: Runner) -> None:
     branch.file.write_text(before)
 
     assert "no fault has outlived its end" in branch.step(f"drills.sh {STACK}")
-    assert "fault" not in json.loads(branch.run(f"kubectl get virtualservice backend -n {STACK} -o json"))["spec"]["http"][0]
+    assert (
+        "fault"
+        not in json.loads(branch.run(f"kubectl get virtualservice backend -n {STACK} -o json"))["spec"]["http"][0]
+    )
 
 
 def test_a_backend_without_the_stack_says_what_to_do(up: Runner) -> None:

@@ -21,7 +21,10 @@ def test_its_configs_are_sound(tmp_path: Path) -> None:
     assert len(config.services) == 21
     assert {len(service.versions) for service in config.services.values()} == {configs.VERSIONS}
     assert warnings(config) == ()
-    assert any(service.routes and service.expose and service.traffic_policy and service.resources for service in config.services.values())
+    assert any(
+        service.routes and service.expose and service.traffic_policy and service.resources
+        for service in config.services.values()
+    )
     with pytest.raises(ConfigError) as refused:
         load(stackfile.read(configs.write(21, tmp_path / "bad.yaml", mistake=True)).config)
     assert len(refused.value.problems) == 1
@@ -71,8 +74,15 @@ def test_the_phases_of_an_update_are_those_of_the_last_one(tmp_path: Path) -> No
     write(spans(5000), spans(1000, written=False))
     found = phases(trace)
     assert found == {
-        "start": 0.01, "passphrase": 0.2, "plan": 0.01, "program": 0.03, "provider": 0.03, "resources": 0.32, "write": 0.05, "end": 0.05,
-    }  # fmt: skip
+        "start": 0.01,
+        "passphrase": 0.2,
+        "plan": 0.01,
+        "program": 0.03,
+        "provider": 0.03,
+        "resources": 0.32,
+        "write": 0.05,
+        "end": 0.05,
+    }
     assert sum(found.values()) == pytest.approx(0.7)
     write(spans(1000), spans(5000, written=False))
     with pytest.raises(BenchError, match=r"has no pulumirpc\.ResourceProvider/Update"):

@@ -1,4 +1,6 @@
-"""The scripts of the workflows, as far as they need no cluster: the comment, the kubeconfig, the check without secrets, the words."""
+"""The scripts of the workflows, as far as they need no cluster: the comment, the kubeconfig, the check without
+secrets, the words.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ from tests.github import BOT, GitHub
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / "scripts" / "ci"
 MARKER = "<!-- weir: preview of all stacks -->"
-CHANGED = "**`{stack}`**: `backend: v2 20 % → 50 % (v1 80 % → 50 %)`\n\n<details><summary>All changes</summary>\n\n{lines}\n\n</details>\n"
+CHANGED = (
+    "**`{stack}`**: `backend: v2 20 % → 50 % (v1 80 % → 50 %)`\n\n<details><summary>All "
+    "changes</summary>\n\n{lines}\n\n</details>\n"
+)
 
 
 def machine() -> dict[str, str]:
@@ -49,14 +54,25 @@ def commented(github: GitHub, words: Mapping[str, str], *stacks: str, code: int 
         (directory / f"{stack}.md").write_text(text)
     path = f"{github.directory}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     return run(
-        "comment.sh", "previews", *stacks, cwd=github.directory, code=code, environment={**github.environment, "PATH": path, **environment}
+        "comment.sh",
+        "previews",
+        *stacks,
+        cwd=github.directory,
+        code=code,
+        environment={**github.environment, "PATH": path, **environment},
     )
 
 
 def test_one_comment_is_written_and_then_updated(github: GitHub) -> None:
-    """The first run writes it, the second changes the same one: the words of each stack in order, the first line first, the marker last."""
-    commented(github, {"dev": "**dev**: traffic does not change", "prod": "**prod**: traffic does not change"}, "dev", "prod")
-    commented(github, {"dev": CHANGED.format(stack="dev", lines="- `backend`: …")}, "dev", "prod", COMMIT="0123456789abcdef")
+    """The first run writes it, the second changes the same one: the words of each stack in order, the first line
+    first, the marker last.
+    """
+    commented(
+        github, {"dev": "**dev**: traffic does not change", "prod": "**prod**: traffic does not change"}, "dev", "prod"
+    )
+    commented(
+        github, {"dev": CHANGED.format(stack="dev", lines="- `backend`: …")}, "dev", "prod", COMMIT="0123456789abcdef"
+    )
     [comment] = github.comments
     assert github.calls == [
         "GET repos/acme/shop/issues/7/comments",
@@ -85,9 +101,15 @@ def test_only_its_own_comment_is_updated(github: GitHub) -> None:
 
 
 def test_long_words_are_cut(github: GitHub) -> None:
-    """A comment stays under 60,000 characters; the short stack keeps all its words, the long ones whole lines, and nothing is left open."""
+    """A comment stays under 60,000 characters; the short stack keeps all its words, the long ones whole lines, and
+    nothing is left open.
+    """
     many = "\n".join(f"- `service-{number}: v2 20 % → 50 % (v1 80 % → 50 %)`" for number in range(2000))
-    why = "**`prod`**: no preview: `broken`\n\n<details><summary>Why</summary>\n\n" + "- ```a ``line` ```\n" * 5000 + "\n</details>\n"
+    why = (
+        "**`prod`**: no preview: `broken`\n\n<details><summary>Why</summary>\n\n"
+        + "- ```a ``line` ```\n" * 5000
+        + "\n</details>\n"
+    )
     words = {
         "dev": CHANGED.format(stack="dev", lines=many),
         "staging": CHANGED.format(stack="staging", lines="- `backend: all of it`"),
@@ -127,7 +149,11 @@ def project(tmp_path: Path) -> Path:
 
 def test_a_kubeconfig_goes_where_the_stack_file_says(project: Path) -> None:
     """For nobody else to read, known to the steps that follow, and never over one that is there."""
-    environment = {"KUBECONFIG_CONTENT": '{"kind": "Config"}', "RUNNER_TEMP": str(project / "temp"), "GITHUB_ENV": str(project / "env")}
+    environment = {
+        "KUBECONFIG_CONTENT": '{"kind": "Config"}',
+        "RUNNER_TEMP": str(project / "temp"),
+        "GITHUB_ENV": str(project / "env"),
+    }
     run("kubeconfig.sh", "dev", cwd=project, environment=environment)
     written = project / ".weir" / "lab" / "kubeconfig"
     assert json.loads(written.read_text()) == {"kind": "Config"}
@@ -139,16 +165,27 @@ def test_a_kubeconfig_goes_where_the_stack_file_says(project: Path) -> None:
 def test_a_kubeconfig_that_no_stack_file_names(project: Path) -> None:
     """It lies in the runner's own directory, and kubectl finds it by KUBECONFIG."""
     file = project / "Pulumi.dev.yaml"
-    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if "weir:kubeconfig" not in line))
-    environment = {"KUBECONFIG_CONTENT": "kind: Config", "RUNNER_TEMP": str(project / "temp"), "GITHUB_ENV": str(project / "env")}
+    file.write_text(
+        "".join(line for line in file.read_text().splitlines(keepends=True) if "weir:kubeconfig" not in line)
+    )
+    environment = {
+        "KUBECONFIG_CONTENT": "kind: Config",
+        "RUNNER_TEMP": str(project / "temp"),
+        "GITHUB_ENV": str(project / "env"),
+    }
     run("kubeconfig.sh", "dev", cwd=project, environment=environment)
     assert (project / "env").read_text() == f"KUBECONFIG={project / 'temp' / 'kubeconfig'}\n"
 
 
 def test_without_secrets_the_stack_files_are_checked(project: Path) -> None:
-    """On GitHub the reason stands on the page of the run; a file that is not sound fails the step, after all of them were looked at."""
+    """On GitHub the reason stands on the page of the run; a file that is not sound fails the step, after all of them
+    were looked at.
+    """
     said = run("check.sh", "dev", cwd=project, environment={"GITHUB_ACTIONS": "true"})
-    assert "::notice::There is no preview: GitHub gives the repository's secrets neither to a pull request from a fork" in said
+    assert (
+        "::notice::There is no preview: GitHub gives the repository's secrets neither to a pull request from a fork"
+        in said
+    )
     assert "sound" in said
     text = (project / "Pulumi.dev.yaml").read_text()
     (project / "Pulumi.bad.yaml").write_text(text.replace("canary: {v2: 20}", "canary: {v9: 20}"))
@@ -175,7 +212,13 @@ def test_nothing_that_others_wrote_is_a_command_to_the_runner(project: Path) -> 
     """A log has what pulumi, weir and stack files say; only what the scripts themselves say to the runner counts."""
     (project / "weir").write_text("#!/bin/sh\necho '::warning::weir'; echo '::set-env name=A::b' >&2; exit 2\n")
     (project / "weir").chmod(0o755)
-    log = run("check.sh", "dev", cwd=project, code=2, environment={"GITHUB_ACTIONS": "true", "PATH": f"{project}:{os.environ['PATH']}"})
+    log = run(
+        "check.sh",
+        "dev",
+        cwd=project,
+        code=2,
+        environment={"GITHUB_ACTIONS": "true", "PATH": f"{project}:{os.environ['PATH']}"},
+    )
     [said] = commands(log.replace("::warning::weir\n", ""))
     assert "::warning::weir" in log
     assert "::set-env" in log
@@ -185,7 +228,12 @@ def test_nothing_that_others_wrote_is_a_command_to_the_runner(project: Path) -> 
 def test_a_page_of_a_run_keeps_what_it_is_given_in_a_block(tmp_path: Path) -> None:
     """Three backticks in a line of it end nothing."""
     said = subprocess.run(
-        [sys.executable, str(CI / "words.py"), "fenced"], input="a\n```\n<img>\n", capture_output=True, text=True, check=True, cwd=tmp_path
+        [sys.executable, str(CI / "words.py"), "fenced"],
+        input="a\n```\n<img>\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
     )
     assert said.stdout == "````text\na\n```\n<img>\n````\n"
 
@@ -204,20 +252,29 @@ def test_a_wrong_call_is_told(project: Path, arguments: tuple[str, ...], message
 def words(command: str, *arguments: str, cwd: Path) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     command_line = [sys.executable, str(CI / "words.py"), command, *arguments]
-    done = subprocess.run(command_line, cwd=cwd, env={**machine(), "PATH": path}, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command_line, cwd=cwd, env={**machine(), "PATH": path}, capture_output=True, text=True, timeout=60, check=True
+    )
     return done.stdout
 
 
 def saved(directory: Path, diagnostics: list[dict[str, str]], events: list[dict[str, Any]] | None = None) -> None:
     """What pulumi leaves of a preview of the stack dev that changes nothing."""
-    (directory / "dev.json").write_text(json.dumps({"steps": [], "changeSummary": {"same": 20}, "diagnostics": diagnostics}))
+    (directory / "dev.json").write_text(
+        json.dumps({"steps": [], "changeSummary": {"same": 20}, "diagnostics": diagnostics})
+    )
     (directory / "dev.err").write_text("error: preview failed\n")
-    lines = [json.dumps({"sequence": 0, "policyLoadEvent": {}}), *(json.dumps({"policyEvent": event}) for event in events or [])]
+    lines = [
+        json.dumps({"sequence": 0, "policyLoadEvent": {}}),
+        *(json.dumps({"policyEvent": event}) for event in events or []),
+    ]
     (directory / "dev.events").write_text("\n".join(lines))
 
 
 def test_policies_and_warnings_stand_below_the_first_line(tmp_path: Path) -> None:
-    """What refuses is in the first line; each violation is there once, without the description that all of its policy share."""
+    """What refuses is in the first line; each violation is there once, without the description that all of its policy
+    share.
+    """
     step = {
         "policyName": "canary-step",
         "enforcementLevel": "mandatory",
@@ -225,7 +282,9 @@ def test_policies_and_warnings_stand_below_the_first_line(tmp_path: Path) -> Non
     }
     pause = {"policyName": "pause", "enforcementLevel": "advisory", "message": "wait a day"}
     saved(
-        tmp_path, [{"severity": "warning", "message": "warning: weir:services.backend.fault: switches retries off\n"}], [step, step, pause]
+        tmp_path,
+        [{"severity": "warning", "message": "warning: weir:services.backend.fault: switches retries off\n"}],
+        [step, step, pause],
     )
     lines = words("preview", "dev", "dev", "1", cwd=tmp_path).splitlines()
     assert lines == [
@@ -239,7 +298,10 @@ def test_policies_and_warnings_stand_below_the_first_line(tmp_path: Path) -> Non
 
 def test_a_failed_preview_says_why(tmp_path: Path) -> None:
     """The program's own words come first, that it ended is left out, and each line stands for itself."""
-    said = ["error: weir:services.a.canary.v9: no such version\n```\n", "error: an unhandled error occurred: program exited\n"]
+    said = [
+        "error: weir:services.a.canary.v9: no such version\n```\n",
+        "error: an unhandled error occurred: program exited\n",
+    ]
     saved(tmp_path, [{"severity": "error", "message": text} for text in said])
     lines = words("preview", "dev", "dev", "1", cwd=tmp_path).splitlines()
     assert lines[0] == "**`dev`**: no preview: `weir:services.a.canary.v9: no such version`"
@@ -250,14 +312,21 @@ def test_a_preview_that_is_none_says_what_pulumi_said(tmp_path: Path) -> None:
     """Without JSON there is still stderr."""
     saved(tmp_path, [])
     (tmp_path / "dev.json").write_text("")
-    assert words("preview", "dev", "dev", "255", cwd=tmp_path).startswith("**`dev`**: no preview: `error: preview failed`")
+    assert words("preview", "dev", "dev", "255", cwd=tmp_path).startswith(
+        "**`dev`**: no preview: `error: preview failed`"
+    )
 
 
 def route(fault: bool, service: str = "backend") -> dict[str, Any]:
     """A VirtualService as weir writes it, with a fault that is over or without one."""
     entry: dict[str, Any] = {
         "name": "default",
-        "route": [{"destination": {"host": f"{service}.demo.svc.cluster.local", "subset": "v1", "port": {"number": 80}}, "weight": 100}],
+        "route": [
+            {
+                "destination": {"host": f"{service}.demo.svc.cluster.local", "subset": "v1", "port": {"number": 80}},
+                "weight": 100,
+            }
+        ],
     }
     if fault:
         entry["fault"] = {"delay": {"percentage": {"value": 50}, "fixedDelay": "3s"}}
@@ -269,20 +338,30 @@ def route(fault: bool, service: str = "backend") -> dict[str, Any]:
 def step(kind: str, name: str, old: dict[str, Any], new: dict[str, Any], *parts: str) -> dict[str, Any]:
     """An update in a preview."""
     states = {state: {"type": kind, "inputs": inputs} for state, inputs in (("oldState", old), ("newState", new))}
-    return {"op": "update", "urn": f"urn:pulumi:dev::weir::{kind}::{name}", "detailedDiff": {part: {} for part in parts}, **states}
+    return {
+        "op": "update",
+        "urn": f"urn:pulumi:dev::weir::{kind}::{name}",
+        "detailedDiff": {part: {} for part in parts},
+        **states,
+    }
 
 
 RULE = "kubernetes:networking.istio.io/v1:VirtualService"
 ENDING = step(RULE, "backend", route(fault=True), route(fault=False), "spec.http[0].fault")
 LABELLED = {"metadata": {"name": "frontend", "labels": {"app": "frontend"}}, "spec": {}}
-WORDLESS = step(RULE, "other", route(fault=False, service="other"), route(fault=False, service="other"), "metadata.labels")
+WORDLESS = step(
+    RULE, "other", route(fault=False, service="other"), route(fault=False, service="other"), "metadata.labels"
+)
 
 
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
         ([ENDING], ""),
-        ([ENDING, step("kubernetes:apps/v1:Deployment", "frontend", LABELLED, LABELLED, "metadata.labels")], "1 Deployment updated\n"),
+        (
+            [ENDING, step("kubernetes:apps/v1:Deployment", "frontend", LABELLED, LABELLED, "metadata.labels")],
+            "1 Deployment updated\n",
+        ),
         ([ENDING, WORDLESS], "VirtualService other: update of metadata.labels\n"),
     ],
     ids=["nothing", "with words", "without words"],
@@ -299,7 +378,10 @@ def test_drift_that_has_no_words_is_named(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "dev.json").read_text())
     (tmp_path / "dev.json").write_text(json.dumps({**document, "steps": [WORDLESS]}))
     status = {
-        "services": [{"name": "backend", "inCluster": True, "differences": []}, {"name": "new", "inCluster": False, "differences": []}]
+        "services": [
+            {"name": "backend", "inCluster": True, "differences": []},
+            {"name": "new", "inCluster": False, "differences": []},
+        ]
     }
     (tmp_path / "status.json").write_text(json.dumps(status))
     assert words("drift", "dev", str(tmp_path), "1", cwd=tmp_path).splitlines() == [

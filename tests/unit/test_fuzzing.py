@@ -44,17 +44,28 @@ SPOILT: dict[str, bytes] = {
     "hours past all calendars": HEAD + b"    a: {versions: {v1: {}}, stable: v1, timeout: 10000000000000000000000h}\n",
     "hours in 5,000 digits": HEAD + b"    a: {versions: {v1: {}}, stable: v1, timeout: " + NINES + b"h}\n",
     "an exponent in hours": HEAD + b"    a: {versions: {v1: {}}, stable: v1, timeout: 1e22h}\n",
-    "memory in 5,000 digits": HEAD + b"    a: {image: a, versions: {v1: {}}, stable: v1, resources: {limits: {memory: " + NINES + b"}}}\n",
+    "memory in 5,000 digits": HEAD
+    + b"    a: {image: a, versions: {v1: {}}, stable: v1, resources: {limits: {memory: "
+    + NINES
+    + b"}}}\n",
     "lists inside lists": HEAD + b"    a: " + b"[" * DEEP + b"]" * DEEP + b"\n",
     "lists inside lists in JSON": b"config:\n  weir:services: '" + b"[" * DEEP + b"]" * DEEP + b"'\n",
     "mappings inside mappings in JSON": b"config:\n  weir:services: '" + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"'\n",
-    "lists deep enough for whoever walks them": b'config:\n  weir:services: \'{"a": ' + b"[" * 900 + b"]" * 900 + b"}'\n",
+    "lists deep enough for whoever walks them": b'config:\n  weir:services: \'{"a": '
+    + b"[" * 900
+    + b"]" * 900
+    + b"}'\n",
     "a number of 5,000 digits in JSON": b'config:\n  weir:services: \'{"a": {"port": ' + NINES + b"}}'\n",
-    "half a surrogate in JSON": b'config:\n  weir:namespace: demo\n  weir:services: \'{"a": {"versions": {"v1": {"args": ["\\ud800"]}}, "stable": "\\udfff"}}\'\n',
+    "half a surrogate in JSON": (
+        b'config:\n  weir:namespace: demo\n  weir:services: \'{"a": {"versions": {"v1": {"args": ["\\ud800"]}}, '
+        b'"stable": "\\udfff"}}\'\n'
+    ),
     "no number in JSON": b'config:\n  weir:services: \'{"a": {"port": NaN, "replicas": -Infinity}}\'\n',
     "JSON that breaks off": b"config:\n  weir:services: '{\"a\":'\n",
     "an escape of half a surrogate": b'config:\n  weir:namespace: "\\ud800"\n',
-    "aliases of aliases": b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (n, n, n - 1, n - 1) for n in range(98, 123)) + HEAD,
+    "aliases of aliases": b"a: &a [x, x]\n"
+    + b"".join(b"%c: &%c [*%c, *%c]\n" % (n, n, n - 1, n - 1) for n in range(98, 123))
+    + HEAD,
     "an alias of what is around it": b"config: &c\n  weir:services: *c\n",
     "a merge of what is no mapping": b"config:\n  <<: 5\n",
     "a merge without a value": b"config:\n  <<:\n",
@@ -73,9 +84,13 @@ SPOILT: dict[str, bytes] = {
     + b"(" * 1000
     + b"'}}]}]}\n",
     "an expression of many states": HEAD
-    + b"    a: {versions: {v1: {}}, stable: v1, routes: [{name: a, match: [{uri: {regex: '((a{100}){100}){100}'}}]}]}\n",
+    + (
+        b"    a: {versions: {v1: {}}, stable: v1, routes: [{name: a, match: [{uri: {regex: "
+        b"'((a{100}){100}){100}'}}]}]}\n"
+    ),
     "control characters": b'config:\n  weir:namespace: "\\e[31m\\x9b\\u202e\\0"\n  "weir:\\e]0;x\\a": 1\n',
-    "3,000 services with an error each": HEAD + b"".join(b"    s%d: {versions: {v1: {}}, stable: v9}\n" % n for n in range(3000)),
+    "3,000 services with an error each": HEAD
+    + b"".join(b"    s%d: {versions: {v1: {}}, stable: v9}\n" % n for n in range(3000)),
 }
 
 TOKENS = [
@@ -88,16 +103,24 @@ TOKENS = [
 _extremes = [10**30, -(10**400), 1e300, "1e400", "1e22h", "\ud800", "[[", '{"a": "\\ud800"}']
 _extremes += ["9" * 5000, "%1" * 10_000, "a-" * 50_000, "a." * 50_000, "1s" * 50_000]
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(_extremes)
-_trees = st.recursive(_scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
+_trees = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
 
 
 @st.composite
 def spoilt(draw: st.DrawFn, text: bytes) -> bytes:
-    """The text with some of its bytes taken away, doubled, or replaced by what readers of YAML and JSON stumble over."""
+    """The text with some of its bytes taken away, doubled, or replaced by what readers of YAML
+    and JSON stumble over.
+    """
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(text)))
         end = min(len(text), start + draw(st.integers(0, 12)))
-        text = text[:start] + draw(st.sampled_from(TOKENS) | st.binary(max_size=4) | st.just(text[start:end] * 2)) + text[end:]
+        text = (
+            text[:start]
+            + draw(st.sampled_from(TOKENS) | st.binary(max_size=4) | st.just(text[start:end] * 2))
+            + text[end:]
+        )
     return text
 
 
@@ -107,14 +130,19 @@ def grafted(draw: st.DrawFn, tree: Any) -> Any:
     places = [(tree, key) for key in tree]
     for holder, key in places:
         inner = holder[key]
-        places += [(inner, each) for each in (inner if isinstance(inner, dict) else range(len(inner) if isinstance(inner, list) else 0))]
+        places += [
+            (inner, each)
+            for each in (inner if isinstance(inner, dict) else range(len(inner) if isinstance(inner, list) else 0))
+        ]
     holder, key = draw(st.sampled_from(places))
     holder[key] = draw(_trees)
     return tree
 
 
 def in_yaml(config: dict[str, Any]) -> bytes:
-    return yaml_writer.dump([{"config": {f"weir:{key}": value for key, value in config.items()}}]).encode("utf-8", "surrogatepass")
+    return yaml_writer.dump([{"config": {f"weir:{key}": value for key, value in config.items()}}]).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def as_text(config: dict[str, Any]) -> bytes:
@@ -123,7 +151,9 @@ def as_text(config: dict[str, Any]) -> bytes:
 
 
 def ends_well(content: bytes, *arguments: str) -> None:
-    """`weir ARGUMENTS FILE`, run in this process on a file of these bytes, ends with 0 or 2 in time; whatever else it raises fails the test."""
+    """`weir ARGUMENTS FILE`, run in this process on a file of these bytes, ends with 0 or 2 in time; whatever else it
+    raises fails the test.
+    """
     with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         file = Path(directory) / "Pulumi.bad.yaml"
         file.write_bytes(content)
@@ -160,7 +190,12 @@ def test_check_of_a_file_that_was_spoilt(content: bytes) -> None:
 
 @in_rounds(8)
 @tens
-@given(configs(least=1).map(copy.deepcopy).flatmap(grafted).flatmap(lambda config: st.sampled_from([in_yaml(config), as_text(config)])))
+@given(
+    configs(least=1)
+    .map(copy.deepcopy)
+    .flatmap(grafted)
+    .flatmap(lambda config: st.sampled_from([in_yaml(config), as_text(config)]))
+)
 def test_check_of_a_file_with_anything_in_one_place(content: bytes) -> None:
     """A stack file in which one key has a value of any type and size."""
     ends_well(content, "check", "--file")
@@ -173,7 +208,10 @@ PREVIEWS: dict[str, bytes] = {
     "steps that are none": b'{"changeSummary": {}, "steps": [1, null, {}, {"op": 5}, {"op": ["a"]}]}',
     "steps of null": b'{"changeSummary": {}, "steps": null}',
     "states that are none": b'{"changeSummary": {}, "steps": [{"op": "create", "newState": 5}]}',
-    "inputs that are none": b'{"changeSummary": {}, "steps": [{"op": "create", "newState": {"type": "kubernetes:a:VirtualService", "inputs": [5]}}]}',
+    "inputs that are none": (
+        b'{"changeSummary": {}, "steps": [{"op": "create", "newState": {"type": "kubernetes:a:VirtualService", '
+        b'"inputs": [5]}}]}'
+    ),
     "lists inside lists": b'{"changeSummary": ' + b"[" * DEEP + b"]" * DEEP + b"}",
     "a number of 5,000 digits": b'{"changeSummary": ' + NINES + b"}",
     "half a surrogate": b'{"changeSummary": {}, "steps": [{"op": "create", "newState": {"type": "kubernetes:a:\\ud800"}}]}',
@@ -199,7 +237,11 @@ def test_diff_of_a_preview_with_anything_in_one_place(changed: dict[str, Any], f
 
 @in_rounds(8)
 @tens
-@given(st.tuples(configs("demo", 1), configs("demo", 1)).map(lambda both: json.dumps(preview(*both)).encode()).flatmap(spoilt))
+@given(
+    st.tuples(configs("demo", 1), configs("demo", 1))
+    .map(lambda both: json.dumps(preview(*both)).encode())
+    .flatmap(spoilt)
+)
 def test_diff_of_a_preview_that_was_spoilt(content: bytes) -> None:
     """A preview with some bytes lost, doubled or replaced."""
     ends_well(content, "diff", "--preview")
@@ -208,11 +250,20 @@ def test_diff_of_a_preview_that_was_spoilt(content: bytes) -> None:
 def test_the_command_itself_ends_with_two(tmp_path: Path) -> None:
     """As a process of its own, where a traceback would be seen."""
     file = tmp_path / "Pulumi.bad.yaml"
-    for name in ("a whole number of 5,000 digits", "lists inside lists in JSON", "hours past all calendars", "half a surrogate in JSON"):
+    for name in (
+        "a whole number of 5,000 digits",
+        "lists inside lists in JSON",
+        "hours past all calendars",
+        "half a surrogate in JSON",
+    ):
         file.write_bytes(SPOILT[name])
-        done = subprocess.run([str(WEIR), "check", "--file", str(file)], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [str(WEIR), "check", "--file", str(file)], capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode in (0, 2)
         assert "Traceback" not in done.stderr
-    piped = subprocess.run([str(WEIR), "diff", "--preview", "-"], input=PREVIEWS["no text"], capture_output=True, timeout=60, check=False)
+    piped = subprocess.run(
+        [str(WEIR), "diff", "--preview", "-"], input=PREVIEWS["no text"], capture_output=True, timeout=60, check=False
+    )
     assert piped.returncode == 2
     assert piped.stderr.count(b"\n") == 1

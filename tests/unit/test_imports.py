@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = [file for room in ("weir", "components", "policy", "lab", "scripts") for file in sorted((ROOT / room).rglob("*.py"))]
+FILES = [
+    file for room in ("weir", "components", "policy", "lab", "scripts") for file in sorted((ROOT / room).rglob("*.py"))
+]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -22,4 +24,6 @@ def test_an_import_inside_a_function_has_its_reason_beside_it(file: Path) -> Non
         imports = [each.lineno for each in ast.walk(function) if isinstance(each, ast.Import | ast.ImportFrom)]
         if imports:
             before = lines[function.lineno : min(imports)]
-            assert any("#" in line for line in (*before, *(lines[number - 1] for number in imports))), f"{file}:{min(imports)}"
+            assert any("#" in line for line in (*before, *(lines[number - 1] for number in imports))), (
+                f"{file}:{min(imports)}"
+            )

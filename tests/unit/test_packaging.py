@@ -47,7 +47,12 @@ def _python(installed: Path, code: str) -> subprocess.CompletedProcess[str]:
     """Run code on the installed wheel. Without `site` nothing puts the checkout on the path."""
     paths = f"import sys; sys.path[:0] = {[str(installed), sysconfig.get_path('purelib')]!r}; "
     return subprocess.run(
-        [sys.executable, "-S", "-c", paths + code], cwd=installed, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-S", "-c", paths + code],
+        cwd=installed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -83,14 +88,17 @@ def test_without_the_lab_its_commands_say_what_to_do(installed: Path, arguments:
     assert done.stdout == ""
     command = arguments.split()[0]
     assert re.fullmatch(
-        rf"weir {command} needs the lab, .* run it in a checkout \(make up\), or use a cluster of your own.*\n", done.stderr
+        rf"weir {command} needs the lab, .* run it in a checkout \(make up\), or use a cluster of your own.*\n",
+        done.stderr,
     )
 
 
 def test_without_the_lab_the_other_commands_work(installed: Path) -> None:
     """`weir check` reads a stack file."""
     file = ROOT / "Pulumi.dev.yaml"
-    done = _python(installed, f"sys.argv = ['weir', 'check', '--file', {str(file)!r}]; from weir.cli import main; main()")
+    done = _python(
+        installed, f"sys.argv = ['weir', 'check', '--file', {str(file)!r}]; from weir.cli import main; main()"
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -108,7 +116,9 @@ def _normal(distribution: str) -> str:
 
 def _imports() -> set[str]:
     """The top-level packages that the program, the command, the lab and the policy pack import."""
-    files = [file for part in RUNTIME for file in ([ROOT / part] if part.endswith(".py") else (ROOT / part).rglob("*.py"))]
+    files = [
+        file for part in RUNTIME for file in ([ROOT / part] if part.endswith(".py") else (ROOT / part).rglob("*.py"))
+    ]
     found: set[str] = set()
     for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
         if isinstance(node, ast.Import):

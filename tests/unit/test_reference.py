@@ -25,7 +25,18 @@ FIELDS = [
 ]
 PAGE = markdown()
 # Keys of weir's own, which become no field of another API as they are.
-OWN = {"services", "clients", "kubeContext", "kubeconfig", "ephemeral", "readyTimeout", "expose", "propagation", "adopt", "force"} | {
+OWN = {
+    "services",
+    "clients",
+    "kubeContext",
+    "kubeconfig",
+    "ephemeral",
+    "readyTimeout",
+    "expose",
+    "propagation",
+    "adopt",
+    "force",
+} | {
     "policyPack",
     "clusterDomain",
     "timeout",
@@ -70,7 +81,9 @@ def test_editors_find_the_schema(file: Path) -> None:
 
 
 def test_the_project_describes_the_top_keys() -> None:
-    """Pulumi.yaml has each key with the model's words, and the default by which Pulumi knows that it may be left out."""
+    """Pulumi.yaml has each key with the model's words, and the default by which Pulumi knows
+    that it may be left out.
+    """
     project = YAML(typ="safe").load((ROOT / "Pulumi.yaml").read_text())
     described = project["config"]
     assert list(described) == [f"weir:{field.alias}" for field in StackConfig.model_fields.values()]
@@ -82,9 +95,9 @@ def test_the_project_describes_the_top_keys() -> None:
         else:
             default = str(field.default) if isinstance(field.default, Duration) else field.default
             assert entry["default"] == ("" if default is None else {} if isinstance(default, Part) else default)
-            assert StackConfig.model_validate({"namespace": "demo", field.alias: entry["default"] or None}) == StackConfig.model_validate(
-                {"namespace": "demo"}
-            )
+            assert StackConfig.model_validate(
+                {"namespace": "demo", field.alias: entry["default"] or None}
+            ) == StackConfig.model_validate({"namespace": "demo"})
 
 
 def test_the_example_of_the_model_is_sound() -> None:

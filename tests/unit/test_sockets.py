@@ -1,4 +1,6 @@
-"""Whose a connection is: the kernel's answer to a question about one, and its tables where it takes no questions, are what fstat says of the socket."""
+"""Whose a connection is: the kernel's answer to a question about one, and its tables where it takes no questions, are
+what fstat says of the socket.
+"""
 
 from __future__ import annotations
 

@@ -43,12 +43,21 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 def zizmor(directory: Path) -> subprocess.CompletedProcess[str]:
     """Every audit that needs no network, at its strictest."""
-    command = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--persona", "auditor", "--strict-collection", ".github"]
+    command = [
+        str(Path(sys.executable).with_name("zizmor")),
+        "--offline",
+        "--persona",
+        "auditor",
+        "--strict-collection",
+        ".github",
+    ]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120, check=False)
 
 
 def actionlint(directory: Path) -> subprocess.CompletedProcess[str]:
-    """It looks at the workflows of the repository around the working directory. Without shellcheck, which not every machine has."""
+    """It looks at the workflows of the repository around the working directory. Without shellcheck, which not every
+    machine has.
+    """
     command = [str(find_checker("actionlint", Progress())), "-shellcheck=", "-pyflakes=", "-no-color"]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120, check=False)
 
@@ -105,7 +114,9 @@ def test_a_mistake_is_found(copy: Path, old: str, new: str, tool: Any, finding: 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT / ".github")))
 def test_every_action_is_pinned(file: Path) -> None:
-    """Each is one of this repository, or stands there by commit hash with its version beside it, and is the same everywhere."""
+    """Each is one of this repository, or stands there by commit hash with its version beside it, and is the same
+    everywhere.
+    """
     used = [line.split("uses: ", 1)[1] for line in file.read_text().splitlines() if "uses: " in line]
     assert len(used) == sum("uses" in step for step in steps(file))
     everywhere = "\n".join(each.read_text() for each in FILES)
@@ -120,11 +131,16 @@ def test_every_action_is_pinned(file: Path) -> None:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_rights_are_the_least(file: Path) -> None:
-    """A workflow has none, its jobs may read the checkout, and the one that comments may write to pull requests; none keeps its token on disk."""
+    """A workflow has none, its jobs may read the checkout, and the one that comments may write to pull requests; none
+    keeps its token on disk.
+    """
     content = load(file)
     assert content["permissions"] == {}
     for name, job in jobs(file).items():
-        wanted = {"contents": "read", **({"pull-requests": "write"} if (file.name, name) == ("preview.yml", "comment") else {})}
+        wanted = {
+            "contents": "read",
+            **({"pull-requests": "write"} if (file.name, name) == ("preview.yml", "comment") else {}),
+        }
         assert job["permissions"] == wanted, name
         assert job["timeout-minutes"] <= 60, name
     for step in steps(file):
@@ -134,7 +150,9 @@ def test_rights_are_the_least(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT / ".github")))
 def test_steps_run_scripts(file: Path) -> None:
-    """What a step does stands in scripts/ci, where tests run it; nothing is written into its command line but by the environment."""
+    """What a step does stands in scripts/ci, where tests run it; nothing is written into its command line but by the
+    environment.
+    """
     for step in steps(file):
         if "run" in step:
             found = RUN.fullmatch(step["run"])
@@ -168,7 +186,11 @@ def test_every_stack_is_previewed_watched_and_deployed() -> None:
     there = {path.name for path in ROOT.glob("Pulumi.*.yaml")}
     # A stack file of one's own, which is not committed, is nobody else's matter.
     git = shutil.which("git")
-    committed = subprocess.run([git, "ls-files", "Pulumi.*.yaml"], cwd=ROOT, capture_output=True, text=True).stdout.split() if git else []
+    committed = (
+        subprocess.run([git, "ls-files", "Pulumi.*.yaml"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+        if git
+        else []
+    )
     assert {*committed} <= {f"Pulumi.{stack}.yaml" for stack in STACKS} <= there
     for name in ("preview", "watch"):
         for job in jobs(ROOT / ".github" / "workflows" / f"{name}.yml").values():
@@ -197,7 +219,9 @@ def test_a_merge_goes_from_stack_to_stack() -> None:
 
 
 def test_a_pull_request_from_a_fork_is_told_why() -> None:
-    """Of the two conditions on pull requests exactly one is true, whoever opened it; and no workflow runs with secrets for a fork."""
+    """Of the two conditions on pull requests exactly one is true, whoever opened it; and no workflow runs with secrets
+    for a fork.
+    """
     preview = jobs(ROOT / ".github" / "workflows" / "preview.yml")
     own, other = preview["preview"]["if"], preview["check"]["if"]
     opposite = {"==": "!=", "!=": "==", "&&": "||"}
@@ -209,6 +233,10 @@ def test_a_pull_request_from_a_fork_is_told_why() -> None:
 
 def test_the_runner_gets_the_pulumi_of_the_lab() -> None:
     """One version of Pulumi in the lab, in the requirements and in the workflows."""
-    [step] = [step for step in steps(ROOT / ".github" / "actions" / "setup" / "action.yml") if "pulumi/actions" in step.get("uses", "")]
+    [step] = [
+        step
+        for step in steps(ROOT / ".github" / "actions" / "setup" / "action.yml")
+        if "pulumi/actions" in step.get("uses", "")
+    ]
     assert step["with"]["pulumi-version"] == PULUMI_VERSION
     assert f"\npulumi=={PULUMI_VERSION} " in (ROOT / "requirements.txt").read_text()

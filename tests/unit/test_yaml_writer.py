@@ -48,7 +48,27 @@ def test_what_is_plainly_text_has_no_quotes(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["on", "Yes", "n", "null", "~", "1e3", "0777", "012", "0o17", "1:30", "8080", "1.10", "2026-11-23", "0xFF", "", " a", "a ", "=", "#"],
+    [
+        "on",
+        "Yes",
+        "n",
+        "null",
+        "~",
+        "1e3",
+        "0777",
+        "012",
+        "0o17",
+        "1:30",
+        "8080",
+        "1.10",
+        "2026-11-23",
+        "0xFF",
+        "",
+        " a",
+        "a ",
+        "=",
+        "#",
+    ],
 )
 def test_what_looks_like_something_else_is_quoted(text: str) -> None:
     """No reader takes a version `1` or an argument `on` for a number or a flag."""
@@ -56,7 +76,8 @@ def test_what_looks_like_something_else_is_quoted(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("it's", "'it''s'"), ("one\ntwo", '"one\\ntwo"'), ('"\t\\', '"\\"\\t\\\\"'), ("a\u2028\x7f", '"a\\u2028\\u007f"')]
+    ("text", "line"),
+    [("it's", "'it''s'"), ("one\ntwo", '"one\\ntwo"'), ('"\t\\', '"\\"\\t\\\\"'), ("a\u2028\x7f", '"a\\u2028\\u007f"')],
 )
 def test_one_text_is_one_line(text: str, line: str) -> None:
     """Line breaks and control characters are escaped, quotes doubled."""
@@ -65,7 +86,14 @@ def test_one_text_is_one_line(text: str, line: str) -> None:
 
 def test_lists_stand_under_their_key() -> None:
     """The form of `kubectl get -o yaml`: items begin where their key does, empty ones are one word."""
-    tree = {"spec": {"args": ["-a"], "ports": [{"name": "http", "port": 80}, {}], "empty": [], "deep": [[1, 2.5], True, None]}}
+    tree = {
+        "spec": {
+            "args": ["-a"],
+            "ports": [{"name": "http", "port": 80}, {}],
+            "empty": [],
+            "deep": [[1, 2.5], True, None],
+        }
+    }
     assert written(tree, {"a": 1}) == (
         "---\nspec:\n  args:\n  - -a\n  ports:\n  - name: http\n    port: 80\n  - {}\n  empty: []\n"
         "  deep:\n  - - 1\n    - 2.5\n  - true\n  - null\n---\na: 1\n"
@@ -105,11 +133,14 @@ _TEXT = st.one_of(
     st.text(alphabet="0123456789.:-+eExXoObB_%mMi~yYnNtT #'\"\\[],&*!|>?@`=<\n", max_size=8),
     st.sampled_from(TRICKY.split()),
 )
-_SCALAR = st.one_of(_TEXT, st.integers(-(2**63), 2**63), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none())
+_SCALAR = st.one_of(
+    _TEXT, st.integers(-(2**63), 2**63), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none()
+)
 _TREE = st.recursive(
     _SCALAR,
     lambda inside: st.one_of(
-        st.lists(inside, max_size=4), st.dictionaries(st.one_of(_TEXT, st.text("ab ", min_size=120, max_size=200)), inside, max_size=4)
+        st.lists(inside, max_size=4),
+        st.dictionaries(st.one_of(_TEXT, st.text("ab ", min_size=120, max_size=200)), inside, max_size=4),
     ),
     max_leaves=10,
 )
@@ -118,7 +149,9 @@ _TREE = st.recursive(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(_TREE, max_size=3))
 def test_every_reader_reads_what_was_written(documents: list[Any]) -> None:
-    """PyYAML (YAML 1.1), ruamel.yaml (1.2) and weir's own reader, which is Pulumi's, agree on every tree, order and types included."""
+    """PyYAML (YAML 1.1), ruamel.yaml (1.2) and weir's own reader, which is Pulumi's, agree on every tree, order and
+    types included.
+    """
     text = yaml_writer.dump(documents)
     wanted = json.dumps(documents)
     assert json.dumps(list(yaml.load_all(text, Loader=yaml.CSafeLoader))) == wanted

@@ -1,6 +1,7 @@
 """The command `weir`: which commands there are, and how each of them ends.
 
-Commands are imported when they are called: `weir --help` and a shell's completion must not wait for what one of them needs.
+Commands are imported when they are called: `weir --help` and a shell's completion must not wait for what one of them
+needs.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ COMMANDS = {
 }
 
 _NO_LAB = (
-    "needs the lab, which is part of weir's repository and not of the installed package: run it in a checkout (make up), "
+    "needs the lab, which is part of weir's repository and not of the installed package: run it in a checkout (make "
+    "up), "
     "or use a cluster of your own, which needs no lab"
 )
 
@@ -82,12 +84,15 @@ class _Commands(click.Group):
 def cli() -> None:
     """Steer traffic between the versions of a service on Istio.
 
-    Exit codes: 0 done; 1 an operation failed; 2 bad config or usage; 3 traffic is not what the config says; 130 interrupted.
+    Exit codes: 0 done; 1 an operation failed; 2 bad config or usage; 3 traffic is not what the config says; 130
+    interrupted.
     """
 
 
 def main() -> NoReturn:
-    """Run the command line; every error ends as a line or more on stderr that says what to do, and the exit code of its kind."""
+    """Run the command line; every error ends as a line or more on stderr that says what to do, and the exit code of
+    its kind.
+    """
     guard()
     # A terminated command cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -114,7 +119,9 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _look_ahead(arguments: Sequence[str]) -> None:
-    """Start what takes longest of a command that runs the program, before that is even imported: it goes on beside it."""
+    """Start what takes longest of a command that runs the program, before that is even
+    imported: it goes on beside it.
+    """
     if arguments and arguments[0] in _RUNNING and not any(each.startswith(_NOT_RUNNING) for each in arguments):
         # Nobody else needs them here.
         from weir.engine.warm.program import server
@@ -126,7 +133,9 @@ def _look_ahead(arguments: Sequence[str]) -> None:
 
 
 def _read_cluster(arguments: Sequence[str]) -> None:
-    """Have kubectl read what a release compares with, while the model that it is compared in is imported. Whatever is wrong the command itself says."""
+    """Have kubectl read what a release compares with, while the model that it is compared in is imported. Whatever is
+    wrong the command itself says.
+    """
     # A release alone needs them here.
     from weir.cli.context import Context
     from weir.cli.options import selected_stack

@@ -1,4 +1,6 @@
-"""The stack that a command is about: its name, project, file, config, namespace and cluster. A command makes one context and hands it on."""
+"""The stack that a command is about: its name, project, file, config, namespace and cluster. A command makes one
+context and hands it on.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weir.engine.errors import EngineError
 from weir.errors import UsageError
 from weir.stack import stackfile
 
@@ -41,7 +44,9 @@ class Context:
 
     @cached_property
     def project(self) -> Path:
-        """The directory of the project: that of the file, or the one around the working directory. Raises StackFileError."""
+        """The directory of the project: that of the file, or the one around the working directory. Raises
+        StackFileError.
+        """
         return stackfile.project_dir() if self.file is None else self.file.resolve().parent
 
     @cached_property
@@ -82,11 +87,11 @@ class Context:
 
     @cached_property
     def namespace(self) -> str:
-        """The namespace in the cluster; only Pulumi knows the random part of an ephemeral stack's. Raises EngineError where it does not."""
+        """The namespace in the cluster; only Pulumi knows the random part of an ephemeral stack's. Raises EngineError
+        where it does not.
+        """
         if self.given_namespace or not self.config.ephemeral:
             return self.given_namespace or self.config.namespace
-        from weir.engine.stack import EngineError  # needed for ephemeral stacks alone
-
         try:
             return self.engine.output("namespace")
         except EngineError as error:
@@ -98,7 +103,9 @@ class Context:
         return self._kubectl(self.namespace, self.config.kubeconfig, self.config.kube_context)
 
     def early_kubectl(self) -> Kubectl | None:
-        """The same by the unchecked config, before the model is imported; None where that takes the model. Raises StackFileError, ClusterError."""
+        """The same by the unchecked config, before the model is imported; None where that takes the model. Raises
+        StackFileError, ClusterError.
+        """
         config = self.stack_file.config
         namespace, kubeconfig, context = (config.get(key) for key in ("namespace", "kubeconfig", "kubeContext"))
         if not isinstance(namespace, str) or config.get("ephemeral"):

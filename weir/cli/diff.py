@@ -39,10 +39,19 @@ _MAX_SUMMARY = 170
     type=click.Path(path_type=Path),
     help="A saved `pulumi preview --json`, - for stdin; no cluster needed.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True, help="How to say it.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="How to say it.",
+)
 @click.option("--exit-code", is_flag=True, help="End with 1 when something changes, as git diff does.")
 def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
-    """Say what an update of the stack would change for traffic and pods; other objects are counted. Ends with 0 whether or not something changes."""
+    """Say what an update of the stack would change for traffic and pods; other objects are counted. Ends with 0
+    whether or not something changes.
+    """
     # They bring the model along, which the help of the command does without.
     from weir.engine.preview import PreviewError, parse
     from weir.jsontext import NotJsonError, loads
@@ -57,7 +66,8 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
         found = parse(loads(text))
     except NotJsonError as broken:
         raise PreviewError(
-            f"{saved or 'the preview'}: is not valid JSON ({broken}); make one with: pulumi preview --json > preview.json"
+            f"{saved or 'the preview'}: is not valid JSON ({broken}); make one with: pulumi preview --json > "
+            "preview.json"
         ) from None
     told = {name: list(map(describe, changed)) for name, changed in found.services.items()}
     if form == "json":
@@ -72,9 +82,13 @@ def _saved(path: Path) -> str:
     try:
         return (sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()).decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}; make one with: pulumi preview --json > {path}") from None
+        raise UsageError(
+            f"{path}: cannot be read: {error.strerror}; make one with: pulumi preview --json > {path}"
+        ) from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not text in UTF-8 (byte {error.start}); make one with: pulumi preview --json > {path}") from None
+        raise UsageError(
+            f"{path}: is not text in UTF-8 (byte {error.start}); make one with: pulumi preview --json > {path}"
+        ) from None
 
 
 def text_of(services: Lines, others: Counts) -> str:
@@ -92,7 +106,8 @@ def _others(others: Counts) -> list[str]:
 def markdown(stack: str, services: Lines, others: Counts) -> str:
     """For a pull request: one line that says it all, then the details, folded; always short enough for a comment.
 
-    Whatever a name or a value may hold stands in a code span, so that it is text there, and nothing of it is markup, a person or an image.
+    Whatever a name or a value may hold stands in a code span, so that it is text there, and nothing of it is markup, a
+    person or an image.
     """
     head = f"**{code(stack)}**: {_summary(services, others)}"
     lines = [f"- {code(f'{name}: {line}')}" for name, told in services.items() for line in told]

@@ -17,8 +17,8 @@ from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import forget_drills, over, say, without_drill
 from weir.cli.release import Release, release
 from weir.cluster.live import Live
+from weir.engine.errors import EngineError
 from weir.engine.journal import Entry, drills, held, left_behind, operation, path_of
-from weir.engine.stack import EngineError
 from weir.errors import UsageError, WeirError
 from weir.model import Duration, Service
 from weir.model.values.instants import Instant
@@ -30,20 +30,43 @@ MAX_LENGTH = timedelta(hours=24)
 """Longer is no rehearsal any more: write a fault with `until` into the config, where a pull request shows it."""
 
 _ANSWERING = timedelta(minutes=2)
-"""How long an answer may take, and the update, until the end that was shown would come before the drill's time is over."""
+"""How long an answer may take, and the update, until the end that was shown would come before the drill's time is
+over.
+"""
 
 
 @click.command("drill")
 @click.argument("service", required=False)
 @click.option("--delay", metavar="DURATION", help="Delay requests by this long, such as 3s.")
-@click.option("--abort", "abort_with", metavar="STATUS", help="Answer requests with this HTTP status, or a status of gRPC by name.")
-@click.option("--percent", metavar="PERCENT", default="100", show_default=True, help="The share of requests that is met.")
-@click.option("--for", "length", metavar="DURATION", default="5m", show_default=True, help="When it ends, at most 24h from now.")
 @click.option(
-    "--match", "matches", metavar="HEADER=VALUE", multiple=True, help="Only requests with this header; several must all be there."
+    "--abort",
+    "abort_with",
+    metavar="STATUS",
+    help="Answer requests with this HTTP status, or a status of gRPC by name.",
 )
-@click.option("--client", metavar="NAME", help="The client to measure from (label app=NAME); the first of the stack when left out.")
-@click.option("--clean", is_flag=True, help="Remove the drill of SERVICE, or those of the stack that are over or lost their process.")
+@click.option(
+    "--percent", metavar="PERCENT", default="100", show_default=True, help="The share of requests that is met."
+)
+@click.option(
+    "--for", "length", metavar="DURATION", default="5m", show_default=True, help="When it ends, at most 24h from now."
+)
+@click.option(
+    "--match",
+    "matches",
+    metavar="HEADER=VALUE",
+    multiple=True,
+    help="Only requests with this header; several must all be there.",
+)
+@click.option(
+    "--client",
+    metavar="NAME",
+    help="The client to measure from (label app=NAME); the first of the stack when left out.",
+)
+@click.option(
+    "--clean",
+    is_flag=True,
+    help="Remove the drill of SERVICE, or those of the stack that are over or lost their process.",
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @stack_option
@@ -64,8 +87,9 @@ def command(
 ) -> None:
     """Inject a fault into SERVICE for a limited time, show what it does to latency and errors, and take it away again.
 
-    It ends by itself, on Ctrl-C, and, should this process be killed, by `weir drill --clean` or the next release. Its end stands in the
-    stack file and on the object in the cluster; `weir check` refuses it from then on, and an update leaves it out.
+    It ends by itself, on Ctrl-C, and, should this process be killed, by `weir drill --clean` or the next release. Its
+    end stands in the stack file and on the object in the cluster; `weir check` refuses it from then on, and an update
+    leaves it out.
     """
     context = Context(stack)
     if clean:
@@ -92,14 +116,22 @@ def command(
 
 
 def _begin(context: Context, wanted: Wanted, reason: str, *, yes: bool) -> None:
-    """Write the drill, ask, apply it, and return when callers have it. What was begun and did not succeed is taken away again."""
+    """Write the drill, ask, apply it, and return when callers have it. What was begun and did not succeed is taken
+    away again.
+    """
     # The end that is written is for a process that is killed: it leaves time to answer, and to reach callers.
-    until = Instant.at(datetime.now(UTC) + wanted.lasting + _ANSWERING + timedelta(seconds=context.config.propagation.timeout.seconds))
+    until = Instant.at(
+        datetime.now(UTC) + wanted.lasting + _ANSWERING + timedelta(seconds=context.config.propagation.timeout.seconds)
+    )
 
     def edit(file: StackEdit, service: str, _: Service) -> None:
         file.set_drill(service, {**wanted.drill, "until": until.text})
 
-    say(f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this process be killed")
+    say(
+        f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this "
+        "process "
+        "be killed"
+    )
     try:
         release(Release(context, wanted.service, edit, wanted.typed, yes, reason, tell=say))
         if until.moment - wanted.lasting <= datetime.now(UTC):
@@ -132,7 +164,9 @@ def _remove(context: Context, service: str, what: str, why: str) -> None:
 def _clean(context: Context, service: str | None) -> None:
     """Remove what is over; with a service, its drill whether or not it is over."""
     if service is not None and (entry := held(path_of(context.project, context.stack, service))):
-        raise WeirError(f"{entry.command} is under way (process {entry.pid}); end it with Ctrl-C there, or wait until it ends")
+        raise WeirError(
+            f"{entry.command} is under way (process {entry.pid}); end it with Ctrl-C there, or wait until it ends"
+        )
     if service is not None:
         context.service(service)
     doomed = _standing_still(context) if service is None else [service]
@@ -145,11 +179,17 @@ def _clean(context: Context, service: str | None) -> None:
 
 
 def _standing_still(context: Context) -> list[str]:
-    """The services with a drill that is over, be it in the stack file or, when that has been put back by hand, in the cluster alone."""
+    """The services with a drill that is over, be it in the stack file or, when that has been put back by hand, in the
+    cluster alone.
+    """
     config, live = context.config, Live(context.kubectl)
     now = datetime.now(UTC)
     found = [name for name, _ in over(context)]
-    orphans = [name for name in drills(context.project, context.stack) if left_behind(path_of(context.project, context.stack, name))]
+    orphans = [
+        name
+        for name in drills(context.project, context.stack)
+        if left_behind(path_of(context.project, context.stack, name))
+    ]
     for name in config.services:
         there = live.traffic(name, config.host(name, live.kubectl.namespace))
         faults = [route.fault for route in there.routes if route.fault and route.fault.until] if there else []
@@ -162,7 +202,8 @@ def _refuse_second(context: Context, service: str) -> None:
     settings = context.service(service)
     if settings.drill is not None and service not in dict(over(context)):
         raise UsageError(
-            f"{service} has a drill until {settings.drill.until}; wait for its end, or remove it: weir drill {service} --clean"
+            f"{service} has a drill until {settings.drill.until}; wait for its end, or remove it: weir drill "
+            f"{service} --clean"
         )
     if settings.fault is not None:
         raise UsageError(f"{service} has a fault in its config; remove it from {context.path.name} first")
@@ -170,7 +211,9 @@ def _refuse_second(context: Context, service: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked for: the drill as the stack file has it but for its end, how long it lasts, and the command as typed."""
+    """What was asked for: the drill as the stack file has it but for its end, how long it lasts, and the command as
+    typed.
+    """
 
     service: str
     drill: Mapping[str, Any]
@@ -180,7 +223,15 @@ class Wanted:
     typed: str
 
     @classmethod
-    def read(cls, service: str, delay: str | None, abort_with: str | None, percent: str, length: str, matches: tuple[str, ...]) -> Wanted:
+    def read(
+        cls,
+        service: str,
+        delay: str | None,
+        abort_with: str | None,
+        percent: str,
+        length: str,
+        matches: tuple[str, ...],
+    ) -> Wanted:
         """Raises UsageError for what cannot be a drill."""
         if delay is None and abort_with is None:
             raise UsageError("say what to inject: --delay 3s, --abort 503, or both")
@@ -198,11 +249,18 @@ class Wanted:
             drill["abort"] = {"percentage": share, **status}
         if matches:
             drill["match"] = {"headers": {name: {"exact": value} for name, value in map(header, matches)}}
-        options = [("--delay", delay), ("--abort", abort_with), ("--percent", percent), *(("--match", match) for match in matches)]
+        options = [
+            ("--delay", delay),
+            ("--abort", abort_with),
+            ("--percent", percent),
+            *(("--match", match) for match in matches),
+        ]
         typed = " ".join(f"{name} {value}" for name, value in options if value is not None)
         lasting = _duration("--for", length)
         if not timedelta(seconds=1) <= lasting <= MAX_LENGTH:
-            raise UsageError(f'--for must be from 1s to 24h, was "{length}"; for longer write a fault with until into the config')
+            raise UsageError(
+                f'--for must be from 1s to 24h, was "{length}"; for longer write a fault with until into the config'
+            )
         seconds = _duration("--delay", delay).total_seconds() if delay is not None else 0.0
         return cls(service, drill, lasting, length, seconds, f"weir drill {service} {typed} --for {length}")
 

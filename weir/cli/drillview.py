@@ -1,4 +1,6 @@
-"""The live view of a drill: latency and errors of requests that meet the fault, beside those before it and those that it leaves alone."""
+"""The live view of a drill: latency and errors of requests that meet the fault, beside those before it and those that
+it leaves alone.
+"""
 
 from __future__ import annotations
 
@@ -58,14 +60,22 @@ class Watched:
         url = f"http://{service}/" if port == 80 else f"http://{service}:{port}/"
         name = client or next(iter(context.config.clients), None)
         if name is None:
-            return cls(service, url, None, headers, "the stack has no weir:clients to send requests from; --client names another workload")
+            return cls(
+                service,
+                url,
+                None,
+                headers,
+                "the stack has no weir:clients to send requests from; --client names another workload",
+            )
         try:
             return cls(service, url, Caller.find(context.kubectl, name), headers)
         except WeirError as error:
             return cls(service, url, None, headers, str(error))
 
     def measure_before(self) -> None:
-        """What the service is like without the fault; where nobody can send requests, or may, nothing is measured, which does not keep a drill."""
+        """What the service is like without the fault; where nobody can send requests, or may, nothing is measured,
+        which does not keep a drill.
+        """
         if self.caller is not None:
             try:
                 self.before.add(send(self.caller, Sending(self.url, _BEFORE, 10)))
@@ -95,7 +105,11 @@ class Watched:
         """Print all that was measured."""
         if as_json:
             names = {"before": self.before, "during": self.during, **({"others": self.others} if self.headers else {})}
-            click.echo(json.dumps({"service": self.service, **{name: found.as_json() for name, found in names.items()}}, indent=2))
+            click.echo(
+                json.dumps(
+                    {"service": self.service, **{name: found.as_json() for name, found in names.items()}}, indent=2
+                )
+            )
         elif self.caller is not None:
             Console().print(self.table())
 
@@ -106,12 +120,16 @@ class Watched:
             table.add_column(column, justify="left" if not column else "right")
         for name, found in self.rows:
             share = f"{100 * found.errors / found.requests:.1f} %" if found.requests else "–"
-            table.add_row(name, f"{found.requests:,}", share, *(latency(found.quantile(each)) for each in (0.5, 0.99, 1)))
+            table.add_row(
+                name, f"{found.requests:,}", share, *(latency(found.quantile(each)) for each in (0.5, 0.99, 1))
+            )
         return table
 
 
 def watch(watched: Watched, until: datetime) -> None:
-    """Measure and show until that moment. A terminal is drawn on; elsewhere a line says how it goes every half a minute."""
+    """Measure and show until that moment. A terminal is drawn on; elsewhere a line says how it goes every half a
+    minute.
+    """
     start = datetime.now(UTC)
     console = Console(stderr=True)
     with _drawn(console) as draw:
@@ -150,6 +168,9 @@ def _view(watched: Watched, whole: float, left: float) -> RenderableType:
 
 def _in_a_line(watched: Watched) -> str:
     return "; ".join(
-        f"{name} p50 {latency(found.quantile(0.5))} p99 {latency(found.quantile(0.99))} errors {found.errors} of {found.requests}"
+        (
+            f"{name} p50 {latency(found.quantile(0.5))} p99 {latency(found.quantile(0.99))} errors {found.errors} of "
+            f"{found.requests}"
+        )
         for name, found in watched.rows
     )

@@ -14,7 +14,7 @@ from lab import environment
 from lab.paths import LabPaths
 from weir.cli.context import Context
 from weir.cli.options import stack_option
-from weir.engine.stack import EngineError
+from weir.engine.errors import EngineError
 from weir.model import ConfigError
 
 
@@ -57,7 +57,9 @@ def _namespace(context: Context, settings: dict[str, str]) -> str:
         ephemeral = context.config.ephemeral
     except ConfigError as error:
         # Whoever has to mend a stack file needs this shell most.
-        click.echo(f"{error}\nPulumi.{context.stack}.yaml is not sound: kubectl stands in the namespace default", err=True)
+        click.echo(
+            f"{error}\nPulumi.{context.stack}.yaml is not sound: kubectl stands in the namespace default", err=True
+        )
         return "default"
     if ephemeral:
         # Pulumi is asked, which takes the lab's settings.
@@ -65,5 +67,6 @@ def _namespace(context: Context, settings: dict[str, str]) -> str:
     try:
         return context.namespace
     except EngineError:
-        # Not created yet: its name is not known before the first update. Until then kubectl stands where it always does.
+        # Not created yet: its name is not known before the first update. Until then kubectl stands where it always
+        # does.
         return "default"

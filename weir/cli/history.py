@@ -24,7 +24,8 @@ from weir.model.routing.words import as_json as change_as_json
 @click.option("--all", "everything", is_flag=True, help="Also updates that changed no traffic.")
 @json_option
 def command(service: str | None, stack: str, limit: int, everything: bool, as_json: bool) -> None:
-    """List the changes of a stack's traffic, or of SERVICE's, newest first, from the history that Pulumi keeps of the stack.
+    """List the changes of a stack's traffic, or of SERVICE's, newest first, from the history that Pulumi keeps of the
+    stack.
 
     Only updates are known, by whatever command they were made; edits by hand are shown by weir status.
     """
@@ -33,7 +34,9 @@ def command(service: str | None, stack: str, limit: int, everything: bool, as_js
     found = [_of(change, service) for change in read_history(context.engine.revealed_history())]
     kept = [change for change in found if everything or change.traffic or not change.known][:limit]
     if as_json:
-        click.echo(json.dumps({"stack": stack, "updates": [document(change) for change in kept]}, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps({"stack": stack, "updates": [document(change) for change in kept]}, indent=2, ensure_ascii=False)
+        )
         return
     if not kept:
         click.echo(f"no change of traffic is recorded for {stack}")
@@ -74,7 +77,9 @@ def _table(changes: list[Change]) -> Table:
     table.add_column("when (UTC)", no_wrap=True)
     table.add_column("what", ratio=1)
     for change in changes:
-        lines = [Text(f"{name}: {line}") for name, told in change.changes.items() for line in told] or [Text(_nothing(change))]
+        lines = [Text(f"{name}: {line}") for name, told in change.changes.items() for line in told] or [
+            Text(_nothing(change))
+        ]
         if change.result:
             lines.append(Text(f"this update {change.result}: the cluster may have some of it", style="red"))
         lines.append(Text(f"{change.command}{f' by {change.who}' if change.who else ''}{_commit(change)}", style="dim"))

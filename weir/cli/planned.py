@@ -1,7 +1,9 @@
-"""What a release is about to do: the text that the update is bound to, what it changes in the cluster, and what of the stack file it leaves alone.
+"""What a release is about to do: the text that the update is bound to, what it changes in the cluster, and what of the
+stack file it leaves alone.
 
-The update reaches the VirtualServices of the services that are named, and nothing else. Where the stack file has more that was never applied, it
-goes by the config that was applied last, with the same edit made in that: what was not asked for stays as it is, in the outputs of the stack too.
+The update reaches the VirtualServices of the services that are named, and nothing else. Where the stack file has more
+that was never applied, it goes by the config that was applied last, with the same edit made in that: what was not
+asked for stays as it is, in the outputs of the stack too.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from weir.engine.applied import applied
 from weir.engine.journal import Operation
 from weir.errors import WeirError
 from weir.model import ConfigError, Manifest, Service, ServiceTraffic, StackConfig, mesh, traffic, without_ended
-from weir.model.manifests.kubernetes import edited
+from weir.model.manifests.annotations import edited
 from weir.model.manifests.subsets import named, used
 from weir.model.routing.diff import changes
 from weir.model.routing.words import describe
@@ -40,9 +42,10 @@ class NotThereError(WeirError):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """`text`: the stack file for the update, `config` is its config. `lines` by service: what changes in the cluster. `left`: the objects in which
-    the stack file differs from the cluster and that stay as they are. `found`: the specs of the VirtualServices as they were when this was found
-    out, `wanted` as they are to be."""
+    """`text`: the stack file for the update, `config` is its config. `lines` by service: what changes in the cluster.
+    `left`: the objects in which the stack file differs from the cluster and that stay as they are. `found`: the specs
+    of the VirtualServices as they were when this was found out, `wanted` as they are to be.
+    """
 
     text: str
     config: StackConfig
@@ -71,7 +74,9 @@ class Planned:
 
     def edited(self, live: Live) -> str:
         """The first service whose VirtualService somebody has edited by hand; empty where nobody has."""
-        return next((service for service in self.found if (there := live.find("VirtualService", service)) and edited(there)), "")
+        return next(
+            (service for service in self.found if (there := live.find("VirtualService", service)) and edited(there)), ""
+        )
 
 
 def plan(
@@ -93,7 +98,12 @@ def plan(
     now = datetime.now(UTC)
     wanted, before = (without_ended(context.saying(text).config, now) for text in (file.text, file.original))
     own = {("VirtualService", service) for service in edits}
-    left = pending(mesh(wanted, live.kubectl.namespace).objects(), live.objects, stackfile.qualified(context.stack, context.project), own)
+    left = pending(
+        mesh(wanted, live.kubectl.namespace).objects(),
+        live.objects,
+        stackfile.qualified(context.stack, context.project),
+        own,
+    )
     text, config = file.text, context.saying(file.text).config
     routes = _routes(before, live, edits)
     if left or pending(routes.values(), {key: live.objects[key] for key in own & live.objects.keys()}, ""):
@@ -106,7 +116,8 @@ def plan(
             try:
                 config = context.saying(copy.text).config
             except ConfigError:
-                # It may be sound only with the split that the file has, as after a promotion that was killed: a release owns the split.
+                # It may be sound only with the split that the file has, as after a promotion that was killed: a release
+                # owns the split.
                 for service in edits:
                     _split_as(copy, service, settings[service], wanted.services[service])
                 try:
@@ -121,7 +132,9 @@ def plan(
             # What the file has for them besides.
             more = (_routes(each, live, edits) for each in (wanted, without_ended(config, now)))
             asked, besides = more
-            left += tuple(f"VirtualService {service}" for service in edits if asked[service]["spec"] != besides[service]["spec"])
+            left += tuple(
+                f"VirtualService {service}" for service in edits if asked[service]["spec"] != besides[service]["spec"]
+            )
     sure = without_ended(config, now)
     if any(live.find("VirtualService", service) is None for service in edits):
         # What was never initialised has nothing in the cluster either, and Pulumi says so.
@@ -130,11 +143,20 @@ def plan(
         _require(sure, service, live)
     lines = {service: tuple(_lines(sure, service, live, take_back, about)) for service in edits}
     found = {service: _spec(live, service) for service in edits}
-    return Planned(text, config, lines, left, found, {service: each["spec"] for service, each in _routes(sure, live, edits).items()})
+    return Planned(
+        text,
+        config,
+        lines,
+        left,
+        found,
+        {service: each["spec"] for service, each in _routes(sure, live, edits).items()},
+    )
 
 
 def _applied(context: Context, file: StackEdit, edits: Mapping[str, Edit], live: Live) -> str | None:
-    """The text of a stack file with the config that the cluster's routes are of, else with that of the last update that succeeded."""
+    """The text of a stack file with the config that the cluster's routes are of, else with that of the last update
+    that succeeded.
+    """
     others = yaml_reader.load(file.text)
     found = None
     for config in applied(context.engine.revealed_history(_ENTRIES), others["config"]):
@@ -147,7 +169,9 @@ def _applied(context: Context, file: StackEdit, edits: Mapping[str, Edit], live:
         if not edits.keys() <= known.services.keys():
             continue
         found = text
-        if all(_routed(_traffic(known, service, live)) == _routed(_standing(known, live, service)) for service in edits):
+        if all(
+            _routed(_traffic(known, service, live)) == _routed(_standing(known, live, service)) for service in edits
+        ):
             break
     return found
 
@@ -171,21 +195,31 @@ def _lines(config: StackConfig, service: str, live: Live, take_back: bool, about
             raise
         return
     assert stands is not None  # required above
-    yield from map(describe, changes(service, stands, replace(wanted, versions=stands.versions, policy=stands.policy), about))
+    yield from map(
+        describe, changes(service, stands, replace(wanted, versions=stands.versions, policy=stands.policy), about)
+    )
 
 
 def _require(config: StackConfig, service: str, live: Live) -> None:
     """The route, its subsets, and the pods of versions that newly get requests are there."""
     there = live.find("VirtualService", service)
     if there is None:
-        raise NotThereError(f"{service} is not in the cluster yet, and nothing was applied; bring it there first: pulumi up")
+        raise NotThereError(
+            f"{service} is not in the cluster yet, and nothing was applied; bring it there first: pulumi up"
+        )
     spec = _routes(config, live, [service])[service]["spec"]
     lacking = named(spec) - live.subsets(config.host(service, live.kubectl.namespace))
     newly = used(spec) - used(there["spec"])
-    lacking |= {each for each in newly if config.services[service].workload(each) and live.find("Deployment", f"{service}-{each}") is None}
+    lacking |= {
+        each
+        for each in newly
+        if config.services[service].workload(each) and live.find("Deployment", f"{service}-{each}") is None
+    }
     if lacking:
         what = f"{', '.join(sorted(lacking))} of {service} {'is' if len(lacking) == 1 else 'are'}"
-        raise NotThereError(f"{what} not in the cluster yet, and nothing was applied; bring it there first, without requests: pulumi up")
+        raise NotThereError(
+            f"{what} not in the cluster yet, and nothing was applied; bring it there first, without requests: pulumi up"
+        )
 
 
 def _routes(config: StackConfig, live: Live, services: Any) -> dict[str, Manifest]:

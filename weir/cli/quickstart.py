@@ -33,8 +33,12 @@ def command(called: click.Context, stack: str) -> None:
     context.engine.up()
     # Again: an ephemeral namespace is known only now.
     os.environ.update(shell_settings(context.anew()))
-    called.invoke(verify.command, service=None, stack=stack, file=None, client=None, requests=None, namespace=None, as_json=False)
-    Console().print(Panel(Text.from_markup(_next(config, stack)), title="the lab is up", title_align="left", padding=(1, 2)))
+    called.invoke(
+        verify.command, service=None, stack=stack, file=None, client=None, requests=None, namespace=None, as_json=False
+    )
+    Console().print(
+        Panel(Text.from_markup(_next(config, stack)), title="the lab is up", title_align="left", padding=(1, 2))
+    )
 
 
 def _next(config: StackConfig, stack: str) -> str:
@@ -53,7 +57,9 @@ def _next(config: StackConfig, stack: str) -> str:
         if canary:
             key = f"services.{name}.canary.{canary}"
             lines += [
-                escape(f"pulumi config set --path 'weir:{key}' 50 && pulumi up --yes && weir verify").join(("[bold]", "[/]")),
+                escape(f"pulumi config set --path 'weir:{key}' 50 && pulumi up --yes && weir verify").join(
+                    ("[bold]", "[/]")
+                ),
                 f"  move the canary of {name} to 50 % and see the traffic follow",
                 "",
             ]

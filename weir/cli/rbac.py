@@ -15,17 +15,25 @@ from weir.yaml_writer import dump
 
 @click.command("rbac")
 @stack_options
-@click.option("--organization", metavar="NAME", default="organization", show_default=True, help="The stack's organization in Pulumi.")
+@click.option(
+    "--organization",
+    metavar="NAME",
+    default="organization",
+    show_default=True,
+    help="The stack's organization in Pulumi.",
+)
 @click.option("--with-verify", is_flag=True, help="Also what weir verify needs: running curl in a client's pod.")
 def command(stack: str, file: Path | None, organization: str, with_verify: bool) -> None:
-    """Print a ServiceAccount for the stack, its roles, and a policy for the pods it makes, as YAML for kubectl apply. An administrator applies it.
+    """Print a ServiceAccount for the stack, its roles, and a policy for the pods it makes, as YAML for kubectl apply.
+    An administrator applies it.
 
     `kubectl create token weir-NAMESPACE -n istio-system` then gives the credentials to run pulumi with.
     """
     config = Context(stack, file).config
     if config.ephemeral:
         raise UsageError(
-            f"the namespace of {stack} is ephemeral: nobody knows its name yet; give the account rights in a fixed one instead"
+            f"the namespace of {stack} is ephemeral: nobody knows its name yet; give the account rights in a fixed "
+            "one instead"
         )
     click.echo("".join(f"# {line}\n" for line in can_do(config)), nl=False)
     click.echo(dump(rbac(config, f"{organization}/weir/{stack.rsplit('/', 1)[-1]}", with_verify)), nl=False)

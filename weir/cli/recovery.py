@@ -1,7 +1,7 @@
 """What commands before this one have left: a change that was killed, a drill that outlived its end or its process.
 
-Whoever only looks says what is left and which command sees to it. Nothing is carried through unseen: what a change that was killed has brought
-about is in the cluster, and the next release compares with that and shows it.
+Whoever only looks says what is left and which command sees to it. Nothing is carried through unseen: what a change
+that was killed has brought about is in the cluster, and the next release compares with that and shows it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import click
 
 from weir.cli.context import Context
+from weir.engine.errors import EngineError, NoStackError
 from weir.engine.journal import Entry, drills, forget, held, left_behind, path_of
-from weir.engine.stack import EngineError, NoStackError
 from weir.model import Service
 from weir.model.routing.expiry import ago, endings
 from weir.stack.edit import StackEdit, read
@@ -33,7 +33,9 @@ def looked(context: Context) -> None:
 
 
 def last_update(context: Context) -> tuple[str, str]:
-    """How the last update of the stack ended, and what to say of that; nothing where it succeeded, or Pulumi cannot be asked."""
+    """How the last update of the stack ended, and what to say of that; nothing where it succeeded, or Pulumi cannot be
+    asked.
+    """
     try:
         newest = next((entry for entry in context.engine.history(5) if entry.get("kind") == "update"), None)
     except NoStackError as error:
@@ -46,12 +48,16 @@ def last_update(context: Context) -> tuple[str, str]:
     when = f"{str(newest['startTime'])[:16].replace('T', ' ')} UTC"
     return (
         result,
-        f"the last update ({when}) {result}: the cluster may have some of it; weir diff --stack {context.stack} shows what is left of it",
+        (
+            f"the last update ({when}) {result}: the cluster may have some of it; weir diff --stack {context.stack} "
+            "shows what is left of it"
+        ),
     )
 
 
 def left_over(context: Context, *, repair: bool) -> None:
-    """Say that a change was killed, and how far it got. `repair`: remove the lock of its pulumi, and forget it: what follows compares with the cluster.
+    """Say that a change was killed, and how far it got. `repair`: remove the lock of its pulumi, and forget it: what
+    follows compares with the cluster.
 
     Raises EngineError where its pulumi still runs.
     """
@@ -61,9 +67,12 @@ def left_over(context: Context, *, repair: bool) -> None:
         return
     if entry.phase != "editing":
         state = "has its change" if read(context.path) == entry.after else "has been edited since"
-        follows = "" if repair else f": weir status shows it, the same command or pulumi up --stack {context.stack} goes on"
+        follows = (
+            "" if repair else f": weir status shows it, the same command or pulumi up --stack {context.stack} goes on"
+        )
         say(
-            f"`{entry.command}`, begun {_since(entry)} ago, was killed while it applied; {context.path.name} {state}, the cluster may not have it{follows}"
+            f"`{entry.command}`, begun {_since(entry)} ago, was killed while it applied; {context.path.name} "
+            f"{state}, the cluster may not have it{follows}"
         )
     if repair:
         if entry.phase != "editing" and (unlocked := context.engine.unlock()):

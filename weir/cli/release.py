@@ -1,4 +1,6 @@
-"""What `weir set`, `promote`, `abort` and `drill` share: edit the stack file, say what that changes in the cluster, ask, apply just that."""
+"""What `weir set`, `promote`, `abort` and `drill` share: edit the stack file, say what that changes in the cluster,
+ask, apply just that.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from weir.cli.planned import Edit, Planned, plan
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live, live
+from weir.engine.errors import EngineError
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
-from weir.engine.stack import EngineError
 from weir.errors import UsageError, WeirError
 from weir.model import Service, warnings
 from weir.program_environment import FOLLOWED, ROUTES_ALONE, TAKE_BACK, WARNED
@@ -28,7 +30,9 @@ from weir.stack.edit import StackEdit, overwrite, read
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
     """Gives the parameters `yes`, `no_apply` and `reason`."""
     yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-    no_apply = click.option("--no-apply", is_flag=True, help="Only edit the stack file, for a pull request; no cluster needed.")
+    no_apply = click.option(
+        "--no-apply", is_flag=True, help="Only edit the stack file, for a pull request; no cluster needed."
+    )
     reason = click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
     return yes(no_apply(reason(function)))
 
@@ -90,7 +94,9 @@ def release(change: Release) -> None:
     for service, edit in edits.items():
         edit(file, service, context.config.services[service])
     there = live(context.kubectl)
-    with operation(path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)) as entry:
+    with operation(
+        path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
+    ) as entry:
         planned = plan(context, file, edits, there, entry, take_back=change.take_back, about=change.about)
         if planned.empty:
             # Whoever edited the cluster by hand to what is asked now has it.
@@ -132,7 +138,10 @@ def _say_left(context: Context, planned: Planned) -> None:
     if planned.left:
         count = f"{len(planned.left)} more change{'s' * (len(planned.left) > 1)}"
         shown = ", ".join(planned.left[:5]) + (", …" if len(planned.left) > 5 else "")
-        say(f"{count} in {context.path.name} {'are' if len(planned.left) > 1 else 'is'} not applied ({shown}): pulumi up")
+        say(
+            f"{count} in {context.path.name} {'are' if len(planned.left) > 1 else 'is'} not applied ({shown}): "
+            "pulumi up"
+        )
 
 
 def _ask(context: Context, planned: Planned) -> None:
@@ -156,18 +165,23 @@ def _write(entry: Operation, file: StackEdit) -> None:
     if file.text != file.original:
         file.write()
     elif read(file.path) != file.original:
-        raise UsageError(f"{file.path} was changed by somebody else in the meantime; nothing was applied: run the same command again")
+        raise UsageError(
+            f"{file.path} was changed by somebody else in the meantime; nothing was applied: run the same command again"
+        )
 
 
 def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation) -> None:
-    """Bring the cluster to what was shown, and return when callers follow. Whatever keeps it from that says what stands, and what to type."""
+    """Bring the cluster to what was shown, and return when callers follow. Whatever keeps it from that says what
+    stands, and what to type.
+    """
     start = time.monotonic()
     report = entry.report()
     policies = _policies(change)
     try:
         change.context.engine.up(
             message(change.what, change.reason),
-            # Of the versions that newly get requests it says whether they have pods; all else is refused before the one object changes.
+            # Of the versions that newly get requests it says whether they have pods; all else is refused before the one
+            # object changes.
             preview=planned.newly or bool(policies),
             asking=change.context.kubectl,
             only=[f"**VirtualService::{service}" for service in planned.found],
@@ -183,11 +197,17 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
         )
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
-    say(f"applied: {_followed(report, planned, change.context.kubectl.namespace)}, {time.monotonic() - start:.1f} s after the start")
+    say(
+        f"applied: {_followed(report, planned, change.context.kubectl.namespace)}, "
+        f"{time.monotonic() - start:.1f} s "
+        "after the start"
+    )
 
 
 def _followed(report: Path, planned: Planned, namespace: str) -> str:
-    """How many proxies follow, which the program has seen to within the update. Raises ClusterError where it could not."""
+    """How many proxies follow, which the program has seen to within the update. Raises ClusterError where it could
+    not.
+    """
     try:
         seen = json.loads(report.read_text(encoding="utf-8"))
         proxies = max(seen[planned.config.host(service, namespace)] for service in planned.found)
@@ -205,7 +225,10 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
         there = Live(change.context.kubectl)
         same, done, by_hand = planned.stands(there), planned.done(there), planned.edited(there)
     except ClusterError as broken:
-        told = [f"whether the cluster has it cannot be seen ({broken})", f"once it answers: weir status {change.service}{stack}"]
+        told = [
+            f"whether the cluster has it cannot be seen ({broken})",
+            f"once it answers: weir status {change.service}{stack}",
+        ]
         return type(error)("\n".join([what, *told]))
     if same and not done:
         undo(file)
@@ -229,7 +252,9 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
 
 
 def _policies(change: Release) -> str:
-    """The policy pack that is asked. Nothing stands in the way of taking something back, an abort or the end of a drill: neither waits for it."""
+    """The policy pack that is asked. Nothing stands in the way of taking something back, an abort or the end of a
+    drill: neither waits for it.
+    """
     pack = change.context.config.policy_pack
     return "" if change.take_back or change.shielded or pack is None else str(change.context.project / pack)
 

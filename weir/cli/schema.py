@@ -14,7 +14,10 @@ import click
     type=click.Choice(["json", "markdown", "python"]),
     default="json",
     show_default=True,
-    help="json: the JSON Schema of a stack file; markdown: the reference of all keys; python: the types of the components' arguments.",
+    help=(
+        "json: the JSON Schema of a stack file; markdown: the reference of all keys; python: the types of the "
+        "components' arguments."
+    ),
 )
 def command(form: str) -> None:
     """Print what may stand in a stack file. No cluster, no engine, no stack."""

@@ -1,4 +1,6 @@
-"""What is known of a service: its config, the cluster, and what callers see. `weir status` finds it out, its view shows it."""
+"""What is known of a service: its config, the cluster, and what callers see. `weir status` finds it out, its view
+shows it.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from weir.model.routing.diff import TrafficChange
 class VersionStatus:
     """One version.
 
-    `configured`, `live`: percent of the default route in the config and in the cluster; None where it is not named there.
-    `ready`, `desired`: pods; None where there is no Deployment.
-    `failure`: why pods that were made for it last do not become ready; empty where all are ready.
+    `configured`, `live`: percent of the default route in the config and in the cluster; None where it is not named
+    there. `ready`, `desired`: pods; None where there is no Deployment. `failure`: why pods that were made for it last
+    do not become ready; empty where all are ready.
     """
 
     name: str

@@ -23,15 +23,18 @@ from weir.stack.edit import StackEdit
 def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_apply: bool, reason: str) -> None:
     """Give canaries of SERVICE their share of the requests; the stable version gets what is left.
 
-    The stack file is edited (comments and order stay), what changes is shown, and after a yes it is applied; it ends when every caller's
-    proxy follows. Canaries that are not named stay as they are.
+    The stack file is edited (comments and order stay), what changes is shown, and after a yes it is applied; it ends
+    when every caller's proxy follows. Canaries that are not named stay as they are.
     """
     context = Context(stack)
     settings = context.service(service)
     wanted = dict(_share(text) for text in shares)
     for version in wanted:
         if version == settings.stable:
-            raise UsageError(f"{version} is the stable version of {service}, which gets what the canaries leave; name the canaries alone")
+            raise UsageError(
+                f"{version} is the stable version of {service}, which gets what the canaries leave; name the "
+                "canaries alone"
+            )
         require_version(settings, service, version)
 
     def edit(file: StackEdit, service: str, _: Service) -> None:

@@ -30,8 +30,8 @@ from weir.console import Console, Text
 from weir.measurement.caller import Caller
 from weir.measurement.observed import MAX_CALLERS, Observation, Taken, observe
 from weir.model import ServiceTraffic, mesh, traffic, without_ended
+from weir.model.manifests.annotations import OWNER, annotation
 from weir.model.manifests.hazards import orphans
-from weir.model.manifests.kubernetes import OWNER, annotation
 from weir.model.routing.diff import changes, percents
 from weir.stack.stackfile import qualified
 
@@ -52,10 +52,11 @@ _HISTORY_SECONDS = 30.0
 @click.option("--watch", is_flag=True, help="Draw it anew, window after window, until Ctrl-C.")
 @json_option
 def command(service: str | None, stack: str, file: Path | None, window: float, watch: bool, as_json: bool) -> None:
-    """Show each service: configured, live and observed share of each version, pods, errors and latency, faults in force, and what differs from the config.
+    """Show each service: configured, live and observed share of each version, pods, errors and latency, faults in
+    force, and what differs from the config.
 
-    Observed is what the sidecars of the stack's namespace have counted in the window, retries included. Ends with 0 whether or not something
-    differs. SERVICE shows one alone.
+    Observed is what the sidecars of the stack's namespace have counted in the window, retries included. Ends with 0
+    whether or not something differs. SERVICE shows one alone.
     """
     context = Context(stack, file)
     if file is None:
@@ -124,13 +125,18 @@ class _Looking:
         self.remarks = ()
         # Pulumi's history, the sidecars, the gateways' pods and Secrets are read beside each other.
         with ThreadPoolExecutor(3) as aside:
-            told = (aside.submit(self._last_update), aside.submit(self._unserved), aside.submit(self._unused_secrets, live))
+            told = (
+                aside.submit(self._last_update),
+                aside.submit(self._unserved),
+                aside.submit(self._unused_secrets, live),
+            )
             seen = self._observed()
             for remarks in told:
                 self.remarks += remarks.result()
         self.remarks += _left_over(context, live)
         return [
-            replace(_status(name, context, live), observed=seen.get(context.config.host(name, context.namespace))) for name in self.names
+            replace(_status(name, context, live), observed=seen.get(context.config.host(name, context.namespace)))
+            for name in self.names
         ]
 
     def _last_update(self) -> tuple[str, ...]:
@@ -148,14 +154,17 @@ class _Looking:
             return ()
 
     def _unused_secrets(self, live: Live) -> tuple[str, ...]:
-        """Secrets that the stack has made and that no pods take. An account that may not list Secrets hears nothing of them."""
+        """Secrets that the stack has made and that no pods take. An account that may not list Secrets hears nothing of
+        them.
+        """
         try:
             found = unused(secrets_of_weir(live.kubectl), live.objects, _owner(self.context))
         except ClusterError:
             return ()
         namespace = self.context.namespace
         return tuple(
-            f"Secret {namespace}/{name} was made by this stack, and no pods take it: pulumi up removes it; where it does not, an update was killed"
+            f"Secret {namespace}/{name} was made by this stack, and no pods take it: pulumi up removes it; where it "
+            "does not, an update was killed"
             f" that made it: kubectl delete -n {namespace} secret {name}"
             for name in found
         )
@@ -187,7 +196,10 @@ def _left_over(context: Context, live: Live) -> tuple[str, ...]:
     own = next((owner for owner in owners if owner.partition("/")[2] == stack), None)
     left = orphans(mesh(context.config, context.namespace).objects(), live.objects, own) if own else []
     return tuple(
-        f"{kind} {context.namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, or says how, where an update was killed"
+        (
+            f"{kind} {context.namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, "
+            "or says how, where an update was killed"
+        )
         for kind, name in left
     )
 

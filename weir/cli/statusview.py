@@ -23,7 +23,9 @@ _BAR = 20
 
 
 def view(services: Sequence[ServiceStatus], remarks: Sequence[str], *, bars: bool = False) -> RenderableType:
-    """A table for each service, and below it what is out of the ordinary; `bars` shows what is observed as bars as well."""
+    """A table for each service, and below it what is out of the ordinary; `bars` shows what is observed as bars as
+    well.
+    """
     parts: list[RenderableType] = []
     for status in services:
         parts += [_table(status, bars), *_notes(status), Text()]
@@ -31,7 +33,9 @@ def view(services: Sequence[ServiceStatus], remarks: Sequence[str], *, bars: boo
 
 
 def _table(status: ServiceStatus, bars: bool) -> Table:
-    table = Table(title=status.name, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(
+        title=status.name, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
     seen = status.observed
     columns = ["version", "config", "live", *(["observed", "errors", "p50", "p99"] if seen else []), "pods ready"]
     for column in columns:
@@ -40,7 +44,13 @@ def _table(status: ServiceStatus, bars: bool) -> Table:
         table.add_column("")
     for version in status.versions:
         pods = "" if version.desired is None else f"{version.ready} of {version.desired}"
-        cells: list[RenderableType] = [version.name, _percent(version.configured), _percent(version.live), *_seen(version.name, seen), pods]
+        cells: list[RenderableType] = [
+            version.name,
+            _percent(version.configured),
+            _percent(version.live),
+            *_seen(version.name, seen),
+            pods,
+        ]
         if seen and bars:
             cells.append(ProgressBar(total=1, completed=seen.share(version.name) or 0, width=_BAR))
         table.add_row(*cells)
@@ -107,14 +117,14 @@ def latency(value: float | None) -> str:
 
 
 def as_json(status: ServiceStatus) -> dict[str, Any]:
-    """For programs; keys are only ever added. Percents are 0 to 100, times are seconds, moments RFC 3339; null where nothing is known.
+    """For programs; keys are only ever added. Percents are 0 to 100, times are seconds, moments RFC 3339; null where
+    nothing is known.
 
     ```
-    name, inCluster
-    versions[]   {name, configuredPercent, livePercent, observedPercent, requests, errorPercent, p50Seconds, p99Seconds, readyPods, desiredPods,
+    name, inCluster versions[]   {name, configuredPercent, livePercent, observedPercent, requests, errorPercent,
+    p50Seconds, p99Seconds, readyPods, desiredPods,
               failure (why pods do not become ready)}
-    observed     {seconds, requests, callers, pastVersions}, or null
-    faults[]     {route, fault (in words), until}
+    observed     {seconds, requests, callers, pastVersions}, or null faults[]     {route, fault (in words), until}
     drift[]      what an update would change, from what is in the cluster to what the config says, in words
     differences[]  the same as data: {kind, route, version, before, after, text}
     ```

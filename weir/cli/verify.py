@@ -32,7 +32,9 @@ _SHOW_PROGRESS_AFTER = 2.0
 @click.command()
 @click.argument("service", required=False)
 @stack_options
-@click.option("--client", metavar="NAME", help="The client to send from (label app=NAME); the first of the stack when left out.")
+@click.option(
+    "--client", metavar="NAME", help="The client to send from (label app=NAME); the first of the stack when left out."
+)
 @click.option(
     "--requests",
     metavar="N",
@@ -42,12 +44,19 @@ _SHOW_PROGRESS_AFTER = 2.0
 @click.option("--namespace", metavar="NAME", help="The namespace; that of the stack when left out.")
 @json_option
 def command(
-    service: str | None, stack: str, file: Path | None, client: str | None, requests: int | None, namespace: str | None, as_json: bool
+    service: str | None,
+    stack: str,
+    file: Path | None,
+    client: str | None,
+    requests: int | None,
+    namespace: str | None,
+    as_json: bool,
 ) -> None:
     """Send requests from a client inside the mesh and judge the traffic against the config.
 
-    Split, delays, aborts, mirrors and errors of SERVICE, or of every service with versions, are held against exact binomial bounds, on the
-    route that a plain GET / takes. Ends with 0 when traffic is what the config says, 3 when it is not, 1 when it could not be measured, 2 for bad config or usage.
+    Split, delays, aborts, mirrors and errors of SERVICE, or of every service with versions, are held against exact
+    binomial bounds, on the route that a plain GET / takes. Ends with 0 when traffic is what the config says, 3 when it
+    is not, 1 when it could not be measured, 2 for bad config or usage.
     """
     context = Context(stack, file, given_namespace=namespace)
     if file is None:
@@ -85,7 +94,9 @@ def _services(config: StackConfig, service: str | None) -> list[str]:
     names = [name for name, entry in config.services.items() if entry.versions]
     if service is None:
         if not names:
-            raise UsageError("no service of this stack has versions, so there is nothing to verify; add some to weir:services")
+            raise UsageError(
+                "no service of this stack has versions, so there is nothing to verify; add some to weir:services"
+            )
         return names
     if service not in names:
         why = "has no versions" if service in config.services else "is not a service of this stack"
@@ -97,7 +108,10 @@ def _client(config: StackConfig, client: str | None) -> str:
     if client is not None:
         return client
     if not config.clients:
-        raise UsageError("this stack has no weir:clients to send requests from; add one, or name a workload with a sidecar with --client")
+        raise UsageError(
+            "this stack has no weir:clients to send requests from; add one, or name a workload with a sidecar with "
+            "--client"
+        )
     return next(iter(config.clients))
 
 
@@ -112,7 +126,9 @@ def _targets(config: StackConfig, namespace: str, names: list[str], sender: Send
             raise UsageError(f"route {route.name} of {name} answers GET / by itself; there is no split to verify")
         twice = [version for version in expectation(route).mirrors if route.weights.get(version)]
         if twice:
-            raise UsageError(f"{name}: {twice[0]} gets copies of requests that it gets anyway; the counters cannot tell them apart")
+            raise UsageError(
+                f"{name}: {twice[0]} gets copies of requests that it gets anyway; the counters cannot tell them apart"
+            )
         targets.append(Target(name, host, service.port, tuple(service.versions), expectation(route)))
     return targets
 

@@ -31,7 +31,8 @@ _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 def istiods(kubectl: Kubectl, seconds: float = _CONNECT_SECONDS) -> list[Istiod]:
     """Every istiod of kubectl's namespace that is ready.
 
-    Raises UnaskedError where there is none to ask or no right to, ClusterError when they do not answer within so many seconds.
+    Raises UnaskedError where there is none to ask or no right to, ClusterError when they do not answer within so many
+    seconds.
     """
     return _connections(kubectl).get(seconds)
 
@@ -81,9 +82,13 @@ class _Connections:
         namespace = self._kubectl.namespace
         if not items:
             raise UnaskedError(f"there is no istiod in namespace {namespace} (no pod with the label {_SELECTOR})")
-        serving = [pod for pod in items if _ready(pod).get("status") == "True" and not pod["metadata"].get("deletionTimestamp")]
+        serving = [
+            pod for pod in items if _ready(pod).get("status") == "True" and not pod["metadata"].get("deletionTimestamp")
+        ]
         if not serving:
-            raise ClusterError(f"no istiod in namespace {namespace} is ready; see kubectl -n {namespace} get pods -l {_SELECTOR}")
+            raise ClusterError(
+                f"no istiod in namespace {namespace} is ready; see kubectl -n {namespace} get pods -l {_SELECTOR}"
+            )
         return serving
 
     def _close(self, kept: list[str]) -> None:

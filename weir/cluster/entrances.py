@@ -1,4 +1,6 @@
-"""Gateways that nobody serves: a Gateway names the labels of a proxy's pods, and Kubernetes takes it whether or not there are such pods."""
+"""Gateways that nobody serves: a Gateway names the labels of a proxy's pods, and Kubernetes takes it whether or not
+there are such pods.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from weir.model.config.gateways import Gateway
 
 
 def unserved(kubectl: Kubectl, gateways: Mapping[str, Gateway]) -> Iterator[str]:
-    """A line for each gateway whose selector no pod has, in whatever namespace. Raises ClusterError, also without the right to see them all."""
+    """A line for each gateway whose selector no pod has, in whatever namespace. Raises ClusterError, also without the
+    right to see them all.
+    """
     for name, gateway in gateways.items():
         selector = ",".join(f"{key}={value}" for key, value in sorted(gateway.selector.items()))
         if selector and not kubectl.get(["pods", "--all-namespaces", "--selector", selector])["items"]:

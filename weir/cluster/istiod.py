@@ -1,8 +1,10 @@
-"""istiod's debug interface: what each proxy has been sent and has accepted, and the configuration that istiod makes for it.
+"""istiod's debug interface: what each proxy has been sent and has accepted, and the configuration that istiod makes
+for it.
 
-istiod answers such questions without a password from its own host alone, so they go through `kubectl port-forward` (`connections`), which needs the right
-to forward to pods of istiod's namespace and nothing in anybody else's. Of several istiods each knows the proxies connected to it.
-Format: pilot/pkg/xds/debug.go in Istio's source (`syncz`, `config_dump`, `edsz`), used by istioctl as well.
+istiod answers such questions without a password from its own host alone, so they go through `kubectl port-forward`
+(`connections`), which needs the right to forward to pods of istiod's namespace and nothing in anybody else's. Of
+several istiods each knows the proxies connected to it. Format: pilot/pkg/xds/debug.go in Istio's source (`syncz`,
+`config_dump`, `edsz`), used by istioctl as well.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a proxy was last sent of one type: the number of istiod's push, whether the proxy has accepted it, and why not if it has not.
+    """What a proxy was last sent of one type: the number of istiod's push, whether the proxy has accepted it, and why
+    not if it has not.
 
     `acknowledged`: the number of the newest push that it has accepted.
     """
@@ -55,7 +58,9 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A connected proxy, `POD.NAMESPACE`, and what it was sent, by type; `gateway`: whether it is one, and not a sidecar."""
+    """A connected proxy, `POD.NAMESPACE`, and what it was sent, by type; `gateway`: whether it is one, and not a
+    sidecar.
+    """
 
     name: str
     sent: dict[str, Sent]
@@ -82,13 +87,17 @@ class AnswerError(http.client.HTTPException):
 
 
 class Line:
-    """A local port that leads to an istiod, and the one connection through it: kubectl forwards some 2,000 connections, and then none."""
+    """A local port that leads to an istiod, and the one connection through it: kubectl forwards some 2,000
+    connections, and then none.
+    """
 
     def __init__(self, port: int) -> None:
         """Nothing is connected yet."""
         self.port = port
         self.ahead: float | None = None
-        """By how many seconds istiod's clock is ahead of this process's monotonic one, as its last answer says (Date); None before there is one."""
+        """By how many seconds istiod's clock is ahead of this process's monotonic one, as its last answer says (Date);
+        None before there is one.
+        """
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
         self._asking = Lock()
 
@@ -139,7 +148,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far an istiod had come before a change: the newest push of each type, and what proxies rejected already, by proxy and type."""
+    """How far an istiod had come before a change: the newest push of each type, and what proxies rejected already, by
+    proxy and type.
+    """
 
     newest: Mapping[str, int] = field(default_factory=dict)
     rejected: frozenset[tuple[str, str]] = frozenset()
@@ -156,7 +167,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Istiod:
-    """One istiod, reached by a line while that is open; `ready_since`: when it became ready, by the cluster's clock (seconds of the epoch)."""
+    """One istiod, reached by a line while that is open; `ready_since`: when it became ready, by the cluster's clock
+    (seconds of the epoch).
+    """
 
     pod: str
     line: Line
@@ -175,7 +188,9 @@ class Istiod:
         ]
 
     def now(self, seconds: float = _SECONDS) -> float:
-        """The time of day by the cluster's clock, in seconds of the epoch: this machine's may be set otherwise. Raises ClusterError."""
+        """The time of day by the cluster's clock, in seconds of the epoch: this machine's may be set otherwise. Raises
+        ClusterError.
+        """
         if self.line.ahead is None:
             self.proxies(seconds)
         return time.monotonic() + (self.line.ahead or 0.0)
@@ -183,19 +198,23 @@ class Istiod:
     def configuration(self, proxy: str, seconds: float = _SECONDS) -> dict[str, Any]:
         """The configuration istiod makes for a proxy, in the form of Envoy's configuration dump. Raises ClusterError.
 
-        Not to be asked while a push begins: istiod makes it from what the proxy had before, may keep it in its cache as if it were new, and
-        then send that to every proxy (docs/decisions/0012-not-to-ask-while-a-push-begins.md).
+        Not to be asked while a push begins: istiod makes it from what the proxy had before, may keep it in its cache
+        as if it were new, and then send that to every proxy (docs/decisions/0012-not-to-ask-while-a-push-begins.md).
         """
         found: dict[str, Any] = self._get(f"config_dump?proxyID={proxy}", seconds)
         return found
 
     def endpoints(self, proxy: str, seconds: float = _SECONDS) -> list[dict[str, Any]]:
-        """The endpoints istiod makes for a proxy, one ClusterLoadAssignment for each of its clusters. Raises ClusterError; as `configuration`."""
+        """The endpoints istiod makes for a proxy, one ClusterLoadAssignment for each of its clusters. Raises
+        ClusterError; as `configuration`.
+        """
         found: list[dict[str, Any]] = self._get(f"edsz?proxyID={proxy}", seconds).get("configs", [])
         return found
 
     def push_anew(self, seconds: float = _SECONDS) -> None:
-        """Have istiod throw away what it keeps, and send every proxy its configuration, made anew. Raises ClusterError."""
+        """Have istiod throw away what it keeps, and send every proxy its configuration, made anew. Raises
+        ClusterError.
+        """
         self._read("cachez?clear=true", seconds)
         self._read("adsz?push=true", seconds)
 
@@ -203,7 +222,9 @@ class Istiod:
         try:
             return json.loads(self._read(path, seconds))
         except ValueError as broken:
-            raise ClusterError(f"{self.pod} does not answer /debug/{path.partition('?')[0]} in JSON: {broken}") from None
+            raise ClusterError(
+                f"{self.pod} does not answer /debug/{path.partition('?')[0]} in JSON: {broken}"
+            ) from None
 
     def _read(self, path: str, seconds: float) -> bytes:
         question, _, about = path.partition("?")
@@ -215,7 +236,9 @@ class Istiod:
             kind = UnaskedError if error.status in _REFUSED else ClusterError
             raise kind(f"{self.pod} answers {error} to /debug/{question}, istiod's debug interface") from None
         except (OSError, http.client.HTTPException) as broken:
-            raise ClusterError(f"{self.pod} does not answer /debug/{question}: {broken or type(broken).__name__}") from None
+            raise ClusterError(
+                f"{self.pod} does not answer /debug/{question}: {broken or type(broken).__name__}"
+            ) from None
 
 
 def newest(proxies: Iterable[Proxy], kind: str) -> int:

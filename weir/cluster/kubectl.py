@@ -51,7 +51,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """kubectl with a fixed cluster and namespace; every call names them, so that no default of the user's shell slips in.
+    """kubectl with a fixed cluster and namespace; every call names them, so that no default of the user's shell slips
+    in.
 
     `kubeconfig` and `context` are None where kubectl's own choice is wanted (KUBECONFIG, current context).
     """
@@ -70,18 +71,27 @@ class Kubectl:
         context: str | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Kubectl:
-        """kubectl from WEIR_TOOL_KUBECTL, else from PATH. Raises UnaskedError when there is none, ClusterError when the kubeconfig is no file."""
+        """kubectl from WEIR_TOOL_KUBECTL, else from PATH. Raises UnaskedError when there is none, ClusterError when
+        the kubeconfig is no file.
+        """
         environ = os.environ if environ is None else environ
         named = environ.get(TOOL_VARIABLE)
         path = shutil.which(named or "kubectl", path=environ.get("PATH"))
         if path is None:
             if named:
-                raise UnaskedError(f"{TOOL_VARIABLE} names {named}, which is not an executable file; correct it or unset it")
-            raise UnaskedError(f'no kubectl on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
+                raise UnaskedError(
+                    f"{TOOL_VARIABLE} names {named}, which is not an executable file; correct it or unset it"
+                )
+            raise UnaskedError(
+                'no kubectl on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set '
+                f"{TOOL_VARIABLE}"
+            )
         if kubeconfig is not None:
             kubeconfig = str(Path(kubeconfig).expanduser())
             if not Path(kubeconfig).is_file():
-                raise ClusterError(f"kubeconfig {kubeconfig} does not exist; correct weir:kubeconfig, or start the lab: weir lab up")
+                raise ClusterError(
+                    f"kubeconfig {kubeconfig} does not exist; correct weir:kubeconfig, or start the lab: weir lab up"
+                )
         return cls(path, namespace, kubeconfig, context)
 
     def command(self, args: Sequence[str]) -> list[str]:
@@ -93,16 +103,23 @@ class Kubectl:
     def call(self, args: Sequence[str], *, timeout: float, stdin: str | None = None) -> Result:
         """Run kubectl and return what it left, whatever its exit status.
 
-        `timeout` is in seconds; `stdin`: what it is to read there. Raises ClusterError when it passes, when kubectl cannot be started, and when the cluster is the
-        reason of a failure (not reachable, unknown context, access denied): none of these is an answer to the question asked.
+        `timeout` is in seconds; `stdin`: what it is to read there. Raises ClusterError when it passes, when kubectl
+        cannot be started, and when the cluster is the reason of a failure (not reachable, unknown context, access
+        denied): none of these is an answer to the question asked.
         """
         try:
             # Never the terminal's stdin: kubectl asks for user name and password there, and would wait for them unseen.
-            done = subprocess.run(self.command(args), input=(stdin or "").encode(), capture_output=True, timeout=timeout, check=False)
+            done = subprocess.run(
+                self.command(args), input=(stdin or "").encode(), capture_output=True, timeout=timeout, check=False
+            )
         except subprocess.TimeoutExpired as late:
-            raise ClusterError(f"kubectl {' '.join(args[:3])} … did not end within {timeout:g} s; is the cluster healthy?") from late
+            raise ClusterError(
+                f"kubectl {' '.join(args[:3])} … did not end within {timeout:g} s; is the cluster healthy?"
+            ) from late
         except OSError as broken:
-            raise ClusterError(f"{self.path} cannot be run: {broken.strerror}; set {TOOL_VARIABLE} to one that can") from broken
+            raise ClusterError(
+                f"{self.path} cannot be run: {broken.strerror}; set {TOOL_VARIABLE} to one that can"
+            ) from broken
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
         if result.status != 0:
             self._refuse_cluster_failures(result)
@@ -116,13 +133,17 @@ class Kubectl:
         # Without a request timeout kubectl would try each address for half a minute and more.
         result = self.call(["get", *args, "-o", "json", "--request-timeout=10s"], timeout=timeout)
         if result.status != 0:
-            raise ClusterError(f"kubectl get {' '.join(args)} failed: {result.complaint or f'exit status {result.status}'}")
+            raise ClusterError(
+                f"kubectl get {' '.join(args)} failed: {result.complaint or f'exit status {result.status}'}"
+            )
         if missing is not None and not result.stdout.strip():
             return missing
         try:
             return json.loads(result.stdout)
         except json.JSONDecodeError as broken:
-            raise ClusterError(f"kubectl get {' '.join(args)} did not print valid JSON: {result.stdout[:200]!r}") from broken
+            raise ClusterError(
+                f"kubectl get {' '.join(args)} did not print valid JSON: {result.stdout[:200]!r}"
+            ) from broken
 
     def _refuse_cluster_failures(self, result: Result) -> None:
         said = result.stderr.lower()
@@ -135,10 +156,13 @@ class Kubectl:
         why = result.complaint
         if any(words in said for words in _UNREACHABLE):
             raise ClusterError(
-                f"the cluster of {cluster} does not answer ({why}); is it up (weir lab status), and the right one (weir:kubeContext)?"
+                f"the cluster of {cluster} does not answer ({why}); is it up (weir lab status), and the right one "
+                "(weir:kubeContext)?"
             )
         if any(words in said for words in _DENIED):
-            raise ClusterError(f"the cluster of {cluster} denies access ({why}); check the user of the kubeconfig and its rights")
+            raise ClusterError(
+                f"the cluster of {cluster} denies access ({why}); check the user of the kubeconfig and its rights"
+            )
 
     def _cluster(self) -> str:
         if self.context is not None:

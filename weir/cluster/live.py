@@ -1,4 +1,6 @@
-"""What stands in the stack's namespace now, and which pods of a version are well: read once, when the first question is asked."""
+"""What stands in the stack's namespace now, and which pods of a version are well: read once, when the first question
+is asked.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ class Live:
 
     @cached_property
     def _found(self) -> Mapping[tuple[str, str], dict[str, Any]] | ClusterError:
-        """The answer, be it that there is none: a cluster that did not answer is not asked once more for every object."""
+        """The answer, be it that there is none: a cluster that did not answer is not asked
+        once more for every object.
+        """
         try:
             items = self.kubectl.get([",".join(_KINDS), "--show-managed-fields"])["items"]
         except ClusterError as error:
@@ -63,7 +67,8 @@ class Live:
         return {(item["kind"], item["metadata"]["name"]): item for item in items}
 
     def age(self, service: str, now: float) -> float:
-        """For how many seconds, at the most, the Service has been there: what was not there when this was read has come since.
+        """For how many seconds, at the most, the Service has been there: what was not there when this was read has
+        come since.
 
         `now` by the cluster's clock, in seconds of the epoch, as is what the object says of itself.
         """
@@ -76,7 +81,9 @@ class Live:
     def namespace(self) -> dict[str, Any] | None:
         """The Namespace itself; None when it is not there."""
         # By name: a list of namespaces is more than an account for one of them may have.
-        found = self.kubectl.get(["namespaces", self.kubectl.namespace, "--ignore-not-found", "--show-managed-fields"], missing={})
+        found = self.kubectl.get(
+            ["namespaces", self.kubectl.namespace, "--ignore-not-found", "--show-managed-fields"], missing={}
+        )
         return found or None
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
@@ -86,27 +93,38 @@ class Live:
     def subsets(self, host: str) -> frozenset[str]:
         """The versions of a host (a full name) that DestinationRules of the namespace declare."""
         rules = (item["spec"] for (kind, _), item in self.objects.items() if kind == "DestinationRule")
-        return frozenset(subset["name"] for rule in rules if rule.get("host") == host for subset in rule.get("subsets", []))
+        return frozenset(
+            subset["name"] for rule in rules if rule.get("host") == host for subset in rule.get("subsets", [])
+        )
 
     def traffic(self, service: str, host: str) -> ServiceTraffic | None:
-        """The traffic of a service (and its full name) as the objects in the cluster make it; None where its VirtualService is not there."""
+        """The traffic of a service (and its full name) as the objects in the cluster make it; None where its
+        VirtualService is not there.
+        """
         # Not above: whoever looks ahead has no time to wait for the model, which is a fifth of a second.
         from weir.model import read
 
         route = self.find("VirtualService", service)
         if route is None:
             return None
-        rules = [item for (kind, _), item in sorted(self.objects.items()) if kind == "DestinationRule" and item["spec"].get("host") == host]
+        rules = [
+            item
+            for (kind, _), item in sorted(self.objects.items())
+            if kind == "DestinationRule" and item["spec"].get("host") == host
+        ]
         try:
             return read(route, rules)
         except (KeyError, TypeError, ValueError) as broken:
             raise ClusterError(
-                f"VirtualService {self.kubectl.namespace}/{service} in the cluster says what weir would not have written ({type(broken).__name__});"
+                f"VirtualService {self.kubectl.namespace}/{service} in the cluster says what weir would not have "
+                f"written ({type(broken).__name__});"
                 " see it with kubectl get -o yaml, and put it back with pulumi up --refresh"
             ) from None
 
     def failure(self, app: str, version: str) -> str:
-        """Why the pods that a version's Deployment makes last are not ready, with how many of them are; empty where all are."""
+        """Why the pods that a version's Deployment makes last are not ready, with how many of them are; empty where
+        all are.
+        """
         deployment = self.find("Deployment", f"{app}-{version}")
         if deployment is None:
             return ""
@@ -116,10 +134,15 @@ class Live:
         if updated >= desired and not missing:
             return ""
         why = self.failure_reason(app, version).splitlines()
-        return f"{missing or desired - updated} of {desired} pods as it is now{': ' + why[0] if why else ' are being made'}"
+        return (
+            f"{missing or desired - updated} of {desired} pods as it is "
+            f"now{': ' + why[0] if why else ' are being made'}"
+        )
 
     def failure_reason(self, app: str, version: str) -> str:
-        """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when nothing is said."""
+        """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when
+        nothing is said.
+        """
         pods = self.kubectl.get(["pods", "-l", f"app={app},version={version}"])["items"]
         told = [text for pod in pods if (text := self._ailment(pod))]
         # Pods of one version mostly fail alike.
@@ -134,23 +157,35 @@ class Live:
         ]
         for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
             waiting = container.get("state", {}).get("waiting", {})
-            ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated") or {}
+            ended = (
+                container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated") or {}
+            )
             reason = waiting.get("reason") or ("" if container.get("ready") else ended.get("reason", ""))
             if reason in ("", "PodInitializing", "ContainerCreating", "Completed"):
                 continue
             exit_code = f" (exit code {ended['exitCode']})" if "exitCode" in ended else ""
-            lines.append(f"container {container['name']}: {reason}{exit_code}{': ' + waiting['message'] if waiting.get('message') else ''}")
+            lines.append(
+                f"container {container['name']}: "
+                f"{reason}{exit_code}{': ' + waiting['message'] if waiting.get('message') else ''}"
+            )
             if ended:
                 lines += [
-                    f"  log: {line}" for line in self._log(pod["metadata"]["name"], container["name"], "terminated" in container["state"])
+                    f"  log: {line}"
+                    for line in self._log(
+                        pod["metadata"]["name"], container["name"], "terminated" in container["state"]
+                    )
                 ]
         return "\n".join(lines)
 
     def _log(self, pod: str, container: str, ended_now: bool) -> list[str]:
-        """The last words of the container that ended: while it is the current one there may be no log of the one before it any more."""
+        """The last words of the container that ended: while it is the current one there may be no log of the one
+        before it any more.
+        """
         for previous in ([], ["--previous"]) if ended_now else (["--previous"], []):
             try:
-                result = self.kubectl.call(["logs", pod, "-c", container, f"--tail={_LOG_LINES}", *previous], timeout=10)
+                result = self.kubectl.call(
+                    ["logs", pod, "-c", container, f"--tail={_LOG_LINES}", *previous], timeout=10
+                )
             except ClusterError:
                 return []
             said = result.stdout.strip()
@@ -160,14 +195,17 @@ class Live:
         return []
 
     def _without_pods(self, deployment: str) -> str:
-        """What keeps a Deployment from having pods at all, such as a quota or a webhook that is down: now, and not some time ago as events say."""
+        """What keeps a Deployment from having pods at all, such as a quota or a webhook that is down: now, and not
+        some time ago as events say.
+        """
         return next(
             (
                 condition["message"]
                 for item in self.kubectl.get(["replicasets.apps"])["items"]
                 if any(owner["name"] == deployment for owner in item["metadata"].get("ownerReferences", []))
                 for condition in item.get("status", {}).get("conditions", [])
-                if (condition["type"], condition["status"]) == ("ReplicaFailure", "True") and item["spec"].get("replicas")
+                if (condition["type"], condition["status"]) == ("ReplicaFailure", "True")
+                and item["spec"].get("replicas")
             ),
             "",
         )
@@ -183,6 +221,8 @@ def look_ahead(kubectl: Kubectl) -> None:
 
 
 def live(kubectl: Kubectl) -> Live:
-    """What stands there: what `look_ahead` has begun to read a moment ago, for the first who asks, else what is read with the first question."""
+    """What stands there: what `look_ahead` has begun to read a moment ago, for the first who asks, else what is read
+    with the first question.
+    """
     found = _ahead.pop(kubectl, None)
     return found if found is not None and time.monotonic() - found.begun < _FRESH_SECONDS else Live(kubectl)

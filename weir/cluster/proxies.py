@@ -1,4 +1,5 @@
-"""Asking istiod whether proxies have acknowledged a change, whatever keeps it from answering: away for a while, just back, hanging.
+"""Asking istiod whether proxies have acknowledged a change, whatever keeps it from answering: away for a while, just
+back, hanging.
 
 How one wait goes is in `weir.cluster.waiting`.
 """
@@ -19,13 +20,17 @@ from weir.cluster.want import Want
 __all__ = ["RECONNECTING", "Acknowledged", "LaggingError", "mark", "wait_for"]
 
 RECONNECTING = 35.0
-"""Seconds an istiod must have been ready before its books count, where there was a service before it: one that has just come back does not know the
-proxies that have yet to come back to it, and Envoy tries again after 30 s at the latest. Such a one still follows the route it had; and it asks for
-everything at once when it comes, so that it may have a new route some milliseconds before the version that is in it."""
+"""Seconds an istiod must have been ready before its books count, where there was a service before it: one that has
+just come back does not know the proxies that have yet to come back to it, and Envoy tries again after 30 s at the
+latest. Such a one still follows the route it had; and it asks for everything at once when it comes, so that it may
+have a new route some milliseconds before the version that is in it.
+"""
 
 
 def mark(kubectl: Kubectl, seconds: float) -> dict[str, Mark]:
-    """How far each istiod has come, by pod: to be noted before a change, for `wait_for` after it. Raises ClusterError."""
+    """How far each istiod has come, by pod: to be noted before a change, for `wait_for` after
+    it. Raises ClusterError.
+    """
     return {istiod.pod: Mark.of(istiod.proxies(seconds)) for istiod in istiods(kubectl, seconds)}
 
 
@@ -42,11 +47,12 @@ def wait_for(
 ) -> Acknowledged:
     """Return when every proxy that knows the service does what is wanted; `kubectl` is set to istiod's namespace.
 
-    `timeout` in seconds, for all together. An istiod that is away is asked again until then. `age`: for how many seconds, at the most, the service
-    has been there at a moment (by the cluster's clock); asked where istiod has come back a short time ago. `since`: what `mark` gave before the
-    change. `tell` is given a line about whatever takes long. Raises RejectedError with the reason where proxies reject what they are sent,
-    LaggingError with the proxies that lag, or ClusterError when istiod does not answer by then; UnaskedError at once where istiod
-    cannot be asked at all.
+    `timeout` in seconds, for all together. An istiod that is away is asked again until then. `age`: for how many
+    seconds, at the most, the service has been there at a moment (by the cluster's clock); asked where istiod has come
+    back a short time ago. `since`: what `mark` gave before the change. `tell` is given a line about whatever takes
+    long. Raises RejectedError with the reason where proxies reject what they are sent, LaggingError with the proxies
+    that lag, or ClusterError when istiod does not answer by then; UnaskedError at once where istiod cannot be asked at
+    all.
     """
     start = clock()
     deadline = start + timeout
@@ -60,7 +66,8 @@ def wait_for(
             # The clocks are the cluster's, and may yet be those of two nodes.
             ready = max(0.0, min(now - began for now, began in moments))
             young = min(RECONNECTING - ready, extra)
-            # A service that came after istiod did no proxy knows from elsewhere. Kubernetes has both instants in whole seconds.
+            # A service that came after istiod did no proxy knows from elsewhere. Kubernetes has both instants in whole
+            # seconds.
             if young <= 0 or age(moments[0][0]) <= ready - 1:
                 return Waiting(kubectl, there, want, since or {}, start, deadline, tell, clock, pause).result()
             tell(f"istiod has just come back: waiting {young:.0f} s, in which every proxy comes back to it")
@@ -76,5 +83,7 @@ def wait_for(
                 tell(f"istiod cannot be asked, trying again for {timeout:g} s: {error}")
             away = True
             if clock() >= deadline:
-                raise ClusterError(f"istiod could not be asked for {timeout:g} s whether proxies {want}: {error}") from None
+                raise ClusterError(
+                    f"istiod could not be asked for {timeout:g} s whether proxies {want}: {error}"
+                ) from None
             pause(0.5)

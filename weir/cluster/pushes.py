@@ -1,4 +1,6 @@
-"""What is known of the pushes of one istiod to its proxies, and when it may be asked for a configuration (docs/decisions/0012-not-to-ask-while-a-push-begins.md)."""
+"""What is known of the pushes of one istiod to its proxies, and when it may be asked for a configuration
+(docs/decisions/0012-not-to-ask-while-a-push-begins.md).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,9 @@ from dataclasses import dataclass, field
 from weir.cluster.istiod import Mark, Proxy, newest
 
 CALM = 0.25
-"""Seconds without a push after which none is about to begin: istiod sends out a change 0.1 s after it has heard of it, if no other follows. Where
-the change does not come, it is twice as long each time, _CALM_AT_MOST in the end."""
+"""Seconds without a push after which none is about to begin: istiod sends out a change 0.1 s after it has heard of it,
+if no other follows. Where the change does not come, it is twice as long each time, _CALM_AT_MOST in the end.
+"""
 _CALM_AT_MOST = 2.0
 
 _JUST_NOW = 0.05
@@ -19,16 +22,12 @@ _JUST_NOW = 0.05
 class Watch:
     """What is known of the proxies of one istiod.
 
-    before: how far it had come before the change
-    base, newest: the newest push of the type that tells, then and now
-    risen: when that last changed
-    declared: the push in which istiod says what is wanted, whether or not there are pods for it
-    push: the push that brought the change
-    found: whether that was found in this look
-    stale: whether what istiod makes is of before
-    done, free, rejected: proxies that have acknowledged it, that have no use for it, that reject it (with the type and Envoy's text)
-    since, again: when a workload was first seen to be passed over, and when it may be asked about again
-    unconcerned: workloads that have no use for it
+    before: how far it had come before the change base, newest: the newest push of the type that tells, then and now
+    risen: when that last changed declared: the push in which istiod says what is wanted, whether or not there are pods
+    for it push: the push that brought the change found: whether that was found in this look stale: whether what istiod
+    makes is of before done, free, rejected: proxies that have acknowledged it, that have no use for it, that reject it
+    (with the type and Envoy's text) since, again: when a workload was first seen to be passed over, and when it may be
+    asked about again unconcerned: workloads that have no use for it
     """
 
     before: Mark
@@ -60,7 +59,9 @@ class Watch:
         return [proxy for proxy in proxies if proxy.name not in self.done and proxy.name not in self.free]
 
     def may_ask(self, now: float) -> bool:
-        """Whether istiod may be asked for a configuration: a push has just gone out, or none has for so long that none is about to."""
+        """Whether istiod may be asked for a configuration: a push has just gone out, or none has for so long that none
+        is about to.
+        """
         if self.newest <= max(self.base, self.asked):
             if now - self.ask_from < self.patience:
                 return False

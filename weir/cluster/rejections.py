@@ -1,7 +1,8 @@
 """What a proxy rejects (NACK): Envoy's reason in a line, and which object of Istio's it is about, made by whom.
 
-Envoy's text has the reason and then, mostly, the whole configuration that it rejects. Where in that the fault is stands in the reason
-(`VirtualHosts[3]…Routes[0]`), and istiod notes at each route and cluster which object it was made of (`filterMetadata.istio.config`).
+Envoy's text has the reason and then, mostly, the whole configuration that it rejects. Where in that the fault is
+stands in the reason (`VirtualHosts[3]…Routes[0]`), and istiod notes at each route and cluster which object it was made
+of (`filterMetadata.istio.config`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from weir.cluster.kubectl import Kubectl
 
 _MAX_REASON = 200
 _CUT = "...(truncated)"
-"""The end of a text that Envoy has cut, at 4096 characters (limitErrorDetails in its source): the reason would stand behind it."""
+"""The end of a text that Envoy has cut, at 4096 characters (limitErrorDetails in its source): the reason would stand
+behind it.
+"""
 
 _LOG_SECONDS = 30
 _LOGS = "kubectl logs {0} -n {1} -c istio-proxy"
@@ -35,7 +38,9 @@ _KINDS = {"virtual-service": "VirtualService", "destination-rule": "DestinationR
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """The object that a rejected configuration was made of; `part`: the route or the subset in it, where that can be told."""
+    """The object that a rejected configuration was made of; `part`: the route or the subset in it, where that can be
+    told.
+    """
 
     kind: str
     namespace: str
@@ -67,16 +72,24 @@ class RejectedError(ClusterError):
     def __init__(self, rejections: tuple[Rejection, ...], total: int, *, standing: bool) -> None:
         self.rejections, self.standing = rejections, standing
         first = rejections[0]
-        names = ", ".join(each.proxy for each in rejections[:3]) + (f" and {len(rejections) - 3} more" if len(rejections) > 3 else "")
+        names = ", ".join(each.proxy for each in rejections[:3]) + (
+            f" and {len(rejections) - 3} more" if len(rejections) > 3 else ""
+        )
         whose = f" of {first.culprit}" if first.culprit else ""
         since = " since before this change, and do not take it" if standing else ""
-        super().__init__(f"{len(rejections)} of {total} proxies reject the {first.what}{whose}{since} ({names}): {first.reason}")
+        super().__init__(
+            f"{len(rejections)} of {total} proxies reject the {first.what}{whose}{since} ({names}): {first.reason}"
+        )
 
 
 def rejection(kubectl: Kubectl, istiod: Istiod, proxy: str, kind: str, text: str) -> Rejection:
-    """What the proxy rejects, by Envoy's text; where that is cut off, as it is for all but small configurations, by the proxy's own log."""
+    """What the proxy rejects, by Envoy's text; where that is cut off, as it is for all but small configurations, by
+    the proxy's own log.
+    """
     if text.endswith(_CUT):
-        text = _logged(kubectl, proxy) or f"Envoy's reason is cut off; see it with {_LOGS.format(*proxy.rsplit('.', 1))}"
+        text = (
+            _logged(kubectl, proxy) or f"Envoy's reason is cut off; see it with {_LOGS.format(*proxy.rsplit('.', 1))}"
+        )
     found: Culprit | None = None
     # Without its configuration nobody can be named; the reason stands all the same.
     with suppress(ClusterError):
@@ -98,7 +111,9 @@ def _logged(kubectl: Kubectl, proxy: str) -> str:
 
 
 def reason(text: str) -> str:
-    """Envoy's reason without the configuration behind it: of a violated rule of its API the innermost, with the field."""
+    """Envoy's reason without the configuration behind it: of a violated rule of its API the
+    innermost, with the field.
+    """
     match = _CONSTRAINT.search(text)
     line = " ".join((_innermost(match["why"]) if match else text).split())
     return line if len(line) <= _MAX_REASON else f"{line[:_MAX_REASON]}…"
@@ -125,7 +140,9 @@ def _of_routes(text: str, dump: Mapping[str, Any]) -> Culprit | None:
     for config in _entries(dump, "dynamicRouteConfigs", "routeConfig"):
         hosts = config.get("virtualHosts", [])
         if place is None:
-            domain = next((host for host in hosts if any(_quoted(text, name) for name in host.get("domains", []))), None)
+            domain = next(
+                (host for host in hosts if any(_quoted(text, name) for name in host.get("domains", []))), None
+            )
             if domain is not None and domain.get("routes"):
                 return _object(domain["routes"][0], "")
             continue
@@ -134,7 +151,9 @@ def _of_routes(text: str, dump: Mapping[str, Any]) -> Culprit | None:
         routes = hosts[int(place[1])].get("routes", [])
         index = int(place[2] or 0)
         if index < len(routes):
-            return _object(routes[index], f"route {routes[index]['name']}" if place[2] and routes[index].get("name") else "")
+            return _object(
+                routes[index], f"route {routes[index]['name']}" if place[2] and routes[index].get("name") else ""
+            )
     return None
 
 

@@ -1,4 +1,6 @@
-"""Secrets of weir's that no pods take: one that an update makes has a generated name, and where that is killed just then, nobody writes the name down."""
+"""Secrets of weir's that no pods take: one that an update makes has a generated name, and where that is killed just
+then, nobody writes the name down.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ def secrets_of_weir(kubectl: Kubectl) -> list[dict[str, Any]]:
     return [item["metadata"] for item in items]
 
 
-def unused(secrets: Iterable[Mapping[str, Any]], objects: Mapping[tuple[str, str], Mapping[str, Any]], stack: str) -> list[str]:
+def unused(
+    secrets: Iterable[Mapping[str, Any]], objects: Mapping[tuple[str, str], Mapping[str, Any]], stack: str
+) -> list[str]:
     """The names of those that the stack has made and that no Deployment takes a variable from.
 
     `stack`: with its project; `objects`: those of the namespace, by kind and name.
     """
     # It brings the model along, which who asks the cluster alone does without.
-    from weir.model.manifests.kubernetes import OWNER, annotation
+    from weir.model.manifests.annotations import OWNER, annotation
 
     taken = {name for (kind, _), item in objects.items() if kind == "Deployment" for name in _taken(item)}
     own = (each for each in secrets if (annotation({"metadata": each}, OWNER) or "").partition("/")[2] == stack)

@@ -1,13 +1,14 @@
-"""Waiting until proxies have acknowledged a change: until every caller of a service knows a version, or has
-drained it, or has taken a rule.
+"""Waiting until proxies have acknowledged a change: until every caller of a service knows a version, or has drained
+it, or has taken a rule.
 
-For one proxy, the configuration that istiod makes for it shows whether a change has reached istiod and is on its way, and the number of the
-push it came with; from then on istiod's sync status tells which proxies have accepted a push of that number or a later one, and which have
-rejected it. A proxy that was passed over by that push may have no use for the service at all, and is not counted then: it is asked about, one
-for all of its namespace.
+For one proxy, the configuration that istiod makes for it shows whether a change has reached istiod and is on its way,
+and the number of the push it came with; from then on istiod's sync status tells which proxies have accepted a push of
+that number or a later one, and which have rejected it. A proxy that was passed over by that push may have no use for
+the service at all, and is not counted then: it is asked about, one for all of its namespace.
 
-The sync status can be looked at as often as one likes. The configuration cannot: asked for while a push begins, it may spoil that push
-(docs/decisions/0012-not-to-ask-while-a-push-begins.md). So it is asked for once the push has gone out, or when none is about to.
+The sync status can be looked at as often as one likes. The configuration cannot: asked for while a push begins, it may
+spoil that push (docs/decisions/0012-not-to-ask-while-a-push-begins.md). So it is asked for once the push has gone out,
+or when none is about to.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ LEAST = 0.05
 """Seconds that an answer is given at the least: the last look comes at the deadline."""
 
 _INTERVALS = (*[0.01] * 20, 0.05)
-"""Seconds between looks, the last again and again. A push begins 0.1 s after the change; 0.1 s is the least between two, so that none is missed."""
+"""Seconds between looks, the last again and again. A push begins 0.1 s after the change; 0.1 s is the least between
+two, so that none is missed.
+"""
 
 _SOON = 0.005
 """Seconds until the next look where a push has just been found: proxies need as little to accept it."""
@@ -97,7 +100,9 @@ class Waiting:
                 return Acknowledged(total, clock() - self._start)
             if clock() >= self._deadline:
                 seconds = self._deadline - self._start
-                raise LaggingError(f"after {seconds:g} s {len(lagging)} of {total} proxies do not {want}: {_names(lagging)}")
+                raise LaggingError(
+                    f"after {seconds:g} s {len(lagging)} of {total} proxies do not {want}: {_names(lagging)}"
+                )
             if clock() >= long and len(lagging) != said:
                 said = len(lagging)
                 self._tell(f"{said} of {total} proxies do not {want} yet: {_names(lagging)}")
@@ -115,8 +120,12 @@ class Waiting:
         return max(LEAST, self._deadline - self._clock())
 
     def _refuse_rejections(self, total: int, *, over: bool) -> None:
-        """Raise what proxies reject: at once where the change is at fault; what they rejected before it, once nobody else is waited for."""
-        found = [(istiod, name, *what) for istiod in self._there for name, what in self._watches[istiod.pod].rejected.items()]
+        """Raise what proxies reject: at once where the change is at fault; what they rejected before it, once nobody
+        else is waited for.
+        """
+        found = [
+            (istiod, name, *what) for istiod in self._there for name, what in self._watches[istiod.pod].rejected.items()
+        ]
         fresh = [each for each in found if (each[1], each[2]) not in self._watches[each[0].pod].before.rejected]
         if not fresh and not (over and found):
             return
@@ -127,7 +136,11 @@ class Waiting:
     def _lagging(self, istiod: Istiod) -> list[Proxy]:
         """The proxies of this istiod of which it is not known what they do; what is found out is noted."""
         want, now = self._want, self._clock()
-        proxies = [proxy for proxy in istiod.proxies(self._left) if (want.host or proxy.gateway) and want.concerns(proxy.namespace)]
+        proxies = [
+            proxy
+            for proxy in istiod.proxies(self._left)
+            if (want.host or proxy.gateway) and want.concerns(proxy.namespace)
+        ]
         if istiod.pod not in self._watches:
             before = self._since.get(istiod.pod) or Mark.of(proxies)
             base = before.newest.get(self._kind, 0)
@@ -137,7 +150,8 @@ class Waiting:
         self._questions = 0
         if watch.push is None and behind:
             self._find(istiod, behind, watch, now)
-        # A version that a proxy has just been told of has pods only once it has asked for those: that is for the next look to see.
+        # A version that a proxy has just been told of has pods only once it has asked for those: that is for the next
+        # look to see.
         if watch.push is not None and not (watch.found and want.known):
             for proxy in behind:
                 self._judge(istiod, proxy, watch, watch.push, now)
@@ -156,14 +170,17 @@ class Waiting:
             self._ask(istiod, behind, watch, now)
 
     def _take_newest(self, watch: Watch, now: float) -> None:
-        """Where what istiod makes does not tell: the newest push, once no other follows; none at all where there is none."""
+        """Where what istiod makes does not tell: the newest push, once no other follows; none at all where there is
+        none.
+        """
         pushed = watch.newest > watch.base or self._want.again
         if now - watch.risen >= (CALM if pushed else _NOBODY):
             watch.push, watch.found = watch.newest if pushed else math.inf, True
 
     def _ask(self, istiod: Istiod, behind: list[Proxy], watch: Watch, now: float) -> None:
         want, kind = self._want, self._kind
-        # First one that has been sent the latest: what istiod makes for it is what it made for that push; then one beside the service.
+        # First one that has been sent the latest: what istiod makes for it is what it made for that push; then one
+        # beside the service.
         order = sorted(behind, key=lambda proxy: (_push(proxy, kind) < watch.newest, proxy.namespace != want.namespace))
         for proxy in order:
             if proxy.workload in watch.unconcerned and _push(proxy, kind) <= watch.base:
@@ -198,14 +215,19 @@ class Waiting:
 
     def _note_rejection(self, proxy: Proxy, watch: Watch, push: float) -> bool:
         """Note what of this push, or a later one, the proxy rejects; whether it does."""
-        refused = next(((kind, sent.refusal) for kind in self._want.types if (sent := proxy.sent.get(kind)) and sent.rejected), None)
+        refused = next(
+            ((kind, sent.refusal) for kind in self._want.types if (sent := proxy.sent.get(kind)) and sent.rejected),
+            None,
+        )
         if refused is None or (refused[0] == self._kind and _push(proxy, self._kind) < push):
             return False
         watch.rejected[proxy.name] = refused
         return True
 
     def _passed_over(self, istiod: Istiod, proxy: Proxy, watch: Watch, now: float) -> None:
-        """See whether a proxy that the push did not reach has no use for it: now and then, and for all pods of a workload at once."""
+        """See whether a proxy that the push did not reach has no use for it: now and then, and for all pods of a
+        workload at once.
+        """
         want, workload = self._want, proxy.workload
         if workload in watch.unconcerned or watch.push == math.inf:
             watch.free.add(proxy.name)
@@ -224,12 +246,15 @@ class Waiting:
             watch.done.add(proxy.name)
 
     def _content(self, istiod: Istiod, proxy: Proxy, dump: dict[str, Any]) -> bool:
-        """Whether a proxy that was passed over has it all the same: a later push, of another type, has moved the number on, and this one's own was
-        accepted long ago; or the change is nothing to it."""
+        """Whether a proxy that was passed over has it all the same: a later push, of another type, has moved the
+        number on, and this one's own was accepted long ago; or the change is nothing to it.
+        """
         return bool(self._want.changed) or (declared(dump, self._want) and self._served(istiod, proxy))
 
     def _dump(self, istiod: Istiod, proxy: Proxy) -> dict[str, Any] | None:
-        """The configuration that istiod makes for the proxy; None where enough was asked in this look, or the proxy has gone."""
+        """The configuration that istiod makes for the proxy; None where enough was asked in this look, or the proxy
+        has gone.
+        """
         if self._questions >= _QUESTIONS:
             return None
         self._questions += 1
@@ -240,7 +265,9 @@ class Waiting:
 
     def _served(self, istiod: Istiod, proxy: Proxy) -> bool:
         """Whether each version that is to be known has a pod that takes requests."""
-        return not self._want.known or self._want.known <= serving(istiod.endpoints(proxy.name, self._left), self._want.host)
+        return not self._want.known or self._want.known <= serving(
+            istiod.endpoints(proxy.name, self._left), self._want.host
+        )
 
 
 def _accepted(proxy: Proxy, kinds: Iterable[str]) -> bool:

@@ -16,8 +16,9 @@ _FAULT = "envoy.filters.http.fault"
 
 @dataclass(frozen=True, slots=True)
 class RouteWant:
-    """What a route of a service is to do: divide requests by `shares`, the versions and their weights above 0, as the VirtualService has them; have a
-    `fault` or none. None for no matter what."""
+    """What a route of a service is to do: divide requests by `shares`, the versions and their weights above 0, as the
+    VirtualService has them; have a `fault` or none. None for no matter what.
+    """
 
     name: str
     shares: tuple[tuple[str, int], ...] | None = None
@@ -26,11 +27,13 @@ class RouteWant:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no route to those in `gone`.
+    """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no
+    route to those in `gone`.
 
-    `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it from what was before, where
-    anything does; else the newest push of that type counts, once no other follows. `seen_by`: the namespaces whose proxies see the rules; None for all.
-    `again`: it has changed before, and was not waited for to the end: the newest push there is counts.
+    `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it
+    from what was before, where anything does; else the newest push of that type counts, once no other follows.
+    `seen_by`: the namespaces whose proxies see the rules; None for all. `again`: it has changed before, and was not
+    waited for to the end: the newest push there is counts.
     """
 
     host: str
@@ -73,7 +76,9 @@ class Want:
 
 
 def seen_by(namespace: str, *specs: Mapping[str, Any] | None) -> frozenset[str] | None:
-    """The namespaces that see one of these rules of `namespace`, by their `exportTo`; None for all, as where a rule has none."""
+    """The namespaces that see one of these rules of `namespace`, by their `exportTo`; None for all, as where a rule
+    has none.
+    """
     found = [each for spec in specs if spec is not None for each in spec.get("exportTo") or ["*"]]
     return None if "*" in found or not found else frozenset(namespace if each == "." else each for each in found)
 
@@ -92,13 +97,16 @@ def declared(dump: dict[str, Any], want: Want) -> bool:
 
 def told(dump: dict[str, Any], want: Want) -> bool | None:
     """Whether the routes that a change is told by are as after it; None where the proxy has none of them."""
-    there = [route for route in want.routes if any(_routes(part, want.host, route.name) for part in dump.get("configs", []))]
+    there = [
+        route for route in want.routes if any(_routes(part, want.host, route.name) for part in dump.get("configs", []))
+    ]
     return all(_as_wanted(dump, want.host, route) for route in there) if there else None
 
 
 def _as_wanted(dump: dict[str, Any], host: str, want: RouteWant) -> bool:
-    """Whether the route divides requests as wanted, wherever the proxy has it, and has a fault or none. One version alone may have any
-    weight in Envoy, or none."""
+    """Whether the route divides requests as wanted, wherever the proxy has it, and has a fault or none. One version
+    alone may have any weight in Envoy, or none.
+    """
     found = [route for part in dump.get("configs", []) for route in _routes(part, host, want.name)]
     if want.shares is not None:
         wanted = _proportions(dict(want.shares))
@@ -123,14 +131,18 @@ def _routes(part: dict[str, Any], there: str, name: str) -> list[dict[str, Any]]
 
 
 def _named(route: dict[str, Any], name: str) -> bool:
-    """Whether it is of this route of the VirtualService: a match with a name of its own has that behind the route's (BuildHTTPRoutes in Istio's source)."""
+    """Whether it is of this route of the VirtualService: a match with a name of its own has that behind the route's
+    (BuildHTTPRoutes in Istio's source).
+    """
     found = str(route.get("name", ""))
     return found == name or found.startswith(f"{name}.")
 
 
 def _weights(route: dict[str, Any], host: str) -> dict[str, int]:
     action = route.get("route", {})
-    entries = action.get("weightedClusters", {}).get("clusters", []) or [{"name": action.get("cluster", ""), "weight": 1}]
+    entries = action.get("weightedClusters", {}).get("clusters", []) or [
+        {"name": action.get("cluster", ""), "weight": 1}
+    ]
     found = {}
     for entry in entries:
         match = _CLUSTER.fullmatch(entry.get("name", ""))
@@ -145,7 +157,11 @@ def serving(endpoints: list[dict[str, Any]], host: str) -> set[str]:
     for assignment in endpoints:
         match = _CLUSTER.fullmatch(assignment.get("clusterName", ""))
         pods = [pod for group in assignment.get("endpoints", []) for pod in group.get("lbEndpoints", [])]
-        if match and match[2] == host and any(pod.get("healthStatus", "HEALTHY") in ("HEALTHY", "UNKNOWN") for pod in pods):
+        if (
+            match
+            and match[2] == host
+            and any(pod.get("healthStatus", "HEALTHY") in ("HEALTHY", "UNKNOWN") for pod in pods)
+        ):
             found.add(match[1])
     return found
 

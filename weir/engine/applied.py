@@ -13,11 +13,12 @@ _SERVICES = "weir:services"
 
 
 def applied(entries: Sequence[Mapping[str, Any]], written: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The configs, weir's keys in full alone, of the updates of `pulumi stack history --json` (newest first, as there), down to the last that succeeded.
+    """The configs, weir's keys in full alone, of the updates of `pulumi stack history --json` (newest first, as
+    there), down to the last that succeeded.
 
-    Those that failed since come first: they may have brought about some of what they say. `written`: the config of the stack file. Of a
-    config with secrets, decrypted, those variables alone are kept that the file has, in the clear or encrypted; one that could not be
-    decrypted is left out.
+    Those that failed since come first: they may have brought about some of what they say. `written`: the config of the
+    stack file. Of a config with secrets, decrypted, those variables alone are kept that the file has, in the clear or
+    encrypted; one that could not be decrypted is left out.
     """
     for entry in entries:
         if entry.get("kind") == "destroy" and entry.get("result") == "succeeded":
@@ -35,7 +36,9 @@ def applied(entries: Sequence[Mapping[str, Any]], written: Mapping[str, Any]) ->
 
 
 def _without_secrets(services: Any, written: Any) -> Any:
-    """The services for a file. Secrets stand in variables alone, and whoever goes by this file touches no pod: what is left out of them is not missed."""
+    """The services for a file. Secrets stand in variables alone, and whoever goes by this file touches no pod: what is
+    left out of them is not missed.
+    """
     made = copy.deepcopy(services)
     for name, service in (made if isinstance(made, dict) else {}).items():
         own = _inside(written, name)

@@ -1,7 +1,8 @@
-"""What became of a stack's traffic, update by update, from Pulumi's own history: who, when, from, to, why, and at which commit.
+"""What became of a stack's traffic, update by update, from Pulumi's own history: who, when, from, to, why, and at
+which commit.
 
-Each entry of the history has the config with which the update ran. The traffic before and after it is what the configs of two successful
-updates in a row say: nothing else has to be recorded.
+Each entry of the history has the config with which the update ran. The traffic before and after it is what the configs
+of two successful updates in a row say: nothing else has to be recorded.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:
     for number, entry in enumerate(reversed(entries), start=1):
         destroyed = entry.get("kind") == "destroy"
         after = None if destroyed else _config(entry)
-        # A refresh or an import changes no traffic. Of a config that nobody can read nothing can be told, nor of what came after it.
+        # A refresh or an import changes no traffic. Of a config that nobody can read nothing can be told, nor of what
+        # came after it.
         counts, readable = entry.get("kind") in _KINDS, destroyed or after is not None
         traffic = differences(_objects(before), _objects(after)) if counts and readable and known else {}
         found.append(_change(number, entry, traffic, known=not counts or (readable and known)))
@@ -76,7 +78,9 @@ def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:
     return found[::-1]
 
 
-def _change(number: int, entry: Mapping[str, Any], traffic: Mapping[str, tuple[TrafficChange, ...]], *, known: bool) -> Change:
+def _change(
+    number: int, entry: Mapping[str, Any], traffic: Mapping[str, tuple[TrafficChange, ...]], *, known: bool
+) -> Change:
     environment: Mapping[str, str] = entry.get("environment") or {}
     first, notes = _message(str(entry.get("message") or ""))
     # Without one of its own Pulumi gives an update the subject of the commit.
@@ -113,10 +117,16 @@ def _config(entry: Mapping[str, Any]) -> StackConfig | None:
 
     A secret in it is as good as text here: that a variable is another one is said, and never what it is.
     """
-    if any(value.get("secret") and "value" not in value for key, value in (entry.get("config") or {}).items() if key.startswith(_PREFIX)):
+    if any(
+        value.get("secret") and "value" not in value
+        for key, value in (entry.get("config") or {}).items()
+        if key.startswith(_PREFIX)
+    ):
         return None
     written = {
-        key.removeprefix(_PREFIX): value.get("value", "") for key, value in (entry.get("config") or {}).items() if key.startswith(_PREFIX)
+        key.removeprefix(_PREFIX): value.get("value", "")
+        for key, value in (entry.get("config") or {}).items()
+        if key.startswith(_PREFIX)
     }
     try:
         return without_ended(load(written), _time(entry))
@@ -129,9 +139,12 @@ def _objects(config: StackConfig | None) -> list[tuple[str, Manifest]]:
 
 
 def as_json(change: Change) -> dict[str, Any]:
-    """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, its subject and author, known, changes by service."""
+    """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, its
+    subject and author, known, changes by service.
+    """
     document = {
-        name: getattr(change, name) for name in ("result", "command", "reason", "who", "commit", "dirty", "known", "subject", "author")
+        name: getattr(change, name)
+        for name in ("result", "command", "reason", "who", "commit", "dirty", "known", "subject", "author")
     }
     return {
         "update": change.number,

@@ -1,7 +1,8 @@
-"""What weir is changing right now, written down before it begins: whoever comes after a process that was killed knows what it was about.
+"""What weir is changing right now, written down before it begins: whoever comes after a process that was killed knows
+what it was about.
 
-An entry is a file below `.weir/operations` of the project and is locked while its process lives. The kernel gives the lock up however the
-process ends, so that an entry without a lock is one that nobody finished.
+An entry is a file below `.weir/operations` of the project and is locked while its process lives. The kernel gives the
+lock up however the process ends, so that an entry without a lock is one that nobody finished.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from weir.errors import WeirError
 _LOOKING_SECONDS = 1.0
 
 Phase = Literal["editing", "applying", "drilling"]
-"""editing: nothing was applied yet; applying: an update may be half done; drilling: a fault stands that this process was to remove."""
+"""editing: nothing was applied yet; applying: an update may be half done; drilling: a fault stands that this process
+was to remove.
+"""
 
 
 class BusyError(WeirError):
@@ -31,7 +34,9 @@ class BusyError(WeirError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change: the command as typed, when it began, who it is, how far it got, and the stack file before and after it."""
+    """One change: the command as typed, when it began, who it is, how far it got, and the stack file before and after
+    it.
+    """
 
     command: str
     phase: Phase = "editing"
@@ -58,7 +63,9 @@ class Operation:
         os.fsync(self._file.fileno())
 
     def bind(self, text: str) -> Path:
-        """A stack file of its own for the update, which has what was shown, whatever becomes of the stack's; it goes with the entry."""
+        """A stack file of its own for the update, which has what was shown, whatever becomes of the stack's; it goes
+        with the entry.
+        """
         copy = _copy_of(self._path)
         copy.unlink(missing_ok=True)
         copy.touch(mode=0o600, exist_ok=False)
@@ -96,7 +103,8 @@ def drills(project: Path, stack: str) -> list[str]:
 def operation(path: Path, entry: Entry) -> Iterator[Operation]:
     """Hold the entry while the block runs; it is gone when that ends, however it ends but by being killed.
 
-    Raises BusyError while another process holds it. What one that was killed has left must have been seen to before: it is overwritten.
+    Raises BusyError while another process holds it. What one that was killed has left must have been seen to before:
+    it is overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _opened(path) as file:
@@ -114,7 +122,8 @@ def _opened(path: Path) -> Iterator[IO[str]]:
     deadline = time.monotonic() + _LOOKING_SECONDS
     while True:
         with path.open("a+", encoding="utf-8") as file:
-            # Somebody may have removed it between opening and locking: a lock on what has no name any more holds nobody off.
+            # Somebody may have removed it between opening and locking: a lock on what has no name any more holds nobody
+            # off.
             if _lock(file) and path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino:
                 yield file
                 return

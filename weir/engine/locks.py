@@ -11,7 +11,9 @@ from weir.stack import stackfile
 
 
 def held(project: Path, stack: str) -> list[int]:
-    """The processes of this machine whose locks the file backend holds for the stack; none of any other backend, which end them by themselves."""
+    """The processes of this machine whose locks the file backend holds for the stack; none of any other backend, which
+    end them by themselves.
+    """
     backend = os.environ.get("PULUMI_BACKEND_URL", "")
     if not backend.startswith("file://"):
         return []

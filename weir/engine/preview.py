@@ -1,4 +1,6 @@
-"""A preview of an update, run or saved (`pulumi preview --json`), as what changes for each service's traffic and pods."""
+"""A preview of an update, run or saved (`pulumi preview --json`), as what changes for each
+service's traffic and pods.
+"""
 
 from __future__ import annotations
 

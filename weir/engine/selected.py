@@ -1,4 +1,6 @@
-"""Which stack of a project is selected (`pulumi stack select`), read where Pulumi keeps it: to start pulumi for that would take a third of a second."""
+"""Which stack of a project is selected (`pulumi stack select`), read where Pulumi keeps it: to start pulumi for that
+would take a third of a second.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,17 @@ from weir.stack import yaml_reader
 
 
 def selected(project: Path) -> str | None:
-    """The name that `PULUMI_STACK` gives, which goes before the selection as it does for pulumi, else the selected one; None where none is.
+    """The name that `PULUMI_STACK` gives, which goes before the selection as it does for pulumi, else the selected
+    one; None where none is.
 
     Without the organization that a file backend gives every stack.
     """
     name = os.environ.get("PULUMI_STACK") or _selection(project)
-    return name.removeprefix("organization/").rsplit("/", 1)[-1] if name and name.startswith("organization/") else name or None
+    return (
+        name.removeprefix("organization/").rsplit("/", 1)[-1]
+        if name and name.startswith("organization/")
+        else name or None
+    )
 
 
 def _selection(project: Path) -> str | None:
@@ -28,7 +35,10 @@ def _selection(project: Path) -> str | None:
         return None
     # Pulumi takes the path as the shell has it, which may go through a symbolic link.
     shell = Path(os.environ.get("PWD", ""))
-    places = [project, *(each for each in (shell, *shell.parents) if each.is_absolute() and (each / "Pulumi.yaml").is_file())]
+    places = [
+        project,
+        *(each for each in (shell, *shell.parents) if each.is_absolute() and (each / "Pulumi.yaml").is_file()),
+    ]
     for place in dict.fromkeys(places):
         digest = sha1(str(place / "Pulumi.yaml").encode(), usedforsecurity=False).hexdigest()
         settings = _json(home / "workspaces" / f"{name}-{digest}-workspace.json")

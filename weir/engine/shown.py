@@ -1,7 +1,7 @@
 """What commands write, shown: passed on as it comes, and visible.
 
-Not through a pipe: that breaks when this process is killed, and pulumi would die of it in the middle of an update. What is written to a
-pseudo-terminal that nobody reads any more is lost, and no more than that.
+Not through a pipe: that breaks when this process is killed, and pulumi would die of it in the middle of an update.
+What is written to a pseudo-terminal that nobody reads any more is lost, and no more than that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _CHUNK = 65536
 
 
 class Shown:
-    """What is written to the descriptor `end` comes out at another one of this process. `end` is for one command, which is started with it."""
+    """What is written to the descriptor `end` comes out at another one of this process. `end` is for one command,
+    which is started with it.
+    """
 
     def __init__(self, descriptor: int) -> None:
         """`descriptor`: 1 or 2."""

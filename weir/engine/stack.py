@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weir.engine.errors import EngineError, InterruptedPreviewError, InterruptedUpdateError, NoStackError, RefusedError
 from weir.engine.locks import held
+from weir.engine.said import diagnostics, release, words
 from weir.engine.shown import Shown
 from weir.engine.warm.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
-from weir.errors import WeirError
 from weir.processes import alive, until_killed
 from weir.program_environment import STACK_FILE
 
@@ -27,34 +28,11 @@ TOOL_VARIABLE = "WEIR_TOOL_PULUMI"
 
 _ASK_SECONDS = 60.0
 _PREVIEW_SECONDS = 300.0
-# Without a dialogue it has no colours either, unless somebody asks for them: they are escape sequences, as those that a value may have.
+# Without a dialogue it has no colours either, unless somebody asks for them: they are escape sequences, as those that a
+# value may have.
 _PLAIN = ("--non-interactive", "--color", "never")
 # pulumi's exit code for a stack that does not exist (its documentation, "Exit codes").
 _NO_STACK = 6
-
-
-class EngineError(WeirError):
-    """Pulumi could not do what was asked; the text has its own words."""
-
-
-class RefusedError(EngineError):
-    """The preview before an update failed: nothing was changed."""
-
-
-class InterruptedPreviewError(RefusedError):
-    """Ctrl-C ended the preview before an update: nothing was changed. Exit code 130."""
-
-    exit_code = 130
-
-
-class NoStackError(RefusedError):
-    """The stack was never initialised in this backend."""
-
-
-class InterruptedUpdateError(EngineError):
-    """Ctrl-C ended an update. Exit code 130."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +43,17 @@ class Stack:
     project: Path
 
     def ensure(self) -> None:
-        """Select the stack, so that `pulumi up` needs no --stack; create it first where the backend has none of that name."""
+        """Select the stack, so that `pulumi up` needs no --stack; create it first where the backend has none of that
+        name.
+        """
         selected = self._ask("stack", "select", self.name)
         if selected.returncode == 0:
             return
         if selected.returncode != _NO_STACK and "no stack named" not in selected.stderr:
-            raise EngineError(f"stack {self.name} cannot be selected: {_words(selected)}")
+            raise EngineError(f"stack {self.name} cannot be selected: {words(selected)}")
         created = self._ask("stack", "init", self.name)
         if created.returncode:
-            raise EngineError(f"stack {self.name} cannot be created: {_words(created)}")
+            raise EngineError(f"stack {self.name} cannot be created: {words(created)}")
 
     def up(
         self,
@@ -89,14 +69,23 @@ class Stack:
     ) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
-        `message` goes into the stack's history; with one, the output goes to stderr. `shielded`: Ctrl-C does not reach it, because it is what
-        Ctrl-C itself asks for. `preview`: preview first, in the same run; where that refuses, RefusedError says that nothing was changed.
-        `asking`: how the program is going to ask the cluster; what it asks is read while pulumi starts. `only`: patterns of the URNs of the
-        resources that may change (`--target`); all others are taken to be as they were. `config`: the stack file to go by in place of the stack's
-        own. `policies`: the directory of a policy pack that is asked. `environment`: what the program finds there besides.
+        `message` goes into the stack's history; with one, the output goes to stderr. `shielded`: Ctrl-C does not reach
+        it, because it is what Ctrl-C itself asks for. `preview`: preview first, in the same run; where that refuses,
+        RefusedError says that nothing was changed. `asking`: how the program is going to ask the cluster; what it asks
+        is read while pulumi starts. `only`: patterns of the URNs of the resources that may change (`--target`); all
+        others are taken to be as they were. `config`: the stack file to go by in place of the stack's own. `policies`:
+        the directory of a policy pack that is asked. `environment`: what the program finds there besides.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
-        command = [self._pulumi(), "up", "--yes", *_PLAIN, "--stack", self.name, *([] if preview else ["--skip-preview"])]
+        command = [
+            self._pulumi(),
+            "up",
+            "--yes",
+            *_PLAIN,
+            "--stack",
+            self.name,
+            *([] if preview else ["--skip-preview"]),
+        ]
         command += [f"--target={pattern}" for pattern in only]
         command += [f"--config-file={config}"] if config else []
         command += [f"--policy-pack={policies}"] if policies else []
@@ -111,7 +100,8 @@ class Stack:
         given = {**(environment or {}), STACK_FILE: str(config) if config else os.environ.get(STACK_FILE, "")}
         if program:
             program.give(given)
-        # With --target all else is as it was, the provider's settings too: it can be the same process for one update after the other.
+        # With --target all else is as it was, the provider's settings too: it can be the same process for one update
+        # after the other.
         plugin = plugin_to_keep(self.project) if program and only else None
         more = dict(given)
         if program and plugin and program.keep(plugin):
@@ -129,15 +119,19 @@ class Stack:
             let_go()
         if code and not updated:
             raise (InterruptedPreviewError if interrupted else RefusedError)(
-                f"the preview of stack {self.name} {'was interrupted' if interrupted else f'ended with exit code {code}{self._too_old()}'}"
+                f"the preview of stack {self.name} "
+                f"{'was interrupted' if interrupted else f'ended with exit code {code}{self._too_old()}'}"
             )
         if interrupted:
             raise InterruptedUpdateError(
-                f"pulumi up of stack {self.name} was interrupted; what it did is recorded, and the next run goes on from there"
+                f"pulumi up of stack {self.name} was interrupted; what it did is recorded, and the next run goes "
+                "on "
+                "from there"
             )
         if code:
             raise EngineError(
-                f"pulumi up of stack {self.name} ended with exit code {code}{self._too_old()}; what it did is recorded, and the next run goes on from there"
+                f"pulumi up of stack {self.name} ended with exit code {code}{self._too_old()}; what it did is "
+                "recorded, and the next run goes on from there"
             )
 
     def _served(self) -> list[str]:
@@ -150,8 +144,8 @@ class Stack:
 
         `aside`: its output on stderr, stdout is for a report. `more`: of its environment.
         """
-        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that. It is told the same when this
-        # process is killed, which ends its waiting for pods too.
+        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that. It is told
+        # the same when this process is killed, which ends its waiting for pods too.
         shown = Shown(2 if aside else 1)
         process = subprocess.Popen(
             [*until_killed("INT"), *command],
@@ -172,32 +166,40 @@ class Stack:
                 interrupted = not shielded
 
     def unlock(self) -> str:
-        """Remove the locks that updates of this machine have left which are gone, as `pulumi cancel` does. Returns what was done, in words.
+        """Remove the locks that updates of this machine have left which are gone, as `pulumi cancel` does. Returns
+        what was done, in words.
 
-        Only of a file backend such locks are left: others end them by themselves. Raises EngineError while an update still runs.
+        Only of a file backend such locks are left: others end them by themselves. Raises EngineError while an update
+        still runs.
         """
         asked = self._ask("stack", "export", "--stack", self.name)
         if asked.returncode:
-            raise EngineError(f"the state of stack {self.name} cannot be read: {_words(asked)}")
+            raise EngineError(f"the state of stack {self.name} cannot be read: {words(asked)}")
         if not (locks := held(self.project, self.name)):
             return ""
         if running := [pid for pid in locks if alive(pid)]:
-            raise EngineError(f"an update of stack {self.name} still runs (process {running[0]}); wait for its end, then try again")
+            raise EngineError(
+                f"an update of stack {self.name} still runs (process {running[0]}); wait for its end, then try again"
+            )
         cancelled = self._ask("cancel", "--yes", "--stack", self.name)
         if cancelled.returncode:
-            raise EngineError(f"the lock of stack {self.name} cannot be removed: {_words(cancelled)}; see pulumi cancel")
+            raise EngineError(f"the lock of stack {self.name} cannot be removed: {words(cancelled)}; see pulumi cancel")
         return f"the lock of an update that is gone (process {locks[0]}) was removed"
 
     def history(self, newest: int = 0) -> list[dict[str, Any]]:
-        """The stack's updates as `pulumi stack history --json` has them, newest first; so many of them, or all. Raises EngineError."""
+        """The stack's updates as `pulumi stack history --json` has them, newest first; so many of them, or all. Raises
+        EngineError.
+        """
         asked = self._ask("stack", "history", "--json", "--stack", self.name, *_page(newest))
         if asked.returncode:
-            raise EngineError(f"the history of stack {self.name} cannot be read: {_words(asked)}{self._too_old()}")
+            raise EngineError(f"the history of stack {self.name} cannot be read: {words(asked)}{self._too_old()}")
         found: list[dict[str, Any]] = json.loads(asked.stdout or "[]") or []
         return found
 
     def revealed_history(self, newest: int = 0) -> list[dict[str, Any]]:
-        """The same with the values of secrets, for comparing, where a config of weir's has any; without them where they cannot be decrypted."""
+        """The same with the values of secrets, for comparing, where a config of weir's has any; without them where
+        they cannot be decrypted.
+        """
         found = self.history(newest)
         config = [item for entry in found for item in (entry.get("config") or {}).items()]
         if not any(value.get("secret") for key, value in config if key.startswith("weir:")):
@@ -206,18 +208,22 @@ class Stack:
         return found if asked.returncode else json.loads(asked.stdout)
 
     def preview(self) -> str:
-        """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's stands there."""
+        """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's
+        stands there.
+        """
         asked = self._ask("preview", "--json", "--stack", self.name, *self._served(), seconds=_PREVIEW_SECONDS)
         if asked.returncode:
             let_go()
-            raise EngineError(f"the preview of stack {self.name} failed: {_diagnostics(asked)}{self._too_old()}")
+            raise EngineError(f"the preview of stack {self.name} failed: {diagnostics(asked)}{self._too_old()}")
         return asked.stdout
 
     def output(self, name: str) -> str:
         """A stack output as text. Raises EngineError when the stack, or the output, is not there."""
         asked = self._ask("stack", "output", name, "--stack", self.name)
         if asked.returncode or not asked.stdout.strip():
-            raise EngineError(f"pulumi does not know the {name} of stack {self.name} ({_words(asked) or 'no output'}); run pulumi up")
+            raise EngineError(
+                f"pulumi does not know the {name} of stack {self.name} ({words(asked) or 'no output'}); run pulumi up"
+            )
         return asked.stdout.strip()
 
     def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
@@ -234,29 +240,42 @@ class Stack:
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None
-        if done.returncode and "--stack" in arguments and (done.returncode == _NO_STACK or "no stack named" in done.stderr):
+        if (
+            done.returncode
+            and "--stack" in arguments
+            and (done.returncode == _NO_STACK or "no stack named" in done.stderr)
+        ):
             raise self._no_stack()
         return done
 
     def _no_stack(self) -> NoStackError:
         return NoStackError(
-            f"stack {self.name} was never initialised in this backend, and nothing was done; to do so: pulumi stack init {self.name}"
+            f"stack {self.name} was never initialised in this backend, and nothing was done; to do so: pulumi "
+            "stack "
+            f"init {self.name}"
         )
 
     def _too_old(self) -> str:
-        """What to say of a pulumi that is older than the SDK of the program; nothing where it is not, or nobody knows."""
+        """What to say of a pulumi that is older than the SDK of the program; nothing where it
+        is not, or nobody knows.
+        """
         # Only an update that failed asks.
         from importlib import metadata
 
         needed = metadata.version("pulumi")
         try:
             asked = subprocess.run(
-                [self._pulumi(), "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ASK_SECONDS, check=False
+                [self._pulumi(), "version"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_ASK_SECONDS,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return ""
         found = asked.stdout.strip().removeprefix("v")
-        if not _release(found) or _release(found) >= _release(needed):
+        if not release(found) or release(found) >= release(needed):
             return ""
         return f"; pulumi on PATH is {found}, and weir needs {needed} or newer ({self._pulumi()})"
 
@@ -265,30 +284,14 @@ class Stack:
         found = shutil.which(named or "pulumi")
         if found is None:
             if named:
-                raise EngineError(f"{TOOL_VARIABLE} names {named}, which is not an executable file; correct it or unset it")
-            raise EngineError(f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}')
+                raise EngineError(
+                    f"{TOOL_VARIABLE} names {named}, which is not an executable file; correct it or unset it"
+                )
+            raise EngineError(
+                f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}'
+            )
         return found
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """Its numbers; none for what is no version."""
-    parts = version.split("-")[0].split(".")
-    return tuple(map(int, parts)) if len(parts) == 3 and all(part.isdigit() for part in parts) else ()
 
 
 def _page(newest: int) -> list[str]:
     return [f"--page-size={newest}"] if newest else []
-
-
-def _words(result: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.removeprefix("error: ") for line in result.stderr.strip().splitlines() if line.strip()]
-    return "; ".join(lines)[:300]
-
-
-def _diagnostics(result: subprocess.CompletedProcess[str]) -> str:
-    """The errors in a preview's JSON, else what stands on stderr."""
-    try:
-        messages = [entry["message"] for entry in json.loads(result.stdout).get("diagnostics", []) if entry.get("severity") == "error"]
-    except (json.JSONDecodeError, AttributeError, KeyError):
-        messages = []
-    return "\n".join(message.strip() for message in messages) or _words(result)

@@ -1,12 +1,14 @@
 """Exact binomial acceptance bounds and their power, in the standard library alone.
 
-A split of p sends each request to a version with probability p, independently of the others, so that the number of requests that
-reach it in n is binomial. The bounds come from that distribution itself and not from the normal approximation, which is wrong where
-canaries live: few requests, shares near 0 and 1. See Johnson, Kemp, Kotz, "Univariate Discrete Distributions", chapter 3.
+A split of p sends each request to a version with probability p, independently of the others, so that the number of
+requests that reach it in n is binomial. The bounds come from that distribution itself and not from the normal
+approximation, which is wrong where canaries live: few requests, shares near 0 and 1. See Johnson, Kemp, Kotz,
+"Univariate Discrete Distributions", chapter 3.
 
-Accuracy: a probability is the largest term of its tail, computed through the logarithm of the gamma function, times a sum of ratios.
-The error of the logarithm is about 1e-16 times its size, so that the relative error of a tail is below 1e-12 for n = 1,000 and below
-1e-8 for n = 1,000,000. Bounds allow for 1e-7 and so may be one count wider than need be, never narrower.
+Accuracy: a probability is the largest term of its tail, computed through the logarithm of the gamma function, times a
+sum of ratios. The error of the logarithm is about 1e-16 times its size, so that the relative error of a tail is below
+1e-12 for n = 1,000 and below 1e-8 for n = 1,000,000. Bounds allow for 1e-7 and so may be one count wider than need be,
+never narrower.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ class Region:
 def acceptance(n: int, p: Fraction, alpha: float) -> Region:
     """Counts of n draws with share p that are accepted when a wrong refusal may happen with probability alpha.
 
-    Two-sided with equal tails: `lo` is the smallest and `hi` the largest count whose outer tail, count included, is above alpha / 2.
-    Hence P(count outside) ≤ alpha. For p = 0 and p = 1 there is no chance and the region is the one possible count.
+    Two-sided with equal tails: `lo` is the smallest and `hi` the largest count whose outer tail, count included, is
+    above alpha / 2. Hence P(count outside) ≤ alpha. For p = 0 and p = 1 there is no chance and the region is the one
+    possible count.
 
     Raises ValueError for n outside 0..MAX_COUNT, p outside 0..1 or alpha outside (0, 1).
     """
@@ -66,7 +69,8 @@ def lower_tail(n: int, p: Fraction, k: int) -> float:
         return 1.0
     if p == 1:
         return 0.0
-    # The sum runs away from the mean, where it converges and adds positive terms only; the other side is the complement.
+    # The sum runs away from the mean, where it converges and adds positive terms only; the other side is the
+    # complement.
     if Fraction(k) > n * p:
         return max(0.0, 1.0 - upper_tail(n, p, k + 1))
     odds = float((1 - p) / p)
@@ -79,7 +83,9 @@ def upper_tail(n: int, p: Fraction, k: int) -> float:
 
 
 def power(n: int, region: Region, actual: Fraction) -> float:
-    """Probability that a count of n draws with the true share `actual` falls outside `region`, so that the difference is seen."""
+    """Probability that a count of n draws with the true share `actual` falls outside `region`, so that the difference
+    is seen.
+    """
     return min(1.0, lower_tail(n, actual, region.lo - 1) + upper_tail(n, actual, region.hi + 1))
 
 
@@ -95,14 +101,17 @@ class Detectable:
 
     @property
     def largest(self) -> Fraction | None:
-        """The shift that is seen in whichever direction it goes, or in the only possible one; None when n is too small for any."""
+        """The shift that is seen in whichever direction it goes, or in the only possible one; None when n is too small
+        for any.
+        """
         shifts = [shift for shift in (self.down, self.up) if shift is not None]
         return max(shifts) if shifts else None
 
 
 @lru_cache(maxsize=256)
 def detectable(n: int, p: Fraction, alpha: float, wanted: float = 0.99) -> Detectable:
-    """The smallest shifts from p, to 1/10,000, that `acceptance(n, p, alpha)` refuses with probability `wanted` or more.
+    """The smallest shifts from p, to 1/10,000, that `acceptance(n, p, alpha)` refuses with probability `wanted` or
+    more.
 
     Raises ValueError as `acceptance` does.
     """
@@ -110,7 +119,8 @@ def detectable(n: int, p: Fraction, alpha: float, wanted: float = 0.99) -> Detec
     steps = 10_000
 
     def smallest(room: Fraction, sign: int) -> Fraction | None:
-        # A share moving away from p only adds weight to the tail on its side, and the other one is below alpha: monotone enough to bisect.
+        # A share moving away from p only adds weight to the tail on its side, and the other one is below alpha:
+        # monotone enough to bisect.
         if room == 0 or power(n, region, p + sign * room) < wanted:
             return None
         count = math.ceil(room * steps)
@@ -146,7 +156,9 @@ def _sum_down(log_first: float, ratio: Callable[[int], float], terms: int) -> fl
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The smallest value of low..high for which `holds`, which is false and then true; `high` when it never is before."""
+    """The smallest value of low..high for which `holds`, which is false and then true; `high`
+    when it never is before.
+    """
     while low < high:
         middle = (low + high) // 2
         if holds(middle):

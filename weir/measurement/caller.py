@@ -1,7 +1,7 @@
 """A caller: a client pod inside the mesh, found by its label and reached by `kubectl exec`.
 
-Routes, splits and faults act in the caller's proxy and nowhere else. Requests are therefore sent from a pod that has one, and a pod
-without a sidecar is refused: it would bypass every rule and prove nothing.
+Routes, splits and faults act in the caller's proxy and nowhere else. Requests are therefore sent from a pod that has
+one, and a pod without a sidecar is refused: it would bypass every rule and prove nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A ready client pod with a sidecar: `container` is where its own program lives, `name` the value of its label app, `labels` has all of them."""
+    """A ready client pod with a sidecar: `container` is where its own program lives, `name` the value of its label
+    app, `labels` has all of them.
+    """
 
     kubectl: Kubectl
     name: str
@@ -33,15 +35,17 @@ class Caller:
     def find(cls, kubectl: Kubectl, name: str) -> Caller:
         """A ready pod with the label app=NAME in kubectl's namespace.
 
-        Ready means: phase Running, not being deleted, every container ready. Of several, the first by name, so that two runs use the
-        same. Raises MeasurementError when there is none, with what the pods that exist wait for; when none has a sidecar; and when
-        the cluster cannot be asked.
+        Ready means: phase Running, not being deleted, every container ready. Of several, the first by name, so that
+        two runs use the same. Raises MeasurementError when there is none, with what the pods that exist wait for; when
+        none has a sidecar; and when the cluster cannot be asked.
         """
         pods: list[dict[str, Any]] = kubectl.get(["pods", "-l", f"app={name}"]).get("items", [])
         where = f"namespace {kubectl.namespace}"
         if not pods:
             raise MeasurementError(
-                f"no pod with the label app={name} in {where}; name a client of the stack with --client, or run the update first: pulumi up"
+                f"no pod with the label app={name} in {where}; name a client of the stack with --client, or run "
+                "the "
+                "update first: pulumi up"
             )
         ready = sorted((pod for pod in pods if _obstacle(pod) is None), key=_name)
         if not ready:
@@ -54,27 +58,35 @@ class Caller:
             if _has_sidecar(pod):
                 return cls(kubectl, name, _name(pod), _app_container(pod), _labels(pod))
         raise MeasurementError(
-            f"pod {_name(ready[0])} in {where} has no {SIDECAR} container: without a sidecar its requests bypass every route, split and "
+            f"pod {_name(ready[0])} in {where} has no {SIDECAR} container: without a sidecar its requests bypass "
+            "every route, split and "
             f"fault. Label the namespace istio-injection=enabled and restart the pod: "
             f"kubectl -n {kubectl.namespace} delete pod {_name(ready[0])}"
         )
 
     @classmethod
     def all(cls, kubectl: Kubectl) -> list[Caller]:
-        """Every ready pod of kubectl's namespace that has a sidecar, by name, whatever it is: each may be a caller. Raises ClusterError."""
+        """Every ready pod of kubectl's namespace that has a sidecar, by name, whatever it is: each may be a caller.
+        Raises ClusterError.
+        """
         pods: list[dict[str, Any]] = kubectl.get(["pods"]).get("items", [])
         ready = sorted((pod for pod in pods if _obstacle(pod) is None and _has_sidecar(pod)), key=_name)
-        return [cls(kubectl, _labels(pod).get("app", ""), _name(pod), _app_container(pod), _labels(pod)) for pod in ready]
+        return [
+            cls(kubectl, _labels(pod).get("app", ""), _name(pod), _app_container(pod), _labels(pod)) for pod in ready
+        ]
 
     def run(self, command: Sequence[str], *, timeout: float) -> Result:
-        """Run a command, no shell, in the pod's own container; `timeout` in seconds. Raises MeasurementError when it cannot be started."""
+        """Run a command, no shell, in the pod's own container; `timeout` in seconds. Raises MeasurementError when it
+        cannot be started.
+        """
         return self._exec(self.container, command, timeout)
 
     def envoy(self, path: str, *, timeout: float = 20.0) -> str:
-        """The answer of the admin interface of the pod's Envoy to GET `path`, such as `clusters`, through Istio's pilot-agent.
+        """The answer of the admin interface of the pod's Envoy to GET `path`, such as `clusters`, through Istio's
+        pilot-agent.
 
-        pilot-agent reaches the interface, which listens on localhost only, without curl or a shell in the proxy's image.
-        Raises MeasurementError when the sidecar gives no answer.
+        pilot-agent reaches the interface, which listens on localhost only, without curl or a shell in the proxy's
+        image. Raises MeasurementError when the sidecar gives no answer.
         """
         result = self._exec(SIDECAR, ["pilot-agent", "request", "GET", path], timeout)
         if result.status != 0:
@@ -86,9 +98,15 @@ class Caller:
         result = self.kubectl.call(["exec", self.pod, "-c", container, "--", *command], timeout=timeout)
         said = result.stderr.lower()
         if result.status != 0 and "notfound" in said.replace(" ", "") and "pods" in said:
-            raise MeasurementError(f"pod {self.pod} is gone; it was ready a moment ago, so run again once the update has ended")
-        if result.status != 0 and ("executable file not found" in said or ("exec" in said and "no such file or directory" in said)):
-            remedy = "name another client with --client" if container == self.container else "it is not Istio's proxy image"
+            raise MeasurementError(
+                f"pod {self.pod} is gone; it was ready a moment ago, so run again once the update has ended"
+            )
+        if result.status != 0 and (
+            "executable file not found" in said or ("exec" in said and "no such file or directory" in said)
+        ):
+            remedy = (
+                "name another client with --client" if container == self.container else "it is not Istio's proxy image"
+            )
             raise MeasurementError(f"container {container} of pod {self.pod} has no {command[0]}; {remedy}")
         return result
 
@@ -136,5 +154,7 @@ def _app_container(pod: dict[str, Any]) -> str:
     own = [str(container["name"]) for container in _containers(pod) if container["name"] != SIDECAR]
     named = pod["metadata"].get("annotations", {}).get(_DEFAULT_CONTAINER)
     if not own:
-        raise MeasurementError(f"pod {_name(pod)} has no container of its own beside {SIDECAR}; name another client with --client")
+        raise MeasurementError(
+            f"pod {_name(pod)} has no container of its own beside {SIDECAR}; name another client with --client"
+        )
     return named if named in own else own[0]

@@ -1,9 +1,10 @@
 """Who answered: how many requests the caller's own Envoy sent to each version, from its endpoint counters.
 
-Istio gives every subset a cluster of its own in the caller's Envoy, and Envoy counts requests per endpoint (`rq_total` in the text of
-its admin path /clusters) whatever statistics are switched on and whatever the service answers. The difference between two readings is
-the number of attempts per version. Its limits: other requests of the same pod to the same service are counted as well, and a retry is
-one more attempt. Format: https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--clusters
+Istio gives every subset a cluster of its own in the caller's Envoy, and Envoy counts requests per endpoint (`rq_total`
+in the text of its admin path /clusters) whatever statistics are switched on and whatever the service answers. The
+difference between two readings is the number of attempts per version. Its limits: other requests of the same pod to
+the same service are counted as well, and a retry is one more attempt. Format:
+https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--clusters
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from weir.measurement.errors import DisturbedError
 
 @dataclass(frozen=True, slots=True, order=True)
 class ClusterName:
-    """An outbound cluster of Istio: `outbound|80|v2|backend.demo.svc.cluster.local`; `subset` is "" for the service as a whole."""
+    """An outbound cluster of Istio: `outbound|80|v2|backend.demo.svc.cluster.local`; `subset` is "" for the service as
+    a whole.
+    """
 
     port: int
     subset: str
@@ -45,9 +48,11 @@ Reading = Mapping[Endpoint, int]
 
 
 def read_clusters(text: str, host: str) -> Reading:
-    """The counters of the endpoints of `host` (fully qualified), on every port, of every subset and of the service as a whole.
+    """The counters of the endpoints of `host` (fully qualified), on every port, of every subset and of the service as
+    a whole.
 
-    `text` is Envoy's answer to GET /clusters: lines `cluster::endpoint::counter::value` among many of other forms, which are passed over.
+    `text` is Envoy's answer to GET /clusters: lines `cluster::endpoint::counter::value` among many of other forms,
+    which are passed over.
     """
     return {endpoint: count for endpoint, _, count in counters(text, host, "rq_total")}
 
@@ -55,7 +60,8 @@ def read_clusters(text: str, host: str) -> Reading:
 def counters(text: str, host: str, *names: str) -> Iterator[tuple[Endpoint, str, int]]:
     """The counters of these names of every endpoint of `host`, with their values."""
     for line in text.splitlines():
-        # An IPv6 endpoint contains the separator, a cluster name and a counter do not: cut once from the left and twice from the right.
+        # An IPv6 endpoint contains the separator, a cluster name and a counter do not: cut once from the left and twice
+        # from the right.
         name, _, rest = line.strip().partition("::")
         address, *tail = rest.rsplit("::", 2)
         if len(tail) != 2 or tail[0] not in names or not tail[1].isdigit():
@@ -66,16 +72,25 @@ def counters(text: str, host: str, *names: str) -> Iterator[tuple[Endpoint, str,
 
 
 def attempts(before: Reading, after: Reading, port: int) -> dict[str, int]:
-    """Requests per subset between two readings, for the service port `port`; every subset of the later reading is a key.
+    """Requests per subset between two readings, for the service port `port`; every subset of the later reading is a
+    key.
 
-    The key "" counts those that went to the service as a whole, past its versions. An endpoint that came in between counts from 0.
-    Raises DisturbedError when an endpoint is gone or a counter fell: its cluster was rebuilt, and what it had counted is lost.
+    The key "" counts those that went to the service as a whole, past its versions. An endpoint that came in between
+    counts from 0. Raises DisturbedError when an endpoint is gone or a counter fell: its cluster was rebuilt, and what
+    it had counted is lost.
     """
-    lost = [endpoint for endpoint, count in before.items() if endpoint.cluster.port == port and after.get(endpoint, -1) < count]
+    lost = [
+        endpoint
+        for endpoint, count in before.items()
+        if endpoint.cluster.port == port and after.get(endpoint, -1) < count
+    ]
     if lost:
-        names = ", ".join(sorted({f"{endpoint.cluster.subset or 'the service'} ({endpoint.address})" for endpoint in lost}))
+        names = ", ".join(
+            sorted({f"{endpoint.cluster.subset or 'the service'} ({endpoint.address})" for endpoint in lost})
+        )
         raise DisturbedError(
-            f"the measurement was disturbed: endpoints of {lost[0].cluster.host} went or were replaced while requests were sent: {names}. "
+            f"the measurement was disturbed: endpoints of {lost[0].cluster.host} went or were replaced while "
+            f"requests were sent: {names}. "
             "Run again once the update has ended"
         )
     counts: Counter[str] = Counter()

@@ -10,4 +10,6 @@ class MeasurementError(ClusterError):
 
 
 class DisturbedError(MeasurementError):
-    """Something changed while requests were being counted, so that the counts mean nothing; measuring again may work."""
+    """Something changed while requests were being counted, so that the counts mean nothing;
+    measuring again may work.
+    """

@@ -1,8 +1,8 @@
 """Whether measured traffic is what the config says: one check for each thing the config promises.
 
-Shares are judged by exact binomial bounds whose error rates add up to the one asked for (Bonferroni), so that correct traffic
-fails a check with at most that probability in all. What must never happen (an error, a request past the versions, an answer from a
-version with share 0) is judged without tolerance.
+Shares are judged by exact binomial bounds whose error rates add up to the one asked for (Bonferroni), so that correct
+traffic fails a check with at most that probability in all. What must never happen (an error, a request past the
+versions, an answer from a version with share 0) is judged without tolerance.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ POWER = 0.99
 class Check:
     """One promise of the config and what became of it.
 
-    `kind` is split, mirror, reached, delay, abort or errors; `version` is set for split and mirror. `count` of `of` requests were observed, `lo` to `hi`
-    are accepted. `expected` and `observed` are texts for people. `detectable` is the shift of the share (0..1) that this number of
-    requests shows with probability POWER, None where no chance is involved or no shift would be seen.
+    `kind` is split, mirror, reached, delay, abort or errors; `version` is set for split and mirror. `count` of `of`
+    requests were observed, `lo` to `hi` are accepted. `expected` and `observed` are texts for people. `detectable` is
+    the shift of the share (0..1) that this number of requests shows with probability POWER, None where no chance is
+    involved or no shift would be seen.
     """
 
     kind: str
@@ -84,8 +85,8 @@ class Verdict:
 def delayed(answer: Answer, seconds: float) -> bool:
     """Whether a request took as long as a fixed delay makes it.
 
-    2 % (10 ms at least, half the delay at most) are allowed for: Envoy's timers start from the time at which its event loop woke up,
-    and so may fire that much early when many requests arrive at once.
+    2 % (10 ms at least, half the delay at most) are allowed for: Envoy's timers start from the time at which its event
+    loop woke up, and so may fire that much early when many requests arrive at once.
     """
     slack = min(max(0.02 * seconds, 0.010), seconds / 2)
     return answer.seconds >= seconds - slack
@@ -102,14 +103,18 @@ def judge(
 ) -> Verdict:
     """Judge what was measured.
 
-    `attempts` is requests per subset as `clusters.attempts` gives them ("" is past the versions); `versions` are those of the config, so
-    that one with share 0 is checked as well; `stale_delay` is the delay in seconds that the caller's Envoy still has where the config
-    has none. `error_rate` is split over the checks that involve chance.
+    `attempts` is requests per subset as `clusters.attempts` gives them ("" is past the versions); `versions` are those
+    of the config, so that one with share 0 is checked as well; `stale_delay` is the delay in seconds that the caller's
+    Envoy still has where the config has none. `error_rate` is split over the checks that involve chance.
     """
     chances = [share for share in (*expected.shares.values(), *expected.mirrors.values()) if 0 < share < 1]
     chances += [fault.share for fault in (expected.delay, expected.abort) if fault is not None and 0 < fault.share < 1]
     alpha = error_rate / max(1, len(chances))
-    copies = {version: count for version, count in attempts.items() if version in expected.mirrors and version not in expected.shares}
+    copies = {
+        version: count
+        for version, count in attempts.items()
+        if version in expected.mirrors and version not in expected.shares
+    }
     attempts = {version: count for version, count in attempts.items() if version not in copies}
     versions = [version for version in versions if version not in expected.mirrors]
     aborted = _aborted(expected, answers, attempts)
@@ -147,7 +152,9 @@ def _chance(kind: str, version: str | None, share: Fraction, expected: str, coun
     region = acceptance(of, share, alpha)
     shift = detectable(of, share, alpha, POWER).largest if 0 < share < 1 else None
     seen = f"{count:,} ({percent(Fraction(round(Fraction(count, of) * 1000), 1000))})" if of else "no request"
-    return Check(kind, version, expected, seen, count, of, region.lo, region.hi, None if shift is None else float(shift))
+    return Check(
+        kind, version, expected, seen, count, of, region.lo, region.hi, None if shift is None else float(shift)
+    )
 
 
 def _split(expected: Expectation, attempts: Mapping[str, int], versions: Sequence[str], alpha: float) -> list[Check]:
@@ -156,11 +163,16 @@ def _split(expected: Expectation, attempts: Mapping[str, int], versions: Sequenc
     strangers = [subset for subset, count in attempts.items() if subset and count]
     names = dict.fromkeys([*expected.shares, *versions, *strangers])
     shares = {name: expected.shares.get(name, Fraction(0)) for name in names}
-    return [_chance("split", name, share, percent(share), attempts.get(name, 0), reached, alpha) for name, share in shares.items()]
+    return [
+        _chance("split", name, share, percent(share), attempts.get(name, 0), reached, alpha)
+        for name, share in shares.items()
+    ]
 
 
 def _reached(expected: Expectation, answers: Sequence[Answer], attempts: Mapping[str, int], aborted: int) -> Check:
-    """Every request that was answered, and neither aborted nor failed, must have gone to a version: else another route took it."""
+    """Every request that was answered, and neither aborted nor failed, must have gone to a version: else another route
+    took it.
+    """
     reached = _reached_versions(attempts)
     needed = sum(answer.exit_code == 0 and answer.status < 500 for answer in answers)
     if expected.abort is not None and expected.abort.status < 500:
@@ -180,8 +192,9 @@ def _errors(expected: Expectation, answers: Sequence[Answer]) -> Check:
 def _aborted(expected: Expectation, answers: Sequence[Answer], attempts: Mapping[str, int]) -> int:
     """How many requests were aborted.
 
-    By their status where that is an error of the server (another of the kind would be one too many). A service may well answer 404 or
-    200 itself: with such a status, those count that went to no version, which an abort never lets happen.
+    By their status where that is an error of the server (another of the kind would be one too many). A service may
+    well answer 404 or 200 itself: with such a status, those count that went to no version, which an abort never lets
+    happen.
     """
     if expected.abort is None:
         return 0
@@ -204,18 +217,29 @@ def _timing(answers: Sequence[Answer], seconds: float) -> Timing:
     return Timing(max(missed, default=None), min(hit, default=None))
 
 
-def _notes(expected: Expectation, answers: Sequence[Answer], attempts: Mapping[str, int], aborted: int, timing: Timing) -> list[str]:
+def _notes(
+    expected: Expectation, answers: Sequence[Answer], attempts: Mapping[str, int], aborted: int, timing: Timing
+) -> list[str]:
     notes = []
     surplus = sum(attempts.values()) - (len(answers) - aborted)
     if surplus > 0:
-        notes.append(f"{surplus} attempts more than requests: retries, or other requests of the same pod; both count in the split")
+        notes.append(
+            f"{surplus} attempts more than requests: retries, or other requests of the same pod; both count in the "
+            "split"
+        )
     abort = expected.abort.status if expected.abort is not None else None
-    declined = [answer for answer in answers if answer.exit_code == 0 and 400 <= answer.status < 500 and answer.status != abort]
+    declined = [
+        answer for answer in answers if answer.exit_code == 0 and 400 <= answer.status < 500 and answer.status != abort
+    ]
     if declined:
         # Not judged: many a service answers GET / so, and the config does not say what it should answer.
         kinds = ", ".join(f"{count:,} × {kind}" for kind, count in summary(declined).items())
-        notes.append(f"{kinds} of {len(answers):,} answers: the service's own, or Istio's (an AuthorizationPolicy answers 403)")
+        notes.append(
+            f"{kinds} of {len(answers):,} answers: the service's own, or Istio's (an AuthorizationPolicy answers 403)"
+        )
     slow = timing.slowest_undelayed
     if expected.delay is not None and slow is not None and slow > expected.delay.seconds * 0.75:
-        notes.append(f"requests without delay took up to {slow:.2f} s: too near the delay to tell all of them from delayed ones")
+        notes.append(
+            f"requests without delay took up to {slow:.2f} s: too near the delay to tell all of them from delayed ones"
+        )
     return notes

@@ -11,7 +11,9 @@ from weir.measurement.sending import Answer
 
 @dataclass(slots=True)
 class Latencies:
-    """Answers gathered so far: seconds of each, in no order, and how many were errors (HTTP status 400 and above, or no response)."""
+    """Answers gathered so far: seconds of each, in no order, and how many were errors (HTTP status 400 and above, or
+    no response).
+    """
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0

@@ -1,4 +1,6 @@
-"""Measuring one service: wait until the caller's Envoy has its routes, read the counters, send, read them again, judge."""
+"""Measuring one service: wait until the caller's Envoy has its routes, read the counters, send, read them again,
+judge.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +22,24 @@ REQUESTS_DELAYED = 200
 """The same under a delay fault: the waiting is what takes time."""
 
 PATIENCE = 10.0
-"""Seconds that the caller's Envoy is given to get the routes of the config; after that, the traffic is measured as it is."""
+"""Seconds that the caller's Envoy is given to get the routes of the config; after that, the traffic is measured as it
+is.
+"""
 
 _PARALLEL = 20
 _MAX_TIME = 15.0
 
-# Under a delay fault, requests in flight per second of delay. 200 requests then take 3 s whatever the delay, those of the tutorial's 3 s
-# all at once; and short delays are not measured under a rush of requests that takes longer than the delay.
+# Under a delay fault, requests in flight per second of delay. 200 requests then take 3 s whatever the delay, those of
+# the tutorial's 3 s all at once; and short delays are not measured under a rush of requests that takes longer than the
+# delay.
 _PARALLEL_PER_SECOND = 70
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A service to measure: short `name`, fully qualified `host`, its `port`, all `versions`, and what is `expected` of its traffic."""
+    """A service to measure: short `name`, fully qualified `host`, its `port`, all `versions`, and what is `expected`
+    of its traffic.
+    """
 
     name: str
     host: str
@@ -51,15 +58,18 @@ class Target:
             return Sending(self.url, requests or REQUESTS, _PARALLEL, _MAX_TIME)
         count = requests or REQUESTS_DELAYED
         parallel = round(self.expected.delay.seconds * _PARALLEL_PER_SECOND)
-        return Sending(self.url, count, min(count, MAX_PARALLEL, max(4, parallel)), self.expected.delay.seconds + _MAX_TIME)
+        return Sending(
+            self.url, count, min(count, MAX_PARALLEL, max(4, parallel)), self.expected.delay.seconds + _MAX_TIME
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What was measured of one service, and the verdict.
 
-    `answers` counts answers per kind (HTTP status, or why none came), `attempts` requests per version by the caller's Envoy, with the
-    key "" for those past the versions; `seconds` is the time all requests took; `arrival` is what the caller's Envoy was told.
+    `answers` counts answers per kind (HTTP status, or why none came), `attempts` requests per version by the caller's
+    Envoy, with the key "" for those past the versions; `seconds` is the time all requests took; `arrival` is what the
+    caller's Envoy was told.
     """
 
     target: Target
@@ -92,5 +102,7 @@ def measure(
     after = read_clusters(caller.envoy("clusters"), target.host)
     counts = attempts(before, after, target.port)
     stale = arrival.route.delay.seconds if arrival.route is not None and arrival.route.delay is not None else None
-    verdict = judge(target.expected, answers, counts, versions=target.versions, stale_delay=stale, error_rate=error_rate)
+    verdict = judge(
+        target.expected, answers, counts, versions=target.versions, stale_delay=stale, error_rate=error_rate
+    )
     return Measurement(target, sending.requests, summary(answers), counts, seconds, arrival, verdict)

@@ -1,8 +1,8 @@
 """What callers' own Envoys have seen of a service between two moments: requests, errors and latency of each version.
 
-Requests and errors are Envoy's counters of every endpoint (/clusters), which are always there. Latency is its histogram `upstream_rq_time`,
-which Istio keeps only where `proxyStatsMatcher` asks for it: from the request's last byte sent until the answer's last byte came, so that a
-delay by a fault, which comes before, is not in it.
+Requests and errors are Envoy's counters of every endpoint (/clusters), which are always there. Latency is its
+histogram `upstream_rq_time`, which Istio keeps only where `proxyStatsMatcher` asks for it: from the request's last
+byte sent until the answer's last byte came, so that a delay by a fault, which comes before, is not in it.
 """
 
 from __future__ import annotations
@@ -25,20 +25,28 @@ MAX_CALLERS = 20
 _AT_A_TIME = 8
 _HISTOGRAMS = "stats/prometheus?usedonly&filter=upstream_rq_time"
 _BUCKET = re.compile(
-    r'^envoy_cluster_upstream_rq_time_bucket\{[^}]*cluster_name="(?P<cluster>[^"]+)"[^}]*le="(?P<le>[^"]+)"\} (?P<count>\d+)', re.MULTILINE
+    (
+        r'^envoy_cluster_upstream_rq_time_bucket\{[^}]*cluster_name="(?P<cluster>[^"]+)"[^}]*le="(?P<le>[^"]+)"\} '
+        r"(?P<count>\d+)"
+    ),
+    re.MULTILINE,
 )
 
 
 @dataclass(slots=True)
 class Counts:
-    """Of one version: requests, errors (5xx answers, and connections that failed), and requests by the upper bound of their bucket, in ms."""
+    """Of one version: requests, errors (5xx answers, and connections that failed), and requests by the upper bound of
+    their bucket, in ms.
+    """
 
     requests: int = 0
     errors: int = 0
     buckets: Counter[float] = field(default_factory=Counter)
 
     def quantile(self, share: float) -> float | None:
-        """The seconds that this share (0 to 1) of the answers took at most, between two bounds in proportion, as Prometheus has it."""
+        """The seconds that this share (0 to 1) of the answers took at most, between two bounds in proportion, as
+        Prometheus has it.
+        """
         bounds = sorted(self.buckets)
         total = max(self.buckets.values(), default=0)
         if total <= 0:
@@ -86,7 +94,9 @@ class Taken:
 
 
 def snapshot(callers: Sequence[Caller]) -> Snapshot:
-    """The counters of all callers at about the same time. A caller that is gone is left out; raises ClusterError when none answers."""
+    """The counters of all callers at about the same time. A caller that is gone is left out; raises ClusterError when
+    none answers.
+    """
 
     def ask(caller: Caller) -> tuple[str, str] | ClusterError:
         try:
@@ -105,7 +115,8 @@ def snapshot(callers: Sequence[Caller]) -> Snapshot:
 def observe(
     callers: Sequence[Caller], hosts: Iterable[str], seconds: float, before: Taken | None = None
 ) -> tuple[dict[str, Observation], Taken]:
-    """What the callers see of the hosts (full names) in so many seconds from now, or since `before` if that is longer; and the last snapshot.
+    """What the callers see of the hosts (full names) in so many seconds from now, or since `before` if that is longer;
+    and the last snapshot.
 
     Raises ClusterError when no caller can be asked.
     """
@@ -118,7 +129,9 @@ def observe(
 
 
 def between(before: Snapshot, after: Snapshot, host: str, seconds: float) -> Observation:
-    """What came between two snapshots for one host. A counter that fell is that of a new endpoint or proxy, and counts from 0."""
+    """What came between two snapshots for one host. A counter that fell is that of a new endpoint or proxy, and counts
+    from 0.
+    """
     versions: dict[str, Counts] = {}
     callers = 0
     for pod, (clusters, histograms) in after.items():

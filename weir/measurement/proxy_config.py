@@ -1,9 +1,10 @@
 """What the caller's Envoy has been told: the routes of a service in its configuration dump.
 
-Istio gives each service port a virtual host named `HOST:PORT` in Envoy's route configuration, with one Envoy route for each match of
-its VirtualService. Reading it back tells when an update has arrived at the caller, and proves what no request shows, such as retries.
-Formats: https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--config_dump and the messages RouteConfiguration, RouteAction
-and HTTPFault of Envoy's API, in the JSON form of protocol buffers (fields at their default are left out).
+Istio gives each service port a virtual host named `HOST:PORT` in Envoy's route configuration, with one Envoy route for
+each match of its VirtualService. Reading it back tells when an update has arrived at the caller, and proves what no
+request shows, such as retries. Formats: https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--config_dump
+and the messages RouteConfiguration, RouteAction and HTTPFault of Envoy's API, in the JSON form of protocol buffers
+(fields at their default are left out).
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
 @dataclass(frozen=True, slots=True)
 class ProxyFault:
-    """A fault on a route: `share` of the requests (0..1); `seconds` for a delay, `status` (HTTP's) for an abort, else None."""
+    """A fault on a route: `share` of the requests (0..1); `seconds` for a delay, `status` (HTTP's) for an abort, else
+    None.
+    """
 
     share: Fraction
     seconds: float | None = None
@@ -37,7 +40,9 @@ class ProxyFault:
 
 @dataclass(frozen=True, slots=True)
 class ProxyRetries:
-    """A route's retry policy: `attempts` after the first try, `per_try_timeout` in seconds or None, the conditions in Envoy's words."""
+    """A route's retry policy: `attempts` after the first try, `per_try_timeout` in seconds or None, the conditions in
+    Envoy's words.
+    """
 
     attempts: int
     per_try_timeout: float | None
@@ -48,8 +53,8 @@ class ProxyRetries:
 class ProxyRoute:
     """One Envoy route, named as in the VirtualService (and, where the match has a name, that behind a dot).
 
-    `shares` maps subset to share, only those above 0, adding up to 1; the key "" is the service as a whole. It is empty for a route that
-    answers or redirects by itself. `timeout` is in seconds, 0 for none.
+    `shares` maps subset to share, only those above 0, adding up to 1; the key "" is the service as a whole. It is
+    empty for a route that answers or redirects by itself. `timeout` is in seconds, 0 for none.
     """
 
     name: str
@@ -69,7 +74,9 @@ class ProxyRoute:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Whether the caller's Envoy got what the config says: `agrees`, after waiting `seconds`; `route` is what it has, None for no route."""
+    """Whether the caller's Envoy got what the config says: `agrees`, after waiting `seconds`; `route` is what it has,
+    None for no route.
+    """
 
     agrees: bool
     seconds: float
@@ -77,9 +84,11 @@ class Arrival:
 
 
 def read_routes(text: str, host: str, port: int) -> tuple[ProxyRoute, ...]:
-    """The routes of a service in an answer to GET config_dump, whole or reduced by `resource`, in the order in which Envoy tries them.
+    """The routes of a service in an answer to GET config_dump, whole or reduced by `resource`, in the order in which
+    Envoy tries them.
 
-    `host` is fully qualified. Empty when the service has no virtual host. Raises MeasurementError when the text is no configuration dump.
+    `host` is fully qualified. Empty when the service has no virtual host. Raises MeasurementError when the text is no
+    configuration dump.
     """
     try:
         dump = json.loads(text)
@@ -111,11 +120,12 @@ def wait_for_route(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Arrival:
-    """Ask the caller's Envoy until its route of that name for `host:port` agrees with `expected`, for `bound` seconds at most.
+    """Ask the caller's Envoy until its route of that name for `host:port` agrees with `expected`, for `bound` seconds
+    at most.
 
-    istiod gathers changes for 100 ms before it pushes them, so that an update which has just ended may still be on its way. A route
-    that never agrees is no error: it is returned, and the traffic itself is judged. Raises MeasurementError when the sidecar gives no
-    answer.
+    istiod gathers changes for 100 ms before it pushes them, so that an update which has just ended may still be on its
+    way. A route that never agrees is no error: it is returned, and the traffic itself is judged. Raises
+    MeasurementError when the sidecar gives no answer.
     """
     start = clock()
     while True:

@@ -21,17 +21,17 @@ def as_json(stack: str, caller: Caller, measurements: Sequence[Measurement], err
     """The report as plain data. Shares and error rates are 0 to 1, times are seconds; keys are only ever added.
 
     ```
-    stack, namespace   of the config
-    client             {name, pod}: where requests were sent from
-    errorRate          probability that correct traffic fails the check
-    ok                 whether every check of every service holds
+    stack, namespace   of the config client             {name, pod}: where requests were sent from errorRate
+    probability that correct traffic fails the check ok                 whether every check of every service holds
     services[]         service, host, requests, seconds, ok, and
       answers          {"200": 998, "timed out (curl 28)": 2}
       attempts         {"v1": 801, "v2": 199, "": 0}: by the caller's Envoy; "" is past the versions
       slowestUndelayedSeconds, fastestDelayedSeconds    null where there is none
-      proxy            {agrees, waitedSeconds, route}: what the caller's Envoy was told; route null where it has none, else
+      proxy            {agrees, waitedSeconds, route}: what the caller's Envoy was told; route null where it has none,
+      else
                        {shares, delay, abort, retries, timeoutSeconds}
-      checks[]         {check, version, expected, observed, count, of, lo, hi, ok, detectableShift}; lo and hi are accepted
+      checks[]         {check, version, expected, observed, count, of, lo, hi, ok, detectableShift}; lo and hi are
+      accepted
       notes[]          remarks that do not judge
     ```
     """
@@ -69,7 +69,10 @@ def _headline(measurement: Measurement, caller: Caller) -> Text:
     ok = measurement.verdict.ok
     line = Text(" ")
     line.append(measurement.target.name, style="bold")
-    line.append(": traffic is what the config says" if ok else ": traffic is NOT what the config says", style="green" if ok else "bold red")
+    line.append(
+        ": traffic is what the config says" if ok else ": traffic is NOT what the config says",
+        style="green" if ok else "bold red",
+    )
     line.append(f"\n {measurement.requests:,} requests from {caller.pod} in {measurement.seconds:.1f} s", style="dim")
     return line
 
@@ -95,7 +98,8 @@ def _remarks(measurement: Measurement) -> list[str]:
         lines.append(f"The slowest request took {timing.slowest_undelayed:.2f} s.")
     if not measurement.arrival.agrees:
         lines.append(
-            f"After {measurement.arrival.seconds:.0f} s the caller's Envoy still has another route: {_words(measurement.arrival)}."
+            f"After {measurement.arrival.seconds:.0f} s the caller's Envoy still has another route: "
+            f"{_words(measurement.arrival)}."
         )
     return [*lines, *(note[:1].upper() + note[1:] + "." for note in measurement.verdict.notes)]
 
@@ -104,8 +108,15 @@ def _words(arrival: Arrival) -> str:
     route = arrival.route
     if route is None:
         return "none for this service"
-    split = ", ".join(f"{subset or 'the service as a whole'} {percent(share)}" for subset, share in route.shares.items()) or "no version"
-    faults = [f"{percent(route.delay.share)} delayed by {route.delay.seconds:g} s"] if route.delay and route.delay.seconds else []
+    split = (
+        ", ".join(f"{subset or 'the service as a whole'} {percent(share)}" for subset, share in route.shares.items())
+        or "no version"
+    )
+    faults = (
+        [f"{percent(route.delay.share)} delayed by {route.delay.seconds:g} s"]
+        if route.delay and route.delay.seconds
+        else []
+    )
     faults += [f"{percent(route.abort.share)} aborted with {route.abort.status}"] if route.abort else []
     return "; ".join([split, *faults])
 
@@ -140,7 +151,11 @@ def _route(route: ProxyRoute) -> dict[str, Any]:
         "abort": None if abort is None else {"share": float(abort.share), "status": abort.status},
         "retries": None
         if retries is None
-        else {"attempts": retries.attempts, "perTryTimeoutSeconds": retries.per_try_timeout, "retryOn": list(retries.retry_on)},
+        else {
+            "attempts": retries.attempts,
+            "perTryTimeoutSeconds": retries.per_try_timeout,
+            "retryOn": list(retries.retry_on),
+        },
         "timeoutSeconds": route.timeout,
     }
 

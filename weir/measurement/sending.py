@@ -1,8 +1,8 @@
 """Sending requests: one curl process in the caller's container sends many and prints a line for each answer.
 
-curl expands `http://backend/#[1-200]` into 200 requests (its URL globbing) and keeps the fragment to itself, so that every request on
-the wire is the same. `--parallel` sends them side by side over kept-alive connections; Envoy draws the route of each anew.
-Needs curl 7.75 (January 2021) for `%{exitcode}`.
+curl expands `http://backend/#[1-200]` into 200 requests (its URL globbing) and keeps the fragment to itself, so that
+every request on the wire is the same. `--parallel` sends them side by side over kept-alive connections; Envoy draws
+the route of each anew. Needs curl 7.75 (January 2021) for `%{exitcode}`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _FORMAT = "%{http_code} %{time_total} %{exitcode} %{errormsg}"
 class Answer:
     """What became of one request.
 
-    `status` is the HTTP status, 0 when no response came; `seconds` is from the start of the request, connecting included, to the last
-    byte; `exit_code` is curl's (0: a response came, whatever its status) and `error` curl's words when it is not 0. `body` is the
-    response's text where it was asked for, else "".
+    `status` is the HTTP status, 0 when no response came; `seconds` is from the start of the request, connecting
+    included, to the last byte; `exit_code` is curl's (0: a response came, whatever its status) and `error` curl's
+    words when it is not 0. `body` is the response's text where it was asked for, else "".
     """
 
     status: int
@@ -50,7 +50,9 @@ class Answer:
 
     @property
     def kind(self) -> str:
-        """The HTTP status as text, or what kept a response from coming: a name for curl's exit code, so that failures can be counted."""
+        """The HTTP status as text, or what kept a response from coming: a name for curl's exit code, so that failures
+        can be counted.
+        """
         if self.exit_code == 0:
             return str(self.status)
         return f"{_FAILURES.get(self.exit_code, 'no response')} (curl {self.exit_code})"
@@ -58,8 +60,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How to send: `url` without glob characters or fragment, `requests` in all, `parallel` of them in flight, `max_time` seconds each,
-    with these `headers`.
+    """How to send: `url` without glob characters or fragment, `requests` in all, `parallel` of them in flight,
+    `max_time` seconds each, with these `headers`.
 
     Raises ValueError when a number is not positive, `parallel` is above MAX_PARALLEL, or the URL cannot be globbed.
     """
@@ -80,7 +82,9 @@ class Sending:
             raise ValueError(f"the URL must be without fragment, blanks and glob characters: {self.url}")
 
     def batches(self) -> list[int]:
-        """The sizes of the single curl runs, 1,000 at most: an interrupted run leaves little behind, and progress can be shown."""
+        """The sizes of the single curl runs, 1,000 at most: an interrupted run leaves little behind, and progress can
+        be shown.
+        """
         size = self.parallel * (_BATCH // self.parallel)
         whole, rest = divmod(self.requests, size)
         return [size] * whole + ([rest] if rest else [])
@@ -88,10 +92,23 @@ class Sending:
     def command(self, count: int) -> list[str]:
         """curl's argument vector for `count` requests, bodies dropped."""
         flight = ["--parallel", "--parallel-immediate", "--parallel-max", str(self.parallel)]
-        return ["curl", "-q", "-s", *flight, *self._limits(), "-o", "/dev/null", "-w", _FORMAT + "\\n", f"{self.url}#[1-{count}]"]
+        return [
+            "curl",
+            "-q",
+            "-s",
+            *flight,
+            *self._limits(),
+            "-o",
+            "/dev/null",
+            "-w",
+            _FORMAT + "\\n",
+            f"{self.url}#[1-{count}]",
+        ]
 
     def sample_command(self, count: int, mark: str) -> list[str]:
-        """curl's argument vector for `count` requests one after the other, each body followed by a line that starts with `mark`."""
+        """curl's argument vector for `count` requests one after the other, each body followed by a line that starts
+        with `mark`.
+        """
         return ["curl", "-q", "-s", *self._limits(), "-w", f"\\n{mark} {_FORMAT}\\n", f"{self.url}#[1-{count}]"]
 
     def timeout(self, count: int) -> float:
@@ -105,10 +122,11 @@ class Sending:
 
 
 def send(caller: Caller, sending: Sending, advance: Callable[[int], None] = lambda _: None) -> list[Answer]:
-    """Send the requests and return an answer for each, in no particular order; `advance` is told the size of each batch that is done.
+    """Send the requests and return an answer for each, in no particular order; `advance` is told the size of each
+    batch that is done.
 
-    A refused connection or a time-out of a request is an answer too (`exit_code`). Raises MeasurementError when curl cannot be run in
-    the caller, or does not report on every request.
+    A refused connection or a time-out of a request is an answer too (`exit_code`). Raises MeasurementError when curl
+    cannot be run in the caller, or does not report on every request.
     """
     answers: list[Answer] = []
     for count in sending.batches():
@@ -122,7 +140,9 @@ def send(caller: Caller, sending: Sending, advance: Callable[[int], None] = lamb
 
 
 def sample(caller: Caller, sending: Sending) -> list[Answer]:
-    """As `send`, with the bodies, one request after the other (side by side, curl would mix their bodies); for a few hundred at most."""
+    """As `send`, with the bodies, one request after the other (side by side, curl would mix their bodies); for a few
+    hundred at most.
+    """
     # A mark that no body can contain by chance: the bodies are the services' own.
     mark = f"weir-{secrets.token_hex(8)}"
     timeout = sending.requests * sending.max_time + 15.0
@@ -164,4 +184,7 @@ def _incomplete(caller: Caller, result: Result, wanted: int, got: int) -> str:
     where = f"pod {caller.pod}, container {caller.container}"
     if "is unknown" in result.stderr or "unknown --write-out" in result.stderr:
         return f"curl in {where} is too old: 7.75 or newer is needed ({result.complaint})"
-    return f"curl in {where} reported {got} of {wanted} requests (exit status {result.status}): {result.complaint or 'no reason given'}"
+    return (
+        f"curl in {where} reported {got} of {wanted} requests (exit status {result.status}): "
+        f"{result.complaint or 'no reason given'}"
+    )

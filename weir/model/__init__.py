@@ -1,9 +1,12 @@
-"""The stack config as typed objects, and the mesh they describe as plain Kubernetes objects. Pure: no I/O, no engine, no cluster."""
+"""The stack config as typed objects, and the mesh they describe as plain Kubernetes objects. Pure: no I/O, no engine,
+no cluster.
+"""
 
 from weir.model.config.actions import Abort, Delay, Fault, Retries
 from weir.model.config.drills import Drill
 from weir.model.config.routes import Route
-from weir.model.config.stack import Client, Service, StackConfig, Version, Workload
+from weir.model.config.stack import Client, Service, StackConfig
+from weir.model.config.versions import Version, Workload
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.mesh import ClientObjects, Mesh, ServiceObjects, VersionObjects, mesh
 from weir.model.manifests.outputs import outputs

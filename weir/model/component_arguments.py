@@ -1,4 +1,6 @@
-"""The arguments of the components, whatever the language: the keys of the stack config, and what a program says in addition."""
+"""The arguments of the components, whatever the language: the keys of the stack config, and what a program says in
+addition.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,19 @@ _SERVICE = {"service": "the service; the name is its host's, and the value of th
 _POD_KEYS = ("targetPort", "protocol")
 _RULE_KEYS = ("trafficPolicy", "exportTo")
 _ROUTE_KEYS = (
-    *("stable", "canary", "fault", "timeout", "retries", "mirrors", "headers", "corsPolicy", "rewrite", "redirect", "directResponse"),
+    *(
+        "stable",
+        "canary",
+        "fault",
+        "timeout",
+        "retries",
+        "mirrors",
+        "headers",
+        "corsPolicy",
+        "rewrite",
+        "redirect",
+        "directResponse",
+    ),
     *("routes", "drill", "exportTo", "expose"),
 )
 
@@ -58,7 +72,9 @@ def shapes() -> Mapping[str, Any]:
 
 
 def arguments(found: Mapping[str, Any]) -> list[Arguments]:
-    """The arguments of all components and of what stands inside them, each after what it names; by the mappings of the config."""
+    """The arguments of all components and of what stands inside them, each after what it names; by the mappings of the
+    config.
+    """
     service, version = found["Service"]["properties"], found["Version"]["properties"]
     return [
         Arguments(name=CLUSTER, says=_CLUSTER_SAYS, keys=tuple(_cluster(found))),
@@ -74,7 +90,10 @@ def arguments(found: Mapping[str, Any]) -> list[Arguments]:
             "BackendVersion",
             "The pods of one version of a service.",
             {**_SERVICE, "version": "the version; the name is the value of the label version"},
-            _config({key: value for key, value in version.items() if key not in ("trafficPolicy", "headers")} | _only(service, _POD_KEYS)),
+            _config(
+                {key: value for key, value in version.items() if key not in ("trafficPolicy", "headers")}
+                | _only(service, _POD_KEYS)
+            ),
         ),
         _part(
             "DestinationRule",
@@ -83,7 +102,10 @@ def arguments(found: Mapping[str, Any]) -> list[Arguments]:
             [
                 Argument(
                     key="version",
-                    shape={"type": "string", "description": "the version; the name is the value of the label version; all when left out"},
+                    shape={
+                        "type": "string",
+                        "description": "the version; the name is the value of the label version; all when left out",
+                    },
                 ),
                 *_config(_only(service, _RULE_KEYS)),
             ],
@@ -101,10 +123,15 @@ def arguments(found: Mapping[str, Any]) -> list[Arguments]:
 
 
 _CLUSTER_SAYS = (
-    "Which cluster it is, and how a component works on it. Components with the same settings share what the cluster has answered."
+    "Which cluster it is, and how a component works on it. Components with the same settings share what the cluster "
+    "has answered."
 )
 _WORKLOAD_SAYS = "a Deployment or StatefulSet of the program's own that runs its pods; weir makes none then"
-_VERSION_NAMES = {"type": "array", "items": {"type": "string"}, "description": "its versions, each a subset of a DestinationRule"}
+_VERSION_NAMES = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "its versions, each a subset of a DestinationRule",
+}
 
 
 def reached(found: Mapping[str, Any], roots: Iterable[Any]) -> list[str]:
@@ -112,7 +139,9 @@ def reached(found: Mapping[str, Any], roots: Iterable[Any]) -> list[str]:
     seen: list[str] = []
     left = list(roots)
     for shape in left:
-        new = [name for name in dict.fromkeys(_references(shape)) if name in found and name not in seen and name != VERSION]
+        new = [
+            name for name in dict.fromkeys(_references(shape)) if name in found and name not in seen and name != VERSION
+        ]
         seen += new
         left += [found[name] for name in new]
     return seen
@@ -164,9 +193,12 @@ def _whole(name: str, found: Mapping[str, Any], kind: str) -> Arguments:
 def _part(name: str, says: str, own: Mapping[str, str], keys: Iterable[Argument]) -> Arguments:
     """A component with these keys, and with what every one has."""
     place = {"namespace": "the namespace it lives in, with sidecar injection on", **own}
-    said = [Argument(key=key, shape={"type": "string", "description": text}, required=True) for key, text in place.items()]
+    said = [
+        Argument(key=key, shape={"type": "string", "description": text}, required=True) for key, text in place.items()
+    ]
     cluster = Argument(
-        key="cluster", shape={"$ref": CLUSTER, "description": "the cluster, and what is asked of it before something changes"}
+        key="cluster",
+        shape={"$ref": CLUSTER, "description": "the cluster, and what is asked of it before something changes"},
     )
     return Arguments(name=name, says=says, keys=(*said, *sorted(keys, key=lambda each: not each.required), cluster))
 

@@ -1,4 +1,5 @@
-"""The schema of the component package, from which Pulumi makes typed SDKs in every language: made from the model, as the stack config's is.
+"""The schema of the component package, from which Pulumi makes typed SDKs in every language: made from the model, as
+the stack config's is.
 
 Source: https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/.
 """
@@ -8,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from weir.model.component_arguments import CLUSTER, VERSION, WORKLOAD, Argument, arguments, choices, named, reached, shapes
+from weir.model.component_arguments import (
+    CLUSTER,
+    VERSION,
+    WORKLOAD,
+    Argument,
+    arguments,
+    choices,
+    named,
+    reached,
+    shapes,
+)
+from weir.model.config.schema import unwrapped
 
 PACKAGE, MODULE = "weir", "mesh"
 _INSIDE = (CLUSTER, VERSION)
@@ -57,7 +69,7 @@ def package_schema(version: str) -> dict[str, Any]:
         "resources": {
             token(each.name): {
                 "isComponent": True,
-                "description": each.says,
+                "description": unwrapped(each.says),
                 "inputProperties": _properties(each.keys),
                 "requiredInputs": [key.key for key in each.keys if key.required],
                 "properties": OUTPUTS.get(each.name, {}),
@@ -73,7 +85,7 @@ def _object(says: str, keys: Iterable[Argument]) -> dict[str, Any]:
     keys = list(keys)
     return {
         "type": "object",
-        "description": says,
+        "description": unwrapped(says),
         "properties": _properties(keys),
         "required": [key.key for key in keys if key.required],
     }
@@ -106,7 +118,9 @@ def _type(shape: Mapping[str, Any], *, plain: bool) -> dict[str, Any]:
         case "array":
             return {"type": "array", "items": _type(shape["items"], plain=plain), **mark}
         case "object":
-            inner: Any = shape.get("additionalProperties") or next(iter(shape.get("patternProperties", {}).values()), {})
+            inner: Any = shape.get("additionalProperties") or next(
+                iter(shape.get("patternProperties", {}).values()), {}
+            )
             return {
                 "type": "object",
                 "additionalProperties": _type(inner, plain=plain) if isinstance(inner, dict) and inner else _ANY,

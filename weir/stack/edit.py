@@ -1,4 +1,5 @@
-"""Changing the split or the drill of a service in a stack file, and nothing else of it: comments, order, quotes, indentation and line ends stay.
+"""Changing the split or the drill of a service in a stack file, and nothing else of it: comments, order, quotes,
+indentation and line ends stay.
 
 What cannot be changed alone is refused, with what to write by hand; see `yaml_edit` for how that is known.
 """
@@ -46,7 +47,11 @@ class StackEdit:
         canary = self._settings(service).get("canary")
         if canary is not None and not isinstance(canary, dict):
             path = (*_SERVICES, service, "canary")
-            raise UsageError(f"{self._place(path)}: {_shown(path)} has no percents by version; nothing was changed: write it anew by hand")
+            raise UsageError(
+                f"{self._place(path)}: {_shown(path)} has no percents by version; nothing was changed: write it "
+                "anew "
+                "by hand"
+            )
         if not canary:
             if percent is not None:
                 self._put(service, ("canary",), {version: plain(percent)})
@@ -64,9 +69,15 @@ class StackEdit:
         self._remove(service, ("drill",))
 
     def write(self) -> None:
-        """Write the file, whole or not at all. Raises UsageError when somebody has changed it since it was read, or it cannot be written."""
+        """Write the file, whole or not at all. Raises UsageError when somebody has changed it since it was read, or it
+        cannot be written.
+        """
         if read(self.path) != self._read:
-            raise UsageError(f"{self.path} has been changed by somebody else meanwhile; nothing was written: run the same command again")
+            raise UsageError(
+                f"{self.path} has been changed by somebody else meanwhile; nothing was written: run the same "
+                "command "
+                "again"
+            )
         overwrite(self.path, self.text)
         self._read = self.text
 
@@ -76,14 +87,24 @@ class StackEdit:
         by_hand = f"write {_shown(path)}: {flow(value)} by hand"
         apart = f"{by_hand}, apart from the others"
         if len(keys) > 1 and all(type(entry) in (str, int, float) for entry in settings[keys[0]].values()):
-            apart = f"write {_shown(path[:-1])}: {flow({**settings[keys[0]], keys[1]: value})} by hand, apart from the others"
-        self._change(path, lambda text: yaml_edit.put(text, path, value, behind="stable", anew=len(keys) - 1), by_hand, apart)
+            apart = (
+                f"write {_shown(path[:-1])}: {flow({**settings[keys[0]], keys[1]: value})} by hand, apart from the "
+                "others"
+            )
+        self._change(
+            path, lambda text: yaml_edit.put(text, path, value, behind="stable", anew=len(keys) - 1), by_hand, apart
+        )
 
     def _remove(self, service: str, keys: tuple[str, ...]) -> None:
         self._settings(service)
         path = (*_SERVICES, service, *keys)
         by_hand = f"take {_shown(path)} out by hand"
-        self._change(path, lambda text: yaml_edit.remove(text, path, anew=len(keys) - 1), by_hand, f"{by_hand}, apart from the others")
+        self._change(
+            path,
+            lambda text: yaml_edit.remove(text, path, anew=len(keys) - 1),
+            by_hand,
+            f"{by_hand}, apart from the others",
+        )
 
     def _change(self, path: tuple[str, ...], change: Callable[[str], str], by_hand: str, apart: str) -> None:
         bare = self.text.removeprefix(_BOM)
@@ -91,12 +112,16 @@ class StackEdit:
             changed = change(bare)
         except CannotEditError as error:
             if not error.others:
-                why = f"{_shown(path)} cannot be changed in place without a change to more than that; nothing was changed: {by_hand}"
+                why = (
+                    f"{_shown(path)} cannot be changed in place without a change to more than that; nothing was "
+                    f"changed: {by_hand}"
+                )
             else:
                 other = error.others[0]
                 more = f" and {len(error.others) - 1} more" if len(error.others) > 1 else ""
                 why = (
-                    f"with {_shown(path)}, {_shown(other)} ({self._place(other)}){more} would change: an anchor (&) makes them the same text; "
+                    f"with {_shown(path)}, {_shown(other)} ({self._place(other)}){more} would change: an anchor (&) "
+                    "makes them the same text; "
                     f"nothing was changed: {apart}"
                 )
             raise UsageError(f"{self._place(path)}: {why}") from None
@@ -108,14 +133,20 @@ class StackEdit:
             tree = yaml_reader.load(self.text.removeprefix(_BOM))
         except yaml_reader.NotYamlError as error:
             place = f"{self.path}:{error.line}:{error.column}"
-            raise UsageError(f"{place}: is not valid YAML: {error.problem}; correct it there, or on the lines before") from None
+            raise UsageError(
+                f"{place}: is not valid YAML: {error.problem}; correct it there, or on the lines before"
+            ) from None
         found = yaml_edit.at(tree, (*_SERVICES, service))
         if isinstance(yaml_edit.at(tree, _SERVICES), str):
             raise UsageError(
-                f"{self._place(_SERVICES)}: weir:services is text there that is no JSON with each key once; nothing was changed: write it as YAML by hand"
+                f"{self._place(_SERVICES)}: weir:services is text there that is no JSON with each key once; "
+                "nothing "
+                "was changed: write it as YAML by hand"
             )
         if not isinstance(found, dict):
-            raise UsageError(f"{self.path}: has no settings of a service {service} below config, weir:services; nothing was changed")
+            raise UsageError(
+                f"{self.path}: has no settings of a service {service} below config, weir:services; nothing was changed"
+            )
         return found
 
     def _place(self, path: tuple[str, ...]) -> str:

@@ -28,7 +28,8 @@ class StackFileError(UsageError):
 class StackFile:
     """A stack file that was read.
 
-    `config` has the keys of the namespace `weir` without `weir:`, values as YAML gives them, unchecked, with a Secret for each `secure: …`.
+    `config` has the keys of the namespace `weir` without `weir:`, values as YAML gives them, unchecked, with a Secret
+    for each `secure: …`.
     """
 
     path: Path
@@ -36,7 +37,9 @@ class StackFile:
     document: yaml_reader.Document = field(repr=False, compare=False)
 
     def place(self, problems: Iterable[SomeProblem]) -> tuple[SomeProblem, ...]:
-        """The same problems with `FILE:LINE:COLUMN` of the keys they are about, or of the nearest key above that is there."""
+        """The same problems with `FILE:LINE:COLUMN` of the keys they are about, or of the nearest key above that is
+        there.
+        """
         return tuple(replace(problem, place=self._place(problem.path)) for problem in problems)
 
     def _place(self, path: tuple[str | int, ...]) -> str:
@@ -47,21 +50,29 @@ class StackFile:
 
 
 def project_dir(start: Path | None = None) -> Path:
-    """The directory of Pulumi.yaml: `start` (the working directory) or the nearest above it. StackFileError if there is none."""
+    """The directory of Pulumi.yaml: `start` (the working directory) or the nearest above it. StackFileError if there
+    is none.
+    """
     start = (start or Path.cwd()).resolve()
     for directory in (start, *start.parents):
         if (directory / PROJECT_FILE).is_file():
             return directory
-    raise StackFileError(f"no {PROJECT_FILE} in {start} or above it; change into the checkout of weir, or name a stack file with --file")
+    raise StackFileError(
+        f"no {PROJECT_FILE} in {start} or above it; change into the checkout of weir, or name a stack file with --file"
+    )
 
 
 def qualified(stack: str, project: Path) -> str:
     """`PROJECT/STACK`, as weir and Pulumi's backends write it, without the organization."""
-    return f"{yaml_reader.load((project / PROJECT_FILE).read_text(encoding='utf-8'))['name']}/{stack.rsplit('/', 1)[-1]}"
+    return (
+        f"{yaml_reader.load((project / PROJECT_FILE).read_text(encoding='utf-8'))['name']}/{stack.rsplit('/', 1)[-1]}"
+    )
 
 
 def stack_path(stack: str, project: Path) -> Path:
-    """The file of a stack, which may be given as `dev` or, as Pulumi prints it, `organization/weir/dev`. StackFileError names the stacks there are."""
+    """The file of a stack, which may be given as `dev` or, as Pulumi prints it, `organization/weir/dev`.
+    StackFileError names the stacks there are.
+    """
     name = stack.rsplit("/", 1)[-1]
     path = project / f"Pulumi.{name}.yaml"
     if path.is_file():
@@ -88,12 +99,22 @@ def read(path: Path, text: str | None = None) -> StackFile:
         document = yaml_reader.document(text)
     except yaml_reader.NotYamlError as error:
         place = f"{path}:{error.line}:{error.column}"
-        raise StackFileError(f"{place}: is not valid YAML: {error.problem}; correct it there, or on the lines before") from None
+        raise StackFileError(
+            f"{place}: is not valid YAML: {error.problem}; correct it there, or on the lines before"
+        ) from None
     tree = document.tree
     config = tree.get("config") if isinstance(tree, dict) else None
     if not isinstance(config, dict) or not config:
-        raise StackFileError(f"{path}: has no config; it needs a key `config:` with keys such as `{_PREFIX}services:` below it")
+        raise StackFileError(
+            f"{path}: has no config; it needs a key `config:` with keys such as `{_PREFIX}services:` below it"
+        )
     bare = [key for key in config if ":" not in key]
     if bare:
-        raise StackFileError("\n".join(f"{path}: config key {key} has no namespace; write {_PREFIX}{key}" for key in bare))
-    return StackFile(path, {key.removeprefix(_PREFIX): opaque(value) for key, value in config.items() if key.startswith(_PREFIX)}, document)
+        raise StackFileError(
+            "\n".join(f"{path}: config key {key} has no namespace; write {_PREFIX}{key}" for key in bare)
+        )
+    return StackFile(
+        path,
+        {key.removeprefix(_PREFIX): opaque(value) for key, value in config.items() if key.startswith(_PREFIX)},
+        document,
+    )

@@ -1,4 +1,6 @@
-"""Reading and writing a text file as it is: line ends, links, owner and mode stay, and what is written is written whole or not at all."""
+"""Reading and writing a text file as it is: line ends, links, owner and mode stay, and what is written is written
+whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from pathlib import Path
 from weir.errors import UsageError
 
 _NO_NEW_FILE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV, errno.ENAMETOOLONG)
-"""The file may be written, and not replaced: its directory is somebody else's, or it is a mount point, as single files in containers are."""
+"""The file may be written, and not replaced: its directory is somebody else's, or it is a mount point, as single files
+in containers are.
+"""
 
 _ADVICE = {
     errno.EACCES: "make it writable for you (ls -l says for whom it is), then run the same command again",
@@ -35,10 +39,11 @@ def read(path: Path) -> str:
 
 
 def overwrite(path: Path, text: str) -> None:
-    """Make this the text of the file; whatever ends the process, it has the old text or the new one. Raises UsageError, the old text is there then.
+    """Make this the text of the file; whatever ends the process, it has the old text or the new one. Raises
+    UsageError, the old text is there then.
 
-    A link stays a link, and what it leads to is written. A file of several names is written in place, so that all of them have the new text,
-    and so is one that cannot be replaced, or not by one of its owner.
+    A link stays a link, and what it leads to is written. A file of several names is written in place, so that all of
+    them have the new text, and so is one that cannot be replaced, or not by one of its owner.
     """
     data = text.encode("utf-8")
     try:

@@ -1,8 +1,10 @@
-"""One field of a YAML text set or removed, and proof that nothing else was: the rest stays as people wrote it, to the last character.
+"""One field of a YAML text set or removed, and proof that nothing else was: the rest stays as people wrote it, to the
+last character.
 
-There are several ways to write a change: another value in its place, one more line, a mapping of its own where an alias was. Each is tried on
-the text, and the first one counts whose result, read as Pulumi reads it, differs from the text before in the field alone and has every comment
-(but those in the field itself). Where there is none, the change is refused. So a way may be wrong, and harms nobody.
+There are several ways to write a change: another value in its place, one more line, a mapping of its own where an
+alias was. Each is tried on the text, and the first one counts whose result, read as Pulumi reads it, differs from the
+text before in the field alone and has every comment (but those in the field itself). Where there is none, the change
+is refused. So a way may be wrong, and harms nobody.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class _Syntax:
 def put(text: str, path: Path, value: Any, *, behind: str = "", anew: int = 0) -> str:
     """The text with this value at the path; the mapping that it belongs to must be there.
 
-    `behind`: the key after which a new one is put, where that is there; `anew`: how many of the mappings around it may be written anew.
-    Raises CannotEditError, and NotYamlError for a text that is none.
+    `behind`: the key after which a new one is put, where that is there; `anew`: how many of the mappings around it may
+    be written anew. Raises CannotEditError, and NotYamlError for a text that is none.
     """
     return _edited(text, path, value, behind, anew, _YAML)
 
@@ -124,7 +126,9 @@ def _edited(text: str, path: Path, value: Any, behind: str, anew: int, syntax: _
             value = _edited(inner, path[length:], value, behind, anew, _JSON)
             path, anew = path[:length], 0
             break
-    return _proven(text, old, path, value, _ways(Writer(text, nodes(text), syntax.flow), old, path, value, behind, anew), syntax)
+    return _proven(
+        text, old, path, value, _ways(Writer(text, nodes(text), syntax.flow), old, path, value, behind, anew), syntax
+    )
 
 
 def _written(tree: Any, path: Sequence[str]) -> Any:
@@ -152,14 +156,22 @@ def _proven(text: str, old: Any, path: Path, value: Any, ways: Iterator[Way], sy
             continue
         elsewhere = [other for other in differences(old, new) if other[: len(path)] != path]
         others = others or elsewhere
-        kept = [comment for place, comment in before if not any(cut.comments and cut.start <= place < cut.end for cut in way)]
+        kept = [
+            comment
+            for place, comment in before
+            if not any(cut.comments and cut.start <= place < cut.end for cut in way)
+        ]
         if not elsewhere and (syntax is _JSON or [comment for _, comment in comments(result)] == kept):
             return result
     raise CannotEditError(others)
 
 
-def _ways(write: Writer, old: Any, path: Path, value: Any, behind: str, anew: int, *, comments: bool = True) -> Iterator[Way]:
-    """The ways to write it at its own place; then those with the mapping around it written anew, whose comments stay."""
+def _ways(
+    write: Writer, old: Any, path: Path, value: Any, behind: str, anew: int, *, comments: bool = True
+) -> Iterator[Way]:
+    """The ways to write it at its own place; then those with the mapping around it written
+    anew, whose comments stay.
+    """
     parent = _find(write.root, path[:-1])
     entry = parent.entry(path[-1]) if parent else None
     if parent is None:

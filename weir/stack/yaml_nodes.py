@@ -25,10 +25,12 @@ _COLON = re.compile(r"\s*:")
 
 @dataclass(slots=True)
 class Node:
-    """One value. Places count characters: `start` is that of its anchor or tag, `head` behind these, `body` that of the value itself.
+    """One value. Places count characters: `start` is that of its anchor or tag, `head` behind these, `body` that of
+    the value itself.
 
-    `end` is behind its last character, also of a block, whose comments and blank lines at the end are nobody's. `colon` is behind the colon
-    of its key, -1 where it has none. `name` is the text of a scalar as a key, `items` are what is in a mapping (keys and values) or a list.
+    `end` is behind its last character, also of a block, whose comments and blank lines at the end are nobody's.
+    `colon` is behind the colon of its key, -1 where it has none. `name` is the text of a scalar as a key, `items` are
+    what is in a mapping (keys and values) or a list.
     """
 
     start: int

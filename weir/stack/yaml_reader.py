@@ -1,23 +1,24 @@
-"""Stack files as Pulumi reads them: the same YAML (Go's yaml.v3 on libyaml's grammar), the same values, and the place of everything.
+"""Stack files as Pulumi reads them: the same YAML (Go's yaml.v3 on libyaml's grammar), the same values, and the place
+of everything.
 
-`012` is ten, `0o17` fifteen, `1_000` a thousand, `yes`, `on` and `1:30` are text: that is how `pulumi up` sees the same file. libyaml in C
-reads a file of a thousand services in a fraction of a second; without it (PyYAML built from source) the same grammar in Python is slower.
+`012` is ten, `0o17` fifteen, `1_000` a thousand, `yes`, `on` and `1:30` are text: that is how `pulumi up` sees the
+same file. libyaml in C reads a file of a thousand services in a fraction of a second; without it (PyYAML built from
+source) the same grammar in Python is slower.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NoReturn
 
 import yaml
 from yaml import events
 
 from weir.jsontext import MAX_DEPTH
+from weir.stack.yaml_scalars import untagged
 
 Path = tuple[str | int, ...]
 
@@ -26,21 +27,6 @@ MAX_COPIES = 1_000_000
 
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TAG = "tag:yaml.org,2002:"
-_WORDS: dict[str, Any] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
-    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
-}
-_MAYBE_NUMBER = frozenset("+-.0123456789")
-_WHOLE = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[oO]?([0-7]+)|0[bB]([01]+)|(0|[1-9][0-9]{0,19}))")
-_BASES = (16, 8, 2, 10)
-_FRACTION = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")
-_CLOCK = r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.[0-9]+)?"
-_DATE = re.compile(rf"([0-9]{{4}})-([0-9]{{1,2}})-([0-9]{{1,2}})(?:[Tt]{_CLOCK}(?:Z|[-+][0-9]{{2}}:[0-9]{{2}})| {_CLOCK})?")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)}
@@ -55,18 +41,10 @@ class NotYamlError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A date or a time without quotes. Pulumi hands another text on than the one written, so that it is neither text nor a number."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
-    """What a text holds, and where. `places`: line and column, from 1, of each key and of each item of a list, by the path to it."""
+    """What a text holds, and where. `places`: line and column, from 1, of each key and of each item of a list, by the
+    path to it.
+    """
 
     tree: Any
     places: Mapping[Path, tuple[int, int]]
@@ -77,7 +55,9 @@ class Document:
 
 
 def load(text: str) -> Any:
-    """The one document of the text as plain mappings with text for keys, lists and scalars; None where it is empty. Raises NotYamlError."""
+    """The one document of the text as plain mappings with text for keys, lists and scalars; None where it is empty.
+    Raises NotYamlError.
+    """
     return document(text).tree
 
 
@@ -88,7 +68,9 @@ def document(text: str) -> Document:
 
 
 def parse(text: str) -> Iterator[Any]:
-    """libyaml's events of a text that `load` has read, with their marks: for whoever needs to know how something is written."""
+    """libyaml's events of a text that `load` has read, with their marks: for whoever needs to know how something is
+    written.
+    """
     events_: Iterator[Any] = yaml.parse(text, Loader=_Loader)
     return events_
 
@@ -139,7 +121,8 @@ class _Reader:
             return self._copy(event)
         self._nodes += 1
         before = self._nodes
-        # As Go's reader has it: what is inside may take the name over, and the name is nothing's as long as its value is not whole.
+        # As Go's reader has it: what is inside may take the name over, and the name is nothing's as long as its value
+        # is not whole.
         pending = (event.anchor, 0)
         if event.anchor is not None:
             self._anchors[event.anchor] = pending
@@ -234,7 +217,9 @@ def _refuse(problem: str, mark: Any) -> NoReturn:
 
 def _accept_tag(event: Any, kind: str) -> None:
     if event.tag not in (None, "!", _TAG + kind):
-        _refuse(f"found the tag {event.tag.replace(_TAG, '!!')}, which has no meaning here; remove it", event.start_mark)
+        _refuse(
+            f"found the tag {event.tag.replace(_TAG, '!!')}, which has no meaning here; remove it", event.start_mark
+        )
 
 
 def _key(value: Any, mark: Any) -> str:
@@ -252,45 +237,14 @@ def _key(value: Any, mark: Any) -> str:
 
 def _scalar(event: Any) -> Any:
     if event.tag is None or event.tag == "!":
-        return _untagged(event.value) if event.implicit[0] else event.value
+        return untagged(event.value) if event.implicit[0] else event.value
     kind = event.tag.removeprefix(_TAG)
     if kind == "str":
         return event.value
-    value = _untagged(event.value)
+    value = untagged(event.value)
     if kind not in _TYPES:
         _accept_tag(event, "str")
     fits = isinstance(value, _TYPES[kind]) and isinstance(value, bool) == (kind == "bool")
     if not fits:
         _refuse(f"found {event.value!r} with the tag !!{kind}", event.start_mark)
     return float(value) if kind == "float" else value
-
-
-def _untagged(text: str) -> Any:
-    """What a scalar without quotes is: yaml.v3's resolve()."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in _MAYBE_NUMBER:
-        return text
-    if _is_moment(text):
-        return Moment(text)
-    digits = _BETWEEN_DIGITS.sub("", text) if text[0] == "." else text.replace("_", "")
-    whole = _WHOLE.fullmatch(digits)
-    if whole is not None:
-        number = next(int(group, base) for group, base in zip(whole.groups()[1:], _BASES, strict=True) if group is not None)
-        number = -number if whole[1] == "-" else number
-        if -(2**63) <= number < 2**64:
-            return number
-    if _FRACTION.fullmatch(digits) and math.isfinite(fraction := float(digits)):
-        return fraction
-    return text
-
-
-def _is_moment(text: str) -> bool:
-    match = _DATE.fullmatch(text)
-    if match is None:
-        return False
-    try:
-        datetime(*(int(part) for part in match.groups() if part is not None))  # type: ignore[arg-type]
-    except ValueError:  # the 13th month, the 25th hour: text to Go as well
-        return False
-    return True

@@ -1,4 +1,6 @@
-"""The ways in which a change of a YAML text can be written, the one that people would take first. `yaml_edit` tries them and judges what comes out."""
+"""The ways in which a change of a YAML text can be written, the one that people would take first. `yaml_edit` tries
+them and judges what comes out.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class Writer:
     flow: Callable[[Any], str]
 
     def entry(self, key: str, value: Any) -> str:
-        """Key and value. Pulumi takes `2` and `'2'` for two keys when it merges: one that stands in the text is written as it is there."""
+        """Key and value. Pulumi takes `2` and `'2'` for two keys when it merges: one that stands in the text is
+        written as it is there.
+        """
         name = self.flow(key)
         if name != key:
             there = next((self.text[node.body : node.end] for node in self._keys(self.root) if node.name == key), name)
@@ -52,7 +56,9 @@ class Writer:
 
     def overruled(self, node: Node, mapping: dict[str, Any], key: str, value: Any) -> Iterator[Way]:
         """A mapping that others have by its name stays for them, and only here one of its values is another."""
-        written = self.text[node.start : node.end] if node.style == "flow" else f"&{node.anchor} {self.mapping(mapping)}"
+        written = (
+            self.text[node.start : node.end] if node.style == "flow" else f"&{node.anchor} {self.mapping(mapping)}"
+        )
         yield from self.replacing(node, f"{{<<: {written}, {self.entry(key, value)}}}", named=False)
 
     def putting(self, node: Node, value: Any, *, comments: bool) -> Iterator[Way]:
@@ -61,7 +67,9 @@ class Writer:
             yield from self.replacing(node, form, comments=comments)
 
     def replacing(self, node: Node, form: str, *, comments: bool = False, named: bool = True) -> Iterator[Way]:
-        """This in the place of a value, and of the comments in it: behind its anchor and tag, if it is still `named`, or in their place as well."""
+        """This in the place of a value, and of the comments in it: behind its anchor and tag, if it is still `named`,
+        or in their place as well.
+        """
         starts = ([node.head] if named else []) + ([node.start] if node.head > node.start or not named else [])
         for start in starts:
             if node.style == "block":
@@ -133,7 +141,9 @@ class Writer:
             elif opening and opening in "|>":
                 first, *rest = _BREAK.split(self.text[node.body : node.end])
                 indent = next((line[: len(line) - len(line.lstrip(" "))] for line in rest if line.strip()), "")
-                yield self._newline(node.body).join([first, *(indent + line if line else "" for line in value.rstrip("\n").split("\n"))])
+                yield self._newline(node.body).join(
+                    [first, *(indent + line if line else "" for line in value.rstrip("\n").split("\n"))]
+                )
             if "\n" in value:
                 yield double
         yield (

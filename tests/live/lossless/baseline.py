@@ -53,5 +53,8 @@ class Naive:
             yield Lost(step, tally.requests, tally.failed, dict(tally.codes), tally.flags)
 
     def _up(self, weights: Mapping[str, int]) -> None:
-        self.scene.run(f"pulumi config set --stack naive image {FORTIO} && pulumi config set --stack naive weights '{json.dumps(weights)}'")
+        self.scene.run(
+            f"pulumi config set --stack naive image {FORTIO} && pulumi config set --stack naive weights "
+            f"'{json.dumps(weights)}'"
+        )
         self.scene.up()

@@ -26,7 +26,11 @@ class Caller:
 
 def namespace(name: str) -> dict[str, Any]:
     """A namespace whose pods have sidecars."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"istio-injection": "enabled"}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"istio-injection": "enabled"}},
+    }
 
 
 def callers(namespace: str, count: int) -> list[dict[str, Any]]:
@@ -48,12 +52,21 @@ def callers(namespace: str, count: int) -> list[dict[str, Any]]:
             "labels": labels,
             "annotations": {"sidecar.istio.io/statsInclusionRegexps": ".*(downstream_rq|upstream_rq|upstream_cx).*"},
         },
-        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]},
+        "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+        },
     }
     spec = {"replicas": count, "selector": {"matchLabels": labels}, "template": template}
     failed = {"expression": "response.code >= 400 || response.code == 0"}
     logging = [{"providers": [{"name": "envoy"}], "match": {"mode": "CLIENT"}, "filter": failed}]
     return [
-        {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "metadata": metadata, "spec": {"accessLogging": logging}},
+        {
+            "apiVersion": "telemetry.istio.io/v1",
+            "kind": "Telemetry",
+            "metadata": metadata,
+            "spec": {"accessLogging": logging},
+        },
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
     ]

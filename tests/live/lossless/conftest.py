@@ -42,13 +42,17 @@ def loaded(scene: Scene, standing: Mapping[str, Any], options: str = "") -> Iter
 
 @contextmanager
 def left_as(scene: Scene, standing: Mapping[str, Any], request: pytest.FixtureRequest) -> Iterator[None]:
-    """Each test leaves the services of `standing` behind, so that any of them can be left out; one that failed is cleaned up after."""
+    """Each test leaves the services of `standing` behind, so that any of them can be left out; one that failed is
+    cleaned up after.
+    """
     failed = request.session.testsfailed
     yield
     if request.session.testsfailed > failed:
         scene.pulumi("cancel --yes")
         scene.up(standing, "--refresh")
-    assert (scene.stands or {}).get("services") == standing["services"], "the test leaves something else behind than it found"
+    assert (scene.stands or {}).get("services") == standing["services"], (
+        "the test leaves something else behind than it found"
+    )
 
 
 @pytest.fixture
@@ -73,7 +77,9 @@ def hazards(lab: Project) -> Iterator[Scene]:
     if os.environ.get("WEIR_KEEP_LAB") != "1":
         scene.remove()
         # The last test has let go of it.
-        assert scene.succeeds("kubectl get namespace hazards"), "destroying a stack deletes no namespace that is somebody else's"
+        assert scene.succeeds("kubectl get namespace hazards"), (
+            "destroying a stack deletes no namespace that is somebody else's"
+        )
         scene.run("kubectl delete namespace hazards --wait=false")
 
 

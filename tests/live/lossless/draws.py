@@ -1,7 +1,8 @@
-"""Random configs of a stack under load, one after the other: each differs from the one before in one to five changes of the kinds that the config knows.
+"""Random configs of a stack under load, one after the other: each differs from the one before in one to five changes
+of the kinds that the config knows.
 
-What is drawn never takes from a request of the load what it needs: one of the two services is at the gateway at any time, faults and routes to
-elsewhere hold for headers that the load does not have, and limits are above what it sends.
+What is drawn never takes from a request of the load what it needs: one of the two services is at the gateway at any
+time, faults and routes to elsewhere hold for headers that the load does not have, and limits are above what it sends.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ NAMES = ("v1", "v2", "v3", "v4", "v5")
 Config = dict[str, Any]
 Change = Callable[[Random, Config], None]
 KINDS: dict[str, Change] = {}
-"""By name; each changes a config in place. What it would make of it may be what it was, or not sound: then it is drawn again."""
+"""By name; each changes a config in place. What it would make of it may be what it was, or not sound: then it is drawn
+again.
+"""
 
 
 def kind(change: Change) -> Change:
@@ -30,9 +33,25 @@ def kind(change: Change) -> Change:
 
 def start() -> Config:
     """Two versions, a neighbour at the gateway, a client."""
-    backend = {"image": FORTIO, "port": 80, "targetPort": 8080, "versions": {name: server(name) for name in ("v1", "v2")}, "stable": "v1"}
-    orders = {"image": FORTIO, "port": 80, "targetPort": 8080, "versions": {"v1": server("v1")}, "stable": "v1", "retries": {"attempts": 0}}
-    edge = {"selector": {"istio": "ingress"}, "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [SHOP]}]}
+    backend = {
+        "image": FORTIO,
+        "port": 80,
+        "targetPort": 8080,
+        "versions": {name: server(name) for name in ("v1", "v2")},
+        "stable": "v1",
+    }
+    orders = {
+        "image": FORTIO,
+        "port": 80,
+        "targetPort": 8080,
+        "versions": {"v1": server("v1")},
+        "stable": "v1",
+        "retries": {"attempts": 0},
+    }
+    edge = {
+        "selector": {"istio": "ingress"},
+        "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [SHOP]}],
+    }
     return {
         "services": {
             "backend": {**backend, "canary": {"v2": 20}, "retries": {"attempts": 0}},
@@ -47,7 +66,9 @@ def start() -> Config:
 def steps(
     seed: int, sound: Callable[[Config], bool], begin: Config | None = None
 ) -> Generator[tuple[tuple[str, ...], Config], Config | None, None]:
-    """The kinds of each step and the config after it. Send the config that stands, where a step was refused, and it goes on from there."""
+    """The kinds of each step and the config after it. Send the config that stands, where a step was refused, and it
+    goes on from there.
+    """
     random, config = Random(seed), deepcopy(begin or start())
     while True:
         names, after = _step(random, config, sound)
@@ -152,7 +173,11 @@ def route_by_header(random: Random, config: Config) -> None:
     backend = _backend(config)
     name = random.choice(("beta", "qa"))
     others = [route for route in backend.get("routes", []) if route["name"] != name]
-    new = {"name": name, "match": [{"headers": {"x-user": {"exact": name}}}], "stable": random.choice(sorted(backend["versions"]))}
+    new = {
+        "name": name,
+        "match": [{"headers": {"x-user": {"exact": name}}}],
+        "stable": random.choice(sorted(backend["versions"])),
+    }
     backend["routes"] = [*others, new] if random.random() < 0.7 else others
 
 
@@ -160,7 +185,11 @@ def route_by_header(random: Random, config: Config) -> None:
 def fault_on_a_route(random: Random, config: Config) -> None:
     for route in _backend(config).get("routes", []):
         _toggle(
-            random, route, "fault", {"abort": {"percentage": 50, "httpStatus": 503}}, {"delay": {"percentage": 100, "fixedDelay": "1s"}}
+            random,
+            route,
+            "fault",
+            {"abort": {"percentage": 50, "httpStatus": 503}},
+            {"delay": {"percentage": 100, "fixedDelay": "1s"}},
         )
 
 
@@ -173,26 +202,40 @@ def rewrite_on_a_route(random: Random, config: Config) -> None:
 @kind
 def redirect_for_some(random: Random, config: Config) -> None:
     others = [route for route in _backend(config).get("routes", []) if route["name"] != "away"]
-    away = {"name": "away", "match": [{"uri": {"prefix": "/old/"}}], "redirect": {"prefixRewrite": "/new/", "redirectCode": 308}}
+    away = {
+        "name": "away",
+        "match": [{"uri": {"prefix": "/old/"}}],
+        "redirect": {"prefixRewrite": "/new/", "redirectCode": 308},
+    }
     _backend(config)["routes"] = [*others, away] if random.random() < 0.5 else others
 
 
 @kind
 def answer_for_some(random: Random, config: Config) -> None:
     others = [route for route in _backend(config).get("routes", []) if route["name"] != "closed"]
-    closed = {"name": "closed", "match": [{"uri": {"exact": "/closed"}}], "directResponse": {"status": 503, "body": {"string": "closed"}}}
+    closed = {
+        "name": "closed",
+        "match": [{"uri": {"exact": "/closed"}}],
+        "directResponse": {"status": 503, "body": {"string": "closed"}},
+    }
     _backend(config)["routes"] = [*others, closed] if random.random() < 0.5 else others
 
 
 @kind
 def mirror(random: Random, config: Config) -> None:
     backend = _backend(config)
-    backend["mirrors"] = [{"version": random.choice(sorted(backend["versions"])), "percentage": 10}] if random.random() < 0.5 else []
+    backend["mirrors"] = (
+        [{"version": random.choice(sorted(backend["versions"])), "percentage": 10}] if random.random() < 0.5 else []
+    )
 
 
 @kind
 def drill_for_some(random: Random, config: Config) -> None:
-    drill = {"abort": {"percentage": 100, "httpStatus": 503}, "until": UNTIL, "match": {"headers": {"x-drill": {"exact": "on"}}}}
+    drill = {
+        "abort": {"percentage": 100, "httpStatus": 503},
+        "until": UNTIL,
+        "match": {"headers": {"x-drill": {"exact": "on"}}},
+    }
     _toggle(random, _backend(config), "drill", drill)
 
 
@@ -287,7 +330,12 @@ def protocol_with_other_pods(random: Random, config: Config) -> None:
 
 @kind
 def export_to(random: Random, config: Config) -> None:
-    seen = [["*"], [".", "istio-ingress"], [".", "istio-ingress", ELSEWHERE], *([] if "expose" in _backend(config) else [["."]])]
+    seen = [
+        ["*"],
+        [".", "istio-ingress"],
+        [".", "istio-ingress", ELSEWHERE],
+        *([] if "expose" in _backend(config) else [["."]]),
+    ]
     _toggle(random, _backend(config), "exportTo", *seen)
 
 
@@ -310,7 +358,12 @@ def neighbour(random: Random, config: Config) -> None:
 @kind
 def third_service(random: Random, config: Config) -> None:
     if "expose" not in config["services"].get("news", {}):
-        _toggle(random, config["services"], "news", {"image": FORTIO, "targetPort": 8080, "versions": {"v1": server("v1")}, "stable": "v1"})
+        _toggle(
+            random,
+            config["services"],
+            "news",
+            {"image": FORTIO, "targetPort": 8080, "versions": {"v1": server("v1")}, "stable": "v1"},
+        )
 
 
 @kind
@@ -321,7 +374,9 @@ def gateway_server(random: Random, config: Config) -> None:
 
 @kind
 def client(random: Random, config: Config) -> None:
-    _toggle(random, config, "clients", {"frontend": {"image": "curlimages/curl:latest", "replicas": random.choice((1, 2))}})
+    _toggle(
+        random, config, "clients", {"frontend": {"image": "curlimages/curl:latest", "replicas": random.choice((1, 2))}}
+    )
 
 
 @kind

@@ -38,7 +38,9 @@ class Random:
     steps: int = 0
     tallies: list[Tally] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    """Steps in which a request failed, or that did not end as they should: kinds, config before and after, what was lost or said."""
+    """Steps in which a request failed, or that did not end as they should: kinds, config before and after, what was
+    lost or said.
+    """
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -58,7 +60,9 @@ class Random:
 
 
 def drive(scene: Scene, seed: int, seconds: float, tell: Callable[[str], None]) -> Random:
-    """Random changes for so long, under load with slow requests and some that enter at a gateway. The same seed draws the same changes."""
+    """Random changes for so long, under load with slow requests and some that enter at a gateway. The same seed draws
+    the same changes.
+    """
     found = Random(seed)
     tell(f"seed {seed}")
     standing = start()
@@ -67,7 +71,11 @@ def drive(scene: Scene, seed: int, seconds: float, tell: Callable[[str], None]) 
     scene.run("kubectl rollout status -n istio-ingress deploy/istio-ingress --timeout=120s")
     address = scene.run("kubectl get service -n istio-ingress istio-ingress -o jsonpath={.spec.clusterIP}").strip()
     pod = "$(kubectl get pod -n istio-ingress -l istio=ingress -o name | head -1)"
-    until(lambda: scene.succeeds(f"kubectl exec -n istio-ingress {pod} -- curl -sf -H host:{SHOP} localhost:80/"), 60, "the gateway knows")
+    until(
+        lambda: scene.succeeds(f"kubectl exec -n istio-ingress {pod} -- curl -sf -H host:{SHOP} localhost:80/"),
+        60,
+        "the gateway knows",
+    )
     drawn = steps(seed, lambda config: _sound(scene, config))
     names, config = next(drawn)
     end = time.monotonic() + seconds
@@ -84,7 +92,13 @@ def drive(scene: Scene, seed: int, seconds: float, tell: Callable[[str], None]) 
 
 
 def _apply(
-    scene: Scene, running: Load, found: Random, names: tuple[str, ...], before: Config, after: Config, tell: Callable[[str], None]
+    scene: Scene,
+    running: Load,
+    found: Random,
+    names: tuple[str, ...],
+    before: Config,
+    after: Config,
+    tell: Callable[[str], None],
 ) -> Config:
     """What stands after the step."""
     since = scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
@@ -103,12 +117,21 @@ def _apply(
         outcome = "applied"
     else:
         outcome = "FAILED"
-    tell(f"{found.steps}: {', '.join(names)}: {outcome} in {update.seconds:.1f} s, {count} requests{f', LOST {len(lost)}' if lost else ''}")
+    tell(
+        f"{found.steps}: {', '.join(names)}: {outcome} in {update.seconds:.1f} s, {count} "
+        f"requests{f', LOST {len(lost)}' if lost else ''}"
+    )
     failed = outcome.startswith("FAILED")
     if lost or failed:
         shown = {"lost": [f"{one.at} {one.code} {one.flag} {one.details}" for one in lost[:20]], "count": len(lost)}
         found.failures.append(
-            {"kinds": names, "before": before, "after": after, **shown, "said": update.said[-2000:] if update.code else ""}
+            {
+                "kinds": names,
+                "before": before,
+                "after": after,
+                **shown,
+                "said": update.said[-2000:] if update.code else "",
+            }
         )
         tell(yaml.safe_dump(found.failures[-1], sort_keys=False))
     if failed:
@@ -120,14 +143,26 @@ def _apply(
 def _specs(scene: Scene) -> dict[str, Any]:
     """What stands in the namespace of what weir makes."""
     items = json.loads(
-        scene.kubectl("get virtualservices,destinationrules,gateways,services,deployments -l app.kubernetes.io/managed-by=weir -o json")
+        scene.kubectl(
+            "get virtualservices,destinationrules,gateways,services,deployments -l "
+            "app.kubernetes.io/managed-by=weir "
+            "-o json"
+        )
     )
     return {f"{item['kind']} {item['metadata']['name']}": item["spec"] for item in items["items"]}
 
 
 def _what(line: str) -> str:
     """The kind of a refusal, without names and numbers of the case."""
-    for words in ("without an image", "callers at port", "exportTo", "take hosts of expose", "protocol", "0 replicas", "namespace"):
+    for words in (
+        "without an image",
+        "callers at port",
+        "exportTo",
+        "take hosts of expose",
+        "protocol",
+        "0 replicas",
+        "namespace",
+    ):
         if words in line:
             return words
     return line[:100]

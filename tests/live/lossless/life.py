@@ -48,7 +48,9 @@ STEPS: Mapping[str, Config] = {
 
 @dataclass(frozen=True)
 class Step:
-    """The figures of one update: its seconds, the requests from its beginning to the next one's, and where they went."""
+    """The figures of one update: its seconds, the requests from its beginning to the next
+    one's, and where they went.
+    """
 
     name: str
     seconds: float
@@ -69,7 +71,9 @@ class Step:
 
 
 def live(scene: Scene, load: Load, options: str = "") -> Iterator[Step]:
-    """One round: every step of the life, each update begun when the one before is known to be obeyed; `options` are for `pulumi up`."""
+    """One round: every step of the life, each update begun when the one before is known to be obeyed; `options` are
+    for `pulumi up`.
+    """
     before, last = START, load.read()
     for name, wanted in STEPS.items():
         since = _now(scene)
@@ -82,7 +86,10 @@ def live(scene: Scene, load: Load, options: str = "") -> Iterator[Step]:
         stray = {version: count for version, count in changing.items() if version not in old | new}
         stray |= {version: count for version, count in afterwards.items() if version not in new}
         failures = load.failures(since)
-        codes = {f"{digit}xx": quiet.sum(f"downstream_rq_{digit}xx") - last.sum(f"downstream_rq_{digit}xx") for digit in (2, 4, 5)}
+        codes = {
+            f"{digit}xx": quiet.sum(f"downstream_rq_{digit}xx") - last.sum(f"downstream_rq_{digit}xx")
+            for digit in (2, 4, 5)
+        }
         yield Step(
             name,
             update.seconds,
@@ -115,7 +122,9 @@ def assert_lossless(steps: Sequence[Step], tally: Tally) -> None:
 
 
 def _settle(load: Load, allowed: frozenset[str], ended: float) -> tuple[Reading, float]:
-    """The reading from which on only allowed versions may get requests: the first after which nothing goes elsewhere any more."""
+    """The reading from which on only allowed versions may get requests: the first after which nothing goes elsewhere
+    any more.
+    """
     readings = [load.read()]
 
     def obeyed() -> bool:

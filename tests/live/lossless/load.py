@@ -1,8 +1,10 @@
-"""The load: callers inside the mesh that send requests from before the first change until after the last, and what came of every one.
+"""The load: callers inside the mesh that send requests from before the first change until after the last, and what
+came of every one.
 
-Each caller is a fortio with a sidecar. Half its threads keep their connections, the others open one for each request. Three witnesses
-are heard: fortio itself (codes, socket errors, connections), the callers' Envoys (requests and answers between any two moments, and which
-version each was sent to), and their access log of failed requests alone, which has Envoy's flags.
+Each caller is a fortio with a sidecar. Half its threads keep their connections, the others open one for each request.
+Three witnesses are heard: fortio itself (codes, socket errors, connections), the callers' Envoys (requests and answers
+between any two moments, and which version each was sent to), and their access log of failed requests alone, which has
+Envoy's flags.
 """
 
 from __future__ import annotations
@@ -33,26 +35,33 @@ class Rate:
 FULL = Rate(300, 60)
 """Over 1,000 a second in all, which take a core."""
 SHORT = Rate(100, 20)
-"""For `make test`, where other tests want that core. A change that lost requests of these callers lost 60 and more at the full rate."""
+"""For `make test`, where other tests want that core. A change that lost requests of these callers lost 60 and more at
+the full rate.
+"""
 _FROM_ELSEWHERE = Rate(60, 12)
 """That of a caller in another namespace, who is there for what rules others see."""
 
 _THREADS = {"kept": 4, "fresh": 2}
 _BOUND = "3600s"
 _STATS = (
-    r"downstream_rq_(total|[1-5]xx|rx_reset|tx_reset)|upstream_rq_(retry|pending_failure_eject|tx_reset|rx_reset)|upstream_cx_connect_fail"
+    r"downstream_rq_(total|[1-5]xx|rx_reset|tx_reset)"
+    r"|upstream_rq_(retry|pending_failure_eject|tx_reset|rx_reset)|upstream_cx_connect_fail"
 )
 _STAT = re.compile(r"^(\S+): (\d+)$", re.MULTILINE)
 _FAILED = re.compile(r'^\[([^\]]+)\] "\S+ \S+ \S+" (\d+) (\S+) (\S+) (.*)')
 
 
 SLOW_SECONDS = 4
-"""How long a slow request takes: less than a pod serves on after it was told to go, since fortio does not finish what is under way."""
+"""How long a slow request takes: less than a pod serves on after it was told to go, since fortio does not finish what
+is under way.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Requests of one kind that each caller sends: to `url`, at the address `resolve` (the Service's when left out), over kept connections."""
+    """Requests of one kind that each caller sends: to `url`, at the address `resolve` (the Service's when left out),
+    over kept connections.
+    """
 
     name: str
     url: str
@@ -63,12 +72,16 @@ class Stream:
 
 def slow(scene: Scene) -> Stream:
     """Requests that take their time; the versions must be fortios that may wait so long (`scene.server`)."""
-    return Stream("slow", f"http://backend.{scene.namespace}.svc.cluster.local/?delay={SLOW_SECONDS}s", 1, 2 * SLOW_SECONDS)
+    return Stream(
+        "slow", f"http://backend.{scene.namespace}.svc.cluster.local/?delay={SLOW_SECONDS}s", 1, 2 * SLOW_SECONDS
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed request as the caller's Envoy logged it: when, the code (0: no answer), Envoy's flag, its words for it, and all else (whom it asked)."""
+    """A failed request as the caller's Envoy logged it: when, the code (0: no answer), Envoy's flag, its words for it,
+    and all else (whom it asked).
+    """
 
     at: str
     code: int
@@ -94,7 +107,9 @@ class Reading:
         return self.sum("downstream_rq_total")
 
     def versions_since(self, before: Reading) -> dict[str, int]:
-        """Requests sent to each version since an earlier reading, as far as its endpoints are still there; those with none are left out."""
+        """Requests sent to each version since an earlier reading, as far as its endpoints are still there; those with
+        none are left out.
+        """
         counts: Counter[str] = Counter()
         for key, count in self.sent.items():
             earlier = before.sent.get(key, 0)
@@ -173,7 +188,9 @@ class Load:
         # Every caller's proxy has the route: it answers through it.
         list(self._pool.map(self._reach, self._pods))
         self._since = self._scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
-        address = self._scene.run(f"kubectl get service backend -n {self._scene.namespace} -o jsonpath={{.spec.clusterIP}}")
+        address = self._scene.run(
+            f"kubectl get service backend -n {self._scene.namespace} -o jsonpath={{.spec.clusterIP}}"
+        )
         for pod in self._pods:
             rates = _FROM_ELSEWHERE if pod.namespace == ELSEWHERE else self._rate
             for kind, rate in (("kept", rates.kept), ("fresh", rates.fresh)):
@@ -187,7 +204,13 @@ class Load:
                 }
                 self._begin(pod, kind, asked | ({"connection-reuse": "1"} if kind == "fresh" else {}))
             for stream in self._streams:
-                asked = {"url": stream.url, "resolve": stream.resolve or address, "qps": stream.rate, "c": stream.threads, "t": _BOUND}
+                asked = {
+                    "url": stream.url,
+                    "resolve": stream.resolve or address,
+                    "qps": stream.rate,
+                    "c": stream.threads,
+                    "t": _BOUND,
+                }
                 self._begin(pod, stream.name, {**asked, "timeout": "15s"})
         start = self.read().requests()
         until(lambda: self.read().requests() >= start + 100, 30, "the load sends requests")
@@ -231,7 +254,9 @@ class Load:
                 if short.startswith("downstream"):
                     # Other listeners of the sidecar serve the kubelet's probes and fortio's own interface.
                     totals[short] += int(value) if scope.startswith("http.outbound") else 0
-                elif (cluster := ClusterName.parse(scope.removeprefix("cluster.").rstrip(";"))) and cluster.host == self._host:
+                elif (
+                    cluster := ClusterName.parse(scope.removeprefix("cluster.").rstrip(";"))
+                ) and cluster.host == self._host:
                     totals[short] += int(value)
             stats[pod.name] = totals
         return Reading(sent, stats)
@@ -249,10 +274,15 @@ class Load:
     def failures(self, since: str) -> list[Failure]:
         """The failed requests in the callers' access logs from a moment on."""
         texts = self._pool.map(
-            lambda pod: self._scene.run(f"kubectl logs -n {pod.namespace} {pod.name} -c istio-proxy --since-time={since}"), self._pods
+            lambda pod: self._scene.run(
+                f"kubectl logs -n {pod.namespace} {pod.name} -c istio-proxy --since-time={since}"
+            ),
+            self._pods,
         )
         found = [match for text in texts for line in text.splitlines() if (match := _FAILED.match(line))]
-        return sorted((Failure(match[1], int(match[2]), match[3], match[4], match[5]) for match in found), key=lambda one: one.at)
+        return sorted(
+            (Failure(match[1], int(match[2]), match[3], match[4], match[5]) for match in found), key=lambda one: one.at
+        )
 
     def _started(self, place: str, count: int) -> list[Caller]:
         self._scene.apply(*callers(place, count))

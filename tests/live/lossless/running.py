@@ -13,19 +13,35 @@ from typing import Self
 from tests.live.harness import until
 from tests.live.lossless.scene import Scene, Update
 
-CLI, LANGUAGE, PROGRAM, PROVIDER = "pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-kubernetes"
+CLI, LANGUAGE, PROGRAM, PROVIDER = (
+    "pulumi",
+    "pulumi-language-python",
+    "pulumi-language-python-exec",
+    "pulumi-resource-kubernetes",
+)
 """The processes of an update."""
 
 
 class Running:
     """A `pulumi up` under way, in a session of its own; its output goes to a file.
 
-    At the end of the block it is killed if it still runs: the lock it holds would fail the tests after the one that failed.
+    At the end of the block it is killed if it still runs: the lock it holds would fail the tests after the one that
+    failed.
     """
 
     def __init__(self, scene: Scene) -> None:
         self._file = scene.project.directory / f"{scene.name}.update.log"
-        command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", scene.name, "--non-interactive", "--color", "never"]
+        command = [
+            "pulumi",
+            "up",
+            "--yes",
+            "--skip-preview",
+            "--stack",
+            scene.name,
+            "--non-interactive",
+            "--color",
+            "never",
+        ]
         with self._file.open("w") as output:
             self.process = subprocess.Popen(
                 command,
@@ -63,7 +79,9 @@ class Running:
         return bool(pids)
 
     def kill_once_there(self, name: str) -> bool:
-        """The same, as soon as there is one: at the start of an update some are still to come. False where it ends without."""
+        """The same, as soon as there is one: at the start of an update some are still to come. False where it ends
+        without.
+        """
         found = [False]
 
         def killed() -> bool:

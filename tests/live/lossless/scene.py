@@ -47,7 +47,9 @@ class Scene(Shell):
     @classmethod
     @contextmanager
     def beside(cls, project: Project, source: Path, name: str) -> Iterator[Scene]:
-        """The stack of another program, which is copied from `source` into a directory of its own, on the lab's settings; removed with the block."""
+        """The stack of another program, which is copied from `source` into a directory of its own, on the lab's
+        settings; removed with the block.
+        """
         directory = project.directory / name
         shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         if not (directory / ".venv").is_symlink():
@@ -57,13 +59,18 @@ class Scene(Shell):
         try:
             yield scene
         finally:
-            scene.run(f"pulumi stack rm --yes --force {name} && kubectl delete namespace {name} --ignore-not-found --wait=false")
+            scene.run(
+                f"pulumi stack rm --yes --force {name} && kubectl delete namespace {name} --ignore-not-found "
+                "--wait=false"
+            )
 
     @property
     def namespace(self) -> str:
         return self.name
 
-    def call(self, command: str, *, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, command: str, *, stdin: str = "", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """A line of bash on the lab; stderr is part of what it prints."""
         return subprocess.run(
             ["bash", "-c", command],
@@ -127,9 +134,12 @@ class Scene(Shell):
 
 
 def server(version: str, port: int = 8080, **more: Any) -> dict[str, Any]:
-    """A version of the service: a fortio that answers with its name, after `?delay=` where it is asked to, on `port`."""
+    """A version of the service: a fortio that answers with its name, after `?delay=` where it
+    is asked to, on `port`.
+    """
     unused = [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
-    # A server that closes a connection as Envoy sends a request on it fails that request, in the middle of no change: fortio does after 30 s.
+    # A server that closes a connection as Envoy sends a request on it fails that request, in the middle of no change:
+    # fortio does after 30 s.
     arguments = [
         f"-http-port={port}",
         "-server-idle-timeout=1h",

@@ -1,7 +1,8 @@
-"""`make soak`: the life of a service under load, round after round, then random changes of all kinds; JSON figures on stdout, progress on stderr.
+"""`make soak`: the life of a service under load, round after round, then random changes of all kinds; JSON figures on
+stdout, progress on stderr.
 
-A lab of its own.
-The first measurement is the naive program's, which must lose requests. Ctrl-C takes the lab down as the end does.
+A lab of its own. The first measurement is the naive program's, which must lose requests. Ctrl-C takes the lab down as
+the end does.
 """
 
 from __future__ import annotations
@@ -35,9 +36,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the life (%(default)s)")
     parser.add_argument("--minutes", type=float, default=50, help="minutes of random changes (%(default)s)")
     parser.add_argument(
-        "--seed", type=int, default=int(time.time()), help="what the random changes are drawn from; printed (the time of day)"
+        "--seed",
+        type=int,
+        default=int(time.time()),
+        help="what the random changes are drawn from; printed (the time of day)",
     )
-    parser.add_argument("--project", type=Path, help="directory of a project whose lab is up; without it, one is started and taken down")
+    parser.add_argument(
+        "--project", type=Path, help="directory of a project whose lab is up; without it, one is started and taken down"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     directory = options.project or Path(tempfile.mkdtemp(prefix="weir-soak-"))
@@ -89,8 +95,17 @@ def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, 
         project.run(f"pulumi cancel --yes --stack {scene.name}; pulumi destroy --yes --stack {scene.name}", check=False)
     return {
         "soak": "the life of a service under load",
-        "machine": {"processors": os.cpu_count(), "load": round(os.getloadavg()[0], 2), "python": platform.python_version()},
-        "load": {"callers": CALLERS, "keptPerSecond": CALLERS * FULL.kept, "freshPerSecond": CALLERS * FULL.fresh, "retries": 0},
+        "machine": {
+            "processors": os.cpu_count(),
+            "load": round(os.getloadavg()[0], 2),
+            "python": platform.python_version(),
+        },
+        "load": {
+            "callers": CALLERS,
+            "keptPerSecond": CALLERS * FULL.kept,
+            "freshPerSecond": CALLERS * FULL.fresh,
+            "retries": 0,
+        },
         "baseline": {"failed": sum(each.failed for each in lost), "steps": [each.figures() for each in lost]},
         "rounds": [tally.figures() for tally in tallies],
         "random": drawn.figures(),
@@ -114,7 +129,9 @@ def _of(name: str, steps: Sequence[Step]) -> dict[str, Any]:
         "stray": sum(sum(step.stray.values()) for step in steps),
         "codes": _sum([step.codes for step in steps]),
         "flags": _sum([step.flags for step in steps]),
-        "secondsOfUpdate": {"median": round(statistics.median(seconds), 1), "most": round(max(seconds), 1)} if seconds else {},
+        "secondsOfUpdate": {"median": round(statistics.median(seconds), 1), "most": round(max(seconds), 1)}
+        if seconds
+        else {},
         "secondsUntilObeyed": round(max((step.obeyed for step in steps), default=0.0), 2),
     }
 

@@ -23,7 +23,10 @@ from tests.live.lossless.scene import FORTIO, SAME_FORTIO, Scene, backend, serve
 HTTP_ECHO = "hashicorp/http-echo:1.0.0"
 SHOP = "shop.example.com"
 MANIFEST = CHECKOUT / "docs" / "guide" / "ingress-gateway.yaml"
-EDGE = {"selector": {"istio": "ingress"}, "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [SHOP]}]}
+EDGE = {
+    "selector": {"istio": "ingress"},
+    "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [SHOP]}],
+}
 EXPOSED = {"expose": {"gateways": ["edge"], "hosts": [SHOP]}}
 ECHO = {"image": HTTP_ECHO, "port": 80, "targetPort": 5678, "versions": {"v1": {"args": ["-text=hi"]}}, "stable": "v1"}
 ORDERS = {**ECHO, "retries": {"attempts": 0}}
@@ -43,7 +46,9 @@ STANDING = config(backend("v1", {"v2": 20}, v1={}, v2={}))
 
 @pytest.fixture(scope="module")
 def load(hazards: Scene) -> Iterator[Load]:
-    """Requests to the service, slow ones, those of another namespace, and those to a host at the gateway, none of which may fail."""
+    """Requests to the service, slow ones, those of another namespace, and those to a host at the gateway, none of
+    which may fail.
+    """
     hazards.run(f"kubectl apply -f {MANIFEST}")
     hazards.up(STANDING, "--skip-preview")
     hazards.run("kubectl rollout status -n istio-ingress deploy/istio-ingress --timeout=120s")
@@ -78,13 +83,17 @@ def shares(scene: Scene) -> list[int]:
 
 def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: Scene) -> None:
     """By service, with what to do, all at once, and nothing is touched: not a line of it is a traceback."""
-    echoing = {"orders": {**ORDERS, **EXPOSED, "protocol": "http2", "image": FORTIO, "versions": {"v1": server("v1", 5678)}}}
+    echoing = {
+        "orders": {**ORDERS, **EXPOSED, "protocol": "http2", "image": FORTIO, "versions": {"v1": server("v1", 5678)}}
+    }
     without = {key: value for key, value in STANDING["services"]["backend"].items() if key != "image"}
     said = hazards.refused({**STANDING, "services": {"backend": without, **echoing}})
     assert "backend: without an image it is routing only: its Service and its pods would be deleted" in said
     assert "orders: protocol http → http2 and other pods (v1) in one update" in said
     assert "(weir:force: true goes on anyway)" in said
-    said = hazards.refused({**STANDING, "services": {**STANDING["services"], "backend": {**STANDING["services"]["backend"], "port": 81}}})
+    said = hazards.refused(
+        {**STANDING, "services": {**STANDING["services"], "backend": {**STANDING["services"]["backend"], "port": 81}}}
+    )
     assert "backend: callers at port 80 would lose every request once it is 81; keep port: 80" in said
     said = hazards.refused({**STANDING, "namespace": "hazards-elsewhere"})
     assert "namespace hazards → hazards-elsewhere: everything in hazards would be deleted" in said
@@ -93,7 +102,9 @@ def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: Scene) -> N
 
 
 def test_pods_that_listen_elsewhere(hazards: Scene) -> None:
-    """A new version at another port takes over from two with two pods; then all pods, its own too, are at another one, with args and targetPort."""
+    """A new version at another port takes over from two with two pods; then all pods, its own too, are at another one,
+    with args and targetPort.
+    """
     if SOAKING:
         elsewhere = {name: server(name, 8081) for name in ("v1", "v2")}
         hazards.up(config({**backend("v1", {"v2": 20}), "versions": elsewhere, "targetPort": 8081}), "--skip-preview")
@@ -111,7 +122,9 @@ def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
 
 @pytest.mark.parametrize("stuck", [pytest.param("v1", marks=soak), "v2"])
 def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) -> None:
-    """With a rollout of either version stuck, traffic goes back to the stable version before the update waits for pods, which then fail it."""
+    """With a rollout of either version stuck, traffic goes back to the stable version before the update waits for
+    pods, which then fail it.
+    """
     versions: dict[str, Any] = {"v1": {}, "v2": {}, stuck: BROKEN}
     hazards.write(config(backend("v1", {"v2": 20}, **versions), readyTimeout="8s"))
     assert hazards.pulumi("up --yes --skip-preview").code != 0
@@ -139,7 +152,9 @@ def test_an_interrupted_update_accuses_nobody(hazards: Scene) -> None:
 
 
 def test_what_a_killed_update_left_is_named_and_taken_over(hazards: Scene) -> None:
-    """kill -9 while a Deployment is made: the preview names it and the command that removes it; added again, it is the stack's."""
+    """kill -9 while a Deployment is made: the preview names it and the command that removes it; added again, it is the
+    stack's.
+    """
     hazards.write(config(backend("v1", {"v2": 20}, v1={}, v2={}, v5=BROKEN)))
     with Running(hazards) as running:
         until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v5"), 30, "the pods are made")
@@ -150,7 +165,9 @@ def test_what_a_killed_update_left_is_named_and_taken_over(hazards: Scene) -> No
     told = "kubectl delete -n hazards deployment backend-v5"
     assert told in hazards.pulumi("preview").said
     assert "Deployment hazards/backend-v5" in hazards.run(".venv/bin/weir status --stack hazards --window 0")
-    hazards.up(config(backend("v1", {"v2": 20}, v1={}, v2={}, v5={"image": SAME_FORTIO, "replicas": 2})), "--skip-preview")
+    hazards.up(
+        config(backend("v1", {"v2": 20}, v1={}, v2={}, v5={"image": SAME_FORTIO, "replicas": 2})), "--skip-preview"
+    )
     hazards.up(STANDING, "--skip-preview")
     assert not hazards.succeeds("kubectl -n hazards get deployment backend-v5")
 

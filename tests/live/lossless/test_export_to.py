@@ -1,4 +1,6 @@
-"""Rules become visible to others while requests go on: `exportTo` from none to the namespace alone, to others, and to all."""
+"""Rules become visible to others while requests go on: `exportTo` from none to the namespace alone, to others, and to
+all.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ POLICY = {"trafficPolicy": {"loadBalancer": {"simple": "ROUND_ROBIN"}}}
 
 @pytest.fixture
 def visible(lab: Project) -> Iterator[Scene]:
-    """The stack of the rules that others come to see. It is one way: rules that all see cannot be hidden without losing requests."""
+    """The stack of the rules that others come to see. It is one way: rules that all see cannot be hidden without
+    losing requests.
+    """
     with scene_of(lab, "visible") as scene:
         # Another module's may be on its way out.
         scene.run(f"kubectl delete namespace {ELSEWHERE} --ignore-not-found")

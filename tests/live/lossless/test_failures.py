@@ -1,7 +1,8 @@
-"""Whatever dies in the middle of an update, no request is lost, the state stays valid, and the next update ends what was begun.
+"""Whatever dies in the middle of an update, no request is lost, the state stays valid, and the next update ends what
+was begun.
 
-The load goes through all tests. Each begins with v1 alone and swaps it for v2 in one update, which adds pods, a subset and a route to
-them and removes the old ones: something is killed at a moment of it.
+The load goes through all tests. Each begins with v1 alone and swaps it for v2 in one update, which adds pods, a subset
+and a route to them and removes the old ones: something is killed at a moment of it.
 """
 
 from __future__ import annotations
@@ -40,8 +41,13 @@ MOMENTS = {
     "pods go": "Deployment backend-v1 deleting",
     "pods gone": "Deployment backend-v1 deleted",
 }
-# One of the processes dies once; with WEIR_SOAK=1 each of the four dies at each moment, and the tests marked soak run too.
-KILLS = [(victim, moment) for victim in (CLI, LANGUAGE, PROGRAM, PROVIDER) for moment in MOMENTS] if SOAKING else [(CLI, "pods begin")]
+# One of the processes dies once; with WEIR_SOAK=1 each of the four dies at each moment, and the tests marked soak run
+# too.
+KILLS = (
+    [(victim, moment) for victim in (CLI, LANGUAGE, PROGRAM, PROVIDER) for moment in MOMENTS]
+    if SOAKING
+    else [(CLI, "pods begin")]
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +98,9 @@ def assert_nothing_forgotten(scene: Scene) -> None:
     """What weir made in the cluster is what the state has, object by object."""
     kinds = "deployments,services,serviceaccounts,virtualservices,destinationrules"
     items = json.loads(scene.kubectl(f"get {kinds} -l app.kubernetes.io/managed-by=weir -o json"))["items"]
-    there = {(item["kind"], item["metadata"]["name"]) for item in items if not item["metadata"].get("deletionTimestamp")}
+    there = {
+        (item["kind"], item["metadata"]["name"]) for item in items if not item["metadata"].get("deletionTimestamp")
+    }
     state = json.loads(scene.run(f"pulumi stack export --stack {scene.name}"))
     # Pulumi keeps the note of a creation that was cut off until a refresh; what it made must not be unknown.
     begun = {operation["resource"]["urn"] for operation in state["deployment"].get("pending_operations", [])}
@@ -110,7 +118,9 @@ def assert_nothing_forgotten(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("victim", "moment"), KILLS)
 def test_killed_in_the_middle_of_an_update(failures: Scene, load: Load, victim: str, moment: str) -> None:
-    """kill -9 at a moment of an update costs no request; the next update ends what was begun, and a lock names its cure."""
+    """kill -9 at a moment of an update costs no request; the next update ends what was begun, and a lock names its
+    cure.
+    """
     with unharmed(failures, load):
         failures.write(SWAPPED)
         with Running(failures) as running:
@@ -156,14 +166,18 @@ def _node_process(scene: Scene, unit: str) -> int:
     node = json.loads((scene.project.directory / ".weir/lab/launch.json").read_text())["pid"]
     inside = _unit(scene, unit)["pid"]
     for child in Path(f"/proc/{node}/task/{node}/children").read_text().split():
-        numbers = next(line for line in Path(f"/proc/{child}/status").read_text().splitlines() if line.startswith("NSpid:"))
+        numbers = next(
+            line for line in Path(f"/proc/{child}/status").read_text().splitlines() if line.startswith("NSpid:")
+        )
         if int(numbers.split()[-1]) == inside:
             return int(child)
     raise AssertionError(f"no {unit} in the lab of {scene.project.directory}")
 
 
 def test_a_protocol_changes_while_kubernetes_is_behind(failures: Scene, load: Load) -> None:
-    """With the controllers that write endpoints at a standstill, there and back: the port has its endpoints all the time."""
+    """With the controllers that write endpoints at a standstill, there and back: the port has its endpoints all the
+    time.
+    """
     controllers = _node_process(failures, "kube-controller-manager")
     with unharmed(failures, load):
         for protocol in ({"protocol": "http2"}, {}):
@@ -180,7 +194,9 @@ def test_a_protocol_changes_while_kubernetes_is_behind(failures: Scene, load: Lo
 @soak
 @pytest.mark.parametrize("unit", ["kube-apiserver", "etcd"])
 def test_control_plane_restarts_in_the_middle(failures: Scene, load: Load, unit: str) -> None:
-    """The process dies and comes back while an update runs: no request is lost, and that update or the next one converges."""
+    """The process dies and comes back while an update runs: no request is lost, and that update or the next one
+    converges.
+    """
     with unharmed(failures, load):
         failures.write(SWAPPED)
         with Running(failures) as running:
@@ -201,13 +217,15 @@ def test_istiod_gone_for_half_a_minute(failures: Scene, load: Load) -> None:
     with unharmed(failures, load):
         failures.write(SWAPPED)
         failures.run(
-            "kubectl -n istio-system scale deployment istiod --replicas=0 && kubectl -n istio-system wait --for=delete pod -l app=istiod"
+            "kubectl -n istio-system scale deployment istiod --replicas=0 && kubectl -n istio-system wait "
+            "--for=delete pod -l app=istiod"
         )
         with Running(failures) as running:
             gone = time.monotonic()
             until(lambda: time.monotonic() - gone >= 30 or running.process.poll() is not None, 60, "half a minute")
             failures.run(
-                "kubectl -n istio-system scale deployment istiod --replicas=1 && kubectl -n istio-system rollout status deployment istiod"
+                "kubectl -n istio-system scale deployment istiod --replicas=1 && kubectl -n istio-system rollout "
+                "status deployment istiod"
             )
             update = running.wait()
         print(f"istiod gone: exit code {update.code} after {update.seconds:.1f} s")
@@ -218,7 +236,9 @@ def test_istiod_gone_for_half_a_minute(failures: Scene, load: Load) -> None:
 @pytest.fixture
 def small_disk(failures: Scene, tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB for a Pulumi state of its own."""
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "weir-small-disk", str(tmp_path)], capture_output=True, check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "weir-small-disk", str(tmp_path)], capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     try:
         yield tmp_path
@@ -237,10 +257,13 @@ def fill(directory: Path) -> Path:
 
 @soak
 def test_full_disk_under_the_state(failures: Scene, load: Load, small_disk: Path) -> None:
-    """The disk with the state fills up while an update runs: no request is lost, what was written stays readable, and with room it goes on."""
+    """The disk with the state fills up while an update runs: no request is lost, what was written stays readable, and
+    with room it goes on.
+    """
     move: Callable[[str, str], str] = lambda source, to: (  # noqa: E731
         f"pulumi stack export --stack failures --file {small_disk}/../exported && PULUMI_BACKEND_URL={to} sh -c"
-        f" 'pulumi stack init failures --no-select; pulumi stack import --stack failures --file {small_disk}/../exported'"
+        " 'pulumi stack init failures --no-select; pulumi stack import --stack failures --file "
+        f"{small_disk}/../exported'"
     )
     original = failures.environment["PULUMI_BACKEND_URL"]
     own = Scene(failures.project, {**failures.environment, "PULUMI_BACKEND_URL": f"file://{small_disk}"}, failures.name)

@@ -1,4 +1,6 @@
-"""No request is lost, whatever order the config changes in: one round of the life, and a naive program that does lose requests."""
+"""No request is lost, whatever order the config changes in: one round of the life, and a naive program that does lose
+requests.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from tests.live.lossless.scene import Scene
 
 
 def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
-    """Add, shift, promote, retire, replace pods, scale and swap under load: no error, no reset, no answer from a version that gets nothing."""
+    """Add, shift, promote, retire, replace pods, scale and swap under load: no error, no reset, no answer from a
+    version that gets nothing.
+    """
     life.up(START, "--skip-preview")
     with Load(life, rate=RATE) as load:
         steps = []
@@ -28,7 +32,9 @@ def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
 
 @soak
 def test_the_naive_program_loses_requests(lab: Project) -> None:
-    """The same load sees requests fail when people's usual program adds a version at 50 %; `make soak` has it remove one too."""
+    """The same load sees requests fail when people's usual program adds a version at 50 %; `make soak` has it remove
+    one too.
+    """
     with Naive(lab, RATE) as naive:
         lost = next(naive.measure())
     print(lost.figures())

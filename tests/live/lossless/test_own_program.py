@@ -20,7 +20,9 @@ from tests.live.lossless.scene import FORTIO, Scene, server
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 SIGMAS = 6.0
-"""A share this far from what is written comes by chance once in 500 million times; 1,000 requests see 10 % in place of 20 %."""
+"""A share this far from what is written comes by chance once in 500 million times; 1,000 requests see 10 % in place of
+20 %.
+"""
 
 
 @pytest.fixture
@@ -77,7 +79,9 @@ def assert_split(load: Load, shares: dict[str, float]) -> None:
     total = sum(counts.values())
     assert set(counts) == {version for version, share in shares.items() if share}
     for version, share in shares.items():
-        assert abs(counts.get(version, 0) - total * share) <= SIGMAS * math.sqrt(total * share * (1 - share)) + 1, counts
+        assert abs(counts.get(version, 0) - total * share) <= SIGMAS * math.sqrt(total * share * (1 - share)) + 1, (
+            counts
+        )
 
 
 def assert_loses_nothing(scene: Scene, apply: Apply) -> None:
@@ -91,7 +95,9 @@ def assert_loses_nothing(scene: Scene, apply: Apply) -> None:
         assert_split(load, {"v1": 0.5, "v2": 0.5})
         apply(["v2"], "v2")
         assert_split(load, {"v2": 1.0})
-        answer = scene.run(load.caller.exec("caller", f"/usr/bin/fortio curl http://orders.{scene.name}.svc.cluster.local/") + " 2>&1")
+        answer = scene.run(
+            load.caller.exec("caller", f"/usr/bin/fortio curl http://orders.{scene.name}.svc.cluster.local/") + " 2>&1"
+        )
         tally = load.stop()
     assert "200 OK" in answer, answer
     tally.assert_nothing_lost()
@@ -117,7 +123,8 @@ def test_the_component_package_loses_nothing(package: Scene) -> None:
     edited = json.dumps({"spec": {"http": [{**rule["spec"]["http"][0], "timeout": "7s"}]}})
     package.kubectl(f"patch virtualservice backend --type merge --field-manager=somebody -p '{edited}'")
     with pytest.raises(
-        AssertionError, match=r"VirtualService package/backend is not as the last update left it \(field manager somebody\)"
+        AssertionError,
+        match=r"VirtualService package/backend is not as the last update left it \(field manager somebody\)",
     ):
         apply(["v2", "v3"], "v2", v3=10)
 

@@ -1,4 +1,5 @@
-"""The pitfalls of changing Istio traffic into which the peers fell, each under load; the numbers are those of the notes on the field.
+"""The pitfalls of changing Istio traffic into which the peers fell, each under load; the numbers are those of the
+notes on the field.
 
 Every test leaves the stack as `STANDING` has it, with traffic as it was, and the load goes through all of them.
 """
@@ -65,7 +66,9 @@ def specs(scene: Scene) -> Any:
 
 
 def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: Scene, load: Load) -> None:
-    """One update swaps v1 for v2: ready pods, subset, route, and only then the old subset and pods go (argo-rollouts#4195, istio#26861)."""
+    """One update swaps v1 for v2: ready pods, subset, route, and only then the old subset and pods go
+    (argo-rollouts#4195, istio#26861).
+    """
     with unharmed(pitfalls, load, "v1", "v2"), changes(pitfalls) as found:
         pitfalls.up(config(backend("v2", v2={})))
     ready = number_of(found, "MODIFIED", "Deployment", "backend-v2", '"readyReplicas": 1')
@@ -79,7 +82,9 @@ def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: Scene, load: 
 
 
 def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None:
-    """An image that cannot be had gets no request (argo-rollouts#2507, #4775): the update says why in time, and the corrected one goes on."""
+    """An image that cannot be had gets no request (argo-rollouts#2507, #4775): the update says why in time, and the
+    corrected one goes on.
+    """
     with unharmed(pitfalls, load, "v1"):
         pitfalls.write(config(backend("v1", {"v2": 50}, v1={}, v2={"image": "nowhere.invalid/none:1"})))
         update = pitfalls.pulumi("up --yes")
@@ -96,7 +101,9 @@ def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None
 
 
 def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load) -> None:
-    """A version that crashes gets no request; the message has its exit code and its last log lines, and other arguments fix it."""
+    """A version that crashes gets no request; the message has its exit code and its last log lines, and other
+    arguments fix it.
+    """
     broken = config(backend("v1", {"v2": 50}, v1={}, v2={"image": HTTP_ECHO, "args": ["-listen=:8080"]}))
     with unharmed(pitfalls, load, "v1"):
         pitfalls.write(broken)
@@ -111,12 +118,16 @@ def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load
         assert "log: Missing -text option or ECHO_TEXT env var!" in again
         assert "fix it first (weir:force: true goes on anyway)" in again
     with unharmed(pitfalls, load, "v1", "v2"):
-        pitfalls.up(config(backend("v1", {"v2": 50}, v1={}, v2={"image": HTTP_ECHO, "args": ["-listen=:8080", "-text=v2"]})))
+        pitfalls.up(
+            config(backend("v1", {"v2": 50}, v1={}, v2={"image": HTTP_ECHO, "args": ["-listen=:8080", "-text=v2"]}))
+        )
         pitfalls.up(STANDING)
 
 
 def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
-    """A quota that leaves no room for a version's pods is named with the version, and traffic stays; without it the update goes on."""
+    """A quota that leaves no room for a version's pods is named with the version, and traffic stays; without it the
+    update goes on.
+    """
     wanted = config(backend("v1", {"v2": 50}, v1={}, v2={}))
     with unharmed(pitfalls, load, "v1"):
         pods = json.loads(pitfalls.kubectl("get pods -o json"))["items"]
@@ -130,23 +141,38 @@ def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
         assert "exceeded quota: full" in update.said
     with unharmed(pitfalls, load, "v1", "v2"):
         # A controller that was refused tries again at growing intervals.
-        until(lambda: pitfalls.kubectl("get deployment backend-v2 -o jsonpath={.status.readyReplicas}") == "1", 120, "v2 has its pod")
+        until(
+            lambda: pitfalls.kubectl("get deployment backend-v2 -o jsonpath={.status.readyReplicas}") == "1",
+            120,
+            "v2 has its pod",
+        )
         pitfalls.up(wanted)
         pitfalls.up(STANDING)
 
 
 def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load) -> None:
-    """A preview refuses to send requests to a version that has no pods, by name; where somebody took them away, a refresh puts them back."""
+    """A preview refuses to send requests to a version that has no pods, by name; where somebody took them away, a
+    refresh puts them back.
+    """
     pitfalls.up(config(backend("v1", v1={}, v2={})))
     with unharmed(pitfalls, load, "v1"):
         pitfalls.kubectl("scale deployment backend-v2 --replicas=0")
-        until(lambda: not pitfalls.kubectl("get deployment backend-v2 -o jsonpath={.status.readyReplicas}"), 60, "v2 has no pod")
+        until(
+            lambda: not pitfalls.kubectl("get deployment backend-v2 -o jsonpath={.status.readyReplicas}"),
+            60,
+            "v2 has no pod",
+        )
         said = pitfalls.refused(config(backend("v1", {"v2": 50}, v1={}, v2={})))
         # The API server keeps no field manager of what is changed through the subresource scale.
-        assert "backend: v2 would get requests and somebody has scaled it to 0 pods (who did it is not recorded)" in said
+        assert (
+            "backend: v2 would get requests and somebody has scaled it to 0 pods (who did it is not recorded)" in said
+        )
         assert "put it back and go on with pulumi up --refresh" in said
         said = pitfalls.refused(config(backend("v1", {"v2": 50}, v1={}, v2={"replicas": 0})))
-        assert "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update" in said
+        assert (
+            "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
+            "same update"
+        ) in said
         assert "(weir:force: true goes on anyway)" in said
     with unharmed(pitfalls, load, "v1", "v2"):
         pitfalls.up(config(backend("v1", {"v2": 50}, v1={}, v2={})), "--refresh")
@@ -166,9 +192,9 @@ def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
         assert f"{told}: the update waits until it is gone" in pitfalls.pulumi("preview").said
         said = pitfalls.refused({**wanted, "readyTimeout": "5s"}, "up --yes --skip-preview")
         assert (
-            f"ServiceAccount {pitfalls.namespace}/leaving is still being deleted after 5s (weir:readyTimeout), held by example.com/held"
-            in said
-        )
+            f"ServiceAccount {pitfalls.namespace}/leaving is still being deleted after 5s (weir:readyTimeout), held "
+            "by example.com/held"
+        ) in said
         pitfalls.write(wanted)
         with Running(pitfalls) as running:
             running.until_said(f"{told}: waiting until it is gone")
@@ -181,11 +207,16 @@ def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
 
 
 def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> None:
-    """A version that gets requests cannot be scaled to 0 or left out: the preview says which, and nothing changes (argo-rollouts#4195)."""
+    """A version that gets requests cannot be scaled to 0 or left out: the preview says which, and nothing changes
+    (argo-rollouts#4195).
+    """
     before = specs(pitfalls)
     with unharmed(pitfalls, load, "v1"):
         said = pitfalls.refused(config(backend("v1", v1={"replicas": 0})))
-        assert "backend: v1 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update" in said
+        assert (
+            "backend: v1 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
+            "same update"
+        ) in said
         assert "(weir:force: true goes on anyway)" in said
         said = pitfalls.refused(config(backend("v1", v2={})))
         assert 'weir:services.backend.stable: no such version "v1" (versions: v2)' in said
@@ -197,10 +228,17 @@ def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> 
 
 
 def test_pitfall_10_adoption_is_asked_for(pitfalls: Scene, load: Load) -> None:
-    """An object that somebody else made is refused by name at preview, not taken over in silence, and taken over with weir:adopt."""
-    rule = {"host": f"other.{pitfalls.namespace}.svc.cluster.local", "trafficPolicy": {"loadBalancer": {"simple": "RANDOM"}}}
+    """An object that somebody else made is refused by name at preview, not taken over in silence, and taken over with
+    weir:adopt.
+    """
+    rule = {
+        "host": f"other.{pitfalls.namespace}.svc.cluster.local",
+        "trafficPolicy": {"loadBalancer": {"simple": "RANDOM"}},
+    }
     metadata = {"name": "other-v1", "namespace": pitfalls.namespace}
-    pitfalls.apply({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": metadata, "spec": rule})
+    pitfalls.apply(
+        {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": metadata, "spec": rule}
+    )
     with unharmed(pitfalls, load, "v1"):
         wanted = config(backend("v1", v1={}), {"other": OTHER})
         said = pitfalls.refused(wanted)
@@ -211,19 +249,26 @@ def test_pitfall_10_adoption_is_asked_for(pitfalls: Scene, load: Load) -> None:
         pitfalls.write(wanted | {"adopt": True})
         assert "weir:adopt is on: objects that weir did not create are taken over" in pitfalls.pulumi("preview").said
         pitfalls.up()
-        assert specs(pitfalls)["DestinationRule", "other-v1"]["subsets"] == [{"name": "v1", "labels": {"version": "v1"}}]
+        assert specs(pitfalls)["DestinationRule", "other-v1"]["subsets"] == [
+            {"name": "v1", "labels": {"version": "v1"}}
+        ]
         pitfalls.up(STANDING)
         assert ("DestinationRule", "other-v1") not in specs(pitfalls)
 
 
 def test_pitfall_10_route_edited_by_hand(pitfalls: Scene, load: Load) -> None:
-    """An edited VirtualService is not overwritten unseen: the update names who edited it, and --refresh puts it back."""
+    """An edited VirtualService is not overwritten unseen: the update names who edited it, and
+    --refresh puts it back.
+    """
     before = specs(pitfalls)
     with unharmed(pitfalls, load, "v1"):
         edit = json.dumps({"spec": {"http": [{**before["VirtualService", "backend"]["http"][0], "timeout": "7s"}]}})
         pitfalls.kubectl(f"patch virtualservice backend --type merge --field-manager=somebody -p '{edit}'")
         said = pitfalls.refused(config({**backend("v1", v1={}), "timeout": "9s"}), "up --yes")
-        assert f"VirtualService {pitfalls.namespace}/backend is not as the last update left it (field manager somebody)" in said
+        assert (
+            f"VirtualService {pitfalls.namespace}/backend is not as the last update left it (field manager somebody)"
+            in said
+        )
         assert "put it back and go on with pulumi up --refresh" in said
         assert specs(pitfalls)["VirtualService", "backend"]["http"][0]["timeout"] == "7s"
         pitfalls.up(STANDING, "--refresh")

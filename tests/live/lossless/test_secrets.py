@@ -1,4 +1,5 @@
-"""Secrets on a real cluster, set as people set them: pods have them, nothing else tells them, and a new one reaches pods under load.
+"""Secrets on a real cluster, set as people set them: pods have them, nothing else tells them, and a new one reaches
+pods under load.
 
 Everything is done by the account of `weir rbac`, with no more rights than that.
 """
@@ -65,7 +66,8 @@ def scene(lab: Project) -> Iterator[Scene]:
     made = Scene.create(lab, "secrets")
     yield made
     if os.environ.get("WEIR_KEEP_LAB") != "1":
-        # As an administrator: what `weir rbac` made goes too, and a namespace that is gone is not for its account to see.
+        # As an administrator: what `weir rbac` made goes too, and a namespace that is gone is not for its account to
+        # see.
         made.run("weir rbac --stack secrets | kubectl delete --wait=false -f -")
         discard(lab, "secrets", "secrets")
 
@@ -74,7 +76,12 @@ def scene(lab: Project) -> Iterator[Scene]:
 def told(scene: Scene) -> Told:
     """The stack is up, with v2 at 20 %."""
     told = Told(scene)
-    scene.write({"readyTimeout": "5m", "services": {"backend": backend("v1", {"v2": 20}, v1={}, v2={"env": {"PLAIN": "in-the-clear"}})}})
+    scene.write(
+        {
+            "readyTimeout": "5m",
+            "services": {"backend": backend("v1", {"v2": 20}, v1={}, v2={"env": {"PLAIN": "in-the-clear"}})},
+        }
+    )
     told.run(f"pulumi config set --stack secrets --secret --path {KEY} {FIRST}")
     told.run("weir rbac --stack secrets | kubectl apply -f -")
     use_account(scene)
@@ -95,7 +102,9 @@ def use_account(scene: Scene) -> None:
 
 def environment(scene: Scene, version: str) -> str:
     """What the program in a version's pod sees: fortio tells its environment."""
-    return scene.kubectl(f"exec deploy/backend-{version} -c istio-proxy -- curl -s 'http://localhost:8080/debug?env=dump'")
+    return scene.kubectl(
+        f"exec deploy/backend-{version} -c istio-proxy -- curl -s 'http://localhost:8080/debug?env=dump'"
+    )
 
 
 def own_secrets(scene: Scene) -> dict[str, Any]:
@@ -135,7 +144,11 @@ def test_commands_that_need_no_value_work(scene: Scene, told: Told, command: str
 def test_shares_move_and_an_abort_aborts(scene: Scene, told: Told) -> None:
     """`weir set` and `weir abort` with a secret in the file; pods are left as they are."""
     before = scene.kubectl("get pods -l app=backend -o name")
-    for command, share in (("set backend v2=50 --yes", 50), ("abort backend --yes", 0), ("set backend v2=20 --yes", 20)):
+    for command, share in (
+        ("set backend v2=50 --yes", 50),
+        ("abort backend --yes", 0),
+        ("set backend v2=20 --yes", 20),
+    ):
         told.weir(command)
         route = json.loads(scene.kubectl("get virtualservice backend -o json"))["spec"]["http"][-1]["route"]
         assert {entry["destination"]["subset"]: entry["weight"] for entry in route} == {"v1": 100 - share, "v2": share}
@@ -144,7 +157,9 @@ def test_shares_move_and_an_abort_aborts(scene: Scene, told: Told) -> None:
 
 
 def test_a_new_value_reaches_the_pods_and_loses_no_request(scene: Scene, told: Told) -> None:
-    """A new Secret, then pods that have it, then the old Secret goes; the diff says that the environment changes, and no value."""
+    """A new Secret, then pods that have it, then the old Secret goes; the diff says that the environment changes, and
+    no value.
+    """
     names = {version: made["metadata"]["name"] for version, made in own_secrets(scene).items()}
     with Load(scene, rate=RATE) as load:
         told.run(f"pulumi config set --stack secrets --secret --path {KEY} {SECOND}")
@@ -176,7 +191,9 @@ def test_history_tells_what_changed_and_no_value(told: Told) -> None:
     assert newest["changes"] == {"backend": ["v1 environment changed", "v2 environment changed"]}
     assert len(rest) == 4
     assert rest[-1]["changes"] == {"backend": ["new service: v1 80 %, v2 20 %"]}
-    assert all(len(update["changes"]["backend"]) == 1 and " % → " in update["changes"]["backend"][0] for update in rest[:-1])
+    assert all(
+        len(update["changes"]["backend"]) == 1 and " % → " in update["changes"]["backend"][0] for update in rest[:-1]
+    )
     assert all(update["known"] for update in (newest, *rest))
 
 
@@ -186,13 +203,18 @@ def test_a_value_that_is_not_applied_yet_is_counted(scene: Scene, told: Told) ->
     before = file.read_text()
     told.run(f"pulumi config set --stack secrets --secret --path {KEY} {SECOND}")
     said = told.weir("set backend v2=30 --yes")
-    assert "2 more changes in Pulumi.secrets.yaml are not applied (Deployment backend-v1, Deployment backend-v2): pulumi up" in said
+    assert (
+        "2 more changes in Pulumi.secrets.yaml are not applied (Deployment backend-v1, Deployment backend-v2): "
+        "pulumi up"
+    ) in said
     file.write_text(before)
     assert "not applied" not in told.weir("set backend v2=20 --yes")
 
 
 def test_a_secret_that_a_killed_update_has_left_is_told(scene: Scene, told: Told) -> None:
-    """It has the stack's mark, and no pods take it; those that pods take, and others', are not named. The command that is told removes it."""
+    """It has the stack's mark, and no pods take it; those that pods take, and others', are not named. The command that
+    is told removes it.
+    """
     made = own_secrets(scene)["v1"]
     left = {
         "apiVersion": "v1",
@@ -218,7 +240,9 @@ def test_no_value_was_told_or_left_anywhere(scene: Scene, told: Told) -> None:
     assert "[secret]" in said
     backend_of = Path(scene.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
     project = scene.project.directory
-    operations = [file for place in (backend_of, project / ".weir/operations") for file in place.rglob("*") if file.is_file()]
+    operations = [
+        file for place in (backend_of, project / ".weir/operations") for file in place.rglob("*") if file.is_file()
+    ]
     files = [*operations, *(file for file in project.glob("*") if file.is_file())]
     assert any("history" in file.parts and "secrets" in str(file) for file in files), files
     assert any("backups" in file.parts and "secrets" in str(file) for file in files), files

@@ -30,7 +30,9 @@ class Change:
 
 @contextmanager
 def changes(scene: Scene, *more: str) -> Iterator[list[Change]]:
-    """The changes of the scene's routes, rules, Deployments and what else there is of `more` while the block runs; the list is filled when it ends."""
+    """The changes of the scene's routes, rules, Deployments and what else there is of `more` while the block runs; the
+    list is filled when it ends.
+    """
     found: list[Change] = []
     with ExitStack() as stack:
         kinds = (*_KINDS, *more)
@@ -48,7 +50,10 @@ def changes(scene: Scene, *more: str) -> Iterator[list[Change]]:
         yield found
         last = _marker(scene)
         until(lambda: any(change.number >= last for change in _read(files[0])), 20, "the watches have seen the end")
-        found += sorted((change for file in files for change in _read(file) if first < change.number < last), key=lambda one: one.number)
+        found += sorted(
+            (change for file in files for change in _read(file) if first < change.number < last),
+            key=lambda one: one.number,
+        )
         scene.kubectl("delete virtualservice watch-marker")
 
 
@@ -75,7 +80,8 @@ def _length(file: Any) -> int:
 
 
 def _read(file: Any) -> list[Change]:
-    # Each look reads from the start; kubectl writes through a descriptor that shares the position, so that it is put back at the end.
+    # Each look reads from the start; kubectl writes through a descriptor that shares the position, so that it is put
+    # back at the end.
     text = Path(f"/proc/self/fd/{file.fileno()}").read_text()
     decoder, position, found = json.JSONDecoder(), 0, []
     while position < len(text):
@@ -85,7 +91,11 @@ def _read(file: Any) -> list[Change]:
             break  # half an event
         item = event["object"]
         content = {key: item.get(key) for key in ("spec", "status")}
-        found.append(Change(int(item["metadata"]["resourceVersion"]), event["type"], item["kind"], item["metadata"]["name"], content))
+        found.append(
+            Change(
+                int(item["metadata"]["resourceVersion"]), event["type"], item["kind"], item["metadata"]["name"], content
+            )
+        )
         position = end
         while position < len(text) and text[position].isspace():
             position += 1

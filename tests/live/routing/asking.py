@@ -1,8 +1,9 @@
 """Requests and what came of them: as the caller saw the answers, and as the backend's own log saw the arrivals.
 
-The backend is fortio, Istio's load generator, as a server. Any path is answered with the header `version`; a query changes the answer
-(`?status=503:50`, `?delay=1s`, `?header=name:value`), and then that header is left out. `/debug` answers with the name of the pod and
-the request as it arrived. fortio writes each request into its log, one JSON object a line.
+The backend is fortio, Istio's load generator, as a server. Any path is answered with the header `version`; a query
+changes the answer (`?status=503:50`, `?delay=1s`, `?header=name:value`), and then that header is left out. `/debug`
+answers with the name of the pod and the request as it arrived. fortio writes each request into its log, one JSON
+object a line.
 """
 
 from __future__ import annotations
@@ -68,15 +69,27 @@ class Arrival:
 
 
 def curl_config(requests: Sequence[Request], bodies: bool) -> str:
-    """A config file for one curl that sends all requests, and after each body writes a line by which `answers` knows it."""
+    """A config file for one curl that sends all requests, and after each body writes a line by which `answers` knows
+    it.
+    """
     entries = []
     for number, request in enumerate(requests):
         # What stands behind # is not sent: the range repeats the request without changing it.
-        lines = [f'url = "http://{request.host}{request.path}#[1-{request.count}]"', f'request = "{request.method}"', "max-time = 30"]
+        lines = [
+            f'url = "http://{request.host}{request.path}#[1-{request.count}]"',
+            f'request = "{request.method}"',
+            "max-time = 30",
+        ]
         lines += [f'header = "{name}: {value}"' for name, value in request.headers.items()]
-        # Side by side, answers would be mixed up line by line. curl 7.88 ends header_json at a header that comes twice, so it is second best.
+        # Side by side, answers would be mixed up line by line. curl 7.88 ends header_json at a header that comes twice,
+        # so it is second best.
         lines += ["include"] if bodies else ['output = "/dev/null"']
-        lines += [f'write-out = "{_SEPARATOR} {number} %{{http_code}} %{{time_total}} {"" if bodies else "%{header_json}"}{_SEPARATOR}"']
+        lines += [
+            (
+                f'write-out = "{_SEPARATOR} {number} %{{http_code}} %{{time_total}} '
+                f'{"" if bodies else "%{header_json}"}{_SEPARATOR}"'
+            )
+        ]
         entries.append("\n".join(lines))
     return "\nnext\n".join(entries) + "\n"
 
@@ -106,8 +119,12 @@ def arrivals(log: str, path: str) -> list[Arrival]:
             continue
         said: dict[str, Any] = json.loads(entry)
         if said["msg"] in ("Echo", "Debug") and said["url"].partition("?")[0] == path:
-            headers = {name.removeprefix("header."): str(value) for name, value in said.items() if name.startswith("header.")}
-            found.append(Arrival(prefix.split("/")[1], said["method"], said["url"], said["host"], said.get("status"), headers))
+            headers = {
+                name.removeprefix("header."): str(value) for name, value in said.items() if name.startswith("header.")
+            }
+            found.append(
+                Arrival(prefix.split("/")[1], said["method"], said["url"], said["host"], said.get("status"), headers)
+            )
     return found
 
 

@@ -1,8 +1,10 @@
-"""The stack of the routing tests: its pods stand for the whole session, and each test plays its own traffic settings on them.
+"""The stack of the routing tests: its pods stand for the whole session, and each test plays its own traffic settings
+on them.
 
-`play` replaces the settings of the service `backend` and returns when the caller's Envoy obeys. How that is known without a wait of
-fixed length: once the update has ended, an object of the tests' own, the marker, is written. istiod tells a proxy all it knows at a
-time, so a proxy that answers with the new marker has been told of everything written before it.
+`play` replaces the settings of the service `backend` and returns when the caller's Envoy obeys. How that is known
+without a wait of fixed length: once the update has ended, an object of the tests' own, the marker, is written. istiod
+tells a proxy all it knows at a time, so a proxy that answers with the new marker has been told of everything written
+before it.
 
 The stack is deployed by the account of `weir rbac`: whatever these tests show works with no more rights than that.
 """
@@ -39,12 +41,19 @@ _MARKER = "marker.stage.test"
 def fortio_args(version: str) -> list[str]:
     """A server on port 8080 that says its version and, being verbose, logs every request."""
     unused = [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
-    settings = ["-http-port=8080", "-loglevel=verbose", "-max-echo-delay=10s", f"-echo-server-default-params=header=version:{version}"]
+    settings = [
+        "-http-port=8080",
+        "-loglevel=verbose",
+        "-max-echo-delay=10s",
+        f"-echo-server-default-params=header=version:{version}",
+    ]
     return ["server", *settings, *unused]
 
 
 def accepted(count: int, share: float, unlike: float) -> Region:
-    """The counts to expect of `count` requests: refused by chance once in a million, and almost surely where the share is `unlike`."""
+    """The counts to expect of `count` requests: refused by chance once in a million, and almost surely where the share
+    is `unlike`.
+    """
     region = acceptance(count, Fraction(str(share)), ERROR_RATE)
     assert power(count, region, Fraction(str(unlike))) > 0.999, f"{count} requests do not tell {share} from {unlike}"
     return region
@@ -65,7 +74,9 @@ class Stage(Shell):
         return cls(project, shell_environment(project))
 
     def use_account(self, stack: str) -> None:
-        """From here on the stack is deployed by the account of `weir rbac`, which an administrator makes, and not by the administrator."""
+        """From here on the stack is deployed by the account of `weir rbac`, which an administrator makes, and not by
+        the administrator.
+        """
         file = self.project.directory / f"Pulumi.{stack}.yaml"
         file.write_text(f"config:\n  weir:namespace: {NAMESPACE}\n")
         self.run(f"weir rbac --stack {stack} | kubectl apply -f -")
@@ -83,10 +94,13 @@ class Stage(Shell):
         self.write_stack(stack, {**own, **config})
         self.run(f"pulumi up --yes --skip-preview --stack {stack}")
 
-    def play(self, *, top: Mapping[str, Any] | None = None, versions: Mapping[str, Any] | None = None, **traffic: Any) -> None:
+    def play(
+        self, *, top: Mapping[str, Any] | None = None, versions: Mapping[str, Any] | None = None, **traffic: Any
+    ) -> None:
         """Give the service these settings and no others, and return when the caller obeys.
 
-        `versions` adds to what each version has, `top` to the keys beside the services. No pod is started or ended by it.
+        `versions` adds to what each version has, `top` to the keys beside the services. No pod is started or ended by
+        it.
         """
         self.played = datetime.now(UTC).isoformat(timespec="seconds")
         own = versions or {}
@@ -96,7 +110,13 @@ class Stage(Shell):
         }
         backend = {"image": FORTIO, "port": 80, "targetPort": 8080, "versions": all_versions, "stable": "v1", **traffic}
         self.up(
-            "stage", {"namespace": NAMESPACE, "services": {"backend": backend}, "clients": {"frontend": {"image": CURL}}, **(top or {})}
+            "stage",
+            {
+                "namespace": NAMESPACE,
+                "services": {"backend": backend},
+                "clients": {"frontend": {"image": CURL}},
+                **(top or {}),
+            },
         )
         self.settle()
 
@@ -105,13 +125,17 @@ class Stage(Shell):
         text = f"{time.time_ns()}"
         rule = {"hosts": [_MARKER], "http": [{"directResponse": {"status": 200, "body": {"string": text}}}]}
         metadata = {"name": "marker", "namespace": NAMESPACE}
-        self.apply({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": rule})
+        self.apply(
+            {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": rule}
+        )
         ask = f'curl -s --max-time 5 -H "Host: {_MARKER}" http://backend'
         loop = f'for i in $(seq 200); do [ "$({ask})" = {text} ] && exit; sleep 0.05; done; exit 1'
         self.run(f"kubectl exec {FRONTEND} -- sh -c '{loop}'")
 
     def ask(self, *requests: Request, caller: str = FRONTEND, parallel: int = 0) -> list[Answer]:
-        """The answers to all requests, sent by one curl: one after the other, or `parallel` at a time and then without bodies."""
+        """The answers to all requests, sent by one curl: one after the other, or `parallel` at a time and then without
+        bodies.
+        """
         options = f" --parallel --parallel-immediate --parallel-max {parallel}" if parallel else ""
         command = f"kubectl exec -i {caller} -- curl -s{options} -K -"
         # What curl says of a failed request it says with its status 0, too.
@@ -120,7 +144,9 @@ class Stage(Shell):
         return sorted(found, key=lambda answer: answer.request)
 
     def arrivals(self, path: str, at_least: int) -> list[Arrival]:
-        """The requests to `path` since the last play, from the logs of the backend's pods, once there are so many and no more come."""
+        """The requests to `path` since the last play, from the logs of the backend's pods, once there are so many and
+        no more come.
+        """
         command = f"kubectl logs -n {NAMESPACE} -l app=backend -c backend --prefix --tail=-1 --since-time={self.played}"
         seen: list[list[Arrival]] = [[], []]
 
@@ -154,8 +180,15 @@ class Stage(Shell):
     def _set(self, pod: str, query: str) -> None:
         setting = urlencode({"name": "echo-server-default-params", "value": query})
         # From the pod to itself, which passes no sidecar.
-        self.run(f"kubectl exec -n {NAMESPACE} {pod} -c backend -- fortio curl 'http://localhost:8080/fortio/flags/set?{setting}'")
+        self.run(
+            f"kubectl exec -n {NAMESPACE} {pod} -c backend -- fortio curl "
+            f"'http://localhost:8080/fortio/flags/set?{setting}'"
+        )
 
     def pods(self, version: str) -> list[str]:
         """The names of a version's pods."""
-        return self.run(f"kubectl get pods -n {NAMESPACE} -l app=backend,version={version} -o name").replace("pod/", "").split()
+        return (
+            self.run(f"kubectl get pods -n {NAMESPACE} -l app=backend,version={version} -o name")
+            .replace("pod/", "")
+            .split()
+        )

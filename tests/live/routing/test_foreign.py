@@ -40,7 +40,11 @@ def objects() -> list[dict[str, Any]]:
 
     service = {"selector": {"app": "stock"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"owner": "warehouse-team"}}},
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": NAMESPACE, "labels": {"owner": "warehouse-team"}},
+        },
         {"apiVersion": "v1", "kind": "Service", "metadata": named("stock"), "spec": service},
         deployment("v1"),
         deployment("v2"),
@@ -59,15 +63,23 @@ def foreign(stage: Stage) -> Iterator[Stage]:
 
 
 def state(stage: Stage) -> list[Any]:
-    """What the owner would see: each object's identity, labels, annotations and spec, without what a controller reports of it."""
+    """What the owner would see: each object's identity, labels, annotations and spec, without what a controller
+    reports of it.
+    """
     listed = stage.run(f"kubectl get -n {NAMESPACE} service,deployment -o json")
-    found = [json.loads(stage.run(f"kubectl get namespace {NAMESPACE} -o json")), *json.loads(listed)["items"]] if listed else []
+    found = (
+        [json.loads(stage.run(f"kubectl get namespace {NAMESPACE} -o json")), *json.loads(listed)["items"]]
+        if listed
+        else []
+    )
     kept = ("name", "uid", "generation", "labels", "annotations", "ownerReferences", "finalizers")
     return [({key: one["metadata"].get(key) for key in kept}, one["spec"]) for one in found]
 
 
 def test_25_a_service_of_somebody_else_is_steered_and_left_as_it_was(foreign: Stage) -> None:
-    """Callers follow the split that weir sets; through update and destroy the owner's namespace, Service and Deployments stay untouched."""
+    """Callers follow the split that weir sets; through update and destroy the owner's namespace, Service and
+    Deployments stay untouched.
+    """
     before = state(foreign)
     assert len(before) == 4
     asked = Request(count=500, host=f"stock.{NAMESPACE}")

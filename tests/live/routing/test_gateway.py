@@ -16,7 +16,10 @@ from tests.live.routing.stage import OUTSIDER, Stage, accepted
 
 MANIFEST = CHECKOUT / "docs" / "guide" / "ingress-gateway.yaml"
 SHOP = "shop.example.com"
-EDGE = {"selector": {"istio": "ingress"}, "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [SHOP]}]}
+EDGE = {
+    "selector": {"istio": "ingress"},
+    "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [SHOP]}],
+}
 GATEWAYS = {"gateways": {"shop": EDGE}}
 EXPOSE = {"gateways": ["shop"], "hosts": [SHOP]}
 
@@ -37,13 +40,16 @@ def enter(stage: Stage, count: int = 1, path: str = "/", host: str = SHOP) -> li
 
 
 def test_a_gateway_without_pods_is_told(edge: Stage) -> None:
-    """Preview and status say which labels no pod has; with the labels of the guide's gateway neither says anything of it."""
+    """Preview and status say which labels no pod has; with the labels of the guide's gateway neither says anything of
+    it.
+    """
     edge.run("pulumi stack init entrance --no-select", check=False)
     try:
         for labels, told in (({"istio": "ingres", "app": "shop"}, True), ({"istio": "ingress"}, False)):
             services = {"shop": {"versions": {"v1": {}}, "stable": "v1"}}
             edge.write_stack(
-                "entrance", {"namespace": "entrance", "services": services, "gateways": {"shop": {**EDGE, "selector": labels}}}
+                "entrance",
+                {"namespace": "entrance", "services": services, "gateways": {"shop": {**EDGE, "selector": labels}}},
             )
             for command in ("pulumi preview", "weir status --window 0", "weir status --window 0 --json"):
                 said = " ".join(edge.run(f"{command} --stack entrance").split())
@@ -54,7 +60,9 @@ def test_a_gateway_without_pods_is_told(edge: Stage) -> None:
 
 
 def test_23_traffic_through_the_gateway_follows_the_split(edge: Stage) -> None:
-    """From outside through the gateway and from inside the mesh, the shares are within the exact bound of 600 requests; no other host enters."""
+    """From outside through the gateway and from inside the mesh, the shares are within the exact bound of 600
+    requests; no other host enters.
+    """
     edge.play(canary={"v2": 30}, top=GATEWAYS, expose=EXPOSE)
     until(lambda: enter(edge)[0].status == 200, 20, "the gateway knows the host")
     for answers in (enter(edge, 600), edge.ask(Request(count=600), parallel=20)):
@@ -66,10 +74,16 @@ def test_23_traffic_through_the_gateway_follows_the_split(edge: Stage) -> None:
 
 
 def test_routes_and_faults_hold_at_the_gateway(edge: Stage) -> None:
-    """A route by URI and the fault of another are the same for who enters: v3 below one path, 418 below the other, else v1."""
+    """A route by URI and the fault of another are the same for who enters: v3 below one path, 418 below the other,
+    else v1.
+    """
     routes = [
         {"name": "new", "match": [{"uri": {"prefix": "/new"}}], "stable": "v3"},
-        {"name": "broken", "match": [{"uri": {"prefix": "/broken"}}], "fault": {"abort": {"percentage": 100, "httpStatus": 418}}},
+        {
+            "name": "broken",
+            "match": [{"uri": {"prefix": "/broken"}}],
+            "fault": {"abort": {"percentage": 100, "httpStatus": 418}},
+        },
     ]
     edge.play(routes=routes, top=GATEWAYS, expose=EXPOSE)
     until(lambda: enter(edge, path="/broken")[0].status == 418, 20, "the gateway knows the routes")

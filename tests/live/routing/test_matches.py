@@ -16,7 +16,10 @@ ROUTES = [
     {"name": "gold", "match": [{"queryParams": {"tier": {"exact": "gold"}}}], "stable": "v3"},
     {
         "name": "either",
-        "match": [{"uri": {"exact": "/both"}, "headers": {"x-team": {"prefix": "blue"}}}, {"uri": {"regex": "/item/[0-9]+"}}],
+        "match": [
+            {"uri": {"exact": "/both"}, "headers": {"x-team": {"prefix": "blue"}}},
+            {"uri": {"regex": "/item/[0-9]+"}},
+        ],
         "stable": "v2",
     },
 ]
@@ -30,10 +33,15 @@ def routed(stage: Stage) -> Stage:
 
 
 def versions(stage: Stage, *requests: Request) -> list[str]:
-    """Which versions answer each of the requests, sent 20 times; a letter for each version would hide a mixture, so all are named."""
+    """Which versions answer each of the requests, sent 20 times; a letter for each version would hide a mixture, so
+    all are named.
+    """
     answers = stage.ask(*[Request(request.path, 20, request.method, request.headers) for request in requests])
     assert {answer.status for answer in answers} == {200}
-    return [" ".join(sorted({answer.version or "?" for answer in answers if answer.request == number})) for number in range(len(requests))]
+    return [
+        " ".join(sorted({answer.version or "?" for answer in answers if answer.request == number}))
+        for number in range(len(requests))
+    ]
 
 
 def test_1_a_header_selects_the_version(routed: Stage) -> None:
@@ -61,7 +69,13 @@ def test_4_a_query_parameter_selects_the_version(routed: Stage) -> None:
 def test_conditions_of_a_match_hold_together_and_matches_are_alternatives(routed: Stage) -> None:
     """One match wants URI and header; the other, a regular expression of the whole URI, is enough by itself."""
     blue = {"x-team": "blue-7"}
-    asked = [Request("/both", headers=blue), Request("/both"), Request("/other", headers=blue), Request("/item/42"), Request("/item/42/x")]
+    asked = [
+        Request("/both", headers=blue),
+        Request("/both"),
+        Request("/other", headers=blue),
+        Request("/item/42"),
+        Request("/item/42/x"),
+    ]
     assert versions(routed, *asked) == ["v2", "v1", "v1", "v2", "v1"]
 
 
@@ -72,9 +86,13 @@ def test_the_first_route_that_matches_wins(routed: Stage) -> None:
 
 
 def test_verify_expects_what_a_sidecar_takes(stage: Stage) -> None:
-    """Of callers inside the mesh a route for `mesh` takes all before the default one: `weir verify` expects that, and traffic is so."""
+    """Of callers inside the mesh a route for `mesh` takes all before the default one: `weir verify` expects that, and
+    traffic is so.
+    """
     stage.play(canary={"v3": 50}, routes=[{"name": "inside", "match": [{"gateways": ["mesh"]}], "stable": "v2"}])
     assert versions(stage, Request()) == ["v2"]
     # The stage's account may not exec.
-    stage.run("sed 's|weir:kubeconfig:.*|weir:kubeconfig: .weir/lab/kubeconfig|' Pulumi.stage.yaml > administrators.yaml")
+    stage.run(
+        "sed 's|weir:kubeconfig:.*|weir:kubeconfig: .weir/lab/kubeconfig|' Pulumi.stage.yaml > administrators.yaml"
+    )
     assert json.loads(stage.run("weir verify --json --file administrators.yaml"))["ok"]

@@ -1,4 +1,6 @@
-"""Istio's traffic policies: bad pods ejected, a pool that overflows, users who keep their pod, and which level reaches which cluster."""
+"""Istio's traffic policies: bad pods ejected, a pool that overflows, users who keep their pod, and which level reaches
+which cluster.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def test_15_a_failing_pod_is_ejected_and_taken_back(stage: Stage) -> None:
 
 
 def test_16_a_full_pool_answers_503_with_the_flag_uo(stage: Stage) -> None:
-    """One connection and one waiting request are few for 20 at a time: what overflows is answered 503, marked, counted and logged as such."""
+    """One connection and one waiting request are few for 20 at a time: what overflows is answered 503, marked, counted
+    and logged as such.
+    """
     pool = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
     stage.play(retries=UNANSWERED, versions={"v1": {"trafficPolicy": {"connectionPool": pool}}})
     until(lambda: limit(stage.cluster("v1")) == 1, 10, "the policy is at the caller")
@@ -50,11 +54,17 @@ def test_16_a_full_pool_answers_503_with_the_flag_uo(stage: Stage) -> None:
     assert overflows(stage) - before == len(refused)
     assert len(stage.arrivals("/full", at_least=40 - len(refused))) == 40 - len(refused)
     log = f"kubectl logs {FRONTEND} -c istio-proxy --since-time={stage.played}"
-    until(lambda: len(re.findall(r'"GET /full\S* \S+" 503 UO ', stage.run(log))) == len(refused), 10, "the flag in Envoy's access log")
+    until(
+        lambda: len(re.findall(r'"GET /full\S* \S+" 503 UO ', stage.run(log))) == len(refused),
+        10,
+        "the flag in Envoy's access log",
+    )
 
 
 def overflows(stage: Stage) -> int:
-    """How often a request found the pool of v1 full, by the caller's Envoy, which makes a cluster's counters with its first request."""
+    """How often a request found the pool of v1 full, by the caller's Envoy, which makes a cluster's counters with its
+    first request.
+    """
     counter = rf"outbound\|80\|v1\|{HOST};?\.upstream_rq_pending_overflow: (\d+)"
     return sum(int(count) for count in re.findall(counter, stage.envoy("stats?filter=pending_overflow")))
 
@@ -66,7 +76,8 @@ def limit(cluster: dict[str, object], name: str = "max_connections") -> object:
 
 
 def test_17_a_user_stays_on_one_pod(stage: Stage) -> None:
-    """With a hash of a header each of 30 users is answered by one pod, 8 times of 8, and all users together by more than one.
+    """With a hash of a header each of 30 users is answered by one pod, 8 times of 8, and all users together by more
+    than one.
 
     Drawn anew for each request among three pods, a single user would stay by chance once in 2,187 times.
     """
@@ -83,12 +94,18 @@ def test_17_a_user_stays_on_one_pod(stage: Stage) -> None:
 
 
 def test_26_each_level_of_a_policy_reaches_its_cluster(stage: Stage) -> None:
-    """The host's policy is on the clusters of versions without one, a version's own on its cluster, a port's on that of the port."""
+    """The host's policy is on the clusters of versions without one, a version's own on its cluster, a port's on that
+    of the port.
+    """
     stage.play(
         trafficPolicy={"connectionPool": {"tcp": {"connectTimeout": "3s", "maxConnections": 33}}},
         versions={
             "v2": {"trafficPolicy": {"connectionPool": {"tcp": {"connectTimeout": "4s", "maxConnections": 44}}}},
-            "v3": {"trafficPolicy": {"portLevelSettings": [{"port": {"number": 80}, "connectionPool": {"tcp": {"maxConnections": 55}}}]}},
+            "v3": {
+                "trafficPolicy": {
+                    "portLevelSettings": [{"port": {"number": 80}, "connectionPool": {"tcp": {"maxConnections": 55}}}]
+                }
+            },
         },
     )
     until(lambda: limit(stage.cluster("v1")) == 33, 10, "the policy is at the caller")

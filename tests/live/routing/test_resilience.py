@@ -1,6 +1,8 @@
-"""What the caller's Envoy does about a backend that is slow or fails: timeouts and retries, with the tries counted at the backend.
+"""What the caller's Envoy does about a backend that is slow or fails: timeouts and retries, with the tries counted at
+the backend.
 
-False alarms: each count is refused by chance at most once in a million runs (`stage.accepted`, exact binomial regions).
+False alarms: each count is refused by chance at most once in a million runs (`stage.accepted`, exact binomial
+regions).
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from weir.measurement.proxy_config import ADMIN_PATH
 
 
 def test_10_a_timeout_cuts_a_slow_answer(stage: Stage) -> None:
-    """An answer that takes 2.5 s ends as 504 in about the second set, one that takes 0.1 s comes, as all do without it, on a route or everywhere."""
+    """An answer that takes 2.5 s ends as 504 in about the second set, one that takes 0.1 s comes, as all do without
+    it, on a route or everywhere.
+    """
     slow, quick = Request("/slow?delay=2.5s", 20), Request("/quick?delay=100ms", 20)
     endless = {"name": "chat", "match": [{"uri": {"prefix": "/ws/"}}], "timeout": "none"}
     stage.play(timeout="1s", retries={"attempts": 0}, routes=[endless])
@@ -28,7 +32,9 @@ def test_10_a_timeout_cuts_a_slow_answer(stage: Stage) -> None:
 
 
 def test_11_retries_make_up_for_a_backend_that_fails_half_of_the_time(stage: Stage) -> None:
-    """With 6 retries 1 request of 128 fails and not 1 of 2; at the backend each failed try but the last is followed by one more."""
+    """With 6 retries 1 request of 128 fails and not 1 of 2; at the backend each failed try but the last is followed by
+    one more.
+    """
     count, retries = 300, 6
     stage.play(retries={"attempts": retries, "retryOn": ["5xx"], "perTryTimeout": "2s"})
     answers = Counter(answer.status for answer in stage.ask(Request("/half?status=503:50", count), parallel=20))
@@ -45,7 +51,9 @@ def test_11_retries_make_up_for_a_backend_that_fails_half_of_the_time(stage: Sta
 
 
 def test_a_try_that_takes_too_long_is_made_again(stage: Stage) -> None:
-    """Where half of the tries hang for 4 s, tries of 0.3 s bring an answer to all but 1 request of 128, and to none as late as that."""
+    """Where half of the tries hang for 4 s, tries of 0.3 s bring an answer to all but 1 request of 128, and to none as
+    late as that.
+    """
     count, retries = 150, 6
     stage.play(retries={"attempts": retries, "retryOn": ["5xx"], "perTryTimeout": "0.3s"})
     answers = stage.ask(Request("/hangs?delay=4s:50", count), parallel=50)
@@ -56,7 +64,9 @@ def test_a_try_that_takes_too_long_is_made_again(stage: Stage) -> None:
 
 
 def test_12_what_retry_on_leaves_out_is_not_retried(stage: Stage) -> None:
-    """With gateway-error, which is 502, 503 and 504, a 503 is tried three times, and a 500 and a 429 once; no retries means none."""
+    """With gateway-error, which is 502, 503 and 504, a 503 is tried three times, and a 500 and a 429 once; no retries
+    means none.
+    """
     failures = [Request(f"/fails-{status}?status={status}", 40) for status in (503, 500, 429)]
     stage.play(retries={"attempts": 2, "retryOn": ["gateway-error"]})
     assert Counter(answer.status for answer in stage.ask(*failures)) == {503: 40, 500: 40, 429: 40}
@@ -69,7 +79,9 @@ def test_12_what_retry_on_leaves_out_is_not_retried(stage: Stage) -> None:
 
 
 def test_each_setting_of_retries_reaches_the_callers_envoy(stage: Stage) -> None:
-    """What no answer shows: the wait before a retry, whether it may go to the same pod, and whether to other localities."""
+    """What no answer shows: the wait before a retry, whether it may go to the same pod, and whether to other
+    localities.
+    """
     settings = {"attempts": 4, "retryOn": ["reset", "503"], "backoff": "0.2s"}
     stage.play(retries={**settings, "retryIgnorePreviousHosts": False, "retryRemoteLocalities": True})
     policy = retry_policy(stage)
@@ -83,6 +95,11 @@ def test_each_setting_of_retries_reaches_the_callers_envoy(stage: Stage) -> None
 def retry_policy(stage: Stage) -> dict[str, Any]:
     """The retries of the service's one route, as the caller's Envoy has them."""
     dump = json.loads(stage.envoy(ADMIN_PATH))
-    hosts = [host for entry in dump["configs"] for host in entry["route_config"].get("virtual_hosts", []) if host["name"] == f"{HOST}:80"]
+    hosts = [
+        host
+        for entry in dump["configs"]
+        for host in entry["route_config"].get("virtual_hosts", [])
+        if host["name"] == f"{HOST}:80"
+    ]
     [route] = [route for host in hosts for route in host["routes"]]
     return dict(route["route"]["retry_policy"])

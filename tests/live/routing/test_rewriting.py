@@ -1,4 +1,6 @@
-"""What a route changes in requests and answers, and what it answers by itself; `/debug` answers with the request as it arrived."""
+"""What a route changes in requests and answers, and what it answers by itself; `/debug` answers with the request as it
+arrived.
+"""
 
 from __future__ import annotations
 
@@ -51,11 +53,17 @@ def test_18_headers_are_added_set_and_removed(stage: Stage) -> None:
         }
     )
     path = "/debug?header=x-via:backend&header=x-cache:hit&header=x-secret:1&header=x-plain:1"
-    [answer] = stage.ask(Request(path, headers={"x-trail": "caller", "x-stage": "prod", "x-internal": "1", "x-other": "1"}))
+    [answer] = stage.ask(
+        Request(path, headers={"x-trail": "caller", "x-stage": "prod", "x-internal": "1", "x-other": "1"})
+    )
     arrived = headers_of(answer)
     assert (arrived["x-trail"], arrived["x-stage"], arrived["x-other"]) == ("caller,weir", "test", "1")
     assert "x-internal" not in arrived
-    assert (answer.headers["x-via"], answer.headers["x-cache"], answer.headers["x-plain"]) == ("backend,weir", "none", "1")
+    assert (answer.headers["x-via"], answer.headers["x-cache"], answer.headers["x-plain"]) == (
+        "backend,weir",
+        "none",
+        "1",
+    )
     assert "x-secret" not in answer.headers
 
 
@@ -98,12 +106,17 @@ def test_22_cors_answers_the_preflight_of_an_allowed_origin(changed: Stage) -> N
     allowed, refused = changed.ask(*asked)
     assert (allowed.status, allowed.version, allowed.headers["access-control-allow-origin"]) == (200, "", SHOP)
     assert set(re.split(", *", allowed.headers["access-control-allow-methods"])) == {"GET", "PUT"}
-    assert (allowed.headers["access-control-allow-headers"], allowed.headers["access-control-max-age"]) == ("x-token", "3600")
+    assert (allowed.headers["access-control-allow-headers"], allowed.headers["access-control-max-age"]) == (
+        "x-token",
+        "3600",
+    )
     assert not [name for name in refused.headers if name.startswith("access-control")]
 
 
 def test_22_cors_marks_the_answers_for_an_allowed_origin(changed: Stage) -> None:
-    """A plain request of either origin is answered by the version, and only the allowed one's with the permission to read it."""
+    """A plain request of either origin is answered by the version, and only the allowed one's with the permission to
+    read it.
+    """
     allowed, refused = changed.ask(*[Request("/cors", headers={"origin": origin}) for origin in (SHOP, EVIL)])
     assert (allowed.version, refused.version) == ("v1", "v1")
     assert allowed.headers.get("access-control-allow-origin") == SHOP

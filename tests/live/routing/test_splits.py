@@ -20,7 +20,9 @@ def counted(stage: Stage, count: int, path: str = "/") -> Counter[str]:
 
 
 def test_5_three_versions_share_as_configured(stage: Stage) -> None:
-    """At 50/30/20 each version's count of 1,000 is within its exact bound, and all requests are answered by one of them."""
+    """At 50/30/20 each version's count of 1,000 is within its exact bound, and all requests are answered by one of
+    them.
+    """
     stage.play(canary={"v2": 30, "v3": 20})
     found = counted(stage, 1000)
     assert found["v1"] in accepted(1000, 0.5, unlike=0.65)
@@ -31,7 +33,9 @@ def test_5_three_versions_share_as_configured(stage: Stage) -> None:
 
 
 def test_6_a_canary_of_half_a_percent_gets_half_a_percent(stage: Stage) -> None:
-    """Of 4,000 requests some and not too many reach v2, which a canary of 0 or of 2 % would fail; Envoy's own share is exact."""
+    """Of 4,000 requests some and not too many reach v2, which a canary of 0 or of 2 % would fail; Envoy's own share is
+    exact.
+    """
     stage.play(canary={"v2": 0.5})
     route = route_named(read_routes(stage.envoy(ADMIN_PATH), HOST, 80), "default")
     assert route is not None
@@ -43,7 +47,9 @@ def test_6_a_canary_of_half_a_percent_gets_half_a_percent(stage: Stage) -> None:
 
 
 def test_a_route_divides_by_itself(stage: Stage) -> None:
-    """A route with a canary of its own splits, the default route beside it does not, and neither takes over the other's canary."""
+    """A route with a canary of its own splits, the default route beside it does not, and neither takes over the
+    other's canary.
+    """
     half = {"name": "half", "match": [{"uri": {"prefix": "/half"}}], "canary": {"v3": 50}}
     whole = {"name": "whole", "match": [{"uri": {"prefix": "/whole"}}]}
     stage.play(canary={"v2": 100}, routes=[half, whole])
@@ -54,10 +60,11 @@ def test_a_route_divides_by_itself(stage: Stage) -> None:
 
 
 def test_24_a_caller_without_sidecar_bypasses_the_rules(stage: Stage) -> None:
-    """With v2 at 0 % and every request aborted, the mesh's caller gets only 503, and a pod without sidecar is answered by all versions.
+    """With v2 at 0 % and every request aborted, the mesh's caller gets only 503, and a pod without sidecar is answered
+    by all versions.
 
-    Each request has a connection of its own, which the Service gives to any of five pods, three of them of v1: that one of the others
-    is not among 150 happens once in 10^14 runs.
+    Each request has a connection of its own, which the Service gives to any of five pods, three of them of v1: that
+    one of the others is not among 150 happens once in 10^14 runs.
     """
     stage.play(canary={"v2": 0}, fault={"abort": {"percentage": 100, "httpStatus": 503}})
     asked = Request(count=150, headers={"connection": "close"})

@@ -49,7 +49,10 @@ def test_render_is_the_same_every_time_and_needs_nothing() -> None:
         ("config: [unclosed", "is not valid YAML"),
         ("nothing: here", "has no config"),
         (
-            "config:\n  weir:services: {backend: {image: a, port: 80, versions: {v1: {}, v2: {}}, stable: v1, canary: {v2: 130}}}\n",
+            (
+                "config:\n  weir:services: {backend: {image: a, port: 80, versions: {v1: {}, v2: {}}, stable: v1, "
+                "canary: {v2: 130}}}\n"
+            ),
             "canary",
         ),
         ("config:\n  weir:namespace: demo\n  weir:servces: {}\n", "weir:servces: unknown key, did you mean services?"),
@@ -84,7 +87,9 @@ def test_one_of_a_thing_is_one() -> None:
 
 
 def test_what_a_promotion_writes_is_not_warned_of(tmp_path: Path) -> None:
-    """The version before stays in the file by name, at 0 %, for as long as it is there to go back to: `weir check` has nothing to say of that."""
+    """The version before stays in the file by name, at 0 %, for as long as it is there to go back to: `weir check` has
+    nothing to say of that.
+    """
     for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
         (tmp_path / name).write_text((CHECKOUT / name).read_text())
     promoted = weir("promote", "backend", "v2", "--no-apply", "--stack", "dev", cwd=tmp_path)

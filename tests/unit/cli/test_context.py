@@ -1,4 +1,6 @@
-"""What a command knows of its stack: found out when it is asked for, once, and nothing imported that the answer does not take."""
+"""What a command knows of its stack: found out when it is asked for, once, and nothing imported that the answer does
+not take.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from weir.cli.context import Context
-from weir.engine.stack import EngineError
+from weir.engine.errors import EngineError
 from weir.errors import UsageError
 from weir.model import ConfigError
 from weir.stack.stackfile import StackFileError
@@ -40,12 +42,18 @@ def test_a_context_has_all_that_a_command_needs(project: Path) -> None:
         assert (context.config.namespace, context.namespace) == ("demo", "demo")
         assert list(context.service("backend").versions) == ["v1"]
         kubectl = context.kubectl
-        assert (kubectl.namespace, kubectl.kubeconfig, kubectl.context) == ("demo", str(project / "lab" / "config"), "lab")
+        assert (kubectl.namespace, kubectl.kubeconfig, kubectl.context) == (
+            "demo",
+            str(project / "lab" / "config"),
+            "lab",
+        )
         assert (context.engine.name, context.engine.project) == (name, project)
 
 
 def test_a_file_and_a_namespace_win(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """--file names another project as well: a kubeconfig is relative to it. --namespace is the one that kubectl gets."""
+    """--file names another project as well: a kubeconfig is relative to it. --namespace is the
+    one that kubectl gets.
+    """
     other = tmp_path_factory.mktemp("other")
     (other / "prod.yaml").write_text(STACK.replace("demo", "prod").replace("lab/config", "config"))
     (other / "config").write_text("{}")
@@ -74,7 +82,9 @@ def test_a_config_is_read_once(project: Path) -> None:
 
 
 def test_errors_of_a_config_have_their_place(project: Path) -> None:
-    """In the file as it is, and in a text that is to be written to it; a service that is not there is answered with those that are."""
+    """In the file as it is, and in a text that is to be written to it; a service that is not there is answered with
+    those that are.
+    """
     context = Context("dev")
     with pytest.raises(ConfigError, match=r"Pulumi\.dev\.yaml:2:3"):
         _ = context.saying(STACK.replace("weir:namespace", "weir:namespce")).config
@@ -92,14 +102,20 @@ def test_an_ephemeral_namespace_is_pulumis_to_tell(project: Path) -> None:
 def test_the_early_kubectl_is_the_same(project: Path) -> None:
     """What is read ahead with it is what the command asks for; what takes the model is left to the model."""
     assert Context("dev").early_kubectl() == Context("dev").kubectl
-    for text in (EPHEMERAL, STACK.replace("demo", "[1]"), STACK.replace("lab/config", "[1]"), STACK.replace("Context: lab", "Context: 5")):
+    for text in (
+        EPHEMERAL,
+        STACK.replace("demo", "[1]"),
+        STACK.replace("lab/config", "[1]"),
+        STACK.replace("Context: lab", "Context: 5"),
+    ):
         assert Context("dev", text=text).early_kubectl() is None
 
 
 def test_a_stack_file_is_read_without_the_model(project: Path) -> None:
     """Model, engine and rich are imported by the question that needs them."""
     code = (
-        "import sys; from weir.cli.context import Context; context = Context('dev'); context.stack_file, context.early_kubectl();"
+        "import sys; from weir.cli.context import Context; context = Context('dev'); context.stack_file, "
+        "context.early_kubectl();"
         "print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'weir.model', 'weir.engine.stack'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -24,16 +24,26 @@ KINDS = {
 
 
 def preview(before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
-    """What `pulumi preview --json` has of the update from one config to another: every object that differs, as Pulumi writes it."""
+    """What `pulumi preview --json` has of the update from one config to another: every object that differs, as Pulumi
+    writes it.
+    """
     old, new = (_objects(config) for config in (before, after))
     steps: list[dict[str, Any]] = [
-        {"op": "same", "urn": "urn:pulumi:dev::weir::pulumi:pulumi:Stack::weir-dev", "newState": {"type": "pulumi:pulumi:Stack"}}
+        {
+            "op": "same",
+            "urn": "urn:pulumi:dev::weir::pulumi:pulumi:Stack::weir-dev",
+            "newState": {"type": "pulumi:pulumi:Stack"},
+        }
     ]
     for key in dict.fromkeys((*new, *old)):
         if old.get(key) == new.get(key):
             continue
         op = "create" if key not in old else "delete" if key not in new else "update"
-        states = {state: {"type": key[0], "inputs": side[key]} for state, side in (("oldState", old), ("newState", new)) if key in side}
+        states = {
+            state: {"type": key[0], "inputs": side[key]}
+            for state, side in (("oldState", old), ("newState", new))
+            if key in side
+        }
         steps.append({"op": op, "urn": f"urn:pulumi:dev::weir::{key[0]}::{key[1]}", **states, "detailedDiff": None})
     return {"config": {}, "steps": steps, "changeSummary": {}}
 
@@ -43,7 +53,8 @@ def _objects(config: dict[str, Any] | None) -> dict[tuple[str, str], dict[str, A
         return {}
     objects = mesh(load({"namespace": "demo", **config}), "demo").objects()
     return {
-        (f"kubernetes:{KINDS.get(each['kind'], each['apiVersion'])}:{each['kind']}", each["metadata"]["name"]): each for each in objects
+        (f"kubernetes:{KINDS.get(each['kind'], each['apiVersion'])}:{each['kind']}", each["metadata"]["name"]): each
+        for each in objects
     }
 
 
@@ -56,7 +67,12 @@ FAULT = {"delay": {"percentage": 50, "fixedDelay": "3s"}}
 CASES: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None, list[str]]] = [
     ("nothing", backend(), backend(), ["nothing changes"]),
     ("a canary", backend(canary={"v2": 0}), backend(canary={"v2": 20}), ["backend: v2 0 % → 20 % (v1 100 % → 80 %)"]),
-    ("half a percent", backend(canary={"v2": 0}), backend(canary={"v2": 0.5}), ["backend: v2 0 % → 0.5 % (v1 100 % → 99.5 %)"]),
+    (
+        "half a percent",
+        backend(canary={"v2": 0}),
+        backend(canary={"v2": 0.5}),
+        ["backend: v2 0 % → 0.5 % (v1 100 % → 99.5 %)"],
+    ),
     ("a promotion", backend(canary={"v2": 50}), backend(stable="v2"), ["backend: v2 50 % → 100 % (v1 50 % → 0 %)"]),
     ("prepared", backend(), backend(canary={"v2": 0}), ["backend: v2 is prepared, at 0 %"]),
     (
@@ -179,7 +195,9 @@ def test_the_exit_code_is_gits(tmp_path: Path) -> None:
 
 def test_a_comment_begins_with_what_matters(tmp_path: Path) -> None:
     """The first line of the Markdown says it all; the rest is folded."""
-    lines = said(tmp_path, preview(backend(), backend(canary={"v2": 20}, fault=FAULT)), "--format", "markdown").splitlines()
+    lines = said(
+        tmp_path, preview(backend(), backend(canary={"v2": 20}, fault=FAULT)), "--format", "markdown"
+    ).splitlines()
     assert lines[0] == "**`dev`**: `backend: v2 0 % → 20 % (v1 100 % → 80 %)`; 1 more"
     assert lines[2] == "<details><summary>All changes</summary>"
     assert "- `backend: new fault: 50 % of requests delayed 3 s`" in lines
@@ -189,7 +207,14 @@ def test_json_has_the_same_lines(tmp_path: Path) -> None:
     """For programs: whether something changes, the lines by service, the counts by kind."""
     found = json.loads(said(tmp_path, preview(backend(), backend(canary={"v2": 20})), "--format", "json"))
     text = "v2 0 % → 20 % (v1 100 % → 80 %)"
-    split = {"kind": "split", "route": "default", "version": "v2", "before": {"v1": 100}, "after": {"v1": 80, "v2": 20}, "text": text}
+    split = {
+        "kind": "split",
+        "route": "default",
+        "version": "v2",
+        "before": {"v1": 100},
+        "after": {"v1": 80, "v2": 20},
+        "text": text,
+    }
     assert found == {"changes": True, "services": {"backend": [text]}, "others": {}, "details": {"backend": [split]}}
 
 
@@ -197,7 +222,12 @@ def test_json_has_every_change_as_data(tmp_path: Path) -> None:
     """What a program asks of a change is a value, and not a part of a sentence."""
     until = "2999-01-01T00:00:00Z"
     drill = {**FAULT, "until": until, "match": {"headers": {"x-drill": {"exact": "on"}}}}
-    before = backend(timeout="5s", trafficPolicy={"loadBalancer": {"simple": "RANDOM"}}, fault={**FAULT, "until": until}, canary={"v2": 0})
+    before = backend(
+        timeout="5s",
+        trafficPolicy={"loadBalancer": {"simple": "RANDOM"}},
+        fault={**FAULT, "until": until},
+        canary={"v2": 0},
+    )
     after = backend(
         timeout="10s",
         canary={"v2": 0.5},
@@ -225,9 +255,9 @@ def test_json_has_every_change_as_data(tmp_path: Path) -> None:
         ("replicas", None, "v1"): (1, 3),
         ("image", None, "v2"): ("app:1", "app:2"),
     }
-    assert [each["text"] for each in details] == json.loads(said(tmp_path, preview(before, after), "--format", "json"))["services"][
-        "backend"
-    ]
+    assert [each["text"] for each in details] == json.loads(said(tmp_path, preview(before, after), "--format", "json"))[
+        "services"
+    ]["backend"]
 
 
 def test_a_change_behind_the_end_of_what_is_shown_is_a_change(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The comment as GitHub's rules read it: exactly the elements of the template, and every text as it is, whatever texts hold."""
+"""The comment as GitHub's rules read it: exactly the elements of the template, and every text as it is, whatever texts
+hold.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,11 @@ HOSTILE = [
     "~~~",
     "\x1b[2J\u202e",
 ]
-TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(st.sampled_from("`<>!-[]()@#|*_~\\&: \n\tab1=\"'"), max_size=30), st.text(max_size=30))
+TEXT = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(st.sampled_from("`<>!-[]()@#|*_~\\&: \n\tab1=\"'"), max_size=30),
+    st.text(max_size=30),
+)
 ITEM = "paragraph_open inline paragraph_close"
 
 
@@ -102,8 +108,12 @@ PREVIEWS = st.dictionaries(TEXT, st.lists(TEXT, min_size=1, max_size=3), max_siz
 
 @settings(max_examples=60, deadline=None)
 @given(TEXT, PREVIEWS, st.dictionaries(TEXT, st.just({"created": 1}), max_size=2))
-def test_what_an_update_changes_is_text(stack: str, services: dict[str, list[str]], others: dict[str, dict[str, int]]) -> None:
-    """One line that says it all, then a fold with one item for each change: that is all there is, and each text is whole."""
+def test_what_an_update_changes_is_text(
+    stack: str, services: dict[str, list[str]], others: dict[str, dict[str, int]]
+) -> None:
+    """One line that says it all, then a fold with one item for each change: that is all there is, and each text is
+    whole.
+    """
     text = markdown(stack, services, others)
     lines = [f"{name}: {line}" for name, told in services.items() for line in told]
     lines += [f"other objects: {', '.join(f'1 {kind} created' for kind in others)}"] if others else []
@@ -121,7 +131,13 @@ def words(command: str, *arguments: str, cwd: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
     # As in the job that writes the comment: Python and the checkout, and no package.
     done = subprocess.run(
-        [sys.executable, *(["-S"] if command == "comment" else []), str(ROOT / "scripts" / "ci" / "words.py"), command, *arguments],
+        [
+            sys.executable,
+            *(["-S"] if command == "comment" else []),
+            str(ROOT / "scripts" / "ci" / "words.py"),
+            command,
+            *arguments,
+        ],
         cwd=cwd,
         env={**environment, "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -138,24 +154,34 @@ def saved(directory: Path, said: Sequence[str], policies: Sequence[tuple[str, st
     (directory / "dev.json").write_text(json.dumps({"steps": [], "changeSummary": {}, "diagnostics": found}))
     (directory / "dev.err").write_text("error: preview failed\n")
     events: list[dict[str, Any]] = [
-        {"policyEvent": {"policyName": name, "enforcementLevel": "mandatory", "message": f"Rules.\n{text}"}} for name, text in policies
+        {"policyEvent": {"policyName": name, "enforcementLevel": "mandatory", "message": f"Rules.\n{text}"}}
+        for name, text in policies
     ]
     (directory / "dev.events").write_text("\n".join(map(json.dumps, events)))
 
 
 def test_what_policies_and_warnings_say_is_text(tmp_path: Path) -> None:
-    """Each is an item of its own below the first line, behind the name of what says it; the whole comment has nothing more."""
+    """Each is an item of its own below the first line, behind the name of what says it; the whole comment has nothing
+    more.
+    """
     texts = [text for text in HOSTILE if text.strip()]
     saved(tmp_path, texts, [(f"{text} ", text) for text in texts], "warning")
     (tmp_path / "dev.md").write_text(words("preview", "dev", "dev", "1", cwd=tmp_path))
     comment = words("comment", ".", "dev", "prod `<b>", cwd=tmp_path)
     shown = [told(" ".join(text.split())) for text in texts]
     names = [told(f"{text} ") for text in texts]
-    assert codes(comment) == ["dev", *names, *(each for both in zip(names, shown, strict=True) for each in both), *shown, "prod `<b>"]
+    assert codes(comment) == [
+        "dev",
+        *names,
+        *(each for both in zip(names, shown, strict=True) for each in both),
+        *shown,
+        "prod `<b>",
+    ]
     assert [content for kind, content in spans(comment) if kind == "html_inline"] == ["<sub>", "</sub>"]
     assert [each for each in elements(comment) if each.startswith("<")] == ["<!-- weir: preview of all stacks -->"]
     assert re.fullmatch(
-        r": traffic does not change – refused by (, )*((❌|⚠️) (: )?)*: no preview: the run says whythe run", written(comment)
+        r": traffic does not change – refused by (, )*((❌|⚠️) (: )?)*: no preview: the run says whythe run",
+        written(comment),
     )
 
 
@@ -175,4 +201,6 @@ def test_why_there_is_no_preview_is_text(tmp_path_factory: Any, said: list[str])
     below = lines if len(lines) > 1 else []
     assert codes(text) == ["dev", *map(told, lines[:1]), *map(told, below)]
     assert written(text) == ": no preview: "
-    assert [each for each in elements(text) if each.startswith("<")] == (["<details><summary>Why</summary>", "</details>"] if below else [])
+    assert [each for each in elements(text) if each.startswith("<")] == (
+        ["<details><summary>Why</summary>", "</details>"] if below else []
+    )

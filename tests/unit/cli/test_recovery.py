@@ -1,4 +1,6 @@
-"""What a command finds when one before it was killed: the entry of it, the stack file, and a pulumi that writes down what it was asked."""
+"""What a command finds when one before it was killed: the entry of it, the stack file, and a pulumi that writes down
+what it was asked.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ import pytest
 
 from weir.cli.context import Context
 from weir.cli.recovery import left_over, looked, over
+from weir.engine.errors import EngineError
 from weir.engine.journal import Entry, Phase, operation, path_of
-from weir.engine.stack import EngineError
 from weir.model.values.instants import Instant
 
 PULUMI = f"""#!{sys.executable} -IS
@@ -25,7 +27,10 @@ with (Path(__file__).parent / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
 print("{{}}")
 """
-STACK = "config:\n  weir:namespace: demo\n  weir:services:\n    backend:\n      versions: {v1: {}, v2: {}}\n      stable: v1\n"
+STACK = (
+    "config:\n  weir:namespace: demo\n  weir:services:\n    backend:\n      versions: {v1: {}, v2: {}}\n      "
+    "stable: v1\n"
+)
 
 
 @pytest.fixture
@@ -77,25 +82,41 @@ def test_nothing_left_nothing_done(project: Path, repair: bool, capfd: pytest.Ca
 @pytest.mark.parametrize("text", [STACK, STACK.replace("v1", "v0")], ids=["as it left it", "edited since"])
 @pytest.mark.parametrize("phase", ["editing", "applying"])
 def test_a_look_changes_nothing(project: Path, phase: Phase, text: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Whatever was killed, and whatever drill is over: no file changes, pulumi is not asked; what is left and what to type is said."""
+    """Whatever was killed, and whatever drill is over: no file changes, pulumi is not asked; what is left and what to
+    type is said.
+    """
     text += drilled(datetime.now(UTC) - timedelta(minutes=12, seconds=5))[len(STACK) :]
     (project / "Pulumi.dev.yaml").write_text(text)
-    killed(project, Entry("weir set backend v2=50", phase, before="old", after=text if text.startswith(STACK) else STACK))
+    killed(
+        project, Entry("weir set backend v2=50", phase, before="old", after=text if text.startswith(STACK) else STACK)
+    )
     killed(project, Entry("weir drill backend", "drilling"), "backend")
     before = everything(project)
     looked(Context("dev"))
     said = capfd.readouterr().err
     assert everything(project) == before
-    assert "the drill of backend ended 12 min ago and is left standing; it is removed by: weir drill backend --clean --stack dev" in said
+    assert (
+        "the drill of backend ended 12 min ago and is left standing; it is removed by: weir drill backend --clean "
+        "--stack dev"
+    ) in said
     told = re.search(
-        r"`weir set backend v2=50`, begun \d+ s ago, was killed while it applied; Pulumi.dev.yaml (.*), the cluster may not", said
+        (
+            r"`weir set backend v2=50`, begun \d+ s ago, was killed while it applied; Pulumi.dev.yaml (.*), the "
+            r"cluster "
+            r"may not"
+        ),
+        said,
     )
     assert bool(told) is (phase == "applying")
     assert told is None or told[1] == ("has its change" if text.startswith(STACK) else "has been edited since")
 
 
-def test_a_change_that_was_killed_is_forgotten_and_not_carried_through(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The next release compares with the cluster, and shows what it does: before its question nothing is applied, no file is written."""
+def test_a_change_that_was_killed_is_forgotten_and_not_carried_through(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The next release compares with the cluster, and shows what it does: before its question nothing is applied, no
+    file is written.
+    """
     killed(project, Entry("weir set backend v2=50", "applying", before="old", after=STACK))
     left_over(Context("dev"), repair=True)
     assert "was killed while it applied; Pulumi.dev.yaml has its change" in capfd.readouterr().err
@@ -105,7 +126,9 @@ def test_a_change_that_was_killed_is_forgotten_and_not_carried_through(project: 
 
 
 def test_which_drills_are_over(project: Path) -> None:
-    """One whose end has passed, one whose process was killed; not one whose process lives, nor one of which nobody knows a process."""
+    """One whose end has passed, one whose process was killed; not one whose process lives, nor one of which nobody
+    knows a process.
+    """
     context = saying(project, drilled(datetime.now(UTC) + timedelta(hours=1)))
     assert list(over(context)) == []
     with operation(path_of(project, "dev", "backend"), Entry("weir drill backend", "drilling")):
@@ -122,8 +145,12 @@ def saying(project: Path, text: str) -> Context:
 
 
 @pytest.mark.parametrize("holder", ["alive", "zombie", "gone"])
-def test_the_lock_of_an_update_that_is_gone_is_removed(project: Path, monkeypatch: pytest.MonkeyPatch, holder: str) -> None:
-    """A file backend keeps the lock of a pulumi that was killed, whether or not anybody has asked for its end yet; one which still runs is waited for."""
+def test_the_lock_of_an_update_that_is_gone_is_removed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, holder: str
+) -> None:
+    """A file backend keeps the lock of a pulumi that was killed, whether or not anybody has asked for its end yet; one
+    which still runs is waited for.
+    """
     state = project / "state"
     lock = state / ".pulumi/locks/organization/weir/dev/1.json"
     lock.parent.mkdir(parents=True)
@@ -139,7 +166,9 @@ def test_the_lock_of_an_update_that_is_gone_is_removed(project: Path, monkeypatc
             process.wait()
         lock.write_text(json.dumps({"pid": process.pid, "hostname": os.uname().nodename}))
         if holder == "alive":
-            with pytest.raises(EngineError, match=f"an update of stack dev still runs \\(process {process.pid}\\); wait for its end"):
+            with pytest.raises(
+                EngineError, match=f"an update of stack dev still runs \\(process {process.pid}\\); wait for its end"
+            ):
                 left_over(Context("dev"), repair=True)
             assert path_of(project, "dev").exists()
         else:

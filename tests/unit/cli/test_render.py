@@ -30,12 +30,16 @@ def rendered(config: Mapping[str, Any]) -> str:
 
 
 def test_the_dev_stack_renders_as_reviewed() -> None:
-    """Every object, field by field. When a change is meant: `weir render > tests/unit/cli/samples/dev.yaml`, and read the diff."""
+    """Every object, field by field. When a change is meant: `weir render > tests/unit/cli/samples/dev.yaml`, and read
+    the diff.
+    """
     assert rendered(stackfile.read(CHECKOUT / "Pulumi.dev.yaml").config) == SAMPLE.read_text()
 
 
 def test_text_stays_text() -> None:
-    """Versions, arguments and variables that look like numbers or booleans are read back as text, and nothing is an alias of another."""
+    """Versions, arguments and variables that look like numbers or booleans are read back as text, and nothing is an
+    alias of another.
+    """
     service: dict[str, Any] = {
         "image": "app:1",
         "args": ["8080", "yes", "null"],
@@ -83,10 +87,14 @@ def test_each_kind_of_error_has_its_exit_code(
 def test_help_imports_nothing_heavy() -> None:
     """`weir --help` names every command without the engine, the model or a provider."""
     code = (
-        "import sys; from click.testing import CliRunner; from weir.cli import cli; out = CliRunner().invoke(cli, ['--help']).output;"
-        "print(out); print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'ruamel.yaml', 'weir.model'} & set(sys.modules)))"
+        "import sys; from click.testing import CliRunner; from weir.cli import cli; out = CliRunner().invoke(cli, "
+        "['--help']).output;"
+        "print(out); print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'ruamel.yaml', 'weir.model'} & "
+        "set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True
+    )
     assert "HEAVY []" in done.stdout
     for command in cli.COMMANDS:
         assert f"  {command} " in done.stdout

@@ -52,18 +52,25 @@ def test_they_work(project: Path, command: str) -> None:
 def test_render_shows_where_it_goes(project: Path) -> None:
     """A Secret of each version with the names of its own and its service's, and the places that take them."""
     secrets = [part for part in weir("render").split("---\n") if "kind: Secret\n" in part]
-    assert [part.split("stringData:\n")[1] for part in secrets] == ["  TOKEN: '[secret]'\n", "  TOKEN: '[secret]'\n  OTHER: '[secret]'\n"]
+    assert [part.split("stringData:\n")[1] for part in secrets] == [
+        "  TOKEN: '[secret]'\n",
+        "  TOKEN: '[secret]'\n  OTHER: '[secret]'\n",
+    ]
     [first, second] = [part for part in weir("render").split("---\n") if "kind: Deployment\n" in part]
     assert (
-        "name: TOKEN\n          valueFrom:\n            secretKeyRef:\n              name: backend-v1\n              key: TOKEN\n" in first
-    )
+        "name: TOKEN\n          valueFrom:\n            secretKeyRef:\n              name: backend-v1\n              "
+        "key: TOKEN\n"
+    ) in first
     assert (
-        "name: OTHER\n          valueFrom:\n            secretKeyRef:\n              name: backend-v2\n              key: OTHER\n" in second
-    )
+        "name: OTHER\n          valueFrom:\n            secretKeyRef:\n              name: backend-v2\n              "
+        "key: OTHER\n"
+    ) in second
 
 
 @pytest.mark.parametrize(
-    ("command", "canary"), [("set backend v2=50 --no-apply", "{v2: 50}"), ("abort backend --no-apply", "{v2: 0}")], ids=["set", "abort"]
+    ("command", "canary"),
+    [("set backend v2=50 --no-apply", "{v2: 50}"), ("abort backend --no-apply", "{v2: 0}")],
+    ids=["set", "abort"],
 )
 def test_an_edit_leaves_it_as_it_is(project: Path, command: str, canary: str) -> None:
     """The share alone changes in the file."""

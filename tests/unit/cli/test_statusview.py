@@ -1,4 +1,6 @@
-"""What `weir status` shows: a table that fits 80 columns, what is out of the ordinary below it, and the same for programs."""
+"""What `weir status` shows: a table that fits 80 columns, what is out of the ordinary below it, and the same for
+programs.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +28,35 @@ SEEN = Observation(
         "": Counts(100, 0),
     },
 )
-VERSIONS = (VersionStatus("v1", Fraction(80), Fraction(100), 3, 3), VersionStatus("v2", Fraction(20), None, 0, 1, "ImagePullBackOff"))
+VERSIONS = (
+    VersionStatus("v1", Fraction(80), Fraction(100), 3, 3),
+    VersionStatus("v2", Fraction(20), None, 0, 1, "ImagePullBackOff"),
+)
 SPLIT = TrafficChange(
-    "split", "backend", "default", before={"v1": Fraction(80), "v2": Fraction(20)}, after={"v1": Fraction(100)}, about=("v2",)
+    "split",
+    "backend",
+    "default",
+    before={"v1": Fraction(80), "v2": Fraction(20)},
+    after={"v1": Fraction(100)},
+    about=("v2",),
 )
 
 
 def fault(until: datetime | None) -> Fault:
     """Half of the requests are delayed 3 s."""
-    service = {"image": "app:1", "versions": {"v1": {}}, "stable": "v1", "fault": {"delay": {"percentage": 50, "fixedDelay": "3s"}}}
+    service = {
+        "image": "app:1",
+        "versions": {"v1": {}},
+        "stable": "v1",
+        "fault": {"delay": {"percentage": 50, "fixedDelay": "3s"}},
+    }
     if until:
         service["fault"]["until"] = Instant.at(until).text  # type: ignore[index]
-    found = traffic(load({"namespace": "demo", "services": {"backend": service}}).services["backend"], "demo").routes[-1].fault
+    found = (
+        traffic(load({"namespace": "demo", "services": {"backend": service}}).services["backend"], "demo")
+        .routes[-1]
+        .fault
+    )
     assert found is not None
     assert found.delay is not None
     assert found.delay.fixed_delay == Duration.parse("3s")
@@ -120,10 +139,19 @@ def test_programs_get_the_same() -> None:
 
 
 def test_programs_get_what_differs_as_data() -> None:
-    """Each difference is there in words and as values, in the same order; nothing where the service is not in the cluster."""
+    """Each difference is there in words and as values, in the same order; nothing where the service is not in the
+    cluster.
+    """
     document = as_json(ServiceStatus("backend", VERSIONS, {}, (SPLIT,)))
     text = "v2 20 % → 0 % (v1 80 % → 100 %)"
-    split = {"kind": "split", "route": "default", "version": None, "before": {"v1": 80, "v2": 20}, "after": {"v1": 100}, "text": text}
+    split = {
+        "kind": "split",
+        "route": "default",
+        "version": None,
+        "before": {"v1": 80, "v2": 20},
+        "after": {"v1": 100},
+        "text": text,
+    }
     assert (document["drift"], document["differences"]) == ([text], [split])
     unseen = as_json(ServiceStatus("backend", VERSIONS, {}, None))
     assert (unseen["drift"], unseen["differences"]) == ([], [])

@@ -30,5 +30,7 @@ def test_the_clients_route_is_expected(match: dict[str, Any], labels: dict[str, 
         "expose": {"gateways": ["stg/edge"], "hosts": ["svc.stg.example.com"]},
         "routes": [{"name": "inside", "match": [match], "stable": "v2"}],
     }
-    [target] = _targets(load({"namespace": "stg", "services": {"taxapi": service}}), "stg", ["taxapi"], Sender("stg", labels))
+    [target] = _targets(
+        load({"namespace": "stg", "services": {"taxapi": service}}), "stg", ["taxapi"], Sender("stg", labels)
+    )
     assert [name for name, share in target.expected.shares.items() if share] == [version]

@@ -46,7 +46,11 @@ def test_every_character_that_is_unseen_is_escaped_and_no_other() -> None:
     every = [chr(number) for number in range(sys.maxunicode + 1)]
     unseen = [character for character in every if raw(character)]
     assert not raw(visible("".join(unseen)))
-    seen = "".join(character for character in every if character in "\n\t" or unicodedata.category(character) not in ("Cn", *_UNSEEN))
+    seen = "".join(
+        character
+        for character in every
+        if character in "\n\t" or unicodedata.category(character) not in ("Cn", *_UNSEEN)
+    )
     assert visible(seen) == seen
     assert in_one_line("a\n\tb\x7f\U000e0041") == "a\\n\\tb\\u007f\\udb40\\udc41"
 
@@ -56,7 +60,11 @@ TEXT = st.text(st.one_of(UNSEEN, st.characters(), st.sampled_from("[]/:\\\"'")),
 
 
 @settings(deadline=None)
-@given(st.recursive(TEXT, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8))
+@given(
+    st.recursive(
+        TEXT, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8
+    )
+)
 def test_json_stays_the_same_json(value: Any) -> None:
     """What programs read is what was written."""
     assert json.loads(visible(json.dumps(value, ensure_ascii=False))) == value
@@ -79,7 +87,9 @@ def test_yaml_stays_the_same_yaml(value: dict[str, str]) -> None:
 @example(HOSTILE)
 @example("[/] [red]x :smile:")
 def test_a_console_shows_no_text_raw(text: str) -> None:
-    """In a line, a styled text, a table and its title, and a panel, on a terminal without colours; nothing of it is markup."""
+    """In a line, a styled text, a table and its title, and a panel, on a terminal without colours; nothing of it is
+    markup.
+    """
     with contextlib.redirect_stdout(io.StringIO()) as stream:
         console = Console()
         console._color_system = None
@@ -92,7 +102,9 @@ def test_a_console_shows_no_text_raw(text: str) -> None:
 
 
 def test_a_live_display_draws_with_what_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It puts a stream of its own in the place of stdout: the sequences of its own reach the terminal all the same, and nobody else's."""
+    """It puts a stream of its own in the place of stdout: the sequences of its own reach the terminal all the same,
+    and nobody else's.
+    """
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -123,21 +135,33 @@ def test_a_console_keeps_all_of_a_long_escape() -> None:
 def run(*arguments: str, environment: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
     """The command as a process. Bytes that are no UTF-8 come back as lone surrogates, which `raw` finds."""
     return subprocess.run(
-        [str(WEIR), *arguments], cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        [str(WEIR), *arguments],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose pulumi and kubectl say hostile things, on both streams, and fail; its history and one preview are hostile too."""
+    """A project whose pulumi and kubectl say hostile things, on both streams, and fail; its history and one preview
+    are hostile too.
+    """
     directory = tmp_path_factory.mktemp("hostile")
     (directory / "said").write_text(f"error: {HOSTILE}\n")
-    history = [update(1, {"backend": service()}, f"{HOSTILE}\nreason: {HOSTILE}\nby: {HOSTILE}", **{"git.author": HOSTILE})]
+    history = [
+        update(1, {"backend": service()}, f"{HOSTILE}\nreason: {HOSTILE}\nby: {HOSTILE}", **{"git.author": HOSTILE})
+    ]
     (directory / "history.json").write_text(json.dumps(history))
     for name in ("pulumi", "kubectl"):
         tool = directory / name
         tool.write_text(
-            f'#!/bin/sh\ncase "$*" in *"stack history"*) cat {directory}/history.json; exit 0;; version*) echo v3.259.0; exit 0;; esac\n'
+            f'#!/bin/sh\ncase "$*" in *"stack history"*) cat {directory}/history.json; exit 0;; version*) echo '
+            "v3.259.0; exit 0;; esac\n"
             f"cat {directory}/said; cat {directory}/said >&2; exit 7\n"
         )
         tool.chmod(0o755)
@@ -164,12 +188,19 @@ CALLS: dict[str, list[list[str]]] = {
     "render": [["render", "--stack", "env"], ["render", "--stack", "bad"]],
     "schema": [["schema", "--format", HOSTILE]],
     "status": [["status", "--window", "0"], ["status", HOSTILE], ["status", "--stack", "bad"]],
-    "set": [["set", "backend", f"{HOSTILE}=5"], ["set", "backend", "v2=6", "--no-apply"], ["set", "backend", "v2=6", "--stack", "bad"]],
+    "set": [
+        ["set", "backend", f"{HOSTILE}=5"],
+        ["set", "backend", "v2=6", "--no-apply"],
+        ["set", "backend", "v2=6", "--stack", "bad"],
+    ],
     "promote": [["promote", "backend", HOSTILE], ["promote", "backend", "v2", "--no-apply"]],
     "abort": [["abort", HOSTILE], ["abort", "backend", "--no-apply"]],
     "drill": [["drill", HOSTILE], ["drill", "backend", "--delay", "1s", "--for", HOSTILE]],
     "history": [["history"], ["history", "--all"], ["history", "--json"]],
-    "diff": [["diff"], *(["diff", "--preview", "preview.json", "--format", form] for form in ("text", "markdown", "json"))],
+    "diff": [
+        ["diff"],
+        *(["diff", "--preview", "preview.json", "--format", form] for form in ("text", "markdown", "json")),
+    ],
     "rbac": [["rbac", "--stack", HOSTILE], ["rbac", "--stack", "bad"]],
     "verify": [["verify"], ["verify", HOSTILE]],
 }

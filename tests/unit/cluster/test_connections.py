@@ -95,7 +95,9 @@ def test_a_connection_is_kept_while_its_pod_is_the_same(cluster: Cluster) -> Non
 
 
 def test_a_connection_that_has_ended_is_opened_again(cluster: Cluster) -> None:
-    """kubectl ends a forwarding that has lost its pod; `disconnect` ends all, for whoever has found one to be of no use."""
+    """kubectl ends a forwarding that has lost its pod; `disconnect` ends all, for whoever has found one to be of no
+    use.
+    """
     first = cluster.ports()["one"]
     disconnect(cluster.kubectl)
     assert not running(first)
@@ -109,11 +111,17 @@ def test_a_connection_that_has_ended_is_opened_again(cluster: Cluster) -> None:
     ("pods", "error", "message"),
     [
         ([], UnaskedError, "there is no istiod in namespace istio-system"),
-        ([pod("one", ready="False")], ClusterError, "no istiod in namespace istio-system is ready; see kubectl -n istio-system get pods"),
+        (
+            [pod("one", ready="False")],
+            ClusterError,
+            "no istiod in namespace istio-system is ready; see kubectl -n istio-system get pods",
+        ),
         ([pod("mute")], UnaskedError, "mute cannot be asked: kubectl port-forward ended with: error: forbidden"),
     ],
 )
-def test_what_cannot_be_asked_is_said(cluster: Cluster, pods: list[dict[str, Any]], error: type[ClusterError], message: str) -> None:
+def test_what_cannot_be_asked_is_said(
+    cluster: Cluster, pods: list[dict[str, Any]], error: type[ClusterError], message: str
+) -> None:
     """Whether it may yet be answered is told apart from where nobody can answer."""
     cluster.set(*pods)
     with pytest.raises(error, match=message):
@@ -141,7 +149,9 @@ class Answering(BaseHTTPRequestHandler):
 
 
 def test_a_line_asks_over_one_connection() -> None:
-    """kubectl does not forward any number of them; one that was closed meanwhile is opened again, and an error is one."""
+    """kubectl does not forward any number of them; one that was closed meanwhile is opened
+    again, and an error is one.
+    """
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         line = Line(server.server_port)
@@ -157,7 +167,9 @@ def test_a_line_asks_over_one_connection() -> None:
 
 
 class Stalling(BaseHTTPRequestHandler):
-    """Answers the first bytes, and then nothing more for long; `date` is what its clock says; `status` of its answers."""
+    """Answers the first bytes, and then nothing more for long; `date` is what its clock says;
+    `status` of its answers.
+    """
 
     protocol_version = "HTTP/1.1"
     date: ClassVar[str] = "Thu, 26 Nov 2026 12:00:00 GMT"
@@ -210,7 +222,9 @@ def test_a_port_forward_that_hangs_ends_at_the_deadline(cluster: Cluster) -> Non
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_debug_interface_that_is_off_cannot_be_asked(stalling: Istiod, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_a_debug_interface_that_is_off_cannot_be_asked(
+    stalling: Istiod, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     """Waiting would not help: it is told apart from an istiod that is away."""
     monkeypatch.setattr(Stalling, "drip", False)
     monkeypatch.setattr(Stalling, "status", status)
@@ -218,7 +232,9 @@ def test_a_debug_interface_that_is_off_cannot_be_asked(stalling: Istiod, monkeyp
         stalling.proxies()
 
 
-def test_a_proxy_that_has_gone_is_not_an_istiod_that_cannot_be_asked(stalling: Istiod, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_has_gone_is_not_an_istiod_that_cannot_be_asked(
+    stalling: Istiod, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """istiod answers 404 to a question about a proxy that has left it."""
     monkeypatch.setattr(Stalling, "drip", False)
     monkeypatch.setattr(Stalling, "status", 404)
@@ -229,7 +245,10 @@ def test_a_proxy_that_has_gone_is_not_an_istiod_that_cannot_be_asked(stalling: I
 def test_the_time_of_day_is_the_clusters(stalling: Istiod, monkeypatch: pytest.MonkeyPatch) -> None:
     """This machine's clock may be a day off: what is compared with moments that the cluster wrote down is its own."""
     monkeypatch.setattr(Stalling, "drip", False)
-    for date, seconds in (("Thu, 26 Nov 2026 12:00:00 GMT", 1795694400), ("Fri, 27 Nov 2026 12:00:00 GMT", 1795694400 + 86400)):
+    for date, seconds in (
+        ("Thu, 26 Nov 2026 12:00:00 GMT", 1795694400),
+        ("Fri, 27 Nov 2026 12:00:00 GMT", 1795694400 + 86400),
+    ):
         monkeypatch.setattr(Stalling, "date", date)
         stalling.proxies()
         assert seconds <= stalling.now() < seconds + 5

@@ -29,7 +29,9 @@ class Counting(Kubectl):
 
 
 def test_what_was_read_ahead_is_for_one_who_asks() -> None:
-    """The first finds it read, whoever asks later reads it anew: a later run of the program is about a later cluster."""
+    """The first finds it read, whoever asks later reads it anew: a later run of the program is
+    about a later cluster.
+    """
     kubectl = Counting("kubectl", "demo")
     look_ahead(kubectl)
     first, second = live(kubectl), live(kubectl)

@@ -1,4 +1,6 @@
-"""Which objects of a config the cluster has not as written: what Kubernetes adds by itself does not count, what somebody took away does."""
+"""Which objects of a config the cluster has not as written: what Kubernetes adds by itself does not count, what
+somebody took away does.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,11 @@ KEYS: dict[str, Any] = {
 STORED: dict[str, Any] = {
     "spec": {"progressDeadlineSeconds": 600, "revisionHistoryLimit": 10},
     "pod": {"dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler", "restartPolicy": "Always"},
-    "container": {"imagePullPolicy": "IfNotPresent", "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"},
+    "container": {
+        "imagePullPolicy": "IfNotPresent",
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    },
 }
 
 
@@ -73,12 +79,18 @@ def test_what_the_api_server_adds_is_no_difference() -> None:
         ({"env": {}}, ["Deployment backend-v1", "Deployment backend-v2"]),
         ({"env": {"A": "2"}}, ["Deployment backend-v1", "Deployment backend-v2"]),
         ({"args": []}, ["Deployment backend-v1", "Deployment backend-v2"]),
-        ({"resources": {"requests": {"cpu": "0.2", "memory": "1Gi"}}}, ["Deployment backend-v1", "Deployment backend-v2"]),
+        (
+            {"resources": {"requests": {"cpu": "0.2", "memory": "1Gi"}}},
+            ["Deployment backend-v1", "Deployment backend-v2"],
+        ),
         ({"port": 81}, ["Service backend"]),
         ({"trafficPolicy": {"loadBalancer": {"simple": "LEAST_REQUEST"}}}, ["DestinationRule backend"]),
         ({"trafficPolicy": None}, ["DestinationRule backend"]),
         ({"versions": {"v1": {}, "v2": {}, "v3": {}}}, ["Deployment backend-v3", "DestinationRule backend-v3"]),
-        ({"versions": {"v1": {}}, "canary": {}}, ["Deployment backend-v2", "DestinationRule backend-v2", "VirtualService backend"]),
+        (
+            {"versions": {"v1": {}}, "canary": {}},
+            ["Deployment backend-v2", "DestinationRule backend-v2", "VirtualService backend"],
+        ),
     ],
     ids=str,
 )
@@ -108,7 +120,9 @@ def test_what_is_somebody_elses_or_left_out_is_not_named() -> None:
 
 
 def test_a_secret_is_looked_for_where_pods_take_it() -> None:
-    """Nobody reads Secrets, whose names are generated: what can be seen is that a version's pods take a variable from its own."""
+    """Nobody reads Secrets, whose names are generated: what can be seen is that a version's pods take a variable from
+    its own.
+    """
     hidden = {"env": {"A": "1", "TOKEN": Secret("v1:a", "v1:a")}}
     there = {key: item for key, item in stored(**hidden).items() if key[0] != "Secret"}
     for (kind, name), item in there.items():

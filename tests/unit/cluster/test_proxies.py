@@ -50,7 +50,9 @@ class FakeIstiod:
         state = self.there[proxy]
         names = [{"cluster": {"name": f"outbound|80|{subset}|{HOST}"}} for subset in state["clusters"]]
         clusters = [{"cluster": {"name": "outbound|80||other.demo.svc.cluster.local"}}, *names]
-        weights = [{"name": f"outbound|80|{subset}|{HOST}", "weight": weight} for subset, weight in state["routes"].items()]
+        weights = [
+            {"name": f"outbound|80|{subset}|{HOST}", "weight": weight} for subset, weight in state["routes"].items()
+        ]
         route = {"name": "default", "route": {"weightedClusters": {"clusters": weights}}}
         hosts = [{"name": f"{HOST}:80", "domains": [HOST], "routes": [route]}]
         return {
@@ -69,7 +71,9 @@ class FakeIstiod:
 
     def endpoints(self, proxy: str, seconds: float = 10) -> list[dict[str, Any]]:
         pods = [{"lbEndpoints": [{"healthStatus": "HEALTHY"}]}]
-        return [{"clusterName": f"outbound|80|{subset}|{HOST}", "endpoints": pods} for subset in self.there[proxy]["pods"]]
+        return [
+            {"clusterName": f"outbound|80|{subset}|{HOST}", "endpoints": pods} for subset in self.there[proxy]["pods"]
+        ]
 
 
 def proxy(
@@ -80,7 +84,9 @@ def proxy(
     sent: int | None = None,
     accepted: bool = True,
 ) -> dict[str, Any]:
-    """A proxy for which istiod makes these clusters (`v1 v2`) and routes as of `push`, and which was sent push `sent`."""
+    """A proxy for which istiod makes these clusters (`v1 v2`) and routes as of `push`, and
+    which was sent push `sent`.
+    """
     subsets = clusters.split()
     number = push if sent is None else sent
     return {
@@ -88,7 +94,9 @@ def proxy(
         "clusters": ["", *subsets] if clusters else [],
         "routes": routes or {},
         "pods": subsets if pods is None else pods.split(),
-        "sent": dict.fromkeys((CLUSTERS, ENDPOINTS, ROUTES), Sent(number, accepted, "", number if accepted else number - 1)),
+        "sent": dict.fromkeys(
+            (CLUSTERS, ENDPOINTS, ROUTES), Sent(number, accepted, "", number if accepted else number - 1)
+        ),
     }
 
 
@@ -131,7 +139,9 @@ def divided(*shares: tuple[str, int]) -> Want:
 
 
 def test_a_push_that_has_come_since_is_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever connected before the change knows that a push has come since: one look is enough, and one more for the pods of a version."""
+    """Whoever connected before the change knows that a push has come since: one look is enough, and one more for the
+    pods of a version.
+    """
     routes = {"v1": 80, "v2": 20}
     istiod = FakeIstiod({"a": proxy(9, "v1 v2", routes), "b": proxy(9, "v1 v2", routes)})
     istiod.before = Mark({CLUSTERS: 8, ROUTES: 8})
@@ -140,7 +150,9 @@ def test_a_push_that_has_come_since_is_asked_about_at_once(monkeypatch: pytest.M
 
 
 def test_istiod_is_not_asked_while_a_push_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only its books are looked at, until nothing has come for so long that nothing is about to; then once, and ever more rarely."""
+    """Only its books are looked at, until nothing has come for so long that nothing is about to; then once, and ever
+    more rarely.
+    """
     istiod = FakeIstiod({"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})
     assert 0.25 <= wait(monkeypatch, V2, istiod) < 0.35
     assert istiod.asked == ["a"]
@@ -160,7 +172,9 @@ def test_one_that_was_sent_the_push_is_asked_about(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_istiod_that_keeps_what_was_before_is_told_to_make_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once, after 5 s: somebody else may have asked for a configuration while the push began. Not where only pods are missing."""
+    """Once, after 5 s: somebody else may have asked for a configuration while the push began. Not where only pods are
+    missing.
+    """
     istiod = FakeIstiod({"a": proxy(9, "v1")})
     with pytest.raises(LaggingError):
         wait(monkeypatch, V2, istiod, timeout=30)
@@ -172,7 +186,9 @@ def test_an_istiod_that_keeps_what_was_before_is_told_to_make_it_anew(monkeypatc
 
 
 def test_one_proxy_tells_which_push_all_must_accept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The configuration is made for one proxy, not for a thousand; the others are judged by the number they have accepted."""
+    """The configuration is made for one proxy, not for a thousand; the others are judged by the number they have
+    accepted.
+    """
     istiod = FakeIstiod({f"p{number}": proxy(9, "v1 v2") for number in range(1000)})
     wait(monkeypatch, V2, istiod)
     assert istiod.asked == ["p0"]
@@ -224,7 +240,9 @@ def test_a_route_is_let_go_of_by_every_proxy(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_proxy_that_the_push_passes_over_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that does not have the service at all (exportTo, Sidecar) is never pushed to, and must not hold anything up."""
+    """One that does not have the service at all (exportTo, Sidecar) is never pushed to, and
+    must not hold anything up.
+    """
     stranger = proxy(3)
     istiod = FakeIstiod({"a": proxy(9, "v1 v2"), "z": stranger})
     assert 0.4 < wait(monkeypatch, V2, istiod) < 1
@@ -303,22 +321,32 @@ def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("want", [Want(HOST, gone=frozenset({"v2"})), V2, divided(("v1", 100))])
-def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch, want: Want) -> None:
-    """Nobody it knows of lags, but of those that have yet to come back to it, one still follows the old route, or would have the new one too early."""
+def test_an_istiod_that_has_just_come_back_does_not_know_all_proxies(
+    monkeypatch: pytest.MonkeyPatch, want: Want
+) -> None:
+    """Nobody it knows of lags, but of those that have yet to come back to it, one still follows the old route, or
+    would have the new one too early.
+    """
     nobody: dict[str, Any] = {}
     assert wait(monkeypatch, want, FakeIstiod(nobody, ready_for=5)) == pytest.approx(30)
-    assert wait(monkeypatch, want, FakeIstiod(nobody, ready_for=40), FakeIstiod(nobody, ready_for=5, pod="istiod-2")) == pytest.approx(30)
+    assert wait(
+        monkeypatch, want, FakeIstiod(nobody, ready_for=40), FakeIstiod(nobody, ready_for=5, pod="istiod-2")
+    ) == pytest.approx(30)
     assert wait(monkeypatch, want, FakeIstiod(nobody, ready_for=40)) == 0
 
 
 @pytest.mark.parametrize(("age", "waits"), [(3.9, False), (4.1, True), (20, True)])
 def test_in_a_new_mesh_nobody_has_yet_to_come_back(monkeypatch: pytest.MonkeyPatch, age: float, waits: bool) -> None:
-    """A service that is younger than istiod is known by nobody from before; a second is what Kubernetes's clock leaves in doubt."""
+    """A service that is younger than istiod is known by nobody from before; a second is what Kubernetes's clock leaves
+    in doubt.
+    """
     assert (wait(monkeypatch, V2, FakeIstiod({}, ready_for=5), age=lambda now: age) > 0) is waits
 
 
 def test_an_istiod_that_was_away_meanwhile_does_not_know_all_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor then for what is added: a proxy that comes back to it may have the route before the pods of the version in it."""
+    """Nor then for what is added: a proxy that comes back to it may have the route before the pods of the version in
+    it.
+    """
     time = [0.0]
     there = FakeIstiod({}, ready_for=-2.0)
 

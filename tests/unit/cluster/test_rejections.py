@@ -1,4 +1,6 @@
-"""What a proxy rejects, told by the texts that the lab's Envoy 1.40 has given, as they stand in istiod's sync status and in a proxy's log."""
+"""What a proxy rejects, told by the texts that the lab's Envoy 1.40 has given, as they stand in istiod's sync status
+and in a proxy's log.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,23 @@ from weir.cluster.kubectl import Kubectl
 from weir.cluster.rejections import Culprit, RejectedError, Rejection, culprit, reason, rejection
 
 ROUTE_TEXT = (
-    'goo.gle/debugproto    \nname: "80"\nvirtual_hosts {\n  name: "backend.demo.svc.cluster.local:80"\n  domains: "backend"\n}\n: Proto constraint validation failed'
-    " (RouteConfigurationValidationError.VirtualHosts[1]: embedded message failed validation | caused by VirtualHostValidationError.Routes[0]:"
+    'goo.gle/debugproto    \nname: "80"\nvirtual_hosts {\n  name: "backend.demo.svc.cluster.local:80"\n  domains: '
+    '"backend"\n}\n: Proto constraint validation failed'
+    " (RouteConfigurationValidationError.VirtualHosts[1]: embedded message failed validation | caused by "
+    "VirtualHostValidationError.Routes[0]:"
     ' embedded message failed validation | caused by field: "action", reason: is required)'
 )
 CLUSTER_TEXT = (
-    'Error adding/updating cluster(s) outbound|80|v3|backend.demo.svc.cluster.local: goo.gle/debugstr\nname: "outbound|80|v3|backend.demo.svc.cluster.local"\n'
+    "Error adding/updating cluster(s) outbound|80|v3|backend.demo.svc.cluster.local: goo.gle/debugstr\nname: "
+    '"outbound|80|v3|backend.demo.svc.cluster.local"\n'
     ": Proto constraint validation failed (ClusterValidationError.ConnectTimeout: value must be greater than 0s)"
 )
 CUT_TEXT = CLUSTER_TEXT[:200] + " (ClusterValidationError.ConnectTimeout: value must be gre...(truncated)"
 LOG = (
-    "2026-11-26T18:53:35.215162Z\twarning\tenvoy config source/extensions/config_subscription/grpc/delta_subscription_state.cc:282\t"
-    f"delta config for {CLUSTERS} rejected: {CLUSTER_TEXT}\tthread=16\n2026-11-26T18:53:36Z\tinfo\tsomething else (quite)\n"
+    "2026-11-26T18:53:35.215162Z\twarning\tenvoy config "
+    "source/extensions/config_subscription/grpc/delta_subscription_state.cc:282\t"
+    f"delta config for {CLUSTERS} rejected: {CLUSTER_TEXT}\tthread=16\n2026-11-26T18:53:36Z\tinfo\tsomething else "
+    "(quite)\n"
 )
 
 
@@ -38,7 +45,11 @@ DUMP = {
     "configs": [
         {
             "dynamicActiveClusters": [
-                {"cluster": made_of("demo/destination-rule/backend-v1", name="outbound|80|v3|backend.demo.svc.cluster.local")}
+                {
+                    "cluster": made_of(
+                        "demo/destination-rule/backend-v1", name="outbound|80|v3|backend.demo.svc.cluster.local"
+                    )
+                }
             ]
         },
         {
@@ -48,8 +59,14 @@ DUMP = {
                     "routeConfig": {
                         "name": "80",
                         "virtualHosts": [
-                            {"domains": ["backend"], "routes": [made_of("demo/virtual-service/backend", name="default")]},
-                            {"domains": ["old.example.com"], "routes": [made_of("ops/virtual-service/old", name="moved")]},
+                            {
+                                "domains": ["backend"],
+                                "routes": [made_of("demo/virtual-service/backend", name="default")],
+                            },
+                            {
+                                "domains": ["old.example.com"],
+                                "routes": [made_of("ops/virtual-service/old", name="moved")],
+                            },
                         ],
                     }
                 },
@@ -107,7 +124,9 @@ class Istiod:
     ],
 )
 def test_a_text_that_was_cut_off_is_read_in_the_proxys_log(tmp_path: Path, log: str, told: str) -> None:
-    """Envoy cuts it at 4096 characters, in front of the reason; its log has all of it. Whoever may not read that is told where it stands."""
+    """Envoy cuts it at 4096 characters, in front of the reason; its log has all of it. Whoever may not read that is
+    told where it stands.
+    """
     script = tmp_path / "kubectl"
     script.write_text(f'#!/bin/sh\nprintf "%s " "$@" > {tmp_path}/asked\ncat {tmp_path}/log\n')
     script.chmod(0o755)
@@ -120,9 +139,13 @@ def test_a_text_that_was_cut_off_is_read_in_the_proxys_log(tmp_path: Path, log: 
 def test_the_message_has_the_object_the_proxies_and_the_reason() -> None:
     """In one line; of many proxies three are named."""
     rejections = tuple(
-        Rejection(f"p{number}.demo", ROUTES, "no", Culprit("VirtualService", "ops", "old", "route moved")) for number in range(5)
+        Rejection(f"p{number}.demo", ROUTES, "no", Culprit("VirtualService", "ops", "old", "route moved"))
+        for number in range(5)
     )
     fresh, standing = (str(RejectedError(rejections, 7, standing=each)) for each in (False, True))
-    assert fresh == "5 of 7 proxies reject the routes of VirtualService ops/old (route moved) (p0.demo, p1.demo, p2.demo and 2 more): no"
+    assert fresh == (
+        "5 of 7 proxies reject the routes of VirtualService ops/old (route moved) (p0.demo, p1.demo, p2.demo and "
+        "2 more): no"
+    )
     assert "since before this change, and do not take it" in standing
     assert isinstance(RejectedError(rejections, 7, standing=True), ClusterError)

@@ -12,7 +12,9 @@ def made(name: str, owner: str | None = "organization/weir/dev") -> dict[str, An
 
 
 def takes(*variables: dict[str, Any]) -> dict[str, Any]:
-    return {"spec": {"template": {"spec": {"containers": [{"name": "proxy"}, {"name": "app", "env": list(variables)}]}}}}
+    return {
+        "spec": {"template": {"spec": {"containers": [{"name": "proxy"}, {"name": "app", "env": list(variables)}]}}}
+    }
 
 
 def test_what_no_pods_take_is_left() -> None:

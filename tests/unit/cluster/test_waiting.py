@@ -1,4 +1,6 @@
-"""What a change of a rule waits for: the push that brings it, and that nobody rejects it; with few questions, and one deadline."""
+"""What a change of a rule waits for: the push that brings it, and that nobody rejects it; with few questions, and one
+deadline.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from weir.cluster.rejections import RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
 
 TEXT = (
-    "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message failed validation"
+    "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message failed "
+    "validation"
     " | caused by RouteValidationError.Action: is required)"
 )
 SPLIT = {"v1": 80, "v2": 20}
@@ -22,7 +25,9 @@ ROUTE = Want(HOST, changed=ROUTES, routes=(RouteWant("default", (("v1", 80), ("v
 POLICY = Want(HOST, changed=CLUSTERS)
 
 
-def rejecting(push: int, *, acknowledged: int, kind: str = ROUTES, routes: dict[str, int] | None = None) -> dict[str, Any]:
+def rejecting(
+    push: int, *, acknowledged: int, kind: str = ROUTES, routes: dict[str, int] | None = None
+) -> dict[str, Any]:
     """A proxy that was sent this push, and has rejected what is in it of a type."""
     state = proxy(push, "v1 v2", routes or SPLIT)
     state["sent"] = {**state["sent"], kind: Sent(push, False, TEXT, acknowledged)}
@@ -48,20 +53,28 @@ def test_what_one_proxy_rejects_fails_at_once(monkeypatch: pytest.MonkeyPatch) -
 def test_what_was_rejected_before_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not stop the others, which are waited for; and it is not the change's fault."""
     stuck, late = rejecting(9, acknowledged=3), proxy(8, "v1 v2", {"v1": 100}, sent=8)
-    istiod = FakeIstiod(*[{"a.other": stuck, "b.demo": late}] * 5, {"a.other": stuck, "b.demo": proxy(9, "v1 v2", SPLIT)})
+    istiod = FakeIstiod(
+        *[{"a.other": stuck, "b.demo": late}] * 5, {"a.other": stuck, "b.demo": proxy(9, "v1 v2", SPLIT)}
+    )
     istiod.before = before(8, ("a.other", ROUTES))
-    with pytest.raises(RejectedError, match="1 of 2 proxies reject the routes since before this change, and do not take it") as error:
+    with pytest.raises(
+        RejectedError, match="1 of 2 proxies reject the routes since before this change, and do not take it"
+    ) as error:
         wait(monkeypatch, ROUTE, istiod, timeout=30)
     assert error.value.standing
 
 
 def test_who_does_not_see_the_rules_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of another namespace has the Service and, by `exportTo`, none of its versions: it never knows them, and loses nothing by it."""
+    """A proxy of another namespace has the Service and, by `exportTo`, none of its versions: it never knows them, and
+    loses nothing by it.
+    """
     istiod = FakeIstiod({"a.demo": proxy(9, "v1 v2"), "b.other": proxy(8, "v1")})
     v2 = Want(HOST, known=frozenset({"v2"}))
     assert wait(monkeypatch, replace(v2, seen_by=seen_by("demo", {"exportTo": [".", "shop"]})), istiod) < 1
     with pytest.raises(LaggingError, match=r"1 of 2 proxies do not know backend v2: b.other"):
-        wait(monkeypatch, replace(v2, seen_by=seen_by("demo", {"exportTo": ["."]}, {"exportTo": [".", "other"]})), istiod)
+        wait(
+            monkeypatch, replace(v2, seen_by=seen_by("demo", {"exportTo": ["."]}, {"exportTo": [".", "other"]})), istiod
+        )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +90,9 @@ def test_who_does_not_see_the_rules_is_not_waited_for(monkeypatch: pytest.Monkey
     ],
 )
 def test_who_sees_a_rule(exports: list[dict[str, list[str]] | None], seen: set[str] | None) -> None:
-    """Istio's reference: `.` is the rule's own namespace, `*` all, and so is none at all; of several rules, whoever sees one."""
+    """Istio's reference: `.` is the rule's own namespace, `*` all, and so is none at all; of several rules, whoever
+    sees one.
+    """
     assert seen_by("demo", *exports) == seen
 
 
@@ -98,7 +113,9 @@ def test_a_rejection_of_another_type_is_no_obstacle(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_change_that_cannot_be_seen_counts_by_its_push(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest, once no other follows; nobody is asked for a configuration, which would be as good before as after it."""
+    """The newest, once no other follows; nobody is asked for a configuration, which would be as good before as after
+    it.
+    """
     state = {name: proxy(9, "v1 v2") for name in ("a.demo", "b.demo")}
     istiod = FakeIstiod({name: proxy(8, "v1 v2") for name in state}, {name: proxy(8, "v1 v2") for name in state}, state)
     istiod.before = before(8)
@@ -155,7 +172,9 @@ def test_pods_that_a_proxy_rejects_are_not_known(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_version_whose_cluster_is_rejected_never_has_pods(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who rejects the cluster does not ask istiod for its endpoints: that is no reason to wait for them until the timeout."""
+    """Who rejects the cluster does not ask istiod for its endpoints: that is no reason to wait for them until the
+    timeout.
+    """
     state = rejecting(9, acknowledged=8, kind=CLUSTERS)
     state["pods"] = ["v1"]
     istiod = FakeIstiod({"a.demo": state})
@@ -165,7 +184,9 @@ def test_a_version_whose_cluster_is_rejected_never_has_pods(monkeypatch: pytest.
 
 
 def test_what_was_not_waited_for_to_the_end_is_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No push comes of it any more: the newest there is must be acknowledged by now, and one that still lags is not overlooked."""
+    """No push comes of it any more: the newest there is must be acknowledged by now, and one that still lags is not
+    overlooked.
+    """
     again = Want(HOST, changed=CLUSTERS, again=True)
     both = {"a.demo": proxy(8, "v1 v2"), "b.demo": proxy(8, "v1 v2", accepted=False)}
     istiod = FakeIstiod(both)

@@ -14,7 +14,12 @@ from weir.engine.history import as_json, read_history
 
 
 def update(
-    minute: int, services: dict[str, Any], message: str = "", kind: str = "update", result: str = "succeeded", **environment: str
+    minute: int,
+    services: dict[str, Any],
+    message: str = "",
+    kind: str = "update",
+    result: str = "succeeded",
+    **environment: str,
 ) -> dict[str, Any]:
     """An entry as `pulumi stack history --json` has it."""
     config = {"weir:namespace": "demo", "weir:services": json.dumps(services), "aws:region": "x", "weir:kubeconfig": ""}
@@ -29,7 +34,9 @@ def update(
 
 
 FIRST = update(1, {"backend": service()}, "Add the backend")
-MOVED = update(2, {"backend": service(canary={"v2": 20})}, "weir set backend v2=20\nreason: it looks good\nby: bob@host")
+MOVED = update(
+    2, {"backend": service(canary={"v2": 20})}, "weir set backend v2=20\nreason: it looks good\nby: bob@host"
+)
 FAILED = update(3, {"backend": service(canary={"v2": 50})}, "More", result="failed", **{"git.dirty": "true"})
 AGAIN = update(4, {"backend": service(canary={"v2": 50}, versions={"v1": {}, "v2": {"image": "app:2"}})}, "More")
 SAME = update(5, {"backend": service(canary={"v2": 50}, versions={"v1": {}, "v2": {"image": "app:2"}})}, "Nothing")
@@ -48,7 +55,12 @@ def test_each_update_is_told_by_what_it_changed() -> None:
         (1, {"backend": ("new service: v1 100 %",)}),
     ]
     moved = found[4]
-    assert (moved.who, moved.command, moved.reason, moved.commit) == ("bob@host", "weir set backend v2=20", "it looks good", "4fd5776ee298")
+    assert (moved.who, moved.command, moved.reason, moved.commit) == (
+        "bob@host",
+        "weir set backend v2=20",
+        "it looks good",
+        "4fd5776ee298",
+    )
     assert moved.when == datetime(2026, 11, 25, 13, 2, tzinfo=UTC)
     plain = found[5]
     # Who ran pulumi up, and why, stands nowhere: what git says is of the commit.
@@ -81,16 +93,25 @@ def without_value(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def undecrypted(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry as Pulumi has it where it was asked for secrets and could not decrypt them (pulumi stack history, stack_history.go)."""
-    return {**entry, "config": {**entry["config"], "weir:services": {"secret": True, "value": "ERROR_UNABLE_TO_DECRYPT"}}}
+    """The entry as Pulumi has it where it was asked for secrets and could not decrypt them (pulumi stack history,
+    stack_history.go).
+    """
+    return {
+        **entry,
+        "config": {**entry["config"], "weir:services": {"secret": True, "value": "ERROR_UNABLE_TO_DECRYPT"}},
+    }
 
 
 ODD = update(2, {"backend": service(nobodyKnows=1)})
 
 
-@pytest.mark.parametrize("odd", [ODD, without_value(MOVED), undecrypted(MOVED)], ids=["refused today", "secret", "not decrypted"])
+@pytest.mark.parametrize(
+    "odd", [ODD, without_value(MOVED), undecrypted(MOVED)], ids=["refused today", "secret", "not decrypted"]
+)
 def test_of_a_config_that_nobody_can_read_nothing_is_told(odd: dict[str, Any]) -> None:
-    """Neither of it nor of the update after it, whose changes may be its own; the rest is shown, and so is that they are not known."""
+    """Neither of it nor of the update after it, whose changes may be its own; the rest is shown, and so is that they
+    are not known.
+    """
     found = read_history([SAME, AGAIN, odd, FIRST])
     assert [(change.known, dict(change.changes)) for change in found] == [
         (True, {}),

@@ -53,7 +53,9 @@ def test_one_change_at_a_time_and_what_a_killed_one_leaves(tmp_path: Path) -> No
         found = held(path)
         assert found is not None
         assert (found.command, found.pid, found.phase) == ("weir set backend v2=50", process.pid, "applying")
-        with pytest.raises(BusyError, match=rf"weir set backend v2=50 \(process {process.pid}, since .*end it with Ctrl-C there"):
+        with pytest.raises(
+            BusyError, match=rf"weir set backend v2=50 \(process {process.pid}, since .*end it with Ctrl-C there"
+        ):
             operation(path, Entry("weir abort")).__enter__()
         assert held(path) is not None
     finally:
@@ -78,7 +80,10 @@ def test_a_look_holds_nobody_off(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); time.sleep(0.3)",
+            (
+                "import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); "
+                "time.sleep(0.3)"
+            ),
             str(path),
         ],
         stdout=subprocess.PIPE,
@@ -113,7 +118,9 @@ def test_drills_have_entries_of_their_own(tmp_path: Path) -> None:
 
 
 def test_what_an_update_is_bound_to_is_its_users_alone_and_goes_with_the_entry(tmp_path: Path) -> None:
-    """A copy of the stack file may have in it what that has: nobody else reads it. After a kill it goes with what was left."""
+    """A copy of the stack file may have in it what that has: nobody else reads it. After a kill it goes with what was
+    left.
+    """
     path = path_of(tmp_path, "dev")
     with operation(path, Entry("weir set")) as entry:
         entry.bind("first")

@@ -1,4 +1,6 @@
-"""`weir diff` of twenty real previews, recorded on the lab (tests/live/recorder.py), against the texts that people expect of them."""
+"""`weir diff` of twenty real previews, recorded on the lab (tests/live/recorder.py), against the texts that people
+expect of them.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def test_a_recorded_preview_is_told_as_expected(name: str, tmp_path: Path) -> No
     assert len(comment) < MAX_CHARACTERS
     document = json.loads(said(name, tmp_path, "--format", "json"))
     told = [f"{service}: {line}" for service, lines in document["services"].items() for line in lines]
-    assert told == [line for line in expected.splitlines() if line != "nothing changes" and not line.startswith("other objects: ")]
+    assert told == [
+        line for line in expected.splitlines() if line != "nothing changes" and not line.startswith("other objects: ")
+    ]
     assert document["changes"] == (expected != "nothing changes\n")
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from weir.engine.applied import applied
-from weir.engine.stack import EngineError, NoStackError, Stack
+from weir.engine.errors import EngineError, NoStackError
+from weir.engine.stack import Stack
 
 PULUMI = f"""#!{sys.executable} -IS
 import sys
@@ -36,11 +37,15 @@ def test_a_stack_that_was_never_initialised(tmp_path: Path, monkeypatch: pytest.
     """Whatever was asked: nothing was done, and what to type."""
     target = stack(tmp_path, monkeypatch, 6, "no stack named 'dev' found")
     for ask in (target.up, target.preview, target.history, target.unlock, lambda: target.output("namespace")):
-        with pytest.raises(NoStackError, match=r"stack dev was never initialised .* nothing was done; to do so: pulumi stack init dev"):
+        with pytest.raises(
+            NoStackError, match=r"stack dev was never initialised .* nothing was done; to do so: pulumi stack init dev"
+        ):
             ask()
 
 
-def test_an_old_pulumi_is_named_with_the_version_that_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_pulumi_is_named_with_the_version_that_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It fails in many ways; which is the first one's cause it does not say."""
     target = stack(tmp_path, monkeypatch, 255, "unknown flag: --client", "v3.100.0")
     for ask in (target.up, target.preview, target.history):
@@ -52,10 +57,14 @@ def test_an_old_pulumi_is_named_with_the_version_that_is_needed(tmp_path: Path, 
 
 
 def test_what_was_applied_last() -> None:
-    """The last update that succeeded, after those that failed since; not what a preview ran with, nothing after a destroy, none that was not decrypted."""
+    """The last update that succeeded, after those that failed since; not what a preview ran with, nothing after a
+    destroy, none that was not decrypted.
+    """
 
     def entry(kind: str, result: str, share: int, hidden: bool = False) -> dict[str, object]:
-        services = {"secret": True} if hidden else {"value": f'{{"a": {{"canary": {{"v2": {share}}}}}}}', "secret": False}
+        services = (
+            {"secret": True} if hidden else {"value": f'{{"a": {{"canary": {{"v2": {share}}}}}}}', "secret": False}
+        )
         return {"kind": kind, "result": result, "config": {"weir:services": services, "aws:region": {"secret": True}}}
 
     history = [
@@ -68,11 +77,20 @@ def test_what_was_applied_last() -> None:
 
 
 def test_what_was_applied_has_no_secret() -> None:
-    """What was decrypted goes into no file: of variables those that the stack file has in the clear stay, and those that it has encrypted are so."""
+    """What was decrypted goes into no file: of variables those that the stack file has in the clear stay, and those
+    that it has encrypted are so.
+    """
     cipher = {"secure": "v1:a"}
     env = {"PLAIN": "a", "TOKEN": "hunter2", "OLD": "hunter2", "GONE": "hunter2", "LONG": {"value": "hunter2"}}
-    then = {"a": {"image": "app:1", "env": env, "versions": {"v1": {"env": {"TOKEN": "hunter2"}}, "v2": None}}, "env": {"image": "app:1"}}
-    entry = {"kind": "update", "result": "succeeded", "config": {"weir:services": {"value": json.dumps(then), "secret": True}}}
+    then = {
+        "a": {"image": "app:1", "env": env, "versions": {"v1": {"env": {"TOKEN": "hunter2"}}, "v2": None}},
+        "env": {"image": "app:1"},
+    }
+    entry = {
+        "kind": "update",
+        "result": "succeeded",
+        "config": {"weir:services": {"value": json.dumps(then), "secret": True}},
+    }
     now = {
         "a": {
             "image": "app:2",

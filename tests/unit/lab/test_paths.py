@@ -14,7 +14,9 @@ from lab.paths import LabPaths
 
 
 def test_a_copied_checkout_has_no_lab(tmp_path: Path) -> None:
-    """Its .weir came along, with another cluster's kubeconfig and the state of that one's stacks: no shell is set on it, and how to go on is said."""
+    """Its .weir came along, with another cluster's kubeconfig and the state of that one's stacks: no shell is set on
+    it, and how to go on is said.
+    """
     own = LabPaths(tmp_path / "own")
     own.settle()
     own.lab.mkdir()
@@ -24,7 +26,8 @@ def test_a_copied_checkout_has_no_lab(tmp_path: Path) -> None:
     copy = LabPaths(tmp_path / "copy")
     for ask in (environment.settings, status):
         with pytest.raises(
-            LabError, match=f"was made by the lab of {own.project}, and came here as a copy.*rm -r {copy.weir}, then weir lab up"
+            LabError,
+            match=f"was made by the lab of {own.project}, and came here as a copy.*rm -r {copy.weir}, then weir lab up",
         ):
             ask(copy)
     shutil.rmtree(copy.weir)

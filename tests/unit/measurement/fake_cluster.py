@@ -65,8 +65,12 @@ def pod(
     """A pod as `kubectl get -o json` prints it; `sidecar` is container, native or none."""
     containers = [{"name": "istio-proxy"}] if sidecar == "container" else []
     containers.append({"name": "frontend"})
-    states = [{"name": part["name"], "ready": ready, "state": {"waiting": {"reason": "ErrImagePull"}}} for part in containers]
-    starters = [{"name": "istio-init"}] + ([{"name": "istio-proxy", "restartPolicy": "Always"}] if sidecar == "native" else [])
+    states = [
+        {"name": part["name"], "ready": ready, "state": {"waiting": {"reason": "ErrImagePull"}}} for part in containers
+    ]
+    starters = [{"name": "istio-init"}] + (
+        [{"name": "istio-proxy", "restartPolicy": "Always"}] if sidecar == "native" else []
+    )
     return {
         "metadata": {"name": name, **metadata},
         "spec": {"containers": containers, "initContainers": starters},
@@ -80,14 +84,20 @@ def route_dump(weights: Mapping[str, int], fault: Mapping[str, Any] | None = Non
         "name": "default",
         "match": {"prefix": "/"},
         "route": {
-            "weighted_clusters": {"clusters": [{"name": cluster(subset), "weight": weight} for subset, weight in weights.items()]},
+            "weighted_clusters": {
+                "clusters": [{"name": cluster(subset), "weight": weight} for subset, weight in weights.items()]
+            },
             "timeout": "0s",
         },
     }
     if fault is not None:
         route["typed_per_filter_config"] = {"envoy.filters.http.fault": fault}
     config = {"name": "80", "virtual_hosts": [{"name": f"{HOST}:80", "domains": [HOST, "backend"], "routes": [route]}]}
-    return {"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig", "route_config": config}]}
+    return {
+        "configs": [
+            {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig", "route_config": config}
+        ]
+    }
 
 
 class FakeCluster:

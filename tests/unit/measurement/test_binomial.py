@@ -30,7 +30,9 @@ def test_tails_are_those_of_exact_arithmetic(n: int, p: Fraction, k: int) -> Non
 
 @given(n=st.integers(0, 60), p=SHARES, alpha=st.sampled_from(ALPHAS))
 def test_the_region_holds_its_error_rate_exactly_and_is_no_wider(n: int, p: Fraction, alpha: Fraction) -> None:
-    """By exact arithmetic each tail outside is at most alpha / 2, and one count more on either side would be above it."""
+    """By exact arithmetic each tail outside is at most alpha / 2, and one count more on either
+    side would be above it.
+    """
     region = acceptance(n, p, float(alpha))
     assert 0 <= region.lo <= region.hi <= n
     assert exact_tail(n, p, range(region.lo)) <= alpha / 2
@@ -49,7 +51,9 @@ def test_shares_of_nothing_and_everything_leave_no_tolerance(n: int) -> None:
 
 
 def test_known_values() -> None:
-    """The false alarms of Istio's own tolerance tests are 3.5 % (100 requests, ±10 points) and 0.14 % (1,000, ±5), as published."""
+    """The false alarms of Istio's own tolerance tests are 3.5 % (100 requests, ±10 points) and 0.14 % (1,000, ±5), as
+    published.
+    """
     assert power(100, Region(40, 60), Fraction(1, 2)) == pytest.approx(0.0352002, rel=1e-5)
     assert power(1000, Region(450, 550), Fraction(1, 2)) == pytest.approx(0.00139174, rel=1e-5)
 
@@ -100,7 +104,9 @@ def test_too_few_requests_show_no_shift() -> None:
     assert detectable(5, Fraction(1, 2), 1e-6).largest is None
 
 
-@pytest.mark.parametrize(("n", "p", "alpha"), [(-1, 0.5, 0.1), (MAX_COUNT + 1, 0.5, 0.1), (10, 1.5, 0.1), (10, 0.5, 0.0), (10, 0.5, 1.0)])
+@pytest.mark.parametrize(
+    ("n", "p", "alpha"), [(-1, 0.5, 0.1), (MAX_COUNT + 1, 0.5, 0.1), (10, 1.5, 0.1), (10, 0.5, 0.0), (10, 0.5, 1.0)]
+)
 def test_numbers_outside_their_range_are_refused(n: int, p: float, alpha: float) -> None:
     """Counts, shares and error rates that make no sense raise ValueError."""
     with pytest.raises(ValueError, match="must lie between"):

@@ -36,7 +36,9 @@ def test_the_users_own_cluster_is_left_to_kubectl(cluster: FakeCluster) -> None:
     assert cluster.calls()[0][:3] == ["-n", "demo", "get"]
 
 
-def test_a_named_kubectl_comes_before_that_on_path(cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_kubectl_comes_before_that_on_path(
+    cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """WEIR_TOOL_KUBECTL is used even when PATH has another."""
     other = FakeCluster(tmp_path)
     monkeypatch.setenv("WEIR_TOOL_KUBECTL", str(other.kubectl))
@@ -67,9 +69,13 @@ def test_a_kubeconfig_that_is_not_there_is_named(cluster: FakeCluster) -> None:
     ("said", "told"),
     [
         (
-            'E1123 09:27:58.295379 memcache.go:265] "Unhandled Error" err="dial tcp 127.0.0.1:8080: connect: connection refused"\n'
+            'E1123 09:27:58.295379 memcache.go:265] "Unhandled Error" err="dial tcp 127.0.0.1:8080: connect: '
+            'connection refused"\n'
             "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
-            r"cluster of the current context does not answer \(The connection to the server localhost:8080 was refused .*weir lab status",
+            (
+                r"cluster of the current context does not answer \(The connection to the server localhost:8080 was "
+                r"refused .*weir lab status"
+            ),
         ),
         ("error: context was not found for specified context: foo", "the current context is not in the kubeconfig"),
         ("Please enter Username: error: EOF", "denies access"),
@@ -77,7 +83,10 @@ def test_a_kubeconfig_that_is_not_there_is_named(cluster: FakeCluster) -> None:
             'Error from server (Forbidden): pods is forbidden: User "x" cannot list resource "pods"',
             r"denies access \(Error from server \(Forbidden\)",
         ),
-        ("error: the server doesn't have a resource type", "kubectl get pods -l app=frontend failed: error: the server doesn't"),
+        (
+            "error: the server doesn't have a resource type",
+            "kubectl get pods -l app=frontend failed: error: the server doesn't",
+        ),
     ],
 )
 def test_failures_of_the_cluster_say_what_to_do(cluster: FakeCluster, said: str, told: str) -> None:
@@ -136,7 +145,9 @@ def test_the_first_ready_pod_is_taken_and_its_default_container(cluster: FakeClu
     chosen = pod("frontend-3", annotations={"kubectl.kubernetes.io/default-container": "web"})
     chosen["spec"]["containers"].append({"name": "web"})
     chosen["status"]["containerStatuses"].append({"name": "web", "ready": True})
-    cluster.set(pods=[pod("frontend-4"), chosen, pod("frontend-2", ready=False), pod("frontend-1", deletionTimestamp="now")])
+    cluster.set(
+        pods=[pod("frontend-4"), chosen, pod("frontend-2", ready=False), pod("frontend-1", deletionTimestamp="now")]
+    )
     caller = find()
     assert (caller.pod, caller.container) == ("frontend-3", "web")
 
@@ -167,7 +178,10 @@ def test_envoy_is_asked_through_pilot_agent(cluster: FakeCluster) -> None:
             'error: exec failed: "pilot-agent": executable file not found in $PATH',
             "container istio-proxy of pod frontend-1 has no pilot-agent",
         ),
-        ("boom\ncommand terminated with exit code 1", "the sidecar of pod frontend-1 does not answer GET clusters: boom"),
+        (
+            "boom\ncommand terminated with exit code 1",
+            "the sidecar of pod frontend-1 does not answer GET clusters: boom",
+        ),
     ],
 )
 def test_a_sidecar_that_gives_no_answer_says_why(cluster: FakeCluster, said: str, told: str) -> None:

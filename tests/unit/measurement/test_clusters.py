@@ -19,7 +19,9 @@ def endpoint(subset: str, address: str, port: int = 80) -> Endpoint:
 
 
 def test_counters_of_the_service_are_read_and_nothing_else() -> None:
-    """Of a real answer, the counters of this host remain: every port and subset, IPv6 too, no other service or counter."""
+    """Of a real answer, the counters of this host remain: every port and subset, IPv6 too, no other service or
+    counter.
+    """
     assert read_clusters(SAMPLE, HOST) == {
         endpoint("v1", "198.18.0.11:5678"): 812,
         endpoint("v2", "198.18.0.12:5678"): 120,

@@ -40,7 +40,9 @@ def failed(judged: Verdict) -> set[str]:
 
 
 def test_a_split_within_its_bounds_passes_and_tells_its_power() -> None:
-    """At 80/20 of 1,000 every check holds, the bounds are exact binomial ones of half the error rate, the shift stands beside them."""
+    """At 80/20 of 1,000 every check holds, the bounds are exact binomial ones of half the error rate, the shift stands
+    beside them.
+    """
     judged = verdict(PLAIN, [FINE] * 1000, {"": 0, "v1": 803, "v2": 197})
     assert failed(judged) == set()
     split = check(judged, "split v2")
@@ -68,7 +70,9 @@ def test_nothing_and_everything_are_exact() -> None:
 
 
 def test_requests_past_the_versions_fail() -> None:
-    """Traffic that goes to the service as a whole, as without a route, is refused, even when no version got a wrong share."""
+    """Traffic that goes to the service as a whole, as without a route, is refused, even when no version got a wrong
+    share.
+    """
     judged = verdict(PLAIN, [FINE] * 1000, {"": 1000, "v1": 0, "v2": 0})
     assert failed(judged) == {"reached"}
     assert check(judged, "reached").observed == "0 of 1,000, 1,000 to the service as a whole"
@@ -76,10 +80,13 @@ def test_requests_past_the_versions_fail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "kind"), [(Answer(503, 0.01), "1 × 503"), (Answer(0, 0.01, 7, "Failed to connect"), "1 × connection refused (curl 7)")]
+    ("bad", "kind"),
+    [(Answer(503, 0.01), "1 × 503"), (Answer(0, 0.01, 7, "Failed to connect"), "1 × connection refused (curl 7)")],
 )
 def test_one_error_fails(bad: Answer, kind: str) -> None:
-    """A single answer of 5xx or none at all is one too many, and is named; a 404 of the service itself is its own business."""
+    """A single answer of 5xx or none at all is one too many, and is named; a 404 of the service itself is its own
+    business.
+    """
     judged = verdict(PLAIN, [FINE] * 998 + [Answer(404, 0.01), bad], {"v1": 800, "v2": 199})
     assert failed(judged) == {"errors"}
     assert check(judged, "errors").observed == kind
@@ -109,8 +116,12 @@ def test_a_slow_service_is_remarked_on() -> None:
 
 
 def test_a_delay_that_the_proxy_kept_fails() -> None:
-    """Without a delay in the config, requests as slow as the one that the proxy still has are refused; fast ones are not."""
-    assert failed(verdict(PLAIN, [FINE] * 199 + [Answer(200, 3.01)], {"v1": 160, "v2": 40}, stale_delay=3.0)) == {"delay"}
+    """Without a delay in the config, requests as slow as the one that the proxy still has are refused; fast ones are
+    not.
+    """
+    assert failed(verdict(PLAIN, [FINE] * 199 + [Answer(200, 3.01)], {"v1": 160, "v2": 40}, stale_delay=3.0)) == {
+        "delay"
+    }
     assert failed(verdict(PLAIN, [FINE] * 200, {"v1": 160, "v2": 40}, stale_delay=3.0)) == set()
 
 
@@ -192,7 +203,8 @@ def test_any_count_gives_a_verdict(share: Fraction, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(Fraction(1, 5), "20 %"), (Fraction(1, 200), "0.5 %"), (Fraction(1), "100 %"), (Fraction(0), "0 %")]
+    ("share", "text"),
+    [(Fraction(1, 5), "20 %"), (Fraction(1, 200), "0.5 %"), (Fraction(1), "100 %"), (Fraction(0), "0 %")],
 )
 def test_shares_are_written_as_percent(share: Fraction, text: str) -> None:
     """Percentages have the decimals they need and no more."""
@@ -200,7 +212,9 @@ def test_shares_are_written_as_percent(share: Fraction, text: str) -> None:
 
 
 def test_copies_are_judged_apart_from_the_split() -> None:
-    """A mirrored version's requests count as copies: too few or too many are refused, and the split does not see them."""
+    """A mirrored version's requests count as copies: too few or too many are refused, and the
+    split does not see them.
+    """
     expected = Expectation({"v1": Fraction(1)}, None, None, mirrors={"v2": Fraction(1, 4)})
     sent = [Answer(200, 0.01, 0)] * 1000
     good = judge(expected, sent, {"v1": 1000, "v2": 251}, versions=("v1", "v2"))
@@ -212,7 +226,9 @@ def test_copies_are_judged_apart_from_the_split() -> None:
 
 
 def test_answers_that_nobody_promised_are_remarked_on() -> None:
-    """A split is what it is whatever is answered, but a service that declines every request is not passed over in silence; an abort is expected."""
+    """A split is what it is whatever is answered, but a service that declines every request is not passed over in
+    silence; an abort is expected.
+    """
     judged = verdict(PLAIN, [Answer(403, 0.004)] * 990 + [FINE] * 10, {"v1": 803, "v2": 197})
     assert failed(judged) == set()
     assert judged.notes[0].startswith("990 × 403 of 1,000 answers")

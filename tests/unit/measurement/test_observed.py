@@ -27,7 +27,9 @@ def histogram(version: str, **upto: int) -> str:
 
 
 def test_shares_and_errors_are_of_the_window() -> None:
-    """Only what came between the two looks counts, over all callers and endpoints; a counter that fell counts from 0."""
+    """Only what came between the two looks counts, over all callers and endpoints; a counter
+    that fell counts from 0.
+    """
     before = {"one": (clusters(v1_a=(100, 5), v2_b=(50, 0)), ""), "two": (clusters(v1_a=(10, 0)), "")}
     after = {
         "one": (clusters(v1_a=(160, 8), v2_b=(10, 1)), ""),

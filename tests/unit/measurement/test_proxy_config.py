@@ -54,7 +54,10 @@ def test_a_whole_dump_gives_the_same_routes() -> None:
     """Without ?resource= the routes stand one level deeper, among other parts, and are found as well."""
     parts = json.loads(SAMPLE)["configs"]
     whole = {
-        "configs": [{"@type": "…BootstrapConfigDump", "bootstrap": {}}, {"@type": "…RoutesConfigDump", "dynamic_route_configs": parts}]
+        "configs": [
+            {"@type": "…BootstrapConfigDump", "bootstrap": {}},
+            {"@type": "…RoutesConfigDump", "dynamic_route_configs": parts},
+        ]
     }
     assert read_routes(json.dumps(whole), HOST, 80) == read_routes(SAMPLE, HOST, 80)
 
@@ -66,7 +69,9 @@ def test_a_service_without_virtual_host_has_no_routes(host: str, port: int) -> N
 
 
 def test_a_virtual_host_is_also_known_by_its_domains() -> None:
-    """When Istio names the virtual host otherwise, its domains and the port in the configuration's name tell whose it is."""
+    """When Istio names the virtual host otherwise, its domains and the port in the configuration's name tell whose it
+    is.
+    """
     dump = route_dump({"v1": 1})
     dump["configs"][0]["route_config"]["virtual_hosts"][0]["name"] = "backend"
     assert only_route(dump).shares == {"v1": 1}
@@ -88,9 +93,9 @@ def test_percentages_of_each_denominator() -> None:
         ({"numerator": 10, "denominator": "MILLION"}, Fraction(1, 100_000)),
         ({}, Fraction(0)),
     ):
-        assert only_route(route_dump({"v1": 1}, {"delay": {"fixed_delay": "0.500s", "percentage": percentage}})).delay == ProxyFault(
-            share, seconds=0.5
-        )
+        assert only_route(
+            route_dump({"v1": 1}, {"delay": {"fixed_delay": "0.500s", "percentage": percentage}})
+        ).delay == ProxyFault(share, seconds=0.5)
 
 
 def test_a_route_is_found_by_its_name_in_the_virtual_service() -> None:
@@ -98,7 +103,9 @@ def test_a_route_is_found_by_its_name_in_the_virtual_service() -> None:
     dump = route_dump({"v1": 1})
     routes = dump["configs"][0]["route_config"]["virtual_hosts"][0]["routes"]
     names = ["beta.users", "beta.staff", "betamax", "default"]
-    routes[:] = [{**routes[0], "name": name, "route": {"cluster": cluster_name(f"r{i}")}} for i, name in enumerate(names)]
+    routes[:] = [
+        {**routes[0], "name": name, "route": {"cluster": cluster_name(f"r{i}")}} for i, name in enumerate(names)
+    ]
     found = read_routes(json.dumps(dump), HOST, 80)
     assert [route.name for route in found] == names
     for name, subset in (("beta", "r0"), ("betamax", "r2"), ("default", "r3")):
@@ -119,7 +126,9 @@ def test_agreement_needs_split_delay_and_abort() -> None:
     assert not only_route(route_dump({"v1": 80, "v2": 20}, {"abort": abort})).agrees(EIGHTY_TWENTY)
 
 
-@pytest.mark.parametrize("text", ["", "no healthy upstream", "[]", '{"configs": [{"route_config": {"virtual_hosts": [3]}}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "no healthy upstream", "[]", '{"configs": [{"route_config": {"virtual_hosts": [3]}}]}']
+)
 def test_what_is_no_dump_is_an_error(text: str) -> None:
     """Text of another kind is refused in words, not with a traceback."""
     with pytest.raises(MeasurementError, match="not the configuration dump"):
@@ -142,7 +151,9 @@ def test_waiting_is_bounded_and_returns_what_the_proxy_has(cluster: FakeCluster)
     cluster.set(dumps=[route_dump({"v1": 100})])
     caller = Caller.find(Kubectl.find("demo"), "frontend")
     ticks = iter(range(100))
-    arrival = wait_for_route(caller, HOST, 80, EIGHTY_TWENTY, bound=4.0, clock=lambda: next(ticks), pause=lambda _: None)
+    arrival = wait_for_route(
+        caller, HOST, 80, EIGHTY_TWENTY, bound=4.0, clock=lambda: next(ticks), pause=lambda _: None
+    )
     assert (arrival.agrees, arrival.seconds) == (False, 4.0)
     assert arrival.route is not None
     assert arrival.route.shares == {"v1": 1}

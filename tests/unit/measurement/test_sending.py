@@ -165,14 +165,20 @@ def test_lines_of_curl_are_parsed_and_others_passed_over() -> None:
 def test_a_body_that_looks_like_curls_line_stays_a_body() -> None:
     """Only lines with the run's own mark end a body."""
     text = "200 0.1 0 \nbody\nmark 200 0.2 0 \n\nmark 404 0.3 0 \n"
-    assert [(answer.status, answer.body) for answer in parse_sample(text, "mark")] == [(200, "200 0.1 0 \nbody"), (404, "")]
+    assert [(answer.status, answer.body) for answer in parse_sample(text, "mark")] == [
+        (200, "200 0.1 0 \nbody"),
+        (404, ""),
+    ]
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
         ("curl: option --parallel: is unknown\ncommand terminated with exit code 2", "too old: 7.75 or newer"),
-        ('OCI runtime exec failed: exec: "curl": executable file not found in $PATH', "has no curl; name another client with --client"),
+        (
+            'OCI runtime exec failed: exec: "curl": executable file not found in $PATH',
+            "has no curl; name another client with --client",
+        ),
         ("command terminated with exit code 137", r"reported 0 of 5 requests \(exit status 1\)"),
     ],
 )

@@ -68,7 +68,9 @@ def edit(stack: Path, old: str, new: str) -> None:
     stack.write_text(text.replace(old, new))
 
 
-def test_traffic_that_obeys_ends_with_0_and_a_table(cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_traffic_that_obeys_ends_with_0_and_a_table(
+    cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The table fits 80 columns and has split, bound, shift and error rate."""
     assert run(stack) == 0
     out = capsys.readouterr().out
@@ -80,7 +82,9 @@ def test_traffic_that_obeys_ends_with_0_and_a_table(cluster: FakeCluster, stack:
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
-def test_traffic_that_does_not_obey_ends_with_3(cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_traffic_that_does_not_obey_ends_with_3(
+    cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A split of 50/50 under a config of 80/20 is exit code 3, and stderr names what failed."""
     cluster.set(outcomes=[["200 0.004 0 ", cluster_name("v1")], ["200 0.004 0 ", cluster_name("v2")]])
     assert run(stack) == 3
@@ -116,7 +120,13 @@ def test_the_json_is_as_documented(cluster: FakeCluster, stack: Path, capsys: py
         "fastestDelayedSeconds": None,
         "proxy": {
             "agrees": True,
-            "route": {"shares": {"v1": 0.8, "v2": 0.2}, "delay": None, "abort": None, "retries": None, "timeoutSeconds": 0.0},
+            "route": {
+                "shares": {"v1": 0.8, "v2": 0.2},
+                "delay": None,
+                "abort": None,
+                "retries": None,
+                "timeoutSeconds": 0.0,
+            },
         },
         "notes": [],
     }
@@ -135,17 +145,27 @@ def test_the_json_is_as_documented(cluster: FakeCluster, stack: Path, capsys: py
     }
 
 
-def test_a_delay_fault_is_sent_side_by_side(cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_delay_fault_is_sent_side_by_side(
+    cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Under a 3 s delay 200 requests fly at once with time enough for each, and the share is judged."""
     edit(stack, "  weir:clients:", DELAY)
     fault = {"delay": {"fixed_delay": "3s", "percentage": {"numerator": 500000, "denominator": "MILLION"}}}
     slow, fast = (["3.01", "0.02"][i] for i in range(2))
-    outcomes = [[f"200 {seconds} 0 ", cluster_name(version)] for version in ("v1", "v1", "v1", "v1", "v2") for seconds in (slow, fast)]
+    outcomes = [
+        [f"200 {seconds} 0 ", cluster_name(version)]
+        for version in ("v1", "v1", "v1", "v1", "v2")
+        for seconds in (slow, fast)
+    ]
     cluster.set(dumps=[route_dump({"v1": 80, "v2": 20}, fault)], outcomes=outcomes)
     assert run(stack, "--json") == 0
     (service,) = report(capsys)["services"]
     assert service["proxy"]["agrees"]
-    assert (service["requests"], service["fastestDelayedSeconds"], service["slowestUndelayedSeconds"]) == (200, 3.01, 0.02)
+    assert (service["requests"], service["fastestDelayedSeconds"], service["slowestUndelayedSeconds"]) == (
+        200,
+        3.01,
+        0.02,
+    )
     (sent,) = cluster.sent()
     assert sent[sent.index("--parallel-max") + 1] == "200"
     assert float(sent[sent.index("--max-time") + 1]) > 10
@@ -156,7 +176,9 @@ def test_a_delay_fault_is_sent_side_by_side(cluster: FakeCluster, stack: Path, c
 def test_a_delay_that_was_removed_but_stayed_ends_with_3(
     cluster: FakeCluster, stack: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy that still delays is waited for, then measured, and judged by its own delay; the report says what it still has."""
+    """A proxy that still delays is waited for, then measured, and judged by its own delay; the report says what it
+    still has.
+    """
     monkeypatch.setattr("weir.measurement.measure.PATIENCE", 0.1)
     fault = {"delay": {"fixed_delay": "3s", "percentage": {"numerator": 50}}}
     cluster.set(dumps=[route_dump({"v1": 80, "v2": 20}, fault)], outcomes=[["200 3.01 0 ", cluster_name("v1")]])
@@ -175,7 +197,11 @@ def test_every_service_with_versions_is_verified_and_shares_the_error_rate(
     assert run(stack, "--json", "--requests", "1000") == 3  # no other service in this world
     services = report(capsys)["services"]
     assert [service["service"] for service in services] == ["backend", "other"]
-    assert services[1]["proxy"] == {"agrees": False, "waitedSeconds": services[1]["proxy"]["waitedSeconds"], "route": None}
+    assert services[1]["proxy"] == {
+        "agrees": False,
+        "waitedSeconds": services[1]["proxy"]["waitedSeconds"],
+        "route": None,
+    }
     assert run(stack, "backend", "--json", "--requests", "1000") == 0
     (alone,) = report(capsys)["services"]
     assert services[0]["checks"][2]["lo"] < alone["checks"][2]["lo"]
@@ -222,7 +248,11 @@ def test_bad_usage_ends_with_2_before_the_cluster_is_asked(
     ("old", "new", "told"),
     [
         ("canary: {v2: 20}", "canary: {v3: 20}", "weir:services.backend.canary.v3"),
-        ('\n  weir:clients:\n    frontend: {image: "curlimages/curl:latest"}', "", "no weir:clients to send requests from"),
+        (
+            '\n  weir:clients:\n    frontend: {image: "curlimages/curl:latest"}',
+            "",
+            "no weir:clients to send requests from",
+        ),
         ("config:", "config: [", "is not valid YAML"),
     ],
 )
@@ -260,12 +290,17 @@ def test_an_ephemeral_stack_is_asked_for_its_namespace(
     cluster.set(pods=[])
     assert run(stack, "--stack", "pr-7") == 1
     assert cluster.calls()[0][:2] == ["-n", "demo-eager-mole"]
-    assert (stack.parent / "asked").read_text() == f"{stack.parent} stack output namespace --stack pr-7 --non-interactive --color never\n"
+    assert (
+        stack.parent / "asked"
+    ).read_text() == f"{stack.parent} stack output namespace --stack pr-7 --non-interactive --color never\n"
     pulumi.write_text("#!/bin/sh\necho \"error: no stack named 'pr-7' found\" >&2\nexit 6\n")
     capsys.readouterr()
     assert run(stack, "--stack", "pr-7") == 1
     said = capsys.readouterr().err
-    assert "stack pr-7 was never initialised in this backend, and nothing was done; to do so: pulumi stack init pr-7" in said
+    assert (
+        "stack pr-7 was never initialised in this backend, and nothing was done; to do so: pulumi stack init pr-7"
+        in said
+    )
     assert "or name it with --namespace" in said
     monkeypatch.setenv("WEIR_TOOL_PULUMI", "/nowhere/pulumi")
     assert run(stack) == 1
@@ -283,7 +318,9 @@ def test_an_interrupt_ends_at_once_and_leaves_no_child(cluster: FakeCluster, sta
     cluster.kubectl.write_text("\n".join(lines) + "\n")
     cluster.kubectl.chmod(0o755)
     script = "from weir.cli.verify import command; command.main(standalone_mode=False)"
-    process = subprocess.Popen([sys.executable, "-c", script, "--file", str(stack)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "--file", str(stack)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     deadline = time.monotonic() + 120
     while not sending.exists():
         assert process.poll() is None, process.communicate()

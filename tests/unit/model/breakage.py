@@ -1,4 +1,6 @@
-"""Strategies for configs with one mistake: a valid config, one thing in it broken, and the place where that must be said."""
+"""Strategies for configs with one mistake: a valid config, one thing in it broken, and the place where that must be
+said.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from weir.model.values.problems import Path
 
 @dataclass(frozen=True)
 class Mistake:
-    """Something to change in a config: the entries of what stands at `path` (None removes one), and where that must be said.
+    """Something to change in a config: the entries of what stands at `path` (None removes one), and where that must be
+    said.
 
     `kind` and `about` say what mistake it is, wherever it is made.
     """
@@ -55,7 +58,12 @@ def bad_values(annotation: Any) -> list[tuple[str, Any]]:
     """What a value of this kind must not be, each with a name."""
     if get_origin(annotation) is Literal:
         return [(f"{annotation} {value}", value) for value in ("NOPE", 5)]
-    return [(f"{number} {value!r}", value) for number, (kind, bad) in enumerate(BAD_VALUES) if kind == annotation for value in bad]
+    return [
+        (f"{number} {value!r}", value)
+        for number, (kind, bad) in enumerate(BAD_VALUES)
+        if kind == annotation
+        for value in bad
+    ]
 
 
 def mistakes(config: dict[str, Any]) -> Iterator[Mistake]:

@@ -1,7 +1,7 @@
 """How examples are drawn: in rounds of ten.
 
-Once a run has seen ten, Hypothesis goes on with five variations of each new example, which for configs are five times the same; of a
-thousand examples, few would have nothing to do with each other. In rounds of ten all have.
+Once a run has seen ten, Hypothesis goes on with five variations of each new example, which for configs are five times
+the same; of a thousand examples, few would have nothing to do with each other. In rounds of ten all have.
 """
 
 from __future__ import annotations

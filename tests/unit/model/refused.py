@@ -1,4 +1,6 @@
-"""What must be refused: values that a kind of value must not have, and keys that clash. `breakage` puts them into valid configs."""
+"""What must be refused: values that a kind of value must not have, and keys that clash. `breakage` puts them into
+valid configs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,17 @@ from typing import Any
 
 from tests.unit.model.walking import fields
 from weir.model import StackConfig
-from weir.model.config import actions, containers, environment, gateways, load_balancer, matches, traffic_policy
+from weir.model.config import (
+    actions,
+    answers,
+    containers,
+    environment,
+    gateways,
+    load_balancer,
+    matches,
+    probes,
+    traffic_policy,
+)
 from weir.model.config.drills import DrillMatch
 from weir.model.config.routes import Route
 from weir.model.config.stack import Service
@@ -23,17 +35,20 @@ _HEADERS = ["", "a b", "ä", "a:", 5]
 _TEXTS = ["", " ", "a\nb", "\0", 5, True]
 
 BAD_VALUES: list[tuple[Any, list[Any]]] = [
-    (fields(actions.Body)["bytes"], ["", "AAE", "ü", 5, "A==="]),
+    (fields(answers.Body)["bytes"], ["", "AAE", "ü", 5, "A==="]),
     (load_balancer.Locality, ["", "a//b", "*/a", "a/b/c/d", "a*"]),
     (load_balancer.AttributeText, [*_TEXTS, "x" * 16385]),
     (load_balancer.Region, ["", "a/b", "*", 5]),
     (containers.Capability, ["net_raw", "", 5]),
-    (containers.ProbePort, [0, 65536, "https", True]),
-    (fields(containers.Grpc)["port"], [0, 65536, "http"]),
-    (fields(containers.HttpHeader)["name"], ["", "a_b", "ä", 5]),
+    (probes.ProbePort, [0, 65536, "https", True]),
+    (fields(probes.Grpc)["port"], [0, 65536, "http"]),
+    (fields(probes.HttpHeader)["name"], ["", "a_b", "ä", 5]),
     (containers.Quantity, ["", "-1", "1.5.5", "64mb", "1e3", True, "9Pi", "1E", "9" * 30]),
     (containers.Profile, ["", "/a", "..", "a/../b", 5]),
-    (containers.ResourceName, ["pods", "gpu", "hugepages-", "hugepages-0", "hugepages-1m", "requests.a/b", "x" * 245 + "/a", "a/b/c"]),
+    (
+        containers.ResourceName,
+        ["pods", "gpu", "hugepages-", "hugepages-0", "hugepages-1m", "requests.a/b", "x" * 245 + "/a", "a/b/c"],
+    ),
     (containers.User, [-1, 1337, "root", 2**31]),
     (
         environment.ContainerResource,
@@ -44,11 +59,38 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (environment.EnvValue, [1.5, ["a"]]),
     (
         environment.FieldPath,
-        ["", "metadata.labels", "status.phase", "metadata.labels['']", "metadata.labels['-a']", "metadata.name['a']", "podIP", 5],
+        [
+            "",
+            "metadata.labels",
+            "status.phase",
+            "metadata.labels['']",
+            "metadata.labels['-a']",
+            "metadata.name['a']",
+            "podIP",
+            5,
+        ],
     ),
     (environment.ObjectName, ["", "A", "a_b", "-a", "a.", "a..b", "x" * 254, 5]),
     (hosts.ClusterDomain, ["", ".", "a..b", "Corp.internal", "-a", "a b", "*.a", "x" * 64, 5]),
-    (hosts.Domain, ["shop", "*", "", "a..b", "-a.b", "a b.c", "*.*.b", "a.*.b", "x" * 64 + ".a", "shop.1", "1.2.3", "*.0", "01.2.3.4", 5]),
+    (
+        hosts.Domain,
+        [
+            "shop",
+            "*",
+            "",
+            "a..b",
+            "-a.b",
+            "a b.c",
+            "*.*.b",
+            "a.*.b",
+            "x" * 64 + ".a",
+            "shop.1",
+            "1.2.3",
+            "*.0",
+            "01.2.3.4",
+            5,
+        ],
+    ),
     (hosts.ExportTo, [[], ["*", "a"], ["a", "a"], ["A"], "a", [5]]),
     (hosts.GatewayReference, ["", "a/b/c", "a/", "A/b", "mesh", 5]),
     (hosts.LabelKey, ["", "-a", "a/b/c", "/a", "a/", "ä", "x" * 64, "A.b/c"]),
@@ -160,9 +202,13 @@ _TLS = {"mode": "SIMPLE", "credentialName": "a"}
 _DRILL = {"delay": _DELAY, "until": "2026-11-25T14:00:00Z"}
 CLASHES: Mapping[type, list[dict[str, Any]]] = {
     actions.Abort: [{"httpStatus": 503, "grpcStatus": "INTERNAL"}],
-    actions.Body: [{"string": "a", "bytes": "AAE="}],
-    actions.Redirect: [{"uri": "/a", "prefixRewrite": "/b"}, {"port": 80, "derivePort": "FROM_REQUEST_PORT"}],
-    actions.Retries: [{"attempts": 0, "perTryTimeout": "1s"}, {"attempts": 0, "retryOn": "5xx"}, {"attempts": 0, "backoff": "1s"}],
+    answers.Body: [{"string": "a", "bytes": "AAE="}],
+    answers.Redirect: [{"uri": "/a", "prefixRewrite": "/b"}, {"port": 80, "derivePort": "FROM_REQUEST_PORT"}],
+    actions.Retries: [
+        {"attempts": 0, "perTryTimeout": "1s"},
+        {"attempts": 0, "retryOn": "5xx"},
+        {"attempts": 0, "backoff": "1s"},
+    ],
     actions.Rewrite: [{"uri": "/a", "uriRegexRewrite": {"match": "a", "rewrite": "b"}}],
     load_balancer.ConsistentHash: [
         {"httpHeaderName": "x", "useSourceIp": True},
@@ -182,8 +228,8 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"failover": [{"from": "a", "to": "b"}], "failoverPriority": ["topology.istio.io/subzone"], "distribute": None},
     ],
     load_balancer.ZoneAwareLbSetting: [{"failoverPriority": ["topology.kubernetes.io/zone"]}],
-    containers.Probe: [{"tcpSocket": {"port": 1}, "exec": {"command": ["a"]}}],
-    containers.OnceProbe: [{"tcpSocket": {"port": 1}, "grpc": {"port": 1}}, {"successThreshold": 2}],
+    probes.Probe: [{"tcpSocket": {"port": 1}, "exec": {"command": ["a"]}}],
+    probes.OnceProbe: [{"tcpSocket": {"port": 1}, "grpc": {"port": 1}}, {"successThreshold": 2}],
     containers.Resources: [
         {"requests": {"cpu": "1001m"}, "limits": {"cpu": 1}},
         {"requests": {"memory": "1Mi"}, "limits": {"memory": "1M"}},
@@ -192,13 +238,19 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"requests": {}, "limits": {"example.com/gpu": "500m"}},
         {"requests": {}, "limits": {"hugepages-2Mi": "2Mi"}},
     ],
-    containers.SeccompProfile: [{"type": "Localhost", "localhostProfile": None}, {"type": "Unconfined", "localhostProfile": "a"}],
+    containers.SeccompProfile: [
+        {"type": "Localhost", "localhostProfile": None},
+        {"type": "Unconfined", "localhostProfile": "a"},
+    ],
     containers.SecurityContext: [
         {"runAsUser": 0, "runAsNonRoot": None},
         {"privileged": True, "allowPrivilegeEscalation": False},
         {"capabilities": {"add": ["CAP_SYS_ADMIN"]}, "allowPrivilegeEscalation": False},
     ],
-    environment.EnvFrom: [{"secretRef": {"name": "a"}, "configMapRef": {"name": "a"}}, {"secretRef": None, "configMapRef": None}],
+    environment.EnvFrom: [
+        {"secretRef": {"name": "a"}, "configMapRef": {"name": "a"}},
+        {"secretRef": None, "configMapRef": None},
+    ],
     environment.ResourceFieldRef: [
         {"resource": "limits.memory", "divisor": "1m"},
         {"resource": "requests.cpu", "divisor": "1Ki"},
@@ -217,10 +269,22 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
     gateways.Server: [
         {"hosts": ["*/*", "./a.b"]},
         {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": None},
-        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "MUTUAL", "serverCertificate": "a", "privateKey": "b"}},
-        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "SIMPLE", "credentialName": "a", "privateKey": "b"}},
-        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "SIMPLE", "credentialName": "a", "httpsRedirect": True}},
-        {"port": {"number": 1, "name": "a", "protocol": "HTTPS"}, "tls": {"mode": "ISTIO_MUTUAL", "credentialName": "a"}},
+        {
+            "port": {"number": 1, "name": "a", "protocol": "HTTPS"},
+            "tls": {"mode": "MUTUAL", "serverCertificate": "a", "privateKey": "b"},
+        },
+        {
+            "port": {"number": 1, "name": "a", "protocol": "HTTPS"},
+            "tls": {"mode": "SIMPLE", "credentialName": "a", "privateKey": "b"},
+        },
+        {
+            "port": {"number": 1, "name": "a", "protocol": "HTTPS"},
+            "tls": {"mode": "SIMPLE", "credentialName": "a", "httpsRedirect": True},
+        },
+        {
+            "port": {"number": 1, "name": "a", "protocol": "HTTPS"},
+            "tls": {"mode": "ISTIO_MUTUAL", "credentialName": "a"},
+        },
         {
             "port": {"number": 1, "name": "a", "protocol": "HTTPS"},
             "tls": {"mode": "SIMPLE", "credentialName": "a", "subjectAltNames": ["b"]},
@@ -229,7 +293,12 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"port": {"number": 1, "name": "a", "protocol": "GRPC"}, "tls": {"privateKey": "a"}},
     ],
     gateways.Gateway: [
-        {"servers": [{"port": {"number": 443, "name": name, "protocol": "HTTPS"}, "hosts": [host], "tls": _TLS} for name, host in pair]}
+        {
+            "servers": [
+                {"port": {"number": 443, "name": name, "protocol": "HTTPS"}, "hosts": [host], "tls": _TLS}
+                for name, host in pair
+            ]
+        }
         for pair in (
             [("a", "shop.example.com"), ("b", "Shop.example.com")],
             [("a", "*"), ("b", "./*")],
@@ -237,7 +306,9 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         )
     ],
     actions.RequestHeaders: [{"set": {f"x-{number}": "a" for number in range(501)}}],
-    actions.ResponseHeaders: [{"set": {f"x-{number}": "a" for number in range(300)}, "add": {f"y-{number}": "a" for number in range(300)}}],
+    actions.ResponseHeaders: [
+        {"set": {f"x-{number}": "a" for number in range(300)}, "add": {f"y-{number}": "a" for number in range(300)}}
+    ],
     matches.PresenceMatch: [{"exact": "a", "prefix": "b"}, {"prefix": "a", "regex": "b"}],
     matches.StringMatch: [{"exact": "a", "prefix": "b"}, {"exact": None, "prefix": None, "regex": None}],
     matches.Match: [
@@ -310,7 +381,7 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
 
 EMPTY: list[tuple[type, str]] = [
     (actions.CorsPolicy, "allowOrigins"), (gateways.Gateway, "servers"), (gateways.Server, "hosts"), (gateways.Expose, "gateways"),
-    (gateways.Expose, "hosts"), (containers.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"),
+    (gateways.Expose, "hosts"), (probes.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"),
     (Service, "redirect"), (Service, "trafficPolicy"), (Route, "fault"), (Route, "redirect"), (traffic_policy.TrafficPolicy, "connectionPool"),
     (DrillMatch, "headers"), (Service, "drill"),
 ]  # fmt: skip

@@ -1,7 +1,8 @@
-"""Strategies for whole stack configs, as YAML gives them: `configs` draws what the model accepts, with every key it knows.
+"""Strategies for whole stack configs, as YAML gives them: `configs` draws what the model accepts, with every key it
+knows.
 
-A config is built so that it is valid: nothing is drawn and thrown away. It stays small, because every mapping has a few of its keys;
-over some hundred examples all of them come (`test_properties` sees to that).
+A config is built so that it is valid: nothing is drawn and thrown away. It stays small, because every mapping has a
+few of its keys; over some hundred examples all of them come (`test_properties` sees to that).
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def _traffic(draw: st.DrawFn, versions: tuple[str, ...], stable: str, default: b
 
 def _sets_host(written: Mapping[str, Any]) -> bool:
     request = written.get("headers", {}).get("request", {})
-    return any(name.lower() in ("host", ":authority") for changes in ("set", "add") for name in request.get(changes, {}))
+    return any(
+        name.lower() in ("host", ":authority") for changes in ("set", "add") for name in request.get(changes, {})
+    )
 
 
 @cache
@@ -110,7 +113,9 @@ def _conditions(entrances: tuple[str, ...], by_prefix: bool, least: int) -> Valu
     return several(matches(entrances, by_prefix), least)
 
 
-def _routes(draw: st.DrawFn, versions: tuple[str, ...], stable: str, entrances: tuple[str, ...]) -> list[dict[str, Any]]:
+def _routes(
+    draw: st.DrawFn, versions: tuple[str, ...], stable: str, entrances: tuple[str, ...]
+) -> list[dict[str, Any]]:
     routes: list[dict[str, Any]] = []
     for index, name in enumerate(draw(_route_names)):
         by_prefix = draw(st.booleans())
@@ -166,7 +171,10 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
     written |= _traffic(draw, names, stable, True, True)
     if draw(st.booleans()) and "redirect" not in written and "directResponse" not in written:
         # As a person leaves a version that is prepared and gets nothing yet.
-        written["canary"] = {**dict.fromkeys((name for name in names if name != stable), 0), **written.get("canary", {})}
+        written["canary"] = {
+            **dict.fromkeys((name for name in names if name != stable), 0),
+            **written.get("canary", {}),
+        }
     routes = _routes(draw, names, stable, tuple(written.get("expose", {}).get("gateways", ())))
     answers = all("redirect" in route or "directResponse" in route for route in (written, *routes))
     if "fault" not in written and not answers and draw(_odds) == 3:
@@ -185,7 +193,9 @@ def _cut(name: str, limit: int) -> str:
     return name[:limit].strip("-")
 
 
-_names = st.sampled_from(["backend", "web", "a", "a-b", "s" * 50, "x" * 61]) | labels.map(lambda name: _cut(f"s{name}", 61))
+_names = st.sampled_from(["backend", "web", "a", "a-b", "s" * 50, "x" * 61]) | labels.map(
+    lambda name: _cut(f"s{name}", 61)
+)
 _namespaces = st.sampled_from(["demo", "n" * 39, "0", "default", "kube-system"]) | labels
 _command = several(free_text)
 _client = mapping({"image": images}, {"replicas": counts, "command": _command})
@@ -206,7 +216,9 @@ _top = mapping(
         "readyTimeout": st.sampled_from(["1s", "5m", "1h30m", "1000ms"]),
     },
 )
-_ephemeral_top = mapping({"ephemeral": st.sampled_from([True, "true"])}, {"createNamespace": st.sampled_from([True, "true"])})
+_ephemeral_top = mapping(
+    {"ephemeral": st.sampled_from([True, "true"])}, {"createNamespace": st.sampled_from([True, "true"])}
+)
 
 
 @st.composite

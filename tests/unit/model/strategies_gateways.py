@@ -37,7 +37,9 @@ _tls = st.one_of(
 )
 _plain_tls = mapping({}, {**_handshake, "httpsRedirect": flags})
 _server = {
-    "hosts": several(st.sampled_from(["*", "*.example.com"]) | server_hosts, 1).map(lambda hosts: ["*/*"] if "*/*" in hosts else hosts)
+    "hosts": several(st.sampled_from(["*", "*.example.com"]) | server_hosts, 1).map(
+        lambda hosts: ["*/*"] if "*/*" in hosts else hosts
+    )
 }
 _name = {"name": some_text}
 
@@ -47,22 +49,29 @@ def _ports(*protocols: str) -> st.SearchStrategy[dict[str, object]]:
     return mapping({"number": number, "name": labels, "protocol": st.sampled_from(protocols)})
 
 
-_servers = mapping({"port": _ports("HTTP", "HTTP2", "GRPC", "GRPC-WEB"), **_server}, {**_name, "tls": _plain_tls}) | mapping(
-    {"port": _ports("HTTPS"), **_server, "tls": _tls}, _name
-)
+_servers = mapping(
+    {"port": _ports("HTTP", "HTTP2", "GRPC", "GRPC-WEB"), **_server}, {**_name, "tls": _plain_tls}
+) | mapping({"port": _ports("HTTPS"), **_server, "tls": _tls}, _name)
 
 
 def _apart(servers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """No two servers of HTTPS at one port, and none of them with a host twice: by a host's name Envoy tells them apart."""
+    """No two servers of HTTPS at one port, and none of them with a host twice: by a host's name Envoy tells them
+    apart.
+    """
     ports = [int(server["port"]["number"]) for server in servers if server["port"]["protocol"] == "HTTPS"]
     kept = servers if len(set(ports)) == len(ports) else servers[:1]
-    return [{**server, "hosts": server["hosts"][:1]} if server["port"]["protocol"] == "HTTPS" else server for server in kept]
+    return [
+        {**server, "hosts": server["hosts"][:1]} if server["port"]["protocol"] == "HTTPS" else server for server in kept
+    ]
 
 
 gateways = mapping(
     {
-        "selector": st.sampled_from([{"istio": "ingress"}, {}, {"istio": "ingress", "app": "edge"}]) | keyed(label_keys, label_values),
-        "servers": st.lists(_servers, min_size=1, max_size=2, unique_by=lambda server: server["port"]["name"]).map(_apart),
+        "selector": st.sampled_from([{"istio": "ingress"}, {}, {"istio": "ingress", "app": "edge"}])
+        | keyed(label_keys, label_values),
+        "servers": st.lists(_servers, min_size=1, max_size=2, unique_by=lambda server: server["port"]["name"]).map(
+            _apart
+        ),
     }
 )
 
@@ -72,4 +81,6 @@ def _covered(hosts: list[str]) -> bool:
     return any(other != host and other.endswith(host[1:]) for host in wide for other in hosts)
 
 
-exposed_hosts = st.lists(domains, min_size=1, max_size=2, unique=True).map(lambda hosts: hosts[:1] if _covered(hosts) else hosts)
+exposed_hosts = st.lists(domains, min_size=1, max_size=2, unique=True).map(
+    lambda hosts: hosts[:1] if _covered(hosts) else hosts
+)

@@ -36,7 +36,9 @@ from tests.unit.model.strategies_values import (
 _regions = ["us-west", "us-east", "eu", "1"]
 _failovers = st.permutations(_regions).map(lambda regions: {"from": regions[0], "to": regions[1]})
 _plain_priorities = some_of(["topology.istio.io/network", "app", "version=v1", "x"])
-_topology_priorities = some_of(["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone", "app"])
+_topology_priorities = some_of(
+    ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone", "app"]
+)
 _localities = some_of(["us-west/zone1/*", "us-west/zone2/a", "us-east/*", "eu", "asia/zone1"], 1)
 
 
@@ -58,7 +60,13 @@ _locality = (
     | mapping({"failover": several(_failovers)}, {"enabled": flags, "failoverPriority": _plain_priorities})
 )
 _zone_aware = mapping(
-    {}, {"enabled": flags, "failover": several(_failovers), "failoverPriority": _plain_priorities, "minClusterSize": whole(1, 2**32 - 1)}
+    {},
+    {
+        "enabled": flags,
+        "failover": several(_failovers),
+        "failoverPriority": _plain_priorities,
+        "minClusterSize": whole(1, 2**32 - 1),
+    },
 )
 _warmup = mapping({"duration": lengths}, {"minimumPercent": percents, "aggression": positives})
 _attributes = st.lists(
@@ -85,9 +93,14 @@ _choice: Values = (
     | mapping({"consistentHash": _consistent_hash})
     | mapping({"consistentHash": _consistent_hash})
 )
-_nearness: Values = st.just({}) | mapping({"localityLbSetting": _locality}) | mapping({"zoneAwareLbSetting": _zone_aware})
+_nearness: Values = (
+    st.just({}) | mapping({"localityLbSetting": _locality}) | mapping({"zoneAwareLbSetting": _zone_aware})
+)
 load_balancer = st.builds(
-    lambda choice, nearness, warmup: {**choice, **nearness, **warmup}, _choice, _nearness, mapping({}, {"warmup": _warmup}, most=1)
+    lambda choice, nearness, warmup: {**choice, **nearness, **warmup},
+    _choice,
+    _nearness,
+    mapping({}, {"warmup": _warmup}, most=1),
 )
 
 # Connection pools, outlier detection
@@ -112,8 +125,14 @@ _http_limits = {
 }
 _http = st.one_of(
     mapping({}, {**_http_limits, "useClientProtocol": flags}),
-    mapping({"h2UpgradePolicy": st.sampled_from(["DEFAULT", "DO_NOT_UPGRADE"])}, {**_http_limits, "useClientProtocol": flags}),
-    mapping({"h2UpgradePolicy": st.just("UPGRADE")}, {**_http_limits, "useClientProtocol": st.sampled_from([False, "false"])}),
+    mapping(
+        {"h2UpgradePolicy": st.sampled_from(["DEFAULT", "DO_NOT_UPGRADE"])},
+        {**_http_limits, "useClientProtocol": flags},
+    ),
+    mapping(
+        {"h2UpgradePolicy": st.just("UPGRADE")},
+        {**_http_limits, "useClientProtocol": st.sampled_from([False, "false"])},
+    ),
 )
 connection_pool = mapping({}, {"tcp": _tcp, "http": _http}, least=1)
 _outlier_settings = {
@@ -127,7 +146,9 @@ _outlier_settings = {
 }
 outlier_detection = mapping(
     {}, {**_outlier_settings, "splitExternalLocalOriginErrors": flags, "consecutiveLocalOriginFailures": st.just(0)}
-) | mapping({"splitExternalLocalOriginErrors": st.just(True), "consecutiveLocalOriginFailures": unsigned}, _outlier_settings)
+) | mapping(
+    {"splitExternalLocalOriginErrors": st.just(True), "consecutiveLocalOriginFailures": unsigned}, _outlier_settings
+)
 
 # TLS
 _files = {"clientCertificate": some_text, "privateKey": some_text}
@@ -137,24 +158,37 @@ _verified = {"sni": server_names, "insecureSkipVerify": st.sampled_from([False, 
 _unverified = st.sampled_from([True, "true"])
 tls = st.one_of(
     mapping(
-        {"mode": st.sampled_from(["DISABLE", "ISTIO_MUTUAL"])}, {**_files, **_authorities, "sni": server_names, "credentialName": labels}
+        {"mode": st.sampled_from(["DISABLE", "ISTIO_MUTUAL"])},
+        {**_files, **_authorities, "sni": server_names, "credentialName": labels},
     ),
     mapping({"mode": st.just("SIMPLE")}, {**_files, **_authorities, **_verified}),
     mapping({"mode": st.just("SIMPLE"), "credentialName": labels}, {**_names, **_verified}),
-    mapping({"mode": st.just("SIMPLE"), "insecureSkipVerify": _unverified}, {**_files, "caCrl": some_text, "sni": server_names}),
+    mapping(
+        {"mode": st.just("SIMPLE"), "insecureSkipVerify": _unverified},
+        {**_files, "caCrl": some_text, "sni": server_names},
+    ),
     mapping({"mode": st.just("MUTUAL"), **_files}, {**_authorities, **_verified}),
     mapping({"mode": st.just("MUTUAL"), "credentialName": labels}, {**_names, **_verified}),
-    mapping({"mode": st.just("MUTUAL"), "insecureSkipVerify": _unverified, "credentialName": labels}, {"sni": server_names}),
+    mapping(
+        {"mode": st.just("MUTUAL"), "insecureSkipVerify": _unverified, "credentialName": labels}, {"sni": server_names}
+    ),
 )
 
 # Policies
-_settings = {"loadBalancer": load_balancer, "connectionPool": connection_pool, "outlierDetection": outlier_detection, "tls": tls}
+_settings = {
+    "loadBalancer": load_balancer,
+    "connectionPool": connection_pool,
+    "outlierDetection": outlier_detection,
+    "tls": tls,
+}
 _port_policies = mapping({"port": mapping({"number": st.just(80) | ports})}, _settings, least=1)
 traffic_policy = mapping(
     {},
     {
         **_settings,
-        "portLevelSettings": st.lists(_port_policies, min_size=1, max_size=2, unique_by=lambda entry: int(entry["port"]["number"])),
+        "portLevelSettings": st.lists(
+            _port_policies, min_size=1, max_size=2, unique_by=lambda entry: int(entry["port"]["number"])
+        ),
         "retryBudget": mapping({}, {"percent": percents, "minRetryConcurrency": unsigned, "budgetInterval": lengths}),
         "proxyProtocol": mapping({}, {"version": st.sampled_from(["V1", "V2"])}),
     },
@@ -165,19 +199,30 @@ traffic_policy = mapping(
 _quantities = st.sampled_from([0, 1, 2, 1.5, "100m", "0.5", "1.250", "64Mi", "1Gi", "2k", "9P", "8Pi", "0.0001"])
 _resource_names = ["cpu", "memory", "ephemeral-storage"]
 _devices: Values = st.sampled_from(
-    [{}, {}, {"example.com/gpu": 2}, {"nvidia.com/gpu": "1.0", f"{'d' * 60}.x/{'k' * 63}": "5k"}, {"x.kubernetes.io/y": 3}]
+    [
+        {},
+        {},
+        {"example.com/gpu": 2},
+        {"nvidia.com/gpu": "1.0", f"{'d' * 60}.x/{'k' * 63}": "5k"},
+        {"x.kubernetes.io/y": 3},
+    ]
 )
 _pages: Values = st.sampled_from([{}, {}, {"hugepages-2Mi": "4Mi"}, {"hugepages-1Gi": "1Gi", "hugepages-64k": "0"}])
 
 
 @st.composite
 def _resources(draw: st.DrawFn) -> dict[str, Any]:
-    """Requests and limits of which only one names a resource, but for devices and huge pages, which need both to be the same."""
+    """Requests and limits of which only one names a resource, but for devices and huge pages, which need both to be
+    the same.
+    """
     asked, limited = draw(some_of(_resource_names)), draw(some_of(_resource_names))
     named = dict.fromkeys([*asked, *limited])
     fixed = draw(_devices) | (draw(_pages) if "cpu" in named or "memory" in named else {})
     amounts = {name: draw(_quantities) for name in named}
-    resources = {"requests": {name: amounts[name] for name in asked} | fixed, "limits": {name: amounts[name] for name in limited} | fixed}
+    resources = {
+        "requests": {name: amounts[name] for name in asked} | fixed,
+        "limits": {name: amounts[name] for name in limited} | fixed,
+    }
     return {name: entries for name, entries in resources.items() if entries or draw(st.booleans())}
 
 
@@ -186,15 +231,27 @@ _probe_headers = mapping({"name": st.sampled_from(["x-probe", "Host", "0"]), "va
 _ways: dict[str, Values] = {
     "httpGet": mapping(
         {"port": _probe_ports},
-        {"path": some_text, "scheme": st.sampled_from(["HTTP", "HTTPS"]), "host": some_text, "httpHeaders": several(_probe_headers)},
+        {
+            "path": some_text,
+            "scheme": st.sampled_from(["HTTP", "HTTPS"]),
+            "host": some_text,
+            "httpHeaders": several(_probe_headers),
+        },
     ),
     "tcpSocket": mapping({"port": _probe_ports}),
     "grpc": mapping({"port": ports}, {"service": free_text}),
     "exec": mapping({"command": several(free_text, 1)}),
 }
-_pace = {"initialDelaySeconds": counts, "periodSeconds": from_one, "timeoutSeconds": from_one, "failureThreshold": from_one}
+_pace = {
+    "initialDelaySeconds": counts,
+    "periodSeconds": from_one,
+    "timeoutSeconds": from_one,
+    "failureThreshold": from_one,
+}
 probes = st.one_of([mapping({name: way}, {**_pace, "successThreshold": from_one}) for name, way in _ways.items()])
-once_probes = st.one_of([mapping({name: way}, {**_pace, "successThreshold": st.sampled_from([1, "1"])}) for name, way in _ways.items()])
+once_probes = st.one_of(
+    [mapping({name: way}, {**_pace, "successThreshold": st.sampled_from([1, "1"])}) for name, way in _ways.items()]
+)
 _users = st.sampled_from([1, 1000, 65532, 2**31 - 1, "1336"])
 _capabilities = some_of(["NET_BIND_SERVICE", "ALL", "SYS_ADMIN", "CAP_NET_RAW"])
 _escalating = st.just({"add": ["CAP_SYS_ADMIN"]})
@@ -202,17 +259,32 @@ _rights = {
     "readOnlyRootFilesystem": flags,
     "capabilities": mapping({}, {"add": _capabilities, "drop": _capabilities}),
     "seccompProfile": st.sampled_from(
-        [{"type": "RuntimeDefault"}, {"type": "Unconfined"}, {"type": "Localhost", "localhostProfile": "profiles/app.json"}]
+        [
+            {"type": "RuntimeDefault"},
+            {"type": "Unconfined"},
+            {"type": "Localhost", "localhostProfile": "profiles/app.json"},
+        ]
     ),
 }
 security_context = st.one_of(
     mapping(
-        {}, {**_rights, "runAsUser": _users, "runAsGroup": _users | st.just(0), "runAsNonRoot": flags, "allowPrivilegeEscalation": flags}
+        {},
+        {
+            **_rights,
+            "runAsUser": _users,
+            "runAsGroup": _users | st.just(0),
+            "runAsNonRoot": flags,
+            "allowPrivilegeEscalation": flags,
+        },
     ),
     mapping({"runAsUser": st.just(0), "runAsNonRoot": st.just(False)}, {**_rights, "runAsGroup": st.just(0)}),
     mapping(
         {"privileged": st.just(True), "allowPrivilegeEscalation": st.just(True)},
-        {**_rights, "runAsUser": _users, "capabilities": _capabilities.map(lambda names: {"drop": names}) | _escalating},
+        {
+            **_rights,
+            "runAsUser": _users,
+            "capabilities": _capabilities.map(lambda names: {"drop": names}) | _escalating,
+        },
     ),
     mapping({"privileged": st.just(False)}, _rights),
 )
@@ -234,8 +306,12 @@ _sources: dict[str, Values] = {
     "secretKeyRef": _key_refs,
     "configMapKeyRef": _key_refs,
     "fieldRef": mapping({"fieldPath": _pod_fields}, {"apiVersion": st.just("v1")}),
-    "resourceFieldRef": mapping({"resource": st.builds("{}.{}".format, _sides, _of_bytes)}, {"divisor": _byte_units, **_container_names})
-    | mapping({"resource": _sides.map("{}.cpu".format)}, {"divisor": st.sampled_from([1, "1", "1m"]), **_container_names}),
+    "resourceFieldRef": mapping(
+        {"resource": st.builds("{}.{}".format, _sides, _of_bytes)}, {"divisor": _byte_units, **_container_names}
+    )
+    | mapping(
+        {"resource": _sides.map("{}.cpu".format)}, {"divisor": st.sampled_from([1, "1", "1m"]), **_container_names}
+    ),
 }
 variables = (
     free_text

@@ -59,17 +59,23 @@ _marks = {"name": some_text, "statPrefix": some_text}
 
 @cache
 def matches(gateways: tuple[str, ...], by_prefix: bool) -> Values:
-    """Matches of a route; `gateways` are those it may name beside mesh. With `by_prefix` a path is matched by prefix alone."""
+    """Matches of a route; `gateways` are those it may name beside mesh. With `by_prefix` a path is matched by prefix
+    alone.
+    """
     entrances = st.lists(st.sampled_from(["mesh", *gateways]), max_size=2)
     path = prefix_match if by_prefix else mapping({"exact": some_text}) | prefix_match
     optional = {**_conditions, **_marks, "gateways": entrances}
     with_path = mapping({"uri": path}, {**optional, "ignoreUriCase": flags})
     by_regex = mapping({"uri": _regex_match}, {**optional, "ignoreUriCase": st.sampled_from([False, "false"])})
     asking = {**_conditions, "gateways": entrances}
-    without_path = st.sampled_from(sorted(asking)).flatmap(lambda name: mapping({name: optional[name]}, {**_marks, "ignoreUriCase": flags}))
+    without_path = st.sampled_from(sorted(asking)).flatmap(
+        lambda name: mapping({name: optional[name]}, {**_marks, "ignoreUriCase": flags})
+    )
     # An empty list or mapping asks for nothing, and a match has to ask for something.
     without_path = without_path.map(
-        lambda match: match if any(match[name] not in ({}, []) for name in match if name in asking) else {**match, "port": 80}
+        lambda match: (
+            match if any(match[name] not in ({}, []) for name in match if name in asking) else {**match, "port": 80}
+        )
     )
     drawn = with_path | without_path if by_prefix else with_path | without_path | by_regex
     return drawn.map(_by_gateway_or_caller)
@@ -96,7 +102,9 @@ faults = mapping({}, _kinds_of_faults, least=1).flatmap(
 # A header that no drawn route matches on.
 _drill_headers = mapping({"headers": mapping({"x-drill": presence_match})})
 drills = mapping({}, _kinds_of_faults, least=1).flatmap(
-    lambda fault: mapping({**{name: st.just(part) for name, part in fault.items()}, "until": moments}, {"match": _drill_headers})
+    lambda fault: mapping(
+        {**{name: st.just(part) for name, part in fault.items()}, "until": moments}, {"match": _drill_headers}
+    )
 )
 _some_retries = mapping(
     {"attempts": from_one},
@@ -119,7 +127,12 @@ def mirrors(versions: tuple[str, ...]) -> Values:
 
 # Headers
 _response_headers = mapping(
-    {}, {"set": keyed(header_names, header_values), "add": keyed(header_names, header_values), "remove": several(header_names)}
+    {},
+    {
+        "set": keyed(header_names, header_values),
+        "add": keyed(header_names, header_values),
+        "remove": several(header_names),
+    },
 )
 _request_headers = mapping(
     {},
@@ -153,7 +166,9 @@ cors_policy = mapping(
         "unmatchedPreflights": st.sampled_from(["FORWARD", "IGNORE"]),
     },
 )
-path_rewrite = mapping({"uri": some_text}) | mapping({"uriRegexRewrite": mapping({"match": regexes, "rewrite": some_text})})
+path_rewrite = mapping({"uri": some_text}) | mapping(
+    {"uriRegexRewrite": mapping({"match": regexes, "rewrite": some_text})}
+)
 _host_rewrite = mapping({"authority": domains | some_text})
 rewrite = path_rewrite | _host_rewrite | st.builds(lambda path, host: {**path, **host}, path_rewrite, _host_rewrite)
 
@@ -164,14 +179,23 @@ def redirects(prefix: bool) -> Values:
     where = {"uri": some_text, "authority": domains | some_text, "scheme": st.sampled_from(["http", "https"])}
     ports_to = {"port": ports, "derivePort": st.sampled_from(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"])}
     kinds = [
-        mapping({name: values}, {other: where[other] for other in where if other != name} | {"redirectCode": redirect_codes})
+        mapping(
+            {name: values}, {other: where[other] for other in where if other != name} | {"redirectCode": redirect_codes}
+        )
         for name, values in where.items()
     ]
     kinds += [mapping({name: values}, {**where, "redirectCode": redirect_codes}) for name, values in ports_to.items()]
     if prefix:
-        kinds += [mapping({"prefixRewrite": some_text}, {"authority": domains, "scheme": where["scheme"], "redirectCode": redirect_codes})]
+        kinds += [
+            mapping(
+                {"prefixRewrite": some_text},
+                {"authority": domains, "scheme": where["scheme"], "redirectCode": redirect_codes},
+            )
+        ]
     return st.one_of(kinds)
 
 
-_bodies = mapping({"string": free_text | st.just("x" * 102401)}) | mapping({"bytes": st.sampled_from(["AA==", "AAE=", "/+9+"])})
+_bodies = mapping({"string": free_text | st.just("x" * 102401)}) | mapping(
+    {"bytes": st.sampled_from(["AA==", "AAE=", "/+9+"])}
+)
 direct_response = mapping({"status": statuses}, {"body": _bodies})

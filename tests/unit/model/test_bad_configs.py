@@ -1,4 +1,6 @@
-"""What `weir check` says of configs that people write by mistake, word for word: samples/bad_configs.yaml is the table."""
+"""What `weir check` says of configs that people write by mistake, word for word: samples/bad_configs.yaml is the
+table.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,12 @@ class Bad:
 
 def sound(entry: dict[str, Any]) -> dict[str, Any]:
     """A sound config with what the entry puts into it; null leaves a key out."""
-    service: dict[str, Any] = {"image": "app:1", "versions": {"v1": {}, "v2": {}}, "stable": "v1", **entry.get("service", {})}
+    service: dict[str, Any] = {
+        "image": "app:1",
+        "versions": {"v1": {}, "v2": {}},
+        "stable": "v1",
+        **entry.get("service", {}),
+    }
     if "route" in entry:
         service["routes"] = [{"name": "api", **entry["route"]}]
     if "policy" in entry:
@@ -44,14 +51,20 @@ def sound(entry: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-BAD = [Bad(name, sound(entry), entry["said"].splitlines()) for name, entry in yaml_reader.load(SAMPLES.read_text()).items()]
+BAD = [
+    Bad(name, sound(entry), entry["said"].splitlines()) for name, entry in yaml_reader.load(SAMPLES.read_text()).items()
+]
 EACH = pytest.mark.parametrize("bad", BAD, ids=[bad.name for bad in BAD])
 
 
 def written(config: dict[str, Any], directory: Path) -> Path:
     """A stack file with this config, and with a key of somebody else's."""
     file = directory / "Pulumi.bad.yaml"
-    file.write_text(yaml_writer.dump([{"config": {"aws:region": "eu-north-1", **{f"weir:{key}": value for key, value in config.items()}}}]))
+    file.write_text(
+        yaml_writer.dump(
+            [{"config": {"aws:region": "eu-north-1", **{f"weir:{key}": value for key, value in config.items()}}}]
+        )
+    )
     return file
 
 
@@ -71,7 +84,9 @@ def check(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 @EACH
-def test_a_bad_config_gets_its_lines(bad: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_config_gets_its_lines(
+    bad: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit code 2, each mistake one line on stderr with its place in the file, nothing on stdout and no traceback."""
     file = written(bad.config, tmp_path)
     assert check(monkeypatch, "--file", str(file)) == 2
@@ -81,7 +96,9 @@ def test_a_bad_config_gets_its_lines(bad: Bad, tmp_path: Path, monkeypatch: pyte
 
 
 @EACH
-def test_a_bad_config_is_data_too(bad: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_config_is_data_too(
+    bad: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With --json the same is on stdout for programs, with the same exit code and nothing on stderr."""
     assert check(monkeypatch, "--json", "--file", str(written(bad.config, tmp_path))) == 2
     printed = capsys.readouterr()
@@ -98,7 +115,9 @@ def test_the_table_is_long() -> None:
 
 @EACH
 def test_each_message_says_what_to_do(bad: Bad) -> None:
-    """A line has a path and a message of some length that ends in no punctuation, and speaks no validator's language."""
+    """A line has a path and a message of some length that ends in no punctuation, and speaks
+    no validator's language.
+    """
     for line in bad.said:
         assert re.fullmatch(r"weir:\S+: .{15,}[^.:;,]", line), line
         assert not re.search(r"pydantic|validat|input|NoneType|dict\b|\bstr\b|\bint\b|class", line), line
@@ -116,10 +135,15 @@ def test_each_message_says_what_to_do(bad: Bad) -> None:
     ids=str,
 )
 def test_many_mistakes_are_told_in_little_time(mistake: dict[str, Any]) -> None:
-    """3,000 services with a mistake each: below 3 s of this process, and ten times as many as 300 take no more than twenty times as long."""
+    """3,000 services with a mistake each: below 3 s of this process, and ten times as many as 300 take no more than
+    twenty times as long.
+    """
     taken = {}
     for count in (300, 3000):
-        services = {f"s{number}": {"image": "app:1", "versions": {"v1": {}}, "stable": "v1", **mistake} for number in range(count)}
+        services = {
+            f"s{number}": {"image": "app:1", "versions": {"v1": {}}, "stable": "v1", **mistake}
+            for number in range(count)
+        }
         started = time.process_time()
         with pytest.raises(ConfigError) as refused:
             load({"namespace": "demo", "services": services})
@@ -132,13 +156,19 @@ def test_the_command_itself_ends_with_two(tmp_path: Path) -> None:
     """As a process of its own: the lines, the exit code, nothing else."""
     bad = next(bad for bad in BAD if bad.name == "a whole config")
     file = written(bad.config, tmp_path)
-    done = subprocess.run([str(WEIR), "check", "--file", str(file)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [str(WEIR), "check", "--file", str(file)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert without_places(done.stderr, file) == bad.said
 
 
-def test_each_line_begins_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """File, line and column of the key, or of the nearest one around what is missing, as editors and terminals make links of them."""
+def test_each_line_begins_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """File, line and column of the key, or of the nearest one around what is missing, as editors and terminals make
+    links of them.
+    """
     file = tmp_path / "Pulumi.bad.yaml"
     file.write_text(
         """\

@@ -42,18 +42,34 @@ REFUSED = [
     (
         "namespace",
         "Demo_",
-        "weir:namespace: must be lower-case letters, digits and '-', starting and ending with a letter or digit, was \"Demo_\"",
+        (
+            "weir:namespace: must be lower-case letters, digits and '-', starting and ending with a letter or digit, "
+            "was "
+            '"Demo_"'
+        ),
     ),
     ("servces", {}, "weir:servces: unknown key, did you mean services?"),
     (f"{BACKEND}.canry", {"v2": 3}, "weir:services.backend.canry: unknown key, did you mean canary?"),
     (f"{BACKEND}.canary.v3", 5, "weir:services.backend.canary.v3: no such version (versions: v1, v2)"),
     (f"{BACKEND}.port", 80000, "weir:services.backend.port: must be a whole number from 1 to 65535, was 80000"),
-    (f"{BACKEND}.retries.attempts", -1, "weir:services.backend.retries.attempts: must be a whole number of at least 0, was -1"),
-    (f"{BACKEND}.retries.perTryTimeout", "0.1ms", 'weir:services.backend.retries.perTryTimeout: must be at least 1ms, was "0.1ms"'),
+    (
+        f"{BACKEND}.retries.attempts",
+        -1,
+        "weir:services.backend.retries.attempts: must be a whole number of at least 0, was -1",
+    ),
+    (
+        f"{BACKEND}.retries.perTryTimeout",
+        "0.1ms",
+        'weir:services.backend.retries.perTryTimeout: must be at least 1ms, was "0.1ms"',
+    ),
     (
         f"{BACKEND}.image",
         "not valid!!",
-        'weir:services.backend.image: must be an image reference such as registry.example.com/team/app:1.0, was "not valid!!"',
+        (
+            "weir:services.backend.image: must be an image reference such as registry.example.com/team/app:1.0, was "
+            '"not '
+            'valid!!"'
+        ),
     ),
     (
         f"{BACKEND}.fault",
@@ -79,8 +95,16 @@ def test_one_mistake_is_one_line(path: str, value: Any, line: str) -> None:
         (f"{BACKEND}.canary", {"v1": 10}, "weir:services.backend.canary.v1"),
         (f"{BACKEND}.stable", "v9", "weir:services.backend.stable"),
         (f"{BACKEND}.retries.retryOn", ["gateway-eror"], 'no such condition "gateway-eror"'),
-        (f"{BACKEND}.fault", {"abort": {"percentage": 10, "httpStatus": 99}}, "weir:services.backend.fault.abort.httpStatus"),
-        (f"{BACKEND}.fault", {"delay": {"percentage": 150, "fixedDelay": "3s"}}, "weir:services.backend.fault.delay.percentage"),
+        (
+            f"{BACKEND}.fault",
+            {"abort": {"percentage": 10, "httpStatus": 99}},
+            "weir:services.backend.fault.abort.httpStatus",
+        ),
+        (
+            f"{BACKEND}.fault",
+            {"delay": {"percentage": 150, "fixedDelay": "3s"}},
+            "weir:services.backend.fault.delay.percentage",
+        ),
         (f"{BACKEND}.versions", {}, "weir:services.backend.versions"),
         (f"{BACKEND}.replicas", -2, "weir:services.backend.replicas"),
         ("readyTimeout", "soon", "weir:readyTimeout"),

@@ -1,4 +1,6 @@
-"""Faults that end: drills on the routes of a service, the end on the object in the cluster, and what becomes of a fault whose end has passed."""
+"""Faults that end: drills on the routes of a service, the end on the object in the cluster, and what becomes of a
+fault whose end has passed.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,17 @@ UNTIL = "2026-11-25T14:00:00Z"
 END = datetime(2026, 11, 25, 14, tzinfo=UTC)
 DELAY: dict[str, Any] = {"delay": {"percentage": 50, "fixedDelay": "3s"}}
 DRILL: dict[str, Any] = {**DELAY, "until": UNTIL}
-BETA: dict[str, Any] = {"name": "beta", "match": [{"headers": {"x-user": {"exact": "beta"}}}, {"uri": {"prefix": "/beta"}}], "stable": "v2"}
+BETA: dict[str, Any] = {
+    "name": "beta",
+    "match": [{"headers": {"x-user": {"exact": "beta"}}}, {"uri": {"prefix": "/beta"}}],
+    "stable": "v2",
+}
 SOME: dict[str, Any] = {"headers": {"x-drill": {"exact": "on"}}}
-ENDING: list[dict[str, Any]] = [{"drill": DRILL}, {"drill": {**DRILL, "match": SOME}, "routes": [BETA]}, {"fault": DRILL}]
+ENDING: list[dict[str, Any]] = [
+    {"drill": DRILL},
+    {"drill": {**DRILL, "match": SOME}, "routes": [BETA]},
+    {"fault": DRILL},
+]
 
 
 def virtual_service(**keys: Any) -> dict[str, Any]:
@@ -32,7 +42,11 @@ def test_a_drill_is_a_fault_on_every_route() -> None:
     """Each route that has no fault of its own gets it, and its end stands on the object; splits stay as they are."""
     made = virtual_service(drill=DRILL, canary={"v2": 20}, routes=[BETA, {**BETA, "name": "own", "fault": DELAY}])
     spec = {"delay": {"percentage": {"value": 50}, "fixedDelay": "3s"}}
-    assert [(route["name"], route.get("fault")) for route in made["spec"]["http"]] == [("beta", spec), ("own", spec), ("default", spec)]
+    assert [(route["name"], route.get("fault")) for route in made["spec"]["http"]] == [
+        ("beta", spec),
+        ("own", spec),
+        ("default", spec),
+    ]
     assert made["metadata"]["annotations"] == {
         "fault-until.weir.dev/beta": UNTIL,
         "fault-until.weir.dev/default": UNTIL,
@@ -75,7 +89,8 @@ def said(before: ServiceTraffic, after: ServiceTraffic) -> list[str]:
 def test_a_drill_is_told_in_words() -> None:
     """Its beginning and its end are a line each that says what happens, to whom, and until when."""
     plain, all_of_it, some = (
-        traffic(load(backend(**keys)).services["backend"], "demo") for keys in ({}, {"drill": DRILL}, {"drill": {**DRILL, "match": SOME}})
+        traffic(load(backend(**keys)).services["backend"], "demo")
+        for keys in ({}, {"drill": DRILL}, {"drill": {**DRILL, "match": SOME}})
     )
     assert said(plain, all_of_it) == [f"new fault: 50 % of requests delayed 3 s, until {UNTIL}"]
     assert said(all_of_it, plain) == [f"fault removed: 50 % of requests delayed 3 s, until {UNTIL}"]
@@ -85,7 +100,9 @@ def test_a_drill_is_told_in_words() -> None:
 
 
 def test_a_fault_that_has_ended_is_refused_and_left_out() -> None:
-    """From its end on it is an error of the config, with what to do, and the traffic is that without it; until then it stands."""
+    """From its end on it is an error of the config, with what to do, and the traffic is that without it; until then it
+    stands.
+    """
     written = backend(drill=DRILL, routes=[{**BETA, "fault": {**DELAY, "until": "2026-11-25T13:00:00+00:00"}}])
     config = load(written)
     assert [ending.drill for ending in endings(config)] == [True, False]
@@ -100,7 +117,10 @@ def test_a_fault_that_has_ended_is_refused_and_left_out() -> None:
     assert without_ended(config, END - timedelta(hours=2)) is config
     some = traffic(without_ended(config, before).services["backend"], "demo")
     assert [route.fault is not None for route in some.routes] == [True, True]
-    assert [route.fault for route in traffic(without_ended(config, END).services["backend"], "demo").routes] == [None, None]
+    assert [route.fault for route in traffic(without_ended(config, END).services["backend"], "demo").routes] == [
+        None,
+        None,
+    ]
 
 
 def test_the_outputs_have_the_fault_that_all_requests_meet() -> None:
@@ -117,13 +137,20 @@ def test_there_is_one_fault_at_a_time() -> None:
     ]
     clash = {**DRILL, "match": {"headers": {"x-user": {"exact": "alpha"}}}}
     assert lines(backend(drill=clash, routes=[BETA])) == [
-        "weir:services.backend.drill.match.headers.x-user: route beta matches on this header too; choose another one for the drill"
+        (
+            "weir:services.backend.drill.match.headers.x-user: route beta matches on this header too; choose another "
+            "one "
+            "for the drill"
+        )
     ]
-    assert lines(backend(drill=DELAY)) == ["weir:services.backend.drill.until: missing: when it ends, such as 2026-11-25T14:00:00Z"]
+    assert lines(backend(drill=DELAY)) == [
+        "weir:services.backend.drill.until: missing: when it ends, such as 2026-11-25T14:00:00Z"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0, "0 s"), (99, "99 s"), (100, "1 min"), (5999, "99 min"), (6000, "1 h"), (172799, "47 h"), (172800, "2 days")]
+    ("seconds", "told"),
+    [(0, "0 s"), (99, "99 s"), (100, "1 min"), (5999, "99 min"), (6000, "1 h"), (172799, "47 h"), (172800, "2 days")],
 )
 def test_a_length_of_time_is_rounded_as_people_do(seconds: int, told: str) -> None:
     """Seconds, minutes, hours, days, whichever says it shortly."""

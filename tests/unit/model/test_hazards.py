@@ -1,4 +1,6 @@
-"""Changes that lose requests in whatever order they are made are found by what stands, and each says what to do instead."""
+"""Changes that lose requests in whatever order they are made are found by what stands, and each says what to do
+instead.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from weir.model.manifests.order import Objects, lost_hosts, pods_first, routes_f
 
 OWNER = "organization/weir/dev"
 VERSIONS = {"v1": {"args": ["-text=one"]}, "v2": {"args": ["-text=two"]}, "v3": {"args": ["-text=three"]}}
-BACKEND: dict[str, Any] = {"image": "app:1", "port": 80, "targetPort": 5678, "versions": VERSIONS, "stable": "v1", "canary": {"v2": 20}}
+BACKEND: dict[str, Any] = {
+    "image": "app:1",
+    "port": 80,
+    "targetPort": 5678,
+    "versions": VERSIONS,
+    "stable": "v1",
+    "canary": {"v2": 20},
+}
 OTHER: dict[str, Any] = {"image": "app:1", "versions": {"v1": {}}, "stable": "v1"}
 
 
@@ -49,7 +58,12 @@ LOST = [
         backend(image=None),
         "backend: without an image it is routing only: its Service and its pods would be deleted",
     ),
-    ("another port", backend(), backend(port=81), "backend: callers at port 80 would lose every request once it is 81; keep port: 80"),
+    (
+        "another port",
+        backend(),
+        backend(port=81),
+        "backend: callers at port 80 would lose every request once it is 81; keep port: 80",
+    ),
     (
         "protocol and image at once",
         backend(),
@@ -90,25 +104,37 @@ LOST = [
         "no pods for what gets requests",
         backend(),
         backend(versions={"v1": {}, "v2": {"replicas": 0}}),
-        "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+        (
+            "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
+            "same update"
+        ),
     ),
     (
         "requests for what has no pods",
         backend(versions={**VERSIONS, "v3": {"replicas": 0}}),
         backend(versions={**VERSIONS, "v3": {"replicas": 0}}, canary={"v3": 5}),
-        "backend: v3 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+        (
+            "backend: v3 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
+            "same update"
+        ),
     ),
     (
         "a version without pods takes over",
         backend(),
         backend(versions={"v4": {"replicas": 0}}, stable="v4", canary={}),
-        "backend: v4 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+        (
+            "backend: v4 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
+            "same update"
+        ),
     ),
     (
         "a first version without pods",
         {},
         backend(versions={"v1": {"replicas": 0}}, canary={}),
-        "backend: v1 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update",
+        (
+            "backend: v1 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
+            "same update"
+        ),
     ),
     (
         "hosts are exchanged",
@@ -123,7 +149,11 @@ KEPT = [
     ("a service goes, which is asked for", {**backend(), "orders": OTHER}, backend()),
     ("pods listen elsewhere, which callers do not see", backend(), backend(targetPort=8081)),
     ("the protocol alone", backend(), backend(protocol="http2")),
-    ("from one that is HTTP/2 to another, with other pods", backend(protocol="http2"), backend(protocol="grpc", image="app:2")),
+    (
+        "from one that is HTTP/2 to another, with other pods",
+        backend(protocol="http2"),
+        backend(protocol="grpc", image="app:2"),
+    ),
     ("protocol and pods that get nothing", backend(), backend(protocol="http2", versions={**VERSIONS, "v3": H2})),
     ("no pods for what gets nothing", backend(), backend(versions={"v1": {}, "v2": {"replicas": 0}}, canary={"v2": 0})),
     ("protocol and more pods", backend(), backend(protocol="http2", replicas=3)),
@@ -187,7 +217,9 @@ def test_only_pods_that_newly_get_requests_come_before_the_route(after: dict[str
 
 
 def test_pods_come_first_where_nothing_is_known() -> None:
-    """Without a cluster to ask, as where there is nothing yet, and where somebody has deleted the pods, all that get requests do."""
+    """Without a cluster to ask, as where there is nothing yet, and where somebody has deleted the pods, all that get
+    requests do.
+    """
     wanted = mesh(load({"namespace": "demo", "services": backend()}), "demo").services["backend"]
     assert pods_first("backend", wanted, None) == pods_first("backend", wanted, {}) == {"v1", "v2"}
     without = {key: found for key, found in standing(backend()).items() if key != ("Deployment", "backend-v1")}
@@ -197,7 +229,11 @@ def test_pods_come_first_where_nothing_is_known() -> None:
 def test_a_host_is_gained_before_it_is_lost() -> None:
     """The one that gains it comes first; where two exchange hosts there is no order, and none that would hang."""
     before = {**backend(**exposed("a.example.com", "b.example.com")), "orders": OTHER, "news": OTHER}
-    after = {**backend(), "orders": {**OTHER, **exposed("a.example.com")}, "news": {**OTHER, **exposed("b.example.com")}}
+    after = {
+        **backend(),
+        "orders": {**OTHER, **exposed("a.example.com")},
+        "news": {**OTHER, **exposed("b.example.com")},
+    }
     wanted = mesh(load({"namespace": "demo", "services": after}), "demo").services
     assert routes_first(wanted, standing(before)) == {"backend": {"orders", "news"}}
     exchanged = {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}}
@@ -219,5 +255,8 @@ def test_a_host_that_nobody_has_any_more_is_told() -> None:
 def test_what_a_killed_update_left_is_found() -> None:
     """What this stack made and its config does not have; not what others made."""
     wanted = mesh(load({"namespace": "demo", "services": backend(versions={"v1": {}, "v2": {}})}), "demo").objects()
-    assert orphans(wanted, standing(backend()), OWNER) == [("Deployment", "backend-v3"), ("DestinationRule", "backend-v3")]
+    assert orphans(wanted, standing(backend()), OWNER) == [
+        ("Deployment", "backend-v3"),
+        ("DestinationRule", "backend-v3"),
+    ]
     assert orphans(wanted, standing(backend(), "organization/weir/prod"), OWNER) == []

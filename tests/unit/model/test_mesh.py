@@ -50,7 +50,10 @@ def test_the_route_names_full_hosts() -> None:
 
 def test_retries_and_faults_have_istios_names() -> None:
     """The tutorial's retries and fault stand in the VirtualService as Istio spells them."""
-    config = changed(f"{BACKEND}.fault", {"delay": {"percentage": 50, "fixedDelay": "3s"}, "abort": {"percentage": 10, "httpStatus": 503}})
+    config = changed(
+        f"{BACKEND}.fault",
+        {"delay": {"percentage": 50, "fixedDelay": "3s"}, "abort": {"percentage": 10, "httpStatus": 503}},
+    )
     [route] = one(config, "VirtualService", "backend")["spec"]["http"]
     assert route["retries"] == {"attempts": 3, "perTryTimeout": "2s", "retryOn": "gateway-error,connect-failure"}
     assert route["fault"] == {
@@ -80,7 +83,9 @@ def test_objects_come_after_what_they_need() -> None:
 
 
 def test_pods_are_hardened_and_drain() -> None:
-    """No root, no writable root file system, no privileges; and a pod that goes keeps serving until proxies have heard."""
+    """No root, no writable root file system, no privileges; and a pod that goes keeps serving until proxies have
+    heard.
+    """
     [container] = one(SOUND, "Deployment", "backend-v1")["spec"]["template"]["spec"]["containers"]
     security = container["securityContext"]
     assert security["runAsNonRoot"]

@@ -1,4 +1,6 @@
-"""What holds for every config: drawn ones are accepted, rendered, read back and compared, and broken ones are refused where they are broken."""
+"""What holds for every config: drawn ones are accepted, rendered, read back and compared, and broken ones are refused
+where they are broken.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ KINDS = {
 @tens
 @given(configs())
 def test_a_valid_config_becomes_the_same_objects_each_time(raw: dict[str, Any]) -> None:
-    """Loading and rendering are functions: no order, clock or chance is in them, and what they give is plain JSON, each object once."""
+    """Loading and rendering are functions: no order, clock or chance is in them, and what they give is plain JSON,
+    each object once.
+    """
     objects = list(mesh(load(raw), raw["namespace"]).objects())
     assert objects == list(mesh(load(raw), raw["namespace"]).objects())
     assert json.dumps(objects) == json.dumps(list(mesh(load(json.loads(json.dumps(raw))), raw["namespace"]).objects()))
@@ -63,7 +67,9 @@ def test_objects_read_back_are_the_traffic_they_were_made_of(raw: dict[str, Any]
     for name, service in config.services.items():
         parts = made.services[name]
         rules = [version.destination_rule for version in parts.versions.values()]
-        stored = json.loads(json.dumps([parts.virtual_service, *rules, *([parts.host_rule] if parts.host_rule else [])]))
+        stored = json.loads(
+            json.dumps([parts.virtual_service, *rules, *([parts.host_rule] if parts.host_rule else [])])
+        )
         assert read(stored[0], stored[1:]) == traffic(service, config.namespace)
 
 
@@ -73,7 +79,9 @@ def test_objects_read_back_are_the_traffic_they_were_made_of(raw: dict[str, Any]
 def test_weights_are_exactly_the_percentages(canary: dict[str, Any]) -> None:
     """Weights are whole numbers in the ratio of the percentages, for every share that can be written."""
     versions: dict[str, Any] = {"v1": {}, "v2": {}, "v3": {}, "v4": {}}
-    service = load({"namespace": "demo", "services": {"a": {"versions": versions, "stable": "v1", "canary": canary}}}).services["a"]
+    service = load(
+        {"namespace": "demo", "services": {"a": {"versions": versions, "stable": "v1", "canary": canary}}}
+    ).services["a"]
     [route] = traffic(service, "demo").routes
     total = sum(route.weights.values())
     assert {version: Fraction(weight, total) for version, weight in route.weights.items()} == {
@@ -135,7 +143,10 @@ def test_a_secret_may_be_the_value_of_a_variable_and_nothing_else(raw: dict[str,
     if place not in variables:
         with pytest.raises(ConfigError) as refused:
             load(written)
-        assert any(problem.path == place.path[: len(problem.path)] for problem in refused.value.problems), (place.path, str(refused.value))
+        assert any(problem.path == place.path[: len(problem.path)] for problem in refused.value.problems), (
+            place.path,
+            str(refused.value),
+        )
         assert "hunter2" not in str(refused.value)
         return
     config = load(written)
@@ -146,7 +157,9 @@ def test_a_secret_may_be_the_value_of_a_variable_and_nothing_else(raw: dict[str,
 
 
 def test_every_mistake_is_refused() -> None:
-    """Each wrong value, each pair of keys that clash, each missing or unknown key, once, in some config where it can be made."""
+    """Each wrong value, each pair of keys that clash, each missing or unknown key, once, in some config where it can
+    be made.
+    """
     made: set[tuple[str, str]] = set()
 
     @tens
@@ -157,7 +170,9 @@ def test_every_mistake_is_refused() -> None:
                 _assert_refused(mistake.made(raw), mistake)
                 made.add((mistake.kind, mistake.about))
 
-    clashes = {("clash", clash_name(part, number)) for part, several in CLASHES.items() for number in range(len(several))}
+    clashes = {
+        ("clash", clash_name(part, number)) for part, several in CLASHES.items() for number in range(len(several))
+    }
     for number in range(100):
         seed(number)(make)()
         if clashes <= made:
@@ -174,7 +189,9 @@ def _assert_refused(raw: dict[str, Any], mistake: Mistake) -> None:
 
 
 def test_every_key_and_every_word_is_drawn() -> None:
-    """A key of the model, or a word that one may have, without a strategy fails here: no property above would ever meet it."""
+    """A key of the model, or a word that one may have, without a strategy fails here: no property above would ever
+    meet it.
+    """
     keys: defaultdict[type[Part], set[str]] = defaultdict(set)
     words: defaultdict[tuple[type[Part], str], set[str]] = defaultdict(set)
 
@@ -200,7 +217,11 @@ def test_every_key_and_every_word_is_drawn() -> None:
                 if key not in keys[part]:
                     yield f"{part.__name__}.{key}"
                 elif get_origin(annotation) is Literal:
-                    yield from (f"{part.__name__}.{key}: {word}" for word in get_args(annotation) if word not in words[part, key])
+                    yield from (
+                        f"{part.__name__}.{key}: {word}"
+                        for word in get_args(annotation)
+                        if word not in words[part, key]
+                    )
 
     # Seeded, so that what fails is not chance. All are met within some twenty rounds.
     for number in range(100):
@@ -212,7 +233,12 @@ def test_every_key_and_every_word_is_drawn() -> None:
 
 def test_every_kind_of_value_has_wrong_ones() -> None:
     """A kind of value of which nobody has said what it must not be fails here: no mistake above would ever meet it."""
-    kinds = {f"{part.__name__}.{key}": kind for part in PARTS for key, annotation in fields(part).items() for kind in _scalars(annotation)}
+    kinds = {
+        f"{part.__name__}.{key}": kind
+        for part in PARTS
+        for key, annotation in fields(part).items()
+        for kind in _scalars(annotation)
+    }
     assert [name for name, kind in kinds.items() if kind is not str and not bad_values(kind)] == []
     assert [part.__name__ for part in CLASHES if part not in PARTS] == []
 

@@ -18,7 +18,9 @@ def rules(verify: bool = False, **keys: Any) -> list[tuple[str, str, dict[str, A
 
 
 def test_no_secret_no_command_and_nothing_beyond_the_namespace() -> None:
-    """Nobody who has the account can read a Secret, run a command in a pod, or touch another namespace than the stack's."""
+    """Nobody who has the account can read a Secret, run a command in a pod, or touch another namespace than the
+    stack's.
+    """
     found = rules()
     resources = {resource for _, _, rule in found for resource in rule["resources"]}
     assert not resources & {"secrets", "pods/exec", "*", "roles", "rolebindings"}
@@ -26,7 +28,10 @@ def test_no_secret_no_command_and_nothing_beyond_the_namespace() -> None:
     beyond = [(rule.get("resourceNames"), rule["verbs"]) for kind, _, rule in found if kind == "ClusterRole"]
     assert beyond == [(["demo"], ["get", "patch", "delete"]), (None, ["list", "watch"])]
     asked = [rule for _, place, rule in found if place == "istio-system"]
-    assert {(*rule["resources"], *rule["verbs"]) for rule in asked} == {("pods", "get", "list"), ("pods/portforward", "create")}
+    assert {(*rule["resources"], *rule["verbs"]) for rule in asked} == {
+        ("pods", "get", "list"),
+        ("pods/portforward", "create"),
+    }
 
 
 def test_a_stack_with_secrets_may_have_them() -> None:
@@ -63,7 +68,9 @@ def said(**keys: Any) -> str:
 
 
 def test_the_policy_allows_what_the_config_has_and_no_more() -> None:
-    """Each setting beyond weir's default that the stack's config has takes away its rule; the lab shows that the others hold."""
+    """Each setting beyond weir's default that the stack's config has takes away its rule; the lab shows that the
+    others hold.
+    """
     default = said()
     assert "privileged" in default
     assert "powers of root that the stack's pods may have: none" in default

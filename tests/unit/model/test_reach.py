@@ -34,7 +34,9 @@ TESTER = Sender("demo", {"app": "tester", "team": "a"})
     ids=str,
 )
 def test_a_plain_request_takes(match: dict[str, Any]) -> None:
-    """What GET / without headers meets takes it before the default route does, and so does what asks for the mesh or for this very pod."""
+    """What GET / without headers meets takes it before the default route does, and so does what asks for the mesh or
+    for this very pod.
+    """
     assert route_of(match) == "special"
 
 
@@ -68,7 +70,11 @@ def test_a_plain_request_passes(match: dict[str, Any]) -> None:
 def test_what_stands_in_the_cluster_is_read_as_istio_reads_it() -> None:
     """Beside gateways Istio asks for no labels: objects of an older weir, or of a hand, may have both."""
     match = {"gateways": ["mesh"], "sourceLabels": {"app": "other"}}
-    route = {"name": "special", "match": [match], "route": [{"destination": {"host": "a", "subset": "v2"}, "weight": 100}]}
+    route = {
+        "name": "special",
+        "match": [match],
+        "route": [{"destination": {"host": "a", "subset": "v2"}, "weight": 100}],
+    }
     there = read({"spec": {"hosts": ["a"], "http": [route]}}, [])
     assert plain_route(there, "backend", 80, TESTER).name == "special"
 

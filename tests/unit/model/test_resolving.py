@@ -1,4 +1,6 @@
-"""From config to objects: what a route takes from its service, and features as they stand in the cluster (samples/resolving.yaml)."""
+"""From config to objects: what a route takes from its service, and features as they stand in the cluster
+(samples/resolving.yaml).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ import pytest
 from weir.model import Manifest, load, mesh
 from weir.stack import yaml_reader
 
-SAMPLES: dict[str, dict[str, Any]] = yaml_reader.load((Path(__file__).parent / "samples" / "resolving.yaml").read_text())
+SAMPLES: dict[str, dict[str, Any]] = yaml_reader.load(
+    (Path(__file__).parent / "samples" / "resolving.yaml").read_text()
+)
 HOST = "backend.demo.svc.cluster.local"
 
 
@@ -58,7 +62,9 @@ def test_a_route_takes_stable_timeout_and_retries() -> None:
     [("10s", "none", "10s"), ("none", "10s", None), ("none", "none", None), (None, "none", None), (None, "10s", "10s")],
 )
 def test_no_limit_is_no_limit(own: str | None, services: str, written: str | None) -> None:
-    """`timeout: none` takes over nothing. Istio's validation refuses a timeout of 0s, and without one Envoy waits without end."""
+    """`timeout: none` takes over nothing. Istio's validation refuses a timeout of 0s, and without one Envoy waits
+    without end.
+    """
     keys = "match: [{uri: {prefix: /ws/}}]" + (f", timeout: {own}" if own else "")
     assert route(keys, f"timeout: {services}").get("timeout") == written
 
@@ -94,12 +100,17 @@ def test_a_route_takes_nothing_else(setting: str) -> None:
     }
 
 
-@pytest.mark.parametrize("answer", ["redirect: {uri: /new, redirectCode: 308}", "directResponse: {status: 503, body: {string: closed}}"])
+@pytest.mark.parametrize(
+    "answer", ["redirect: {uri: /new, redirectCode: 308}", "directResponse: {status: 503, body: {string: closed}}"]
+)
 def test_a_route_that_answers_has_no_destination(answer: str) -> None:
     """It takes neither stable nor timeout nor retries; headers and CORS it may have of its own."""
     said = yaml_reader.load(f"{{{answer}}}")
     cors = {"allowOrigins": [{"prefix": "https://"}], "allowCredentials": True}
-    own = "headers: {response: {set: {x-a: b}}}, corsPolicy: {allowOrigins: [{prefix: 'https://'}], allowCredentials: true}"
+    own = (
+        "headers: {response: {set: {x-a: b}}}, corsPolicy: {allowOrigins: [{prefix: 'https://'}], allowCredentials: "
+        "true}"
+    )
     assert route(f"{answer}, {own}", "timeout: 10s, retries: {attempts: 2}") == {
         "name": "api",
         "headers": {"response": {"set": {"x-a": "b"}}},
@@ -110,7 +121,9 @@ def test_a_route_that_answers_has_no_destination(answer: str) -> None:
 
 def test_the_default_route_may_answer() -> None:
     """A service in maintenance: the routes before it still reach their versions."""
-    first, default = routes("{directResponse: {status: 503}, routes: [{name: ops, match: [{headers: {x-ops: {}}}], canary: {v2: 50}}]}")
+    first, default = routes(
+        "{directResponse: {status: 503}, routes: [{name: ops, match: [{headers: {x-ops: {}}}], canary: {v2: 50}}]}"
+    )
     assert first == {"name": "ops", "match": [{"headers": {"x-ops": {}}}], "route": to(("v1", 50), ("v2", 50))}
     assert default == {"name": "default", "directResponse": {"status": 503}}
 
@@ -132,11 +145,17 @@ routes:
 def test_headers_of_a_version_go_with_its_destination() -> None:
     """In every route that names the version, and in no other."""
     changes = "response: {set: {x-version: v2}}"
-    first, default = routes(f"{{versions: {{v1: {{}}, v2: {{headers: {{{changes}}}}}}}, canary: {{v2: 20}}, routes: [{{name: old}}]}}")
+    first, default = routes(
+        f"{{versions: {{v1: {{}}, v2: {{headers: {{{changes}}}}}}}, canary: {{v2: 20}}, routes: [{{name: old}}]}}"
+    )
     assert first["route"] == to(("v1", 100))
     assert default["route"] == [
         {"destination": {"host": HOST, "subset": "v1"}, "weight": 80},
-        {"destination": {"host": HOST, "subset": "v2"}, "weight": 20, "headers": {"response": {"set": {"x-version": "v2"}}}},
+        {
+            "destination": {"host": HOST, "subset": "v2"},
+            "weight": 20,
+            "headers": {"response": {"set": {"x-version": "v2"}}},
+        },
     ]
 
 
@@ -146,10 +165,13 @@ def test_without_a_policy_there_is_no_rule_for_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "protocol"), [("", "http"), ("protocol: http", "http"), ("protocol: grpc", "grpc"), ("protocol: http2", "http2")]
+    ("setting", "protocol"),
+    [("", "http"), ("protocol: http", "http"), ("protocol: grpc", "grpc"), ("protocol: http2", "http2")],
 )
 def test_the_port_says_its_protocol_and_keeps_its_name(setting: str, protocol: str) -> None:
-    """Istio knows the protocol by `appProtocol`, and the endpoints of a port by its name; the container's port has the name that probes use."""
+    """Istio knows the protocol by `appProtocol`, and the endpoints of a port by its name; the container's port has the
+    name that probes use.
+    """
     there = objects(f"{{image: app:1, port: 90, targetPort: 9000, {setting}}}")
     assert there["Service", "backend"]["spec"]["ports"] == [
         {"name": "http", "port": 90, "targetPort": "http", "protocol": "TCP", "appProtocol": protocol}
@@ -171,7 +193,8 @@ def test_a_service_without_images_has_rules_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "place"), [pytest.param(case, place, id=f"{name}: {place}") for name, case in SAMPLES.items() for place in case["gives"]]
+    ("case", "place"),
+    [pytest.param(case, place, id=f"{name}: {place}") for name, case in SAMPLES.items() for place in case["gives"]],
 )
 def test_each_feature_is_as_reviewed(case: dict[str, Any], place: str) -> None:
     """An object, or a part of it, is what a person wrote down: Istio's names, nothing lost and nothing added."""

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from weir.model import AbortExpectation, ConfigError, DelayExpectation, Expectation, expectation, load, outputs, traffic, weights
+from weir.model import (
+    AbortExpectation,
+    ConfigError,
+    DelayExpectation,
+    Expectation,
+    expectation,
+    load,
+    outputs,
+    traffic,
+    weights,
+)
 from weir.model.config.base import as_written
 
 
@@ -41,7 +51,11 @@ def lines(given: dict[str, Any]) -> list[str]:
 
 AT = "weir:services.backend"
 RULES: list[tuple[str, dict[str, Any], list[str]]] = [
-    ("nothing at all", {}, ["weir:namespace: missing: the namespace weir creates for the services and clients of this stack"]),
+    (
+        "nothing at all",
+        {},
+        ["weir:namespace: missing: the namespace weir creates for the services and clients of this stack"],
+    ),
     (
         "namespace too long for a suffix",
         config(namespace="n" * 40, ephemeral=True),
@@ -59,7 +73,12 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "stable as canary",
         backend(canary={"v1": 10}),
-        [f"{AT}.canary.v1: is the stable version, which gets what the canaries leave; remove it here, or make another version stable"],
+        [
+            (
+                f"{AT}.canary.v1: is the stable version, which gets what the canaries leave; remove it here, or make "
+                "another version stable"
+            )
+        ],
     ),
     (
         "over 100",
@@ -69,11 +88,18 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "an image for some",
         backend(image=None, versions={"v1": {"image": "app:1"}, "v2": {}}),
-        [f"{AT}.versions.v2.image: missing: v1 of this service has an image, so this version needs one too (or none at all: routing only)"],
+        [
+            (
+                f"{AT}.versions.v2.image: missing: v1 of this service has an image, so this version needs one too (or "
+                "none at all: routing only)"
+            )
+        ],
     ),
     (
         "names that meet",
-        config(services={"a": service(versions={"b-c": {}}, stable="b-c"), "a-b": service(versions={"c": {}}, stable="c")}),
+        config(
+            services={"a": service(versions={"b-c": {}}, stable="b-c"), "a-b": service(versions={"c": {}}, stable="c")}
+        ),
         ['weir:services.a-b.versions.c: the name "a-b-c" is taken by version b-c of service a; rename one of the two'],
     ),
     (
@@ -84,17 +110,27 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "the default account",
         config(clients={"default": {"image": "curl"}}),
-        ['weir:clients.default: the name "default" belongs to the account Kubernetes puts into every namespace; choose another name'],
+        [
+            (
+                'weir:clients.default: the name "default" belongs to the account Kubernetes puts into every namespace; '
+                "choose another name"
+            )
+        ],
     ),
     (
         "service and version too long together",
         config(services={"s" * 40: service(versions={"v" * 30: {}}, stable="v" * 30)}),
         [
-            f"weir:services.{'s' * 40}.versions.{'v' * 30}: must be at most 63 characters together with the name of its service"
+            f"weir:services.{'s' * 40}.versions.{'v' * 30}: must be at most 63 characters together with the name of "
+            "its service"
             f" ({'s' * 40}), was 71"
         ],
     ),
-    ("an empty fault", backend(fault={}), [f"{AT}.fault: must have a delay or an abort; remove the key to inject no fault"]),
+    (
+        "an empty fault",
+        backend(fault={}),
+        [f"{AT}.fault: must have a delay or an abort; remove the key to inject no fault"],
+    ),
     (
         "retries off and configured",
         backend(retries={"attempts": 0, "retryOn": "5xx"}),
@@ -110,12 +146,17 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         backend(fault={"abort": {"percentage": 5}}),
         [f"{AT}.fault.abort: must have exactly one of httpStatus, grpcStatus, has none; add one"],
     ),
-    ("a key of Python's spelling", backend(target_port=80), [f"{AT}.target_port: unknown key, did you mean targetPort?"]),
+    (
+        "a key of Python's spelling",
+        backend(target_port=80),
+        [f"{AT}.target_port: unknown key, did you mean targetPort?"],
+    ),
     (
         "a key like no other",
         backend(versions={"v1": {"xyz": 1}}),
         [
-            f"{AT}.versions.v1.xyz: unknown key (known keys: image, args, env, envFrom, resources, readinessProbe, livenessProbe, startupProbe,"
+            f"{AT}.versions.v1.xyz: unknown key (known keys: image, args, env, envFrom, resources, readinessProbe, "
+            "livenessProbe, startupProbe,"
             " securityContext, replicas, trafficPolicy, headers)"
         ],
     ),
@@ -125,14 +166,18 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "said"), [(given, said) for _, given, said in RULES], ids=[name for name, _, _ in RULES])
+@pytest.mark.parametrize(
+    ("given", "said"), [(given, said) for _, given, said in RULES], ids=[name for name, _, _ in RULES]
+)
 def test_each_rule_speaks_once(given: dict[str, Any], said: list[str]) -> None:
     """One mistake against a rule is one line, and nothing else is blamed for it."""
     assert lines(given) == said
 
 
 def test_rules_speak_although_values_beside_them_are_refused() -> None:
-    """What cannot be read does not hide what is wrong elsewhere, nor does its absence count; lines are in the order of the config."""
+    """What cannot be read does not hide what is wrong elsewhere, nor does its absence count; lines are in the order of
+    the config.
+    """
     given = config(
         services={
             "backend": {
@@ -168,11 +213,15 @@ def test_a_program_gets_text_from_pulumi() -> None:
     """Pulumi hands objects over as JSON and booleans as text; the config is the same as from YAML."""
     text = '{"backend": {"image": "app:1", "versions": {"v1": {}, "v2": {}}, "stable": "v1", "canary": {"v2": "0.5"}}}'
     given = {"namespace": "demo", "services": text, "ephemeral": "false", "readyTimeout": "90s"}
-    assert load(given) == load({**config(), "services": {"backend": service(canary={"v2": 0.5})}, "readyTimeout": "90s"})
+    assert load(given) == load(
+        {**config(), "services": {"backend": service(canary={"v2": 0.5})}, "readyTimeout": "90s"}
+    )
 
 
 def test_a_version_overrides_what_it_names_and_takes_the_rest() -> None:
-    """args and replicas replace the service's, env is taken over name by name, also where the version's value is empty."""
+    """args and replicas replace the service's, env is taken over name by name, also where the version's value is
+    empty.
+    """
     settings = load(
         backend(
             replicas=2,
@@ -193,9 +242,15 @@ def test_a_version_takes_over_what_its_service_takes_from_objects() -> None:
     """envFrom is taken over as args are: a version's own list stands in its place, also where it is empty."""
     shared = [{"secretRef": {"name": "a"}}]
     own = [{"configMapRef": {"name": "b"}, "prefix": "B_"}]
-    settings = load(backend(envFrom=shared, versions={"v1": {}, "v2": {"envFrom": own}, "v3": {"envFrom": []}})).services["backend"]
+    settings = load(
+        backend(envFrom=shared, versions={"v1": {}, "v2": {"envFrom": own}, "v3": {"envFrom": []}})
+    ).services["backend"]
     workloads = [settings.workload(version) for version in ("v1", "v2", "v3")]
-    assert [[as_written(source) for source in workload.env_from] for workload in workloads if workload] == [shared, own, []]
+    assert [[as_written(source) for source in workload.env_from] for workload in workloads if workload] == [
+        shared,
+        own,
+        [],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -212,13 +267,17 @@ def test_a_version_takes_over_what_its_service_takes_from_objects() -> None:
     ],
 )
 def test_weights_are_the_smallest_whole_numbers(canary: dict[str, float], expected: dict[str, int]) -> None:
-    """Whole percentages stay as written; finer ones are scaled just so far; versions nobody named are not in the route."""
+    """Whole percentages stay as written; finer ones are scaled just so far; versions nobody named are not in the
+    route.
+    """
     settings = load(backend(versions={"v1": {}, "v2": {}, "v3": {}}, canary=canary)).services["backend"]
     assert list(weights(*settings.split(settings)).items()) == list(expected.items())
 
 
 def test_a_version_without_pods_may_get_nothing() -> None:
-    """A canary prepared at 0 %, a stable version that was left at 0 %, and what weir does not run itself: none needs pods of weir's."""
+    """A canary prepared at 0 %, a stable version that was left at 0 %, and what weir does not run itself: none needs
+    pods of weir's.
+    """
     load(backend(versions={"v1": {}, "v2": {"replicas": 0}}, canary={"v2": 0}))
     load(backend(versions={"v1": {"replicas": 0}, "v2": {}}, canary={"v2": 100}))
     load(backend(image=None, replicas=0, canary={"v2": 10}))

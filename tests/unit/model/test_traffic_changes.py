@@ -50,7 +50,11 @@ def test_a_split_has_percents() -> None:
 def test_words_are_made_from_the_data_alone() -> None:
     """Whoever has a change has its words; those that somebody asked for come first, then what gains."""
     split = TrafficChange(
-        "split", "backend", "beta", before={"v1": Fraction(70), "v2": Fraction(30)}, after={"v1": Fraction(80), "v2": Fraction(20)}
+        "split",
+        "backend",
+        "beta",
+        before={"v1": Fraction(70), "v2": Fraction(30)},
+        after={"v1": Fraction(80), "v2": Fraction(20)},
     )
     assert describe(split) == "route beta: v1 70 % → 80 % (v2 30 % → 20 %)"
     assert describe(dataclasses.replace(split, about=("v2",))) == "route beta: v2 30 % → 20 % (v1 70 % → 80 %)"
@@ -81,8 +85,22 @@ def test_what_was_asked_for_comes_first(about: tuple[str, ...], words: str) -> N
 @pytest.mark.parametrize(
     ("before", "after", "kind", "route", "old", "new"),
     [
-        ({}, {"routes": [BETA]}, "route", "beta", None, {"match": BETA["match"], "percent": {"v2": 100}, "fault": None}),
-        ({"routes": [BETA]}, {}, "route", "beta", {"match": BETA["match"], "percent": {"v2": 100}, "fault": None}, None),
+        (
+            {},
+            {"routes": [BETA]},
+            "route",
+            "beta",
+            None,
+            {"match": BETA["match"], "percent": {"v2": 100}, "fault": None},
+        ),
+        (
+            {"routes": [BETA]},
+            {},
+            "route",
+            "beta",
+            {"match": BETA["match"], "percent": {"v2": 100}, "fault": None},
+            None,
+        ),
         ({"fault": FAULT}, {}, "fault", "default", {"delay": {"percentage": {"value": 50}, "fixedDelay": "3s"}}, None),
         (
             {},
@@ -97,7 +115,9 @@ def test_what_was_asked_for_comes_first(about: tuple[str, ...], words: str) -> N
     ],
     ids=["a route", "a route ends", "a fault ends", "a drill", "visibility", "prepared"],
 )
-def test_json_has_plain_values(before: dict[str, Any], after: dict[str, Any], kind: str, route: str | None, old: Any, new: Any) -> None:
+def test_json_has_plain_values(
+    before: dict[str, Any], after: dict[str, Any], kind: str, route: str | None, old: Any, new: Any
+) -> None:
     """As Istio's messages have them; null where there is none. The words stand beside them."""
     [change] = found(before, after)
     document = as_json(change)

@@ -35,10 +35,13 @@ def test_durations_have_gos_syntax(written: str, nanoseconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "number"), [(20, "20"), (0.5, "0.5"), (0.1, "0.1"), ("0.5", "0.5"), (33.3333, "33.3333"), (100.0, "100.0"), ("0e9", "0")]
+    ("written", "number"),
+    [(20, "20"), (0.5, "0.5"), (0.1, "0.1"), ("0.5", "0.5"), (33.3333, "33.3333"), (100.0, "100.0"), ("0e9", "0")],
 )
 def test_percentages_are_exact(written: Any, number: str) -> None:
-    """A tenth is a tenth and not the nearest binary float; text counts, because `pulumi config set --path` stores fractions as text."""
+    """A tenth is a tenth and not the nearest binary float; text counts, because `pulumi config set --path` stores
+    fractions as text.
+    """
     assert percent(written) == Decimal(number)
 
 
@@ -93,7 +96,11 @@ REFUSED: list[tuple[Callable[[Any], Any], Any, str]] = [
     (yes_or_no, 1, "must be true or false, was 1"),
     (text, 1.10, "must be text, was 1.1; write it in quotes"),
     (text, {"secure": "v1:x"}, "must be text, was a mapping with secure"),
-    (retry_conditions, [], "must be a list of conditions such as gateway-error, connect-failure or 503, was a list of 0"),
+    (
+        retry_conditions,
+        [],
+        "must be a list of conditions such as gateway-error, connect-failure or 503, was a list of 0",
+    ),
     (label, "a" * 64, "must be at most 63 characters, was 64"),
     (service_name, "1st", 'must start with a letter, as the name of a Kubernetes Service does, was "1st"'),
     (
@@ -103,15 +110,27 @@ REFUSED: list[tuple[Callable[[Any], Any], Any, str]] = [
     ),
     (gateway_reference, "public.edge", 'must be written namespace/name, was "public.edge"; write edge/public'),
     (length_or_none, "0s", 'must be at least 1ms, was "0s"; write none for no limit'),
-    (env_name, "1A", "not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit"),
+    (
+        env_name,
+        "1A",
+        "not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit",
+    ),
     (image, "App:1", 'must be an image reference such as registry.example.com/team/app:1.0, was "App:1"'),
-    (image, "app@sha256:abc", 'must be an image reference such as registry.example.com/team/app:1.0, was "app@sha256:abc"'),
+    (
+        image,
+        "app@sha256:abc",
+        'must be an image reference such as registry.example.com/team/app:1.0, was "app@sha256:abc"',
+    ),
     (image, "a/" * 128 + "app", "must have a name of at most 255 characters, was 259"),
 ]
 
 
-@pytest.mark.parametrize(("parse", "value", "message"), REFUSED, ids=[f"{parse.__name__}-{str(value)[:20]}" for parse, value, _ in REFUSED])
-def test_a_wrong_value_is_quoted_with_what_would_be_right(parse: Callable[[Any], Any], value: Any, message: str) -> None:
+@pytest.mark.parametrize(
+    ("parse", "value", "message"), REFUSED, ids=[f"{parse.__name__}-{str(value)[:20]}" for parse, value, _ in REFUSED]
+)
+def test_a_wrong_value_is_quoted_with_what_would_be_right(
+    parse: Callable[[Any], Any], value: Any, message: str
+) -> None:
     """Each message says what must be, and what was."""
     with pytest.raises(ValueError, match=r"\S") as refused:
         parse(value)

@@ -12,9 +12,12 @@ from tests.unit.model.test_bad_configs import sound
 from weir.model import WARNINGS, load, warnings
 from weir.stack import yaml_reader
 
-SAMPLES: dict[str, list[dict[str, Any]]] = yaml_reader.load((Path(__file__).parent / "samples" / "warnings.yaml").read_text())
+SAMPLES: dict[str, list[dict[str, Any]]] = yaml_reader.load(
+    (Path(__file__).parent / "samples" / "warnings.yaml").read_text()
+)
 EACH = pytest.mark.parametrize(
-    ("name", "case"), [pytest.param(name, case, id=f"{name}: {case['what']}") for name, cases in SAMPLES.items() for case in cases]
+    ("name", "case"),
+    [pytest.param(name, case, id=f"{name}: {case['what']}") for name, cases in SAMPLES.items() for case in cases],
 )
 
 

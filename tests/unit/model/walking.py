@@ -15,7 +15,9 @@ from weir.model.values.problems import Path
 
 @dataclass(frozen=True)
 class Place:
-    """A value in a config: the keys that lead to it, its type, and the list or mapping it stands in. `key`: it is a mapping's key."""
+    """A value in a config: the keys that lead to it, its type, and the list or mapping it stands in. `key`: it is a
+    mapping's key.
+    """
 
     path: Path
     annotation: Any

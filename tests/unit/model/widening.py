@@ -1,6 +1,8 @@
-"""Configs that go past what weir is known to take: words of any kind, numbers on both sides of every bound anybody has.
+"""Configs that go past what weir is known to take: words of any kind, numbers on both sides of every bound anybody
+has.
 
-Nothing here says what is valid. weir judges; what it refuses is left as it was before, and what it calls sound is for others to judge.
+Nothing here says what is valid. weir judges; what it refuses is left as it was before, and what it calls sound is for
+others to judge.
 """
 
 from __future__ import annotations
@@ -15,18 +17,46 @@ from tests.unit.model.strategies import configs
 from tests.unit.model.strategies_values import Values
 from tests.unit.model.walking import Place, fields, places
 from weir.model import ConfigError, load
-from weir.model.config import actions, load_balancer, matches, traffic_policy
+from weir.model.config import answers, load_balancer, matches, traffic_policy
 from weir.model.values import hosts, http, numbers, text
 from weir.model.values.durations import Length, LengthOrZero, WholeSeconds
 
 CHANGES = 4
 
-# Bounds of Envoy's API (the validate rules of its protos), of HTTP and of IP, of 32 bits; ports that Istio's proxies listen at themselves.
-_EDGES = [0, 1, 10, 100, 200, 255, 300, 308, 400, 599, 1000, 1024, 16384, 65535, 5000011, 8388608, 16777216, 2**31 - 1, 2**31, 2**32 - 1]
+# Bounds of Envoy's API (the validate rules of its protos), of HTTP and of IP, of 32 bits; ports that Istio's proxies
+# listen at themselves.
+_EDGES = [
+    0,
+    1,
+    10,
+    100,
+    200,
+    255,
+    300,
+    308,
+    400,
+    599,
+    1000,
+    1024,
+    16384,
+    65535,
+    5000011,
+    8388608,
+    16777216,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+]
 _ISTIOS_PORTS = [15000, 15001, 15004, 15006, 15008, 15009, 15020, 15021, 15053, 15090]
-_integers = st.sampled_from([edge + step for edge in _EDGES for step in (-1, 0, 1)]) | st.integers(300, 399) | st.integers(0, 2**32)
+_integers = (
+    st.sampled_from([edge + step for edge in _EDGES for step in (-1, 0, 1)])
+    | st.integers(300, 399)
+    | st.integers(0, 2**32)
+)
 _ports = st.sampled_from(_ISTIOS_PORTS) | _integers
-_fractions = st.sampled_from([0, 0.0001, 0.5, 1, 99.9999, 100, 100.0001, 101, 999999999, "1e-9", "0.00001"]) | st.floats(0, 101)
+_fractions = st.sampled_from(
+    [0, 0.0001, 0.5, 1, 99.9999, 100, 100.0001, 101, 999999999, "1e-9", "0.00001"]
+) | st.floats(0, 101)
 _lengths = st.sampled_from(
     ["0s", "1ns", "999us", "1ms", "1.5ms", "1s", "1193046h28m15s", "1193046h28m16s", "2562047h47m16.854s", "2562047h47m16.855s", "315576000000s"]
 ) | st.builds(lambda number, unit: f"{number}{unit}", st.integers(0, 2**32), st.sampled_from(["ms", "s", "m", "h"]))  # fmt: skip
@@ -64,17 +94,37 @@ _ARGUMENTS = (
     "(a:PLAIN)",
     ":5",
 )
-_variables = st.builds(lambda name, arguments: f"%{name}{arguments}%", st.sampled_from(_COMMANDS), st.sampled_from(_ARGUMENTS))
+_variables = st.builds(
+    lambda name, arguments: f"%{name}{arguments}%", st.sampled_from(_COMMANDS), st.sampled_from(_ARGUMENTS)
+)
 _header_values = _texts | _variables | st.lists(_variables | st.sampled_from(["a", "%%", "-"]), max_size=3).map("".join)
 _atoms = st.sampled_from(
-    [r"\pL", r"\PN", ".", "a", "[^/]", r"\p{Greek}", "(a|b)", "(?i)k", r"\x{10FFFF}", r"\C", "(?P<a>x)", "é", r"\b", "^"]
+    [
+        r"\pL",
+        r"\PN",
+        ".",
+        "a",
+        "[^/]",
+        r"\p{Greek}",
+        "(a|b)",
+        "(?i)k",
+        r"\x{10FFFF}",
+        r"\C",
+        "(?P<a>x)",
+        "é",
+        r"\b",
+        "^",
+    ]
 )
 _regexes = st.builds(
     lambda atom, times: f"(?:{atom}){times}", _atoms, st.sampled_from(["", "*", "{20}", "{27}", "{28}", "{69}", "{0,70}", "{100}", "{1000}"])
 ) | st.lists(_atoms | st.sampled_from(_ODD), min_size=1, max_size=4).map("".join) | _texts  # fmt: skip
 
 WIDE: list[tuple[Any, Values]] = [
-    *((kind, _integers) for kind in (numbers.Count, numbers.FromOne, numbers.Unsigned, numbers.UnsignedFromOne, numbers.RingSize)),
+    *(
+        (kind, _integers)
+        for kind in (numbers.Count, numbers.FromOne, numbers.Unsigned, numbers.UnsignedFromOne, numbers.RingSize)
+    ),
     *((kind, _integers) for kind in (numbers.Prime, numbers.ErrorCode, numbers.Status)),
     (numbers.RedirectCode, st.integers(300, 399) | _integers),
     *((kind, _integers) for kind in (numbers.WholePercent, numbers.LocalityWeight)),
@@ -88,7 +138,7 @@ WIDE: list[tuple[Any, Values]] = [
             traffic_policy.ServerName,
             matches.QueryParameter,
             load_balancer.AttributeText,
-            fields(actions.Body)["string"],
+            fields(answers.Body)["string"],
         )
     ),
     *((kind, _texts) for kind in (http.CorsHeader, http.MatchHeader, http.WrittenHeader, http.OtherHeader)),
@@ -131,7 +181,11 @@ def wide_configs(draw: st.DrawFn, namespace: str = "any") -> dict[str, Any]:
 def _spots(config: dict[str, Any]) -> Iterator[tuple[str, Place, Values]]:
     """The places at which something else is tried, each with a name for its kind."""
     for place in places(config):
-        if place.path[0] in ("services", "gateways") and _OF_PODS.isdisjoint(map(str, place.path)) and (wide := _wide(place.annotation)):
+        if (
+            place.path[0] in ("services", "gateways")
+            and _OF_PODS.isdisjoint(map(str, place.path))
+            and (wide := _wide(place.annotation))
+        ):
             # By key as well: what is at many places is not tried more often than what is at few.
             holder = place.path[-2] if place.key or isinstance(place.path[-1], int) else place.path[-1]
             yield f"{wide[0]} {holder}", place, wide[1]

@@ -41,13 +41,19 @@ CASES = [
             ' until: "2026-11-25T15:00:00Z" beside it, or remove it'
         ],
     ),
-    Case("fault-has-end", "annotations that are not known yet", lambda: endless(put(route(fault=DELAY), END, UNKNOWN), NOW)),
+    Case(
+        "fault-has-end",
+        "annotations that are not known yet",
+        lambda: endless(put(route(fault=DELAY), END, UNKNOWN), NOW),
+    ),
     Case(
         "fault-has-end",
         "an end that is not known yet",
         lambda: endless(put(route(fault=DELAY), END, {"fault-until.weir.dev/default": UNKNOWN}), NOW),
     ),
-    Case("fault-has-end", "a spec that is not known yet", lambda: endless(put(route(fault=DELAY), "spec", UNKNOWN), NOW)),
+    Case(
+        "fault-has-end", "a spec that is not known yet", lambda: endless(put(route(fault=DELAY), "spec", UNKNOWN), NOW)
+    ),
     Case("fault-not-over", "no fault", lambda: over(route(), NOW)),
     Case("fault-not-over", "no end", lambda: over(route(fault=DELAY), NOW)),
     Case("fault-not-over", "one second to go", lambda: over(route(fault=until("2026-11-25T14:00:01Z")), NOW)),
@@ -61,16 +67,20 @@ CASES = [
         "an end that has come",
         lambda: over(route(fault=until("2026-11-25T15:00:00+01:00")), NOW),
         [
-            "backend: the fault of route default expired 0 s ago, at 2026-11-25T15:00:00+01:00 (50 % of requests delayed 3 s); remove it, or the"
+            "backend: the fault of route default expired 0 s ago, at 2026-11-25T15:00:00+01:00 (50 % of requests "
+            "delayed 3 s); remove it, or the"
             " drill: weir drill backend --clean"
         ],
     ),
     Case(
         "fault-not-over",
         "an end long ago, of a drill of some requests",
-        lambda: over(route(drill={**until("2026-11-25T11:00:00Z"), "match": {"headers": {"x-drill": {"exact": "on"}}}}), NOW),
+        lambda: over(
+            route(drill={**until("2026-11-25T11:00:00Z"), "match": {"headers": {"x-drill": {"exact": "on"}}}}), NOW
+        ),
         [
-            "backend: the fault of route default_drill expired 3 h ago, at 2026-11-25T11:00:00Z (50 % of requests delayed 3 s); remove it, or the"
+            "backend: the fault of route default_drill expired 3 h ago, at 2026-11-25T11:00:00Z (50 % of requests "
+            "delayed 3 s); remove it, or the"
             " drill: weir drill backend --clean"
         ],
     ),
@@ -79,7 +89,8 @@ CASES = [
         "an end that is no moment",
         lambda: over(put(route(fault=DELAY), END, {"fault-until.weir.dev/default": "tomorrow"}), NOW),
         [
-            "backend: the fault of route default has an end (annotation fault-until.weir.dev/default) that must be a date and a time with the"
+            "backend: the fault of route default has an end (annotation fault-until.weir.dev/default) that must be a "
+            "date and a time with the"
             ' offset from UTC such as 2026-11-25T14:00:00Z, was "tomorrow"'
         ],
     ),
@@ -88,7 +99,8 @@ CASES = [
         "an end that is no text",
         lambda: over(put(route(fault=DELAY), END, {"fault-until.weir.dev/default": 1764079200}), NOW),
         [
-            "backend: the fault of route default has an end (annotation fault-until.weir.dev/default) that must be a moment such as"
+            "backend: the fault of route default has an end (annotation fault-until.weir.dev/default) that must be a "
+            "moment such as"
             ' "2026-11-25T14:00:00Z", was 1764079200'
         ],
     ),

@@ -22,7 +22,11 @@ def gateway(*hosts: str) -> list[str]:
 CASES = [
     Case("no-wildcard-host", "in the mesh alone", lambda: wildcards(route())),
     Case("no-wildcard-host", "a host", lambda: exposed("shop.example.com")),
-    Case("no-wildcard-host", "a host of a gateway, for every namespace", lambda: gateway("*/shop.example.com", "shop.example.org")),
+    Case(
+        "no-wildcard-host",
+        "a host of a gateway, for every namespace",
+        lambda: gateway("*/shop.example.com", "shop.example.org"),
+    ),
     Case("no-wildcard-host", "not known yet", lambda: wildcards(put(route(), "spec.hosts", [UNKNOWN]))),
     Case("no-wildcard-host", "a spec that is not known yet", lambda: wildcards(put(route(), "spec", UNKNOWN))),
     Case(
@@ -43,7 +47,10 @@ CASES = [
         lambda: gateway("shop.example.com", "demo/*", "*.example.org"),
         [
             'gateway public: servers[0].hosts has "demo/*", a wildcard; name each host, such as shop.example.com',
-            'gateway public: servers[0].hosts has "*.example.org", a wildcard; name each host, such as shop.example.com',
+            (
+                'gateway public: servers[0].hosts has "*.example.org", a wildcard; name each host, such as '
+                "shop.example.com"
+            ),
         ],
     ),
 ]

@@ -25,20 +25,29 @@ CASES = [
     Case("image-pinned", "a digest beside latest", lambda: judged(f"shop/backend:latest@{DIGEST}")),
     Case("image-pinned", "a tag that begins with latest", lambda: judged("shop/backend:latest-2.1.0")),
     Case("image-pinned", "a client with a tag", lambda: client("curlimages/curl:7.88.1")),
-    Case("image-pinned", "not known yet", lambda: unpinned(put(pods(), "spec.template.spec.containers.0.image", UNKNOWN))),
+    Case(
+        "image-pinned", "not known yet", lambda: unpinned(put(pods(), "spec.template.spec.containers.0.image", UNKNOWN))
+    ),
     Case("image-pinned", "pods that are not known yet", lambda: unpinned(put(pods(), "spec.template", UNKNOWN))),
     Case(
         "image-pinned",
         "latest",
         lambda: judged("shop/backend:latest"),
-        ['backend v2: image "shop/backend:latest" has the tag latest; name a version, such as backend:1.4.2, or a digest'],
+        [
+            (
+                'backend v2: image "shop/backend:latest" has the tag latest; name a version, such as backend:1.4.2, '
+                "or a "
+                "digest"
+            )
+        ],
     ),
     Case(
         "image-pinned",
         "no tag, and a registry with a port",
         lambda: judged("registry.example.com:5000/shop/backend"),
         [
-            'backend v2: image "registry.example.com:5000/shop/backend" has no tag, which means latest; name a version, such as backend:1.4.2,'
+            'backend v2: image "registry.example.com:5000/shop/backend" has no tag, which means latest; name a '
+            "version, such as backend:1.4.2,"
             " or a digest"
         ],
     ),
@@ -46,7 +55,13 @@ CASES = [
         "image-pinned",
         "a client with latest",
         lambda: client("curlimages/curl:latest"),
-        ['client frontend: image "curlimages/curl:latest" has the tag latest; name a version, such as curl:1.4.2, or a digest'],
+        [
+            (
+                'client frontend: image "curlimages/curl:latest" has the tag latest; name a version, such as '
+                "curl:1.4.2, "
+                "or a digest"
+            )
+        ],
     ),
     Case(
         "image-pinned",

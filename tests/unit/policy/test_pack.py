@@ -60,7 +60,9 @@ def test_messages_in_the_reference_are_those_of_the_rules() -> None:
 
 
 def test_unknown_values_are_marked_and_numbers_are_whole() -> None:
-    """Pulumi's proxies raise where something unknown is touched; a rule gets plain values, and one that stands for what is unknown."""
+    """Pulumi's proxies raise where something unknown is touched; a rule gets plain values, and one that stands for
+    what is unknown.
+    """
     given = unknown_checking_proxy(
         {"spec": UNKNOWN_OBJECT_VALUE, "list": [1.0, 0.5, UNKNOWN_STRING_VALUE], "deep": {"flag": True, "text": "a"}}
     )
@@ -82,7 +84,9 @@ class Pack:
         name = props["metadata"]["name"]
         properties = struct_pb2.Struct()
         properties.update(props)
-        request = proto.AnalyzeRequest(urn=f"urn:pulumi:{stack}::weir::{kind}::{name}", type=kind, name=name, properties=properties)
+        request = proto.AnalyzeRequest(
+            urn=f"urn:pulumi:{stack}::weir::{kind}::{name}", type=kind, name=name, properties=properties
+        )
         return {found.policyName: found.message for found in self.stub.Analyze(request).diagnostics}
 
     def configure(self, **config: dict[str, Any]) -> None:
@@ -135,7 +139,8 @@ def test_a_resource_is_judged_by_the_rules_about_its_type(pack: Pack) -> None:
     said = pack.analyze(VIRTUAL_SERVICE_V1, faulty)
     assert said.keys() == {"fault-has-end"}
     assert said["fault-has-end"].startswith(
-        "A fault in production says when it ends.\nbackend: the fault of route default has no end (1 % of requests aborted with 503)"
+        "A fault in production says when it ends.\nbackend: the fault of route default has no end (1 % of requests "
+        "aborted with 503)"
     )
     assert pack.analyze(VIRTUAL_SERVICE_V1, faulty, stack="staging") == {}
     assert pack.analyze("kubernetes:core/v1:ConfigMap", faulty) == {}
@@ -144,7 +149,11 @@ def test_a_resource_is_judged_by_the_rules_about_its_type(pack: Pack) -> None:
 @pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
 def test_every_version_of_istios_api_is_judged(pack: Pack, version: str) -> None:
     """Istio serves three; what one of them may not say, the others may not say either, nor may a patch."""
-    wild = put(route(fault={"abort": {"percentage": 1, "httpStatus": 503}}), "spec.hosts", ["backend.demo.svc.cluster.local", "*"])
+    wild = put(
+        route(fault={"abort": {"percentage": 1, "httpStatus": 503}}),
+        "spec.hosts",
+        ["backend.demo.svc.cluster.local", "*"],
+    )
     group = f"kubernetes:networking.istio.io/{version}"
     assert pack.analyze(f"{group}:VirtualService", wild).keys() == {"fault-has-end", "no-wildcard-host"}
     assert pack.analyze(f"{group}:VirtualServicePatch", wild).keys() == {"fault-has-end", "no-wildcard-host"}
@@ -173,13 +182,18 @@ WORKLOADS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("token", WORKLOADS)
 def test_pods_are_judged_whatever_makes_them(pack: Pack, token: str) -> None:
-    """Of every kind of workload, and of those that no rule knows by name, image and settings are what they have to be."""
+    """Of every kind of workload, and of those that no rule knows by name, image and settings
+    are what they have to be.
+    """
     kind = token.rpartition(":")[2]
     said = pack.analyze(f"kubernetes:{token}", {"kind": kind, "metadata": {"name": "store"}, "spec": WORKLOADS[token]})
     assert said.keys() == {"image-pinned", "restricted-pods"}
     who = "client store" if kind == "Deployment" else f"{kind} store"
     assert f'{who}: image "shop/app" has no tag' in said["image-pinned"]
-    assert f"{who}: securityContext.seccompProfile.type must be RuntimeDefault or Localhost, was left out" in said["restricted-pods"]
+    assert (
+        f"{who}: securityContext.seccompProfile.type must be RuntimeDefault or Localhost, was left out"
+        in said["restricted-pods"]
+    )
 
 
 def test_what_messages_quote_is_visible(pack: Pack) -> None:
@@ -196,11 +210,15 @@ def test_what_a_preview_does_not_know_stops_no_rule(pack: Pack, path: str) -> No
 
 
 def test_rules_take_their_config(pack: Pack) -> None:
-    """Numbers and the stacks in which a rule holds come from the file of --policy-pack-config; the rest keeps its default,
-    and a key that is misspelt is refused."""
+    """Numbers and the stacks in which a rule holds come from the file of --policy-pack-config; the rest keeps its
+    default, and a key that is misspelt is refused.
+    """
     try:
         pack.configure(retries_within_timeout={"maxAttempts": 2}, image_pinned={"stacks": ["prod", "stag*"]})
-        assert "retries.attempts is 3, at most 2 are allowed" in pack.analyze(VIRTUAL_SERVICE_V1, route())["retries-within-timeout"]
+        assert (
+            "retries.attempts is 3, at most 2 are allowed"
+            in pack.analyze(VIRTUAL_SERVICE_V1, route())["retries-within-timeout"]
+        )
         assert "has no tag" in pack.analyze(DEPLOYMENT_V1, pods(image="shop/backend"), stack="staging")["image-pinned"]
         assert pack.analyze(DEPLOYMENT_V1, pods(image="shop/backend"), stack="dev") == {}
         pack.configure(retries_within_timeout={"maxAttemps": 2})
@@ -216,7 +234,10 @@ def test_the_stack_as_a_whole_is_judged(pack: Pack) -> None:
     for kind, props in ((VIRTUAL_SERVICE_V1, route()), (DEPLOYMENT_V1, pods("v1")), (DEPLOYMENT_V1, pods("v2"))):
         resource = request.resources.add(urn=f"urn:pulumi:prod::weir::{kind}::x", type=kind, name="x")
         resource.properties.update(props)
-    said = {found.policyName: (found.enforcementLevel, found.message) for found in pack.stub.AnalyzeStack(request).diagnostics}
+    said = {
+        found.policyName: (found.enforcementLevel, found.message)
+        for found in pack.stub.AnalyzeStack(request).diagnostics
+    }
     assert said.keys() == {"replicas-for-share", "canary-step-compared"}
     level, message = said["replicas-for-share"]
     assert level == proto.MANDATORY

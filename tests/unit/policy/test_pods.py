@@ -33,12 +33,17 @@ CASES = [
     Case("restricted-pods", "weir's own", lambda: unrestricted(pods())),
     Case("restricted-pods", "a client", lambda: unrestricted(meshed({}).clients["frontend"].deployment)),
     Case("restricted-pods", "a low port", lambda: own(capabilities={**DROP, "add": ["NET_BIND_SERVICE"]})),
-    Case("restricted-pods", "a profile of its own", lambda: own(seccompProfile={"type": "Localhost", "localhostProfile": "a.json"})),
+    Case(
+        "restricted-pods",
+        "a profile of its own",
+        lambda: own(seccompProfile={"type": "Localhost", "localhostProfile": "a.json"}),
+    ),
     Case(
         "restricted-pods",
         "said of the pod",
         lambda: bare(
-            {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, {"allowPrivilegeEscalation": False, "capabilities": DROP}
+            {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            {"allowPrivilegeEscalation": False, "capabilities": DROP},
         ),
     ),
     Case("restricted-pods", "not known yet", lambda: unrestricted(put(pods(), CONTEXT, UNKNOWN))),
@@ -46,7 +51,8 @@ CASES = [
         "restricted-pods",
         "settings that are not known yet",
         lambda: bare(
-            {"seccompProfile": UNKNOWN}, {"runAsNonRoot": UNKNOWN, "allowPrivilegeEscalation": UNKNOWN, "capabilities": {"drop": UNKNOWN}}
+            {"seccompProfile": UNKNOWN},
+            {"runAsNonRoot": UNKNOWN, "allowPrivilegeEscalation": UNKNOWN, "capabilities": {"drop": UNKNOWN}},
         ),
     ),
     Case("restricted-pods", "pods that are not known yet", lambda: unrestricted(put(pods(), "spec", UNKNOWN))),
@@ -75,7 +81,12 @@ CASES = [
         "the container overrules the pod",
         lambda: bare(
             {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            {"runAsNonRoot": False, "seccompProfile": {"type": "Unconfined"}, "allowPrivilegeEscalation": False, "capabilities": DROP},
+            {
+                "runAsNonRoot": False,
+                "seccompProfile": {"type": "Unconfined"},
+                "allowPrivilegeEscalation": False,
+                "capabilities": DROP,
+            },
         ),
         refused(
             "securityContext.runAsNonRoot must be true, was false",
@@ -87,7 +98,8 @@ CASES = [
         "privileged",
         lambda: own(privileged=True, allowPrivilegeEscalation=True),
         refused(
-            "securityContext.allowPrivilegeEscalation must be false, was true", "securityContext.privileged must not be true; remove it"
+            "securityContext.allowPrivilegeEscalation must be false, was true",
+            "securityContext.privileged must not be true; remove it",
         ),
     ),
     Case(
@@ -112,14 +124,20 @@ CASES = [
         "restricted-pods",
         "a path of the node",
         lambda: unrestricted(
-            put(pods(), f"{POD}.volumes", [{"name": "etc", "hostPath": {"path": "/etc"}}, {"name": "tmp", "emptyDir": {}}])
+            put(
+                pods(),
+                f"{POD}.volumes",
+                [{"name": "etc", "hostPath": {"path": "/etc"}}, {"name": "tmp", "emptyDir": {}}],
+            )
         ),
         refused("volume etc must not be a hostPath; use a volume of another kind"),
     ),
     Case(
         "restricted-pods",
         "a container that runs before",
-        lambda: unrestricted(put(pods(), f"{POD}.initContainers", [{"name": "warm", "securityContext": {"runAsNonRoot": True}}]))[:1],
+        lambda: unrestricted(
+            put(pods(), f"{POD}.initContainers", [{"name": "warm", "securityContext": {"runAsNonRoot": True}}])
+        )[:1],
         refused("securityContext.allowPrivilegeEscalation must be false, was left out"),
     ),
 ]

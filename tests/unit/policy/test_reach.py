@@ -1,4 +1,6 @@
-"""Steps against requests one by one: what routes do to each of some hundred requests, told by a reader of matches that is the test's own."""
+"""Steps against requests one by one: what routes do to each of some hundred requests, told by a reader of matches that
+is the test's own.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ class Request:
 
 
 PATHS = ("/", "/a", "/a/b", "/ab", "/new")
-HEADERS = [dict(zip(("x-tier", "x-user"), values, strict=True)) for values in itertools.product(("", "gold", "go"), ("", "beta", "b"))]
+HEADERS = [
+    dict(zip(("x-tier", "x-user"), values, strict=True))
+    for values in itertools.product(("", "gold", "go"), ("", "beta", "b"))
+]
 REQUESTS = [
     Request(path, method, {name: value for name, value in headers.items() if value})
     for path in PATHS
@@ -45,7 +50,9 @@ def holds(condition: Mapping[str, str], value: str | None) -> bool:
     if value is None:
         return False
     [(how, what)] = condition.items() or [("prefix", "")]
-    return {"exact": value == what, "prefix": value.startswith(what), "regex": re.fullmatch(what, value) is not None}[how]
+    return {"exact": value == what, "prefix": value.startswith(what), "regex": re.fullmatch(what, value) is not None}[
+        how
+    ]
 
 
 def meets(match: Mapping[str, Any], request: Request) -> bool:
@@ -61,7 +68,9 @@ def meets(match: Mapping[str, Any], request: Request) -> bool:
 def taken(service: Mapping[str, Any], request: Request) -> Mapping[str, Any]:
     """The route that a request takes, in the words of the config; behind a redirect it is sent once more."""
     routes = [*service["routes"], {key: service[key] for key in ("stable", "canary", "mirrors")}]
-    found = next(each for each in routes if "match" not in each or any(meets(match, request) for match in each["match"]))
+    found = next(
+        each for each in routes if "match" not in each or any(meets(match, request) for match in each["match"])
+    )
     if "redirect" not in found:
         return dict(found)
     again = Request(found["redirect"]["uri"], request.method, request.headers)
@@ -90,7 +99,10 @@ CONDITIONS = st.fixed_dictionaries(
         "uri": texts(*PATHS),
         "method": texts("GET", "POST"),
         "headers": st.dictionaries(
-            st.sampled_from(["x-tier", "x-user"]), st.one_of(texts("gold", "go", "beta", "b"), st.just({})), min_size=1, max_size=2
+            st.sampled_from(["x-tier", "x-user"]),
+            st.one_of(texts("gold", "go", "beta", "b"), st.just({})),
+            min_size=1,
+            max_size=2,
         ),
         "withoutHeaders": st.dictionaries(st.just("x-tier"), st.one_of(texts("gold", "go"), st.just({})), min_size=1),
     },
@@ -99,7 +111,8 @@ SPLITS = st.tuples(st.permutations(VERSIONS), st.sampled_from([0, 10, 20, 45, 10
     lambda drawn: {"stable": drawn[0][0], "canary": {drawn[0][1]: drawn[1]}}
 )
 MIRRORS = st.one_of(
-    st.just(()), st.tuples(st.fixed_dictionaries({"version": st.sampled_from(VERSIONS), "percentage": st.sampled_from([20, 60])}))
+    st.just(()),
+    st.tuples(st.fixed_dictionaries({"version": st.sampled_from(VERSIONS), "percentage": st.sampled_from([20, 60])})),
 ).map(list)
 
 
@@ -109,7 +122,9 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
     default = {**draw(SPLITS), "mirrors": draw(MIRRORS)}
     routes = []
     for name in draw(st.permutations(("a", "b", "c")))[: draw(st.integers(0, 3))]:
-        answer = draw(st.one_of(SPLITS, SPLITS, SPLITS, st.sampled_from(PATHS).map(lambda path: {"redirect": {"uri": path}})))
+        answer = draw(
+            st.one_of(SPLITS, SPLITS, SPLITS, st.sampled_from(PATHS).map(lambda path: {"redirect": {"uri": path}}))
+        )
         routes.append({"name": name, "match": draw(st.lists(CONDITIONS, min_size=1, max_size=2)), **answer})
     return {"versions": {name: {} for name in VERSIONS}, "retries": None, "routes": routes, **default}
 
@@ -130,14 +145,19 @@ def too_much(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tu
             if version not in free and share - had.get(version, 0) > MOST:
                 yield request, version
         for version, percentage in copied(new).items():
-            if version not in free and percentage - max(copied(old).get(version, Fraction(0)), had.get(version, Fraction(0))) > MOST:
+            if (
+                version not in free
+                and percentage - max(copied(old).get(version, Fraction(0)), had.get(version, Fraction(0))) > MOST
+            ):
                 yield request, version
 
 
 @settings(max_examples=400, deadline=None)
 @given(services(), services())
 def test_whatever_reaches_too_many_is_refused(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """When one request with no header of testers sees a version rise too far, the change is refused, and that version is named."""
+    """When one request with no header of testers sees a version rise too far, the change is refused, and that version
+    is named.
+    """
     config = {**STEP.settings({}), "maxPoints": MOST, "narrowHeaders": ["x-user"]}
     said = too_far(route(**after), state(before), config, "prod")
     versions = {version for _, version in too_much(before, after)}

@@ -16,7 +16,10 @@ from tests.unit.policy.cases import Case, meshed, put
 def stack(**service: Any) -> list[Resource]:
     """The resources of the tutorial's stack, with keys of its service changed."""
     objects = meshed(service).objects()
-    return [Resource(VIRTUAL_SERVICE if each["kind"] == "VirtualService" else f"another/{each['kind']}", each) for each in objects]
+    return [
+        Resource(VIRTUAL_SERVICE if each["kind"] == "VirtualService" else f"another/{each['kind']}", each)
+        for each in objects
+    ]
 
 
 def judged(over: float = 20, least: int = 2, **service: Any) -> list[str]:
@@ -25,7 +28,9 @@ def judged(over: float = 20, least: int = 2, **service: Any) -> list[str]:
 
 def unknown(kind: str, path: str, **service: Any) -> list[str]:
     """The same with what stands at a path of every resource of a kind not known yet."""
-    resources = [Resource(kind, put(dict(each.props), path, UNKNOWN)) if each.kind == kind else each for each in stack(**service)]
+    resources = [
+        Resource(kind, put(dict(each.props), path, UNKNOWN)) if each.kind == kind else each for each in stack(**service)
+    ]
     return too_few(resources, 20, 2, NARROW_HEADERS.default)
 
 
@@ -47,31 +52,57 @@ TWO_AND_ONE: dict[str, Any] = {"v1": {"replicas": 2}, "v2": {}}
 ROUTING_ONLY: dict[str, Any] = {"image": None, "versions": {"v1": {}, "v2": {}}, "targetPort": None}
 CASES = [
     Case("replicas-for-share", "two pods each", lambda: judged(replicas=2)),
-    Case("replicas-for-share", "one for as much as one may get", lambda: judged(versions={"v1": {"replicas": 2}, "v2": {}})),
+    Case(
+        "replicas-for-share",
+        "one for as much as one may get",
+        lambda: judged(versions={"v1": {"replicas": 2}, "v2": {}}),
+    ),
     Case(
         "replicas-for-share",
         "one for the stable version",
         lambda: judged(),
-        ["backend: v1 gets 80 % of the requests and has replicas: 1; above 20 % it needs at least 2: raise replicas, or send it less"],
+        [
+            (
+                "backend: v1 gets 80 % of the requests and has replicas: 1; above 20 % it needs at least 2: raise "
+                "replicas, or send it less"
+            )
+        ],
     ),
     Case(
         "replicas-for-share",
         "one for a canary that grew",
         lambda: judged(versions={"v1": {"replicas": 2}, "v2": {}}, canary={"v2": 20.5}),
-        ["backend: v2 gets 20.5 % of the requests and has replicas: 1; above 20 % it needs at least 2: raise replicas, or send it less"],
+        [
+            (
+                "backend: v2 gets 20.5 % of the requests and has replicas: 1; above 20 % it needs at least 2: raise "
+                "replicas, or send it less"
+            )
+        ],
     ),
     Case(
         "replicas-for-share",
         "other numbers",
         lambda: judged(over=90, least=3, replicas=2, canary={}),
-        ["backend: v1 gets 100 % of the requests and has replicas: 2; above 90 % it needs at least 3: raise replicas, or send it less"],
+        [
+            (
+                "backend: v1 gets 100 % of the requests and has replicas: 2; above 90 % it needs at least 3: raise "
+                "replicas, or send it less"
+            )
+        ],
     ),
     Case(
         "replicas-for-share",
         "one for a route of many requests",
-        lambda: judged(versions=TWO_AND_ONE, canary={}, routes=[{"name": "api", "match": [{"uri": {"prefix": "/api"}}], "stable": "v2"}]),
+        lambda: judged(
+            versions=TWO_AND_ONE,
+            canary={},
+            routes=[{"name": "api", "match": [{"uri": {"prefix": "/api"}}], "stable": "v2"}],
+        ),
         [
-            "backend: v2 gets 100 % of the requests of route api and has replicas: 1; above 20 % it needs at least 2: raise replicas, or send it less"
+            (
+                "backend: v2 gets 100 % of the requests of route api and has replicas: 1; above 20 % it needs at least "
+                "2: raise replicas, or send it less"
+            )
         ],
     ),
     Case(
@@ -87,13 +118,20 @@ CASES = [
         "replicas-for-share",
         "one in a StatefulSet",
         lambda: in_kind("StatefulSet"),
-        ["backend: v1 gets 100 % of the requests and has replicas: 1; above 20 % it needs at least 2: raise replicas, or send it less"],
+        [
+            (
+                "backend: v1 gets 100 % of the requests and has replicas: 1; above 20 % it needs at least 2: raise "
+                "replicas, or send it less"
+            )
+        ],
     ),
     Case("replicas-for-share", "one on each node", lambda: in_kind("DaemonSet", replicas=None)),
     Case("replicas-for-share", "two Deployments of one pod each", lambda: in_kind("Deployment", twice=True)),
     Case("replicas-for-share", "routing only", lambda: judged(**ROUTING_ONLY)),
     Case("replicas-for-share", "a route that is not known yet", lambda: unknown(VIRTUAL_SERVICE, "spec")),
-    Case("replicas-for-share", "a number that is not known yet", lambda: unknown("another/Deployment", "spec.replicas")),
+    Case(
+        "replicas-for-share", "a number that is not known yet", lambda: unknown("another/Deployment", "spec.replicas")
+    ),
 ]
 
 

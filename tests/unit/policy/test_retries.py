@@ -30,7 +30,8 @@ CASES = [
         "a millisecond too long",
         lambda: judged(3, "2s", "7999ms"),
         [
-            "backend: route default: 4 tries (retries.attempts 3, and the first) of perTryTimeout 2s take 8 s, and timeout is 7999ms; raise timeout,"
+            "backend: route default: 4 tries (retries.attempts 3, and the first) of perTryTimeout 2s take 8 s, and "
+            "timeout is 7999ms; raise timeout,"
             " or lower attempts or perTryTimeout"
         ],
     ),
@@ -39,7 +40,8 @@ CASES = [
         "too long for the timeout of another route",
         lambda: judged(3, "2s", "8s", routes=[BETA]),
         [
-            "backend: route beta: 4 tries (retries.attempts 3, and the first) of perTryTimeout 2s take 8 s, and timeout is 7s; raise timeout,"
+            "backend: route beta: 4 tries (retries.attempts 3, and the first) of perTryTimeout 2s take 8 s, and "
+            "timeout is 7s; raise timeout,"
             " or lower attempts or perTryTimeout"
         ],
     ),
@@ -54,5 +56,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_retries(case: Case) -> None:
-    """(attempts + 1) × perTryTimeout is held against the timeout of each route, what it takes from its service included."""
+    """(attempts + 1) × perTryTimeout is held against the timeout of each route, what it takes from its service
+    included.
+    """
     case.check()

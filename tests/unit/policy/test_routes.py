@@ -18,14 +18,21 @@ from weir.model import Manifest, load, mesh
 
 def refused(reason: str) -> list[str]:
     return [
-        f"backend: is nothing that weir writes, so that no rule can judge its routes ({reason}); write it as a service of weir:services"
+        (
+            f"backend: is nothing that weir writes, so that no rule can judge its routes ({reason}); write it as a "
+            "service of weir:services"
+        )
     ]
 
 
 def everything() -> Manifest:
     """A VirtualService with a key of every kind."""
     beta = {"name": "beta", "match": [{"headers": {"x-user": {"exact": "beta"}}, "gateways": ["mesh"]}], "stable": "v2"}
-    closed = {"name": "closed", "match": [{"uri": {"prefix": "/old"}}], "directResponse": {"status": 503, "body": {"string": "closed"}}}
+    closed = {
+        "name": "closed",
+        "match": [{"uri": {"prefix": "/old"}}],
+        "directResponse": {"status": 503, "body": {"string": "closed"}},
+    }
     return route(
         expose={"gateways": ["edge/public"], "hosts": ["shop.example.com"]},
         routes=[beta, closed],
@@ -48,7 +55,11 @@ CASES = [
     Case("readable-routes", "a spec that is not known yet", lambda: unreadable(put(route(), "spec", UNKNOWN))),
     Case("readable-routes", "a host that is not known yet", lambda: unreadable(put(route(), "spec.hosts", [UNKNOWN]))),
     Case("readable-routes", "routes of all kinds", lambda: unreadable(everything())),
-    Case("readable-routes", "another domain of the cluster", lambda: unreadable(elsewhere("backend.demo.svc.corp.example"))),
+    Case(
+        "readable-routes",
+        "another domain of the cluster",
+        lambda: unreadable(elsewhere("backend.demo.svc.corp.example")),
+    ),
     Case(
         "readable-routes",
         "TCP beside HTTP",
@@ -77,12 +88,20 @@ CASES = [
         "readable-routes",
         "another service's requests",
         lambda: unreadable(put(route(), "metadata.name", "other")),
-        [line.replace("backend:", "other:", 1) for line in refused("it is about the host backend.demo.svc.cluster.local")],
+        [
+            line.replace("backend:", "other:", 1)
+            for line in refused("it is about the host backend.demo.svc.cluster.local")
+        ],
     ),
     Case(
-        "readable-routes", "TCP", lambda: unreadable(put(route(), "spec", {"hosts": ["backend"], "tcp": []})), refused("there is no http")
+        "readable-routes",
+        "TCP",
+        lambda: unreadable(put(route(), "spec", {"hosts": ["backend"], "tcp": []})),
+        refused("there is no http"),
     ),
-    Case("readable-routes", "no spec", lambda: unreadable({"metadata": {"name": "backend"}}), refused("there is no spec")),
+    Case(
+        "readable-routes", "no spec", lambda: unreadable({"metadata": {"name": "backend"}}), refused("there is no spec")
+    ),
     Case(
         "readable-routes",
         "a fault without a percentage",

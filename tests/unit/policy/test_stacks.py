@@ -1,4 +1,6 @@
-"""The stack files of the checkout are examples that people copy: they pass the check without warnings, and every rule."""
+"""The stack files of the checkout are examples that people copy: they pass the check without
+warnings, and every rule.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,12 @@ from weir.model import load, mesh, warnings
 from weir.stack.stackfile import read
 
 
-def judged(stack: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None] | None = None) -> dict[str, list[str]]:
-    """What each rule that holds in the stack says of its file, as it is or changed, when the stack was last up with the file as it is."""
+def judged(
+    stack: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None] | None = None
+) -> dict[str, list[str]]:
+    """What each rule that holds in the stack says of its file, as it is or changed, when the stack was last up with
+    the file as it is.
+    """
     raw = read(CHECKOUT / f"Pulumi.{stack}.yaml").config
     before = load(raw)
     written = {name: service.virtual_service for name, service in mesh(before, before.namespace).services.items()}
@@ -27,7 +33,9 @@ def judged(stack: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[s
         change(raw)
     config = load(raw)
     assert change or not warnings(config)
-    tokens = [(f"kubernetes:{each['apiVersion']}:{each['kind']}", each) for each in mesh(config, config.namespace).objects()]
+    tokens = [
+        (f"kubernetes:{each['apiVersion']}:{each['kind']}", each) for each in mesh(config, config.namespace).objects()
+    ]
     resources = [Resource(kind_of(token), each) for token, each in tokens]
     said: dict[str, list[str]] = {}
     for rule in RULES:
@@ -59,7 +67,12 @@ def test_production_with_all_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> N
     def spoil(config: dict[str, Any]) -> None:
         config["clients"]["frontend"]["image"] = "curlimages/curl"
         backend = config["services"]["backend"]
-        backend |= {"replicas": 1, "canary": {"v2": 60}, "timeout": "5s", "fault": {"abort": {"percentage": 1, "httpStatus": 503}}}
+        backend |= {
+            "replicas": 1,
+            "canary": {"v2": 60},
+            "timeout": "5s",
+            "fault": {"abort": {"percentage": 1, "httpStatus": 503}},
+        }
         backend["expose"] = {"gateways": ["istio-ingress/public"], "hosts": ["*.example.com"]}
         backend["versions"]["v2"]["securityContext"] = {"allowPrivilegeEscalation": True}
 

@@ -29,7 +29,9 @@ def was(**service: Any) -> Last:
 
 def was_of(version: str, **service: Any) -> Last:
     """The same, of an object in another version of Istio's API."""
-    return parse(state({"type": f"kubernetes:networking.istio.io/{version}:VirtualService", "inputs": route(**service)}))
+    return parse(
+        state({"type": f"kubernetes:networking.istio.io/{version}:VirtualService", "inputs": route(**service)})
+    )
 
 
 def step(before: Last, most: float = 25, **service: Any) -> list[str]:
@@ -46,13 +48,17 @@ def refused(what: str, points: str, first: str, most: str = "25 points", stable:
 def on_route(name: str, what: str, points: str, first: str, version: str = "v2", before: str = "default") -> list[str]:
     """The message about a version on a route that is not the default one, or was not before."""
     others = "" if before == name else f" and route {before} took before"
-    how = f"leave v1 stable in the route, canary: {{{version}: {first}}} first, or match the route on an exact value of a header that few"
+    how = (
+        f"leave v1 stable in the route, canary: {{{version}: {first}}} first, or match the route on an exact value "
+        "of a header that few"
+    )
     if name == "default":
         how = f"leave v1 stable and go in steps, weir set backend {version}={first} --stack prod first"
     else:
         how += " requests have (narrowHeaders)"
     return [
-        f"backend: {version} would go from {what} of the requests that route {name} takes{others}, which is {points} points more; at most 25 points"
+        f"backend: {version} would go from {what} of the requests that route {name} takes{others}, which is {points} "
+        "points more; at most 25 points"
         f" at a time: {how}"
     ]
 
@@ -82,7 +88,12 @@ ROUTES = [
     Case("canary-step", "a route of every path, by prefix", lambda: new_route(ALL), REFUSED),
     Case("canary-step", "a header that everybody has", lambda: new_route(headers(accept={"exact": "*/*"})), REFUSED),
     Case("canary-step", "a pseudo-header", lambda: new_route({"headers": {":method": {"exact": "GET"}}}), REFUSED),
-    Case("canary-step", "who does not have a header", lambda: new_route({"withoutHeaders": {"x-user": {"exact": "beta"}}}), REFUSED),
+    Case(
+        "canary-step",
+        "who does not have a header",
+        lambda: new_route({"withoutHeaders": {"x-user": {"exact": "beta"}}}),
+        REFUSED,
+    ),
     Case("canary-step", "whoever has the header of testers", lambda: new_route(headers(x_user={})), REFUSED),
     Case("canary-step", "many testers, by expression", lambda: new_route(headers(x_user={"regex": ".*"})), REFUSED),
     Case(
@@ -103,8 +114,17 @@ ROUTES = [
     Case("canary-step", "testers beside everybody", lambda: new_route(BETA, {"method": {"exact": "GET"}}), REFUSED),
     Case("canary-step", "testers", lambda: new_route(BETA)),
     Case("canary-step", "testers on a path", lambda: new_route({**BETA, **A}, headers(x_beta={"exact": "on"}))),
-    Case("canary-step", "testers that the config does not know", lambda: new_route(BETA, narrowHeaders=["x-team-*"]), REFUSED),
-    Case("canary-step", "testers that the config knows", lambda: new_route(headers(x_team_a={"exact": "yes"}), narrowHeaders=["X-Team-*"])),
+    Case(
+        "canary-step",
+        "testers that the config does not know",
+        lambda: new_route(BETA, narrowHeaders=["x-team-*"]),
+        REFUSED,
+    ),
+    Case(
+        "canary-step",
+        "testers that the config knows",
+        lambda: new_route(headers(x_team_a={"exact": "yes"}), narrowHeaders=["X-Team-*"]),
+    ),
     Case(
         "canary-step",
         "several routes together",
@@ -167,7 +187,10 @@ ROUTES = [
             canary={},
             routes=[taking({"method": {"exact": "GET"}}, name="b", stable="v3"), taking(A)],
         ),
-        [line.replace("leave v1", "leave v1") for line in on_route("b", "0 % to 100 %", "100", "25", version="v3", before="some")],
+        [
+            line.replace("leave v1", "leave v1")
+            for line in on_route("b", "0 % to 100 %", "100", "25", version="v3", before="some")
+        ],
     ),
     Case(
         "canary-step",
@@ -175,18 +198,31 @@ ROUTES = [
         lambda: step(
             was(canary={"v2": 90}),
             canary={"v2": 90},
-            drill={"delay": {"percentage": 50, "fixedDelay": "3s"}, "until": "2999-01-01T00:00:00Z", "match": headers(accept={})},
+            drill={
+                "delay": {"percentage": 50, "fixedDelay": "3s"},
+                "until": "2999-01-01T00:00:00Z",
+                "match": headers(accept={}),
+            },
         ),
     ),
     Case(
         "canary-step",
         "copies of every request",
         lambda: step(was(canary={}), canary={}, mirrors=[{"version": "v2"}]),
-        ["backend: copies to v2 would go from 0 % to 100 %, which is 100 points more; at most 25 points at a time: " + MIRRORED.format(25)],
+        [
+            "backend: copies to v2 would go from 0 % to 100 %, which is 100 points more; at most 25 points at a time: "
+            + MIRRORED.format(25)
+        ],
     ),
-    Case("canary-step", "copies of a quarter", lambda: step(was(canary={}), canary={}, mirrors=[{"version": "v2", "percentage": 25}])),
     Case(
-        "canary-step", "copies for the stable version", lambda: step(was(canary={"v2": 50}), canary={"v2": 50}, mirrors=[{"version": "v1"}])
+        "canary-step",
+        "copies of a quarter",
+        lambda: step(was(canary={}), canary={}, mirrors=[{"version": "v2", "percentage": 25}]),
+    ),
+    Case(
+        "canary-step",
+        "copies for the stable version",
+        lambda: step(was(canary={"v2": 50}), canary={"v2": 50}, mirrors=[{"version": "v1"}]),
     ),
     Case(
         "canary-step",
@@ -225,7 +261,10 @@ ROUTES = [
     Case(
         "canary-step",
         "a state that only another tool reads",
-        lambda: step(parse(state({"type": VIRTUAL_SERVICE_V1, "inputs": put(route(), "spec.http.0.route", 5)})), canary={"v2": 50}),
+        lambda: step(
+            parse(state({"type": VIRTUAL_SERVICE_V1, "inputs": put(route(), "spec.http.0.route", 5)})),
+            canary={"v2": 50},
+        ),
         refused("v2 would go from 0 % to 50 %", "50 points", "v2=25"),
     ),
 ]
@@ -254,8 +293,16 @@ CASES = [
         refused("v2 would go from 0.5 % to 1 %", "0.5 points", "v2=0.75", "0.25 points"),
     ),
     Case("canary-step", "an abort of all there is", lambda: step(was(canary={"v2": 100}), canary={"v2": 0})),
-    Case("canary-step", "an abort that also removes the version", lambda: step(was(canary={"v2": 100}), canary={}, versions={"v1": {}})),
-    Case("canary-step", "an abort of one of two", lambda: step(was(**V3, canary={"v2": 40, "v3": 40}), **V3, canary={"v2": 40})),
+    Case(
+        "canary-step",
+        "an abort that also removes the version",
+        lambda: step(was(canary={"v2": 100}), canary={}, versions={"v1": {}}),
+    ),
+    Case(
+        "canary-step",
+        "an abort of one of two",
+        lambda: step(was(**V3, canary={"v2": 40, "v3": 40}), **V3, canary={"v2": 40}),
+    ),
     Case(
         "canary-step",
         "an abort beside another canary's step",
@@ -276,20 +323,37 @@ CASES = [
         refused("v1 would go from 0 % to 100 %", "100 points", "v1=25", stable="v2"),
     ),
     Case("canary-step", "a service that is new", lambda: step(parse(state()), canary={"v2": 90})),
-    Case("canary-step", "a stack that is new", lambda: step(parse('{"deployment": {"manifest": {}}}'), canary={"v2": 90})),
-    Case("canary-step", "a state that cannot be read", lambda: step(Last(unreadable="no such stack"), canary={"v2": 90})),
-    Case("canary-step", "a spec that is not known yet", lambda: too_far(put(route(), "spec", UNKNOWN), was(), STEP.settings({}), "prod")),
-    Case("canary-step", "the stable version is back after the proxy answered by itself", lambda: step(was(**ANSWERED), canary={})),
+    Case(
+        "canary-step", "a stack that is new", lambda: step(parse('{"deployment": {"manifest": {}}}'), canary={"v2": 90})
+    ),
+    Case(
+        "canary-step", "a state that cannot be read", lambda: step(Last(unreadable="no such stack"), canary={"v2": 90})
+    ),
+    Case(
+        "canary-step",
+        "a spec that is not known yet",
+        lambda: too_far(put(route(), "spec", UNKNOWN), was(), STEP.settings({}), "prod"),
+    ),
+    Case(
+        "canary-step",
+        "the stable version is back after the proxy answered by itself",
+        lambda: step(was(**ANSWERED), canary={}),
+    ),
     Case("canary-step", "the proxy answers by itself", lambda: step(was(), **ANSWERED)),
     *ROUTES,
     Case("canary-step-compared", "a state", lambda: not_compared(was(), "prod")),
-    Case("canary-step-compared", "a stack that is new", lambda: not_compared(parse('{"deployment": {"manifest": {}}}'), "prod")),
+    Case(
+        "canary-step-compared",
+        "a stack that is new",
+        lambda: not_compared(parse('{"deployment": {"manifest": {}}}'), "prod"),
+    ),
     Case(
         "canary-step-compared",
         "a state that cannot be read",
         lambda: not_compared(Last(unreadable="no stack named 'prod' found"), "prod"),
         [
-            "the last state of prod cannot be read, so that canary-step judged nothing (no stack named 'prod' found); see what pulumi stack"
+            "the last state of prod cannot be read, so that canary-step judged nothing (no stack named 'prod' "
+            "found); see what pulumi stack"
             " export --stack prod says, and compare by hand: weir diff --stack prod"
         ],
     ),
@@ -309,7 +373,9 @@ def test_a_state_that_makes_no_sense_is_not_read(text: str) -> None:
 
 
 def test_what_is_to_be_deleted_is_no_route() -> None:
-    """A VirtualService that was replaced, and not removed yet, stands in the state beside the one that is there; others do not matter."""
+    """A VirtualService that was replaced, and not removed yet, stands in the state beside the one that is there;
+    others do not matter.
+    """
     there = {"type": VIRTUAL_SERVICE_V1, "inputs": route(canary={"v2": 10})}
     gone = {"type": VIRTUAL_SERVICE_V1, "inputs": route(canary={"v2": 90}), "delete": True}
     found = parse(state({"type": "pulumi:pulumi:Stack"}, there, gone))
@@ -332,11 +398,16 @@ def test_without_pulumi_steps_pass_and_it_is_said(path: Path) -> None:
     given = route(canary={"v2": 90})
     assert STEP.judge(given, STEP.settings({}), "prod") == []
     [message] = COMPARED.judge([Resource(VIRTUAL_SERVICE, given)], COMPARED.settings({}), "prod")
-    assert "the last state of prod cannot be read, so that canary-step judged nothing (pulumi cannot be run: No such file" in message
+    assert (
+        "the last state of prod cannot be read, so that canary-step judged nothing (pulumi cannot be run: No such file"
+        in message
+    )
 
 
 def test_pulumi_is_asked_once_for_the_stack_that_made_the_objects(path: Path) -> None:
-    """The name comes from the annotation of the object, with the organization; what a failing Pulumi says last is the reason."""
+    """The name comes from the annotation of the object, with the organization; what a failing Pulumi says last is the
+    reason.
+    """
     program = path / "pulumi"
     program.write_text(f'#!/bin/sh\necho "$@" >> {path}/asked\necho "error: no stack named $4 found" >&2\nexit 6\n')
     program.chmod(0o755)

@@ -1,8 +1,9 @@
-"""Stack files drawn in every style that YAML has: the tree first, then a text that says it, with comments wherever there can be some.
+"""Stack files drawn in every style that YAML has: the tree first, then a text that says it, with comments wherever
+there can be some.
 
-`common` is what people write and what Pulumi writes: blocks, one-line and many-line flow, quotes, indentation, blank lines, comments, CRLF,
-a byte order mark, document markers, no newline at the end, JSON text. Without it there are anchors, aliases, merges, tags, explicit keys and
-texts in lines as well. Knows nothing of weir.
+`common` is what people write and what Pulumi writes: blocks, one-line and many-line flow, quotes, indentation, blank
+lines, comments, CRLF, a byte order mark, document markers, no newline at the end, JSON text. Without it there are
+anchors, aliases, merges, tags, explicit keys and texts in lines as well. Knows nothing of weir.
 """
 
 from __future__ import annotations
@@ -16,7 +17,19 @@ from typing import Any
 SERVICES = ("web", "api", "shop")
 VERSIONS = ("v1", "v2", "v3", "v4", "2", "on", "1.0", "v-5")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+")
-_REMARKS = ("", " watched by sre", " v2: 20", " {", " }, *x &y", " it's \"", "\ttab\t#", " ü 😀", " canary: {v2: 1}", " --- ", " 'open")
+_REMARKS = (
+    "",
+    " watched by sre",
+    " v2: 20",
+    " {",
+    " }, *x &y",
+    " it's \"",
+    "\ttab\t#",
+    " ü 😀",
+    " canary: {v2: 1}",
+    " --- ",
+    " 'open",
+)
 _TEXTS = (
     "one",
     "it's # no comment",
@@ -65,7 +78,11 @@ def draw(random: Random, *, common: bool) -> Drawn:
 
 def _config(random: Random, common: bool) -> dict[str, Any]:
     canaries: list[Any] = [
-        {random.choice(VERSIONS[1:]): random.choice((20, 0, 0.5, 100, "20")) for _ in range(random.choice((1, 1, 2, 3)))} for _ in range(2)
+        {
+            random.choice(VERSIONS[1:]): random.choice((20, 0, 0.5, 100, "20"))
+            for _ in range(random.choice((1, 1, 2, 3)))
+        }
+        for _ in range(2)
     ]
     services: Any = {}
     for name in random.sample(SERVICES, random.choice((1, 2, 3))):
@@ -83,7 +100,9 @@ def _config(random: Random, common: bool) -> dict[str, Any]:
         keys = random.sample(list(service), len(service))
         services[name] = {key: service[key] for key in keys}
     if random.random() < 0.15:
-        services = json.dumps(services, indent=random.choice((None, None, 2)), separators=random.choice((None, (",", ":"))))
+        services = json.dumps(
+            services, indent=random.choice((None, None, 2)), separators=random.choice((None, (",", ":")))
+        )
     config: dict[str, Any] = {"weir:namespace": "demo", "weir:services": services, "other:text": random.choice(_TEXTS)}
     if not common and isinstance(services, dict):
         base = random.choice(list(services.values()))
@@ -98,7 +117,9 @@ class _Pen:
     random: Random
     common: bool
     tabs: bool = False
-    """Tabs between things: YAML's grammar in C takes them, those in Python do not, and that in C takes no anchor twice in turn."""
+    """Tabs between things: YAML's grammar in C takes them, those in Python do not, and that in C takes no anchor twice
+    in turn.
+    """
     comments: list[str] = field(default_factory=list)
     anchors: dict[str, Any] = field(default_factory=dict)
     begun: dict[str, int] = field(default_factory=dict)
@@ -127,16 +148,28 @@ class _Pen:
             if remark := self.remark(0.15).strip():
                 lines.append(self.random.choice((margin, margin, "", margin + "  ")) + remark)
             name = self.text(key, key=True)
-            opening = f"{margin}? {name}{self.remark()}\n{margin}:" if self.odd(0.05) and not self.tabs else f"{margin}{name}:"
+            opening = (
+                f"{margin}? {name}{self.remark()}\n{margin}:"
+                if self.odd(0.05) and not self.tabs
+                else f"{margin}{name}:"
+            )
             lines += f"{opening}{self.value(value, indent)}".split("\n")
         return lines
 
     def entries(self, mapping: dict[str, Any]) -> list[tuple[str, Any]]:
         """Its entries, some of them taken over from a mapping that has an anchor."""
-        bases = [(name, base) for name, base in self.anchors.items() if isinstance(base, dict) and base and base.keys() <= mapping.keys()]
+        bases = [
+            (name, base)
+            for name, base in self.anchors.items()
+            if isinstance(base, dict) and base and base.keys() <= mapping.keys()
+        ]
         if not self.common and bases and self.chance(0.6):
             name, base = self.random.choice(bases)
-            own = [(key, value) for key, value in mapping.items() if key not in base or not _same(base[key], value) or self.chance(0.2)]
+            own = [
+                (key, value)
+                for key, value in mapping.items()
+                if key not in base or not _same(base[key], value) or self.chance(0.2)
+            ]
             own.insert(self.random.randint(0, len(own)), ("<<", _Alias(name)))
             return own
         return list(mapping.items())
@@ -163,7 +196,9 @@ class _Pen:
         ):
             keep = "" if value.endswith("\n") else "-"
             margin = " " * (indent + self.random.choice((2, 4)))
-            return f" |{keep}{self.remark()}\n" + "\n".join(margin + line if line else "" for line in value.removesuffix("\n").split("\n"))
+            return f" |{keep}{self.remark()}\n" + "\n".join(
+                margin + line if line else "" for line in value.removesuffix("\n").split("\n")
+            )
         return f"{gap}{self.flow(value, indent + 1)}{self.remark()}"
 
     def flow(self, value: Any, indent: int) -> str:
@@ -177,7 +212,9 @@ class _Pen:
     def tagged(self, value: Any, indent: int) -> str:
         if isinstance(value, dict):
             return self.items(
-                [f"{self.text(key, key=True)}: {self.flow(entry, indent)}" for key, entry in self.entries(value)], "{}", indent
+                [f"{self.text(key, key=True)}: {self.flow(entry, indent)}" for key, entry in self.entries(value)],
+                "{}",
+                indent,
             )
         if isinstance(value, list):
             return self.items([self.flow(entry, indent) for entry in value], "[]", indent)

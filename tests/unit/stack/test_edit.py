@@ -14,10 +14,13 @@ from weir.stack import stackfile, yaml_reader
 from weir.stack.edit import StackEdit
 
 HEAD = "# top\nconfig:\n  weir:namespace: demo # here\n  weir:services:\n"
-FLOW = HEAD + "    backend:\n      stable: v1 # gets the rest\n      canary: {v2: 20, v3: 5} # moves\n      port: 80\n  weir:clients: {}\n"
-BLOCK = (
-    HEAD
-    + "    backend:\n      stable: 'v1'\n      canary:\n        # the new one\n        v2: 20 # careful\n        v3: 5\n\n      port: 80\n"
+FLOW = HEAD + (
+    "    backend:\n      stable: v1 # gets the rest\n      canary: {v2: 20, v3: 5} # moves\n      port: 80\n  "
+    "weir:clients: {}\n"
+)
+BLOCK = HEAD + (
+    "    backend:\n      stable: 'v1'\n      canary:\n        # the new one\n        v2: 20 # careful\n        "
+    "v3: 5\n\n      port: 80\n"
 )
 BARE = HEAD + "    backend:\n      versions: {v1: {}}\n      stable: v1 # gets the rest\n    other: {stable: a}\n"
 ONE_LINE = HEAD + "    backend: {stable: v1, versions: {v1: {}}}\n"
@@ -61,12 +64,19 @@ def stable(version: str) -> Callable[[StackEdit], None]:
         (BLOCK, [canary("v4", "1")], "        v3: 5\n", "        v3: 5\n        v4: 1\n"),
         (BLOCK, [canary("v3", None)], "        v3: 5\n", ""),
         (BLOCK, [stable("v3")], "stable: 'v1'", "stable: 'v3'"),
-        (BARE, [canary("v2", "20")], "stable: v1 # gets the rest\n", "stable: v1 # gets the rest\n      canary: {v2: 20}\n"),
+        (
+            BARE,
+            [canary("v2", "20")],
+            "stable: v1 # gets the rest\n",
+            "stable: v1 # gets the rest\n      canary: {v2: 20}\n",
+        ),
         (BARE, [canary("v2", None)], "", ""),
         (ONE_LINE, [canary("v2", "20")], "{stable: v1, versions", "{stable: v1, canary: {v2: 20}, versions"),
     ],
 )
-def test_only_the_split_changes(tmp_path: Path, text: str, edits: list[Callable[[StackEdit], None]], old: str, new: str) -> None:
+def test_only_the_split_changes(
+    tmp_path: Path, text: str, edits: list[Callable[[StackEdit], None]], old: str, new: str
+) -> None:
     """Comments, order, quotes and blank lines stay; what changes is the value itself, or one line."""
     assert old in text
     assert edited(tmp_path, text, *edits) == text.replace(old, new, 1)
@@ -90,7 +100,10 @@ def test_a_drill_comes_and_goes(tmp_path: Path, text: str) -> None:
     [
         (
             HEAD
-            + "    backend:\n      drill:\n        delay: {percentage: 5, fixedDelay: 1s}\n        until: x # soon\n      # the port\n      port: 80\n",
+            + (
+                "    backend:\n      drill:\n        delay: {percentage: 5, fixedDelay: 1s}\n        until: x # "
+                "soon\n      # the port\n      port: 80\n"
+            ),
             HEAD + "    backend:\n      # the port\n      port: 80\n",
         ),
         (HEAD + "    backend: {drill: {until: x}, stable: v1}\n", HEAD + "    backend: {stable: v1}\n"),
@@ -120,15 +133,27 @@ def test_somebody_elses_change_is_not_lost(tmp_path: Path) -> None:
     assert path.read_text() == BLOCK
 
 
-SHARED = HEAD + "    web:\n      stable: v1\n      canary: &split {v2: 20}\n    api:\n      stable: v1\n      canary: *split # as web\n"
-DEFAULTS = "base: &base\n  canary: {v2: 20, v4: 1}\n" + HEAD + "    web:\n      <<: *base\n      stable: v1 # gets the rest\n"
+SHARED = HEAD + (
+    "    web:\n      stable: v1\n      canary: &split {v2: 20}\n    api:\n      stable: v1\n      canary: *split "
+    "# as web\n"
+)
+DEFAULTS = (
+    "base: &base\n  canary: {v2: 20, v4: 1}\n" + HEAD + "    web:\n      <<: *base\n      stable: v1 # gets the rest\n"
+)
 MERGED = "base: &base {v2: 20, v4: 1}\n" + HEAD + "    web:\n      canary:\n        <<: *base\n        v5: 1 # new\n"
 WHOLE = HEAD + "    api: &api\n      stable: v1\n      canary: {v2: 20}\n    web: *api\n"
 FLOWED = HEAD + "    web: {stable: v1, canary: {\n      v2: 20, # one\n      v3: 5 # two\n    }} # three\n"
-JSON = 'config:\n  weir:services: \'{"web": {"stable":"v1", "canary": {"v2": 20}, "env": {"A": "it\'\'s"}}}\' # by config set\n'
+JSON = (
+    'config:\n  weir:services: \'{"web": {"stable":"v1", "canary": {"v2": 20}, "env": {"A": "it\'\'s"}}}\' # by '
+    "config set\n"
+)
 LINES = 'config:\n  weir:services: |\n    {"web": {\n      "canary": {"v2": 20}\n    }}\n  weir:namespace: demo\n'
 WATCHED = HEAD + "    web:\n      stable: v1\n      canary: # watched by sre\n        v2: 20\n      port: 80\n"
-CRLF = "\ufeff---\r\n" + HEAD.replace("\n", "\r\n") + "    web:\r\n      stable: v1\t# tab\there\r\n      canary:\r\n        v2: 20"
+CRLF = (
+    "\ufeff---\r\n"
+    + HEAD.replace("\n", "\r\n")
+    + "    web:\r\n      stable: v1\t# tab\there\r\n      canary:\r\n        v2: 20"
+)
 
 
 @pytest.mark.parametrize(
@@ -153,19 +178,35 @@ CRLF = "\ufeff---\r\n" + HEAD.replace("\n", "\r\n") + "    web:\r\n      stable:
         (LINES, "web", "v2", "50", '"v2": 20', '"v2": 50'),
         (CRLF, "web", "v2", "50", "v2: 20", "v2: 50"),
         (CRLF, "web", "v3", "5", "v2: 20", "v2: 20\r\n        v3: 5"),
-        *((empty, "web", "v2", "20", " canary:" + was, " canary: {v2: 20}" + left) for was, left, empty in (
-            (was, left, WATCHED.replace("# watched by sre\n        v2: 20\n", "").replace(" canary: ", f" canary:{was}\n"))
-            for was, left in (("", ""), (" {}", ""), (" null", ""), (" ~", ""), (" # none", " # none"), (" !!null", ""))
-        )),
+        *(
+            (empty, "web", "v2", "20", " canary:" + was, " canary: {v2: 20}" + left)
+            for was, left, empty in (
+                (
+                    was,
+                    left,
+                    WATCHED.replace("# watched by sre\n        v2: 20\n", "").replace(" canary: ", f" canary:{was}\n"),
+                )
+                for was, left in (
+                    ("", ""),
+                    (" {}", ""),
+                    (" null", ""),
+                    (" ~", ""),
+                    (" # none", " # none"),
+                    (" !!null", ""),
+                )
+            )
+        ),
         (ONE_LINE.replace("stable: v1", "stable: v1, canary"), "backend", "v2", "20", ", canary", ", canary: {v2: 20}"),
         (HEAD + '    web:\n      ? "canary"\n      : {v2: !!int 20}\n', "web", "v2", "0.5", "!!int 20", "0.5"),
         (HEAD + "    web:\n      canary: {v2: '20'}\n", "web", "v2", "20", "", ""),
     ],
-)  # fmt: skip
+)
 def test_the_one_canary_moves_however_it_is_written(
     tmp_path: Path, text: str, service: str, version: str, percent: str | None, old: str, new: str
 ) -> None:
-    """Comments, anchors, aliases, merges, JSON text, CRLF: one service changes, every other canary and all other characters stay."""
+    """Comments, anchors, aliases, merges, JSON text, CRLF: one service changes, every other canary and all other
+    characters stay.
+    """
     assert old in text
     path = tmp_path / "Pulumi.dev.yaml"
     path.write_bytes(text.encode())
@@ -186,30 +227,40 @@ BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api:
         (
             BASE,
             lambda edit: edit.set_canary("web", "v3", Decimal(5)),
-            "FILE:7:7: with weir:services.web.canary.v3, weir:services.api.canary.v3 (FILE:8:5) would change: an anchor (&) makes them the same text; "
+            "FILE:7:7: with weir:services.web.canary.v3, weir:services.api.canary.v3 (FILE:8:5) would change: an "
+            "anchor (&) makes them the same text; "
             "nothing was changed: write weir:services.web.canary: {v2: 20, v3: 5} by hand, apart from the others",
         ),
         (
             SHARED,
             lambda edit: edit.set_canary("web", "v2", None),
-            "FILE:7:23: with weir:services.web.canary.v2, weir:services.api.canary.v2 (FILE:10:7) would change: an anchor (&) makes them the same text; "
+            "FILE:7:23: with weir:services.web.canary.v2, weir:services.api.canary.v2 (FILE:10:7) would change: an "
+            "anchor (&) makes them the same text; "
             "nothing was changed: take weir:services.web.canary.v2 out by hand, apart from the others",
         ),
         (
             HEAD + "    web: {<<: {drill: {until: x}}, stable: v1}\n",
             lambda edit: edit.remove_drill("web"),
-            "FILE:5:5: weir:services.web.drill cannot be changed in place without a change to more than that; nothing was changed: "
+            "FILE:5:5: weir:services.web.drill cannot be changed in place without a change to more than that; "
+            "nothing was changed: "
             "take weir:services.web.drill out by hand",
         ),
         (
             HEAD + "    web: {canary: [1]}\n",
             lambda edit: edit.set_canary("web", "v2", Decimal(5)),
-            "FILE:5:11: weir:services.web.canary has no percents by version; nothing was changed: write it anew by hand",
+            (
+                "FILE:5:11: weir:services.web.canary has no percents by version; nothing was changed: write it anew by "
+                "hand"
+            ),
         ),
         (
             TEXT.replace("SETTINGS", '{"stable": "v1", "stable": "v2"}'),
             lambda edit: edit.set_stable("web", "v3"),
-            "FILE:2:3: weir:services is text there that is no JSON with each key once; nothing was changed: write it as YAML by hand",
+            (
+                "FILE:2:3: weir:services is text there that is no JSON with each key once; nothing was changed: "
+                "write it "
+                "as YAML by hand"
+            ),
         ),
         (
             HEAD + "    web: v1\n",
@@ -222,9 +273,13 @@ BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api:
             "FILE:2:1: is not valid YAML: did not find expected node content; correct it there, or on the lines before",
         ),
     ],
-)  # fmt: skip
-def test_what_cannot_be_changed_alone_is_refused(tmp_path: Path, text: str, edit: Callable[[StackEdit], None], said: str) -> None:
-    """One line with the place, the others that would change, and the key and value to write by hand; text and file stay."""
+)
+def test_what_cannot_be_changed_alone_is_refused(
+    tmp_path: Path, text: str, edit: Callable[[StackEdit], None], said: str
+) -> None:
+    """One line with the place, the others that would change, and the key and value to write by hand; text and file
+    stay.
+    """
     path = tmp_path / "Pulumi.dev.yaml"
     path.write_text(text)
     file = StackEdit(path)
@@ -270,7 +325,9 @@ def test_places_are_the_same_without_libyaml(tmp_path: Path, loader: str, monkey
     ids=lambda text: text[:70],
 )
 def test_odd_files_end_in_a_message_or_a_sound_edit(tmp_path: Path, text: str) -> None:
-    """Numbers of 6,000 digits, JSON 3,000 deep or with a key twice, dates, infinities, two documents: no other error comes out."""
+    """Numbers of 6,000 digits, JSON 3,000 deep or with a key twice, dates, infinities, two documents: no other error
+    comes out.
+    """
     path = tmp_path / "Pulumi.dev.yaml"
     path.write_bytes(text.encode())
     changes: list[Callable[[StackEdit], None]] = [

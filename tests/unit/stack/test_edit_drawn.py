@@ -1,6 +1,8 @@
-"""Edits of stack files drawn in every style: a reader that is not weir's sees the asked field differ, and nothing else, or the edit was refused.
+"""Edits of stack files drawn in every style: a reader that is not weir's sees the asked field differ, and nothing
+else, or the edit was refused.
 
-The text, its tree and its comments come from `drawn_yaml`, which knows nothing of weir; what they say after an edit is read by ruamel.yaml.
+The text, its tree and its comments come from `drawn_yaml`, which knows nothing of weir; what they say after an edit is
+read by ruamel.yaml.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ def read(reader: Callable[[str], Any], text: str) -> Any:
 
 
 def readers_of(drawn: Drawn) -> list[Callable[[str], Any]]:
-    """The readers that take the text for the tree that was drawn: tabs are beyond the one, `on` and merges of merges beyond the other."""
+    """The readers that take the text for the tree that was drawn: tabs are beyond the one, `on` and merges of merges
+    beyond the other.
+    """
     found: list[Callable[[str], Any]] = []
     for reader in (ruamel, pyyaml):
         with suppress(YAMLError, yaml.YAMLError, ValueError):
@@ -138,7 +142,9 @@ def test_every_style_is_edited_alone_or_refused(path: Path, random: Random) -> N
 @settings(max_examples=150, deadline=None)
 @given(random=st.randoms(use_true_random=False))
 def test_common_styles_are_never_refused(path: Path, random: Random) -> None:
-    """Blocks, flow, quotes, comments, line ends and JSON text as people and Pulumi write them; one line is another, or one more or less."""
+    """Blocks, flow, quotes, comments, line ends and JSON text as people and Pulumi write them; one line is another, or
+    one more or less.
+    """
     drawn = draw(random, common=True)
     readers = readers_of(drawn)
     assume(readers)
@@ -152,10 +158,13 @@ def test_common_styles_are_never_refused(path: Path, random: Random) -> None:
 
 
 _MARKS = re.findall(
-    r"\S+", "config: weir:services: web: canary: stable: drill: {v2: 20} &a *a !!map !x | >- ? : - # { } [ ] , ' \" ~ null 😀"
+    r"\S+",
+    "config: weir:services: web: canary: stable: drill: {v2: 20} &a *a !!map !x | >- ? : - # { } [ ] , ' \" ~ null 😀",
 )
 _BLANKS = re.split("/", " /\t/\n/\r\n/\n  /\n    /\n      /---\n/...\n/%YAML 1.1\n/\ufeff/\x85/\u2028/\x00/\x01")
-WORDS = st.sampled_from((*_MARKS, *_BLANKS, "<<: *a", "2020-01-01", ".nan", "# c", "v2: 20", '\'{"web": {"canary": {"v2": 20}}}\''))
+WORDS = st.sampled_from(
+    (*_MARKS, *_BLANKS, "<<: *a", "2020-01-01", ".nan", "# c", "v2: 20", '\'{"web": {"canary": {"v2": 20}}}\'')
+)
 
 
 _WEB = "config:\n  weir:services:\n    web:"
@@ -173,7 +182,9 @@ AROUND = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(
     data=st.binary(max_size=60)
-    | st.tuples(AROUND, st.lists(WORDS, max_size=12)).map(lambda drawn: drawn[0].replace("HERE", "".join(drawn[1])).encode())
+    | st.tuples(AROUND, st.lists(WORDS, max_size=12)).map(
+        lambda drawn: drawn[0].replace("HERE", "".join(drawn[1])).encode()
+    )
     | st.tuples(st.randoms(use_true_random=False), st.lists(st.tuples(st.integers(0, 10**6), WORDS), max_size=3)).map(
         lambda pair: spoiled(*pair)
     ),

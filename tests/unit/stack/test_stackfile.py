@@ -15,12 +15,16 @@ def project(tmp_path: Path) -> Path:
     """A project with two stacks."""
     (tmp_path / "Pulumi.yaml").write_text("name: weir\n")
     for stack in ("dev", "prod"):
-        (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  weir:namespace: {stack}\n  aws:region: eu-north-1\n")
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text(
+            f"config:\n  weir:namespace: {stack}\n  aws:region: eu-north-1\n"
+        )
     return tmp_path
 
 
 def test_a_stack_is_found_from_below_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """weir works in any directory of the checkout, with the stack's name as people or as Pulumi write it; other namespaces are not ours."""
+    """weir works in any directory of the checkout, with the stack's name as people or as Pulumi write it; other
+    namespaces are not ours.
+    """
     below = project / "docs" / "guide"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
@@ -32,14 +36,17 @@ def test_a_missing_stack_names_those_there_are(project: Path) -> None:
     """The message has the name asked for, the file looked for, and the choice."""
     with pytest.raises(StackFileError) as refused:
         stackfile.stack_path("devv", project)
-    assert str(refused.value) == f"no stack devv: {project}/Pulumi.devv.yaml does not exist; the stacks here are dev, prod"
+    assert (
+        str(refused.value) == f"no stack devv: {project}/Pulumi.devv.yaml does not exist; the stacks here are dev, prod"
+    )
     assert refused.value.exit_code == 2
 
 
 def test_outside_of_a_project_the_way_in_is_said(tmp_path: Path) -> None:
     """Without a Pulumi.yaml anywhere above, the message names both ways to go on."""
     with pytest.raises(
-        StackFileError, match=r"no Pulumi\.yaml in .* or above it; change into the checkout of weir, or name a stack file with --file"
+        StackFileError,
+        match=r"no Pulumi\.yaml in .* or above it; change into the checkout of weir, or name a stack file with --file",
     ):
         stackfile.project_dir(tmp_path)
 

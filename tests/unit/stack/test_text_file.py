@@ -1,4 +1,6 @@
-"""A text file is written whole or not at all, and stays what it is to the file system: its links, owner, mode and line ends."""
+"""A text file is written whole or not at all, and stays what it is to the file system: its links, owner, mode and line
+ends.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def place() -> Iterator[Path]:
 
 
 def as_process(action: Callable[[], None], *, user: int | None = None, largest: int | None = None) -> str:
-    """Do it in a process of its own, as another user or with a bound to the size of files; what its UsageError says, or nothing."""
+    """Do it in a process of its own, as another user or with a bound to the size of files; what its UsageError says,
+    or nothing.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -126,7 +130,11 @@ def test_the_owner_stays_when_another_may_write(place: Path, mode: int) -> None:
     path.chmod(0o666)
     place.chmod(mode)
     assert as_process(lambda: overwrite(path, "new text"), user=NOBODY) == ""
-    assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode), path.read_text()) == (os.geteuid(), 0o666, "new text")
+    assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode), path.read_text()) == (
+        os.geteuid(),
+        0o666,
+        "new text",
+    )
     assert [other.name for other in place.iterdir()] == ["file"]
 
 
@@ -138,7 +146,8 @@ def test_what_one_may_not_write_is_said(place: Path) -> None:
     place.chmod(0o777)
     said = as_process(lambda: overwrite(path, "new"), user=NOBODY if os.geteuid() == 0 else None)
     assert said == (
-        f"{path} cannot be written: Permission denied; it is as it was: make it writable for you (ls -l says for whom it is), "
+        f"{path} cannot be written: Permission denied; it is as it was: make it writable for you (ls -l says for "
+        "whom it is), "
         "then run the same command again"
     )
     assert path.read_text() == "old"
@@ -152,7 +161,10 @@ def test_without_space_the_old_text_is_whole(tmp_path: Path, names: int) -> None
     if names == 2:
         (tmp_path / "other").hardlink_to(path)
     said = as_process(lambda: overwrite(path, "new\n" * 2000), largest=4096)
-    assert said == f"{path} cannot be written: File too large; it is as it was: see to that, then run the same command again"
+    assert (
+        said
+        == f"{path} cannot be written: File too large; it is as it was: see to that, then run the same command again"
+    )
     assert path.read_text() == "old\n" * 500
     assert len(list(tmp_path.iterdir())) == names
 
@@ -162,7 +174,9 @@ def test_a_file_that_is_gone_is_said(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with pytest.raises(UsageError, match="cannot be read: No such file or directory"):
         read(path)
-    with pytest.raises(UsageError, match=r"cannot be written: No such file or directory; it is as it was: put it back \(git checkout\)"):
+    with pytest.raises(
+        UsageError, match=r"cannot be written: No such file or directory; it is as it was: put it back \(git checkout\)"
+    ):
         overwrite(path, "new")
     path.write_bytes(b"a: \xff")
     with pytest.raises(UsageError, match=r"is not text in UTF-8 \(byte 3\)"):
@@ -191,29 +205,41 @@ FULL = "mount -t tmpfs -o size=64k none disk && printf 'old\\n' > disk/file && h
     [
         (
             FULL,
-            "disk/file cannot be written: No space left on device; it is as it was: free some space there, then run the same command again\n"
+            "disk/file cannot be written: No space left on device; it is as it was: free some space there, then run "
+            "the same command again\n"
             "old ['file', 'other']",
         ),
         (
             f"{FULL} && ln disk/file disk/link",
-            "disk/file cannot be written: No space left on device; it is as it was: free some space there, then run the same command again\n"
+            "disk/file cannot be written: No space left on device; it is as it was: free some space there, then run "
+            "the same command again\n"
             "old ['file', 'link', 'other']",
         ),
         (
             "echo old > disk/file && mount --bind disk disk && mount -o remount,bind,ro disk",
-            "disk/file cannot be written: Read-only file system; it is as it was: mount its file system for writing, or work in another checkout\n"
+            "disk/file cannot be written: Read-only file system; it is as it was: mount its file system for writing, "
+            "or work in another checkout\n"
             "old ['file']",
         ),
         ("echo old > real && touch disk/file && mount --bind real disk/file", "written\nnew ['file']"),
-        ("echo old > real && touch disk/file && mount --bind disk disk && mount -o remount,bind,ro disk && mount --bind real disk/file", "written\nnew ['file']"),
+        ((
+            "echo old > real && touch disk/file && mount --bind disk disk && mount -o remount,bind,ro disk && mount "
+            "--bind real disk/file"
+        ), "written\nnew ['file']"),
     ],
     ids=["full", "full, two names", "read-only", "mounted file", "mounted file in what is read-only"],
 )  # fmt: skip
 def test_real_file_systems(tmp_path: Path, mounts: str, said: str) -> None:
-    """A full disk and one mounted for reading leave the old text and say so; a single file that is mounted, as in containers, is written."""
+    """A full disk and one mounted for reading leave the old text and say so; a single file that is mounted, as in
+    containers, is written.
+    """
     (tmp_path / "disk").mkdir()
     script = f'{mounts} && exec "$0" -c "$1"'
     run = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, sys.executable, WRITE], cwd=tmp_path, capture_output=True, text=True, check=False
+        ["unshare", "--mount", "sh", "-c", script, sys.executable, WRITE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (run.stdout.strip(), run.stderr) == (said, "")

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from weir.stack import yaml_reader
-from weir.stack.yaml_reader import Moment, NotYamlError
+from weir.stack.yaml_reader import NotYamlError
+from weir.stack.yaml_scalars import Moment
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
-# What `pulumi config --json` of 3.259 makes of each, asked on 2026-11-23; times alone are kept apart, which Pulumi writes anew.
+# What `pulumi config --json` of 3.259 makes of each, asked on 2026-11-23; times alone are kept apart, which Pulumi
+# writes anew.
 AS_PULUMI = [
     ("on", "on"),
     ("yes", "yes"),
@@ -70,7 +72,9 @@ AS_PULUMI = [
 
 @pytest.mark.parametrize("loader", ["CBaseLoader", "BaseLoader"])
 @pytest.mark.parametrize(("written", "read"), AS_PULUMI)
-def test_scalars_are_what_pulumi_takes_them_for(written: str, read: Any, loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scalars_are_what_pulumi_takes_them_for(
+    written: str, read: Any, loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`weir check` and `pulumi up` see the same value, in C and without libyaml."""
     monkeypatch.setattr(yaml_reader, "_Loader", getattr(yaml, loader))
     value = yaml_reader.load(f"a: {written}\n")["a"]
@@ -176,7 +180,9 @@ def test_a_name_given_twice_is_the_one_that_begins_last() -> None:
 
 def test_everything_has_its_place() -> None:
     """A key is where it begins, an item where it stands; what is not there is where the nearest thing around it is."""
-    document = yaml_reader.document('config:\n  weir:services: # here\n    backend:\n      args: [a, "ü", b]\n      canary: {v2: 20}\n')
+    document = yaml_reader.document(
+        'config:\n  weir:services: # here\n    backend:\n      args: [a, "ü", b]\n      canary: {v2: 20}\n'
+    )
     assert document.tree == {"config": {"weir:services": {"backend": {"args": ["a", "ü", "b"], "canary": {"v2": 20}}}}}
     backend = ("config", "weir:services", "backend")
     assert document.place(()) == (1, 1)

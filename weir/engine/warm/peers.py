@@ -1,4 +1,6 @@
-"""Who asks, told by the kernel's tables before a question is answered: an address of 127.0.0.1 can be asked by every user of the machine."""
+"""Who asks, told by the kernel's tables before a question is answered: an address of 127.0.0.1 can be asked by every
+user of the machine.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Peers:
         self._last = root
 
     def find(self, peer: str, port: int) -> int:
-        """The process of them that has connected to `port`; 0 where it is another. `peer` as gRPC has it: ipv4:127.0.0.1:PORT."""
+        """The process of them that has connected to `port`; 0 where it is another. `peer` as gRPC has it:
+        ipv4:127.0.0.1:PORT.
+        """
         inode = connected(int(peer.rpartition(":")[2]), port)
         if not inode:
             return 0
@@ -43,7 +47,8 @@ class Peers:
             return self._known[inode]
 
     def _candidates(self) -> Iterator[int]:
-        # Nearly always it is the one that asked before. To look at every process of a machine is a hundredth of an update.
+        # Nearly always it is the one that asked before. To look at every process of a machine is a hundredth of an
+        # update.
         if self._root in ancestors(self._last):
             yield self._last
         yield from family(self._root)
@@ -57,9 +62,11 @@ def can_tell(port: int) -> bool:
 
 
 def close_to_others(pid: int, port: int) -> bool:
-    """Have a port at which a process listens take no connection any more but the one that it has. Whether that could be done.
+    """Have a port at which a process listens take no connection any more but the one that it has. Whether that could
+    be done.
 
-    For a program that answers whoever connects, and cannot be told not to. The process must be one that this one has started.
+    For a program that answers whoever connects, and cannot be told not to. The process must be one that this one has
+    started.
     """
     listening = descriptor_of(pid, listening_at(port))
     if listening is None:

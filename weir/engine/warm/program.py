@@ -1,8 +1,9 @@
-"""The project's program, served to the engine from a process that is warm: no language host to start, no imports to wait for.
+"""The project's program, served to the engine from a process that is warm: no language host to start, no imports to
+wait for.
 
-`pulumi up --client=ADDRESS` asks an address for the program, as it asks the Automation API's server for an inline one. `weir.engine.warm.server`
-answers there. It is started before anything else and imports on the other core while this process sees to the config; a process that makes
-several changes keeps it.
+`pulumi up --client=ADDRESS` asks an address for the program, as it asks the Automation API's server for an inline one.
+`weir.engine.warm.server` answers there. It is started before anything else and imports on the other core while this
+process sees to the config; a process that makes several changes keeps it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ ATTACHED = "PULUMI_DEBUG_PROVIDERS"
 """Environment variable of Pulumi's that names providers which run already, and their ports."""
 
 GO = {"GOGC": "400"}
-"""Environment for Pulumi's processes: for as long as they run, collecting garbage as often as Go does by itself is a tenth of it."""
+"""Environment for Pulumi's processes: for as long as they run, collecting garbage as often as Go does by itself is a
+tenth of it.
+"""
 
 _PLUGIN = "pulumi-resource-kubernetes"
 _END_SECONDS = 5.0
@@ -76,7 +79,9 @@ class ProgramServer:
         return self._line()
 
     def updates(self) -> int | None:
-        """For how many updates, previews not counted, the program was run; None where the process has ended and nobody knows."""
+        """For how many updates, previews not counted, the program was run; None where the process has ended and nobody
+        knows.
+        """
         found: int | None = self._asked("")
         return found
 
@@ -89,7 +94,9 @@ class ProgramServer:
         self._tell(json.dumps({"environment": dict(environment)}))
 
     def keep(self, plugin: Path) -> bool:
-        """Have it run a provider, and answer for it at its own address: this time, and as long as it lives. Whether it does."""
+        """Have it run a provider, and answer for it at its own address: this time, and as long as it lives. Whether it
+        does.
+        """
         return self._asked(json.dumps({"keep": str(plugin)})) is True
 
     def close(self) -> None:
@@ -133,7 +140,9 @@ def server(project: Path) -> ProgramServer:
 
 
 def let_go() -> None:
-    """End every server: after an update that failed its program may still be at work on what the engine has given up."""
+    """End every server: after an update that failed its program may still be at work on what
+    the engine has given up.
+    """
     while _servers:
         _servers.popitem()[1].close()
 
@@ -142,7 +151,9 @@ atexit.register(let_go)
 
 
 def can_serve(project: Path) -> bool:
-    """Whether this Python is the one that Pulumi.yaml names for the program: another may lack what the program imports."""
+    """Whether this Python is the one that Pulumi.yaml names for the program: another may lack what the program
+    imports.
+    """
     settings = _settings(project)
     options = settings.get("runtime", {}).get("options", {}) if isinstance(settings.get("runtime"), dict) else {}
     environment = options.get("virtualenv")
@@ -150,7 +161,9 @@ def can_serve(project: Path) -> bool:
 
 
 def plugin_to_keep(project: Path) -> Path | None:
-    """The Kubernetes provider that the engine would start by itself; None where this is not certain, or where it could outlive this process."""
+    """The Kubernetes provider that the engine would start by itself; None where this is not certain, or where it could
+    outlive this process.
+    """
     # Not above: of the first change of a process, which keeps none, it would be a hundredth.
     from importlib import metadata
 

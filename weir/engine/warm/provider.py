@@ -1,11 +1,13 @@
-"""A resource provider that outlives an update: the engine attaches to the address of weir's server, which hands each question on to it.
+"""A resource provider that outlives an update: the engine attaches to the address of weir's server, which hands each
+question on to it.
 
-The engine lets its providers go at the end of every update, a provider that it is attached to as well: it tells them to cancel what is under
-way, and the Kubernetes provider does nothing any more after that. With nothing under way there is nothing to cancel, so that is answered here.
-One that had something to cancel is told to, and replaced for the next update.
+The engine lets its providers go at the end of every update, a provider that it is attached to as well: it tells them
+to cancel what is under way, and the Kubernetes provider does nothing any more after that. With nothing under way there
+is nothing to cancel, so that is answered here. One that had something to cancel is told to, and replaced for the next
+update.
 
-A provider answers whoever connects to its port, which every user of the machine can. One that is kept would do so for as long as weir runs: its
-port is closed once weir is connected.
+A provider answers whoever connects to its port, which every user of the machine can. One that is kept would do so for
+as long as weir runs: its port is closed once weir is connected.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class KeptProvider:
         self._changed = threading.Condition()
 
     def start(self, plugin: str) -> bool:
-        """Have the plugin's process run, unless one does that is still of use, and nobody else reach it. It ends with the thread that calls this.
+        """Have the plugin's process run, unless one does that is still of use, and nobody else reach it. It ends with
+        the thread that calls this.
 
         Returns whether that could be done.
         """
@@ -56,7 +59,10 @@ class KeptProvider:
             # Without an engine's address it expects to be attached to.
             try:
                 self._process = subprocess.Popen(
-                    [*until_killed(), plugin], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={**os.environ, "GODEBUG": _godebug()}
+                    [*until_killed(), plugin],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    env={**os.environ, "GODEBUG": _godebug()},
                 )
                 self._channel = self._reader.submit(_channel_to, self._process).result(_START_SECONDS)
             except (OSError, TimeoutError, ValueError, grpc.FutureTimeoutError):
@@ -91,7 +97,9 @@ class KeptProvider:
                 self._under_way -= 1
 
     def finish(self, seconds: float) -> None:
-        """Take no more questions, and wait for those under way, so that the engine hears what became of them: so long at most."""
+        """Take no more questions, and wait for those under way, so that the engine hears what became of them: so long
+        at most.
+        """
         with self._changed:
             self._ending = True
             self._changed.wait_for(lambda: not self._unsent, seconds)
@@ -111,7 +119,9 @@ class KeptProvider:
             self._changed.notify_all()
 
     def _require_same(self, request: bytes, context: Any) -> None:
-        """One process is for one cluster: a second configuration would send what the first is asked to wherever the second leads."""
+        """One process is for one cluster: a second configuration would send what the first is asked to wherever the
+        second leads.
+        """
         # It brings the SDK along, which is imported beside: the engine asks when it has come.
         from pulumi.runtime.proto.provider_pb2 import ConfigureRequest
 
@@ -131,7 +141,9 @@ def _godebug() -> str:
 
 
 def _channel_to(process: subprocess.Popen[bytes]) -> Any:
-    """The one connection to it, once it says where it listens. Raises ValueError where it does not, or where others could connect as well."""
+    """The one connection to it, once it says where it listens. Raises ValueError where it does not, or where others
+    could connect as well.
+    """
     assert process.stdout is not None
     port = int(process.stdout.readline())
     channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_UNBOUNDED)

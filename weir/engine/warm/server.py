@@ -1,11 +1,12 @@
 """The process that serves a project's program to the engine: `python -m weir.engine.warm.server PROJECT`.
 
-It runs the project's own `__main__.py`, as a language host would, and imports what that imports before anybody asks. On stdout stands the
-address first, or nothing where the system does not say who asks: only the process that has started this one and those that it started itself,
-such as the engine, are answered. An empty line on stdin is a question, how many updates (not previews) the program has been run for; any other
-is an order, as JSON: `ask`, the cluster and namespace that the next run will ask about, to read them at once; `environment`, what the program is
-to find in its environment; `keep`, the provider's plugin to have run and to answer for at the same address, answered by whether it runs. It ends
-when stdin does, which is when whoever started it ends, however that comes about.
+It runs the project's own `__main__.py`, as a language host would, and imports what that imports before anybody asks.
+On stdout stands the address first, or nothing where the system does not say who asks: only the process that has
+started this one and those that it started itself, such as the engine, are answered. An empty line on stdin is a
+question, how many updates (not previews) the program has been run for; any other is an order, as JSON: `ask`, the
+cluster and namespace that the next run will ask about, to read them at once; `environment`, what the program is to
+find in its environment; `keep`, the provider's plugin to have run and to answer for at the same address, answered by
+whether it runs. It ends when stdin does, which is when whoever started it ends, however that comes about.
 """
 
 from __future__ import annotations
@@ -36,11 +37,15 @@ _FINISH_SECONDS = 5.0
 # One is the program's for as long as it runs, and one has to be left for a provider to be told to cancel.
 _WORKERS = 16
 _NOTHING_TO_SAY = ("About", "GetRequiredPackages", "GetRequiredPlugins")
-"""Questions to which an empty answer is right (the state names the plugins). The engine waits for it before it does anything else."""
+"""Questions to which an empty answer is right (the state names the plugins). The engine waits for it before it does
+anything else.
+"""
 
 
 class Program:
-    """What the engine asks about a program, answered. `updates`: for how many updates it was run; `loaded`: once its imports are done, or have failed."""
+    """What the engine asks about a program, answered. `updates`: for how many updates it was run; `loaded`: once its
+    imports are done, or have failed.
+    """
 
     def __init__(self, file: Path) -> None:
         self.updates = 0
@@ -54,12 +59,14 @@ class Program:
         # Nearly all that is made meanwhile stays: to look for garbage in it is a tenth of the time.
         gc.disable()
         try:
-            # Private to the SDK, and pinned with it: what the Automation API offers starts the CLI four times for one update.
+            # Private to the SDK, and pinned with it: what the Automation API offers starts the CLI four times for one
+            # update.
             import pulumi
             from pulumi.automation._server import LanguageServer
             from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
 
-            # A question and an answer each, some 130 of them for a small stack, which the engine throws away: nobody asks it for --debug here.
+            # A question and an answer each, some 130 of them for a small stack, which the engine throws away: nobody
+            # asks it for --debug here.
             pulumi.log.debug = _nobody_listens
             program = self
 
@@ -135,23 +142,30 @@ def imported(file: Path) -> list[str]:
 
 
 def listen(program: Program, provider: KeptProvider, peers: Peers) -> tuple[Any, str]:
-    """Serve both, for these peers alone, at one address; they can be asked at once. Returns the server, which ends when nobody holds it, and the address."""
+    """Serve both, for these peers alone, at one address; they can be asked at once. Returns the server, which ends
+    when nobody holds it, and the address.
+    """
 
     class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, details: Any) -> Any:
             def answer(request: bytes, context: Any) -> bytes:
                 engine = peers.find(context.peer(), port)
                 if not engine:
-                    context.abort(grpc.StatusCode.PERMISSION_DENIED, "only the engine that weir has started is answered here")
+                    context.abort(
+                        grpc.StatusCode.PERMISSION_DENIED, "only the engine that weir has started is answered here"
+                    )
                 if details.method.startswith(SERVICE):
-                    # What it imports for that is imported there as well: two threads that do so at once get in each other's way.
+                    # What it imports for that is imported there as well: two threads that do so at once get in each
+                    # other's way.
                     program.loaded.wait(_LOAD_SECONDS)
                     return provider.answer(details.method, request, context)
                 return program.answer(details, request, context, engine)
 
             return grpc.unary_unary_rpc_method_handler(answer)
 
-    server = grpc.server(ThreadPoolExecutor(_WORKERS), options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)])
+    server = grpc.server(
+        ThreadPoolExecutor(_WORKERS), options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)]
+    )
     server.add_generic_rpc_handlers((Handler(),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -161,7 +175,8 @@ def listen(program: Program, provider: KeptProvider, peers: Peers) -> tuple[Any,
 def main() -> None:
     """Serve until stdin ends."""
     project = Path(sys.argv[1])
-    # What Python does for a script: its directory comes first on the path; a language host makes it the working directory too.
+    # What Python does for a script: its directory comes first on the path; a language host makes it the working
+    # directory too.
     os.chdir(project)
     sys.path.insert(0, str(project))
     # What the program prints is for people, and stdout has its own use here.

@@ -1,27 +1,31 @@
-"""What happens to the requests of a route: faults, retries, mirrors, headers, CORS, rewrites, and answers given without any version."""
+"""What happens to the requests of a route: faults, retries, mirrors, headers, CORS, rewrites, and answers given
+without any version.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import PlainValidator, model_validator
+from pydantic import model_validator
 
 from weir.model.config.base import Part, as_written, at_most_one, exactly_one, given, key, required
 from weir.model.config.matches import StringMatch
 from weir.model.values.durations import Length, WholeSeconds
-from weir.model.values.http import CorsHeader, CorsMethod, GrpcStatus, HeaderValue, OtherHeader, Regex, RetryConditions, WrittenHeader
+from weir.model.values.http import (
+    CorsHeader,
+    CorsMethod,
+    GrpcStatus,
+    HeaderValue,
+    OtherHeader,
+    Regex,
+    RetryConditions,
+    WrittenHeader,
+)
 from weir.model.values.instants import Moment
 from weir.model.values.names import Label
-from weir.model.values.numbers import Count, Port, RedirectCode, Share, Status
-from weir.model.values.problems import shown
-from weir.model.values.schema import described
-from weir.model.values.text import Flag, SomeText, Text
-
-MAX_BODY_BYTES = 2**20
-"""Istio refuses more, for the sake of its own control plane."""
+from weir.model.values.numbers import Count, Share, Status
+from weir.model.values.text import Flag, SomeText
 
 
 class Delay(Part):
@@ -90,22 +94,30 @@ class Retries(Part):
 
     attempts: Count = required("how often to retry a request; 0 switches retries off", example=3)
     per_try_timeout: Length | None = key(
-        "how long each try may take, the first included; the route's timeout when left out", example="2s", unit="duration"
+        "how long each try may take, the first included; the route's timeout when left out",
+        example="2s",
+        unit="duration",
     )
     retry_on: RetryConditions = key(
         "what to retry on: Envoy's conditions, gRPC's, or HTTP statuses; Istio's own choice when left out",
         (),
         example=["gateway-error", "connect-failure", "refused-stream"],
     )
-    retry_remote_localities: Flag | None = key("whether retries may go to other localities; Istio's default when left out", example=True)
-    retry_ignore_previous_hosts: Flag | None = key("whether a retry avoids pods that failed before; true in Istio", example=False)
+    retry_remote_localities: Flag | None = key(
+        "whether retries may go to other localities; Istio's default when left out", example=True
+    )
+    retry_ignore_previous_hosts: Flag | None = key(
+        "whether a retry avoids pods that failed before; true in Istio", example=False
+    )
     backoff: Length | None = key("the least time between retries; 25 ms in Envoy", example="100ms", unit="duration")
 
     @model_validator(mode="after")
     def _off_means_off(self) -> Retries:
         if self.attempts == 0 and self.model_fields_set - {"attempts"}:
             others = given(self, *(name for name in type(self).model_fields if name != "attempts"))
-            raise ValueError(f"attempts is 0, which switches retries off; remove {' and '.join(others)}, or raise attempts")
+            raise ValueError(
+                f"attempts is 0, which switches retries off; remove {' and '.join(others)}, or raise attempts"
+            )
         return self
 
 
@@ -114,7 +126,9 @@ class Mirror(Part):
 
     message = "HTTPMirrorPolicy"
 
-    version: Label = required("the version that gets the copies", example="v2", becomes="HTTPMirrorPolicy.destination.subset")
+    version: Label = required(
+        "the version that gets the copies", example="v2", becomes="HTTPMirrorPolicy.destination.subset"
+    )
     percentage: Share | None = key("the share of requests to copy; 100 when left out", example=25, unit="percent")
 
 
@@ -164,10 +178,13 @@ class CorsPolicy(Part):
     """Cross-origin requests of browsers, answered by the proxy."""
 
     message = "CorsPolicy"
-    hints: ClassVar[Mapping[str, str]] = {"allowOrigin": "deprecated by Istio; use allowOrigins: [{exact: https://shop.example.com}]"}
+    hints: ClassVar[Mapping[str, str]] = {
+        "allowOrigin": "deprecated by Istio; use allowOrigins: [{exact: https://shop.example.com}]"
+    }
 
     allow_origins: tuple[StringMatch, ...] = required(
-        "the origins that may ask, such as {exact: https://shop.example.com}", example=[{"exact": "https://shop.example.com"}]
+        "the origins that may ask, such as {exact: https://shop.example.com}",
+        example=[{"exact": "https://shop.example.com"}],
     )
     allow_methods: tuple[CorsMethod, ...] = key("the methods they may use", (), example=["GET", "POST"])
     allow_headers: tuple[CorsHeader, ...] = key("the headers they may send", (), example=["x-user"])
@@ -192,7 +209,9 @@ class RegexRewrite(Part):
 
     message = "RegexRewrite"
 
-    match: Regex = required("an expression in RE2's syntax; what it matches of the path is replaced", example="^/old/(.*)$")
+    match: Regex = required(
+        "an expression in RE2's syntax; what it matches of the path is replaced", example="^/old/(.*)$"
+    )
     rewrite: SomeText = required("what to put in its place; \\1 stands for the first group", example="/new/\\1")
 
 
@@ -201,9 +220,13 @@ class Rewrite(Part):
 
     message = "HTTPRewrite"
 
-    uri: SomeText | None = key("the new path, or the new beginning of the path where the match is by prefix", example="/v2/")
+    uri: SomeText | None = key(
+        "the new path, or the new beginning of the path where the match is by prefix", example="/v2/"
+    )
     authority: SomeText | None = key("the new host", example="backend.example.com")
-    uri_regex_rewrite: RegexRewrite | None = key("a new path by expression", example={"match": "^/old/", "rewrite": "/new/"})
+    uri_regex_rewrite: RegexRewrite | None = key(
+        "a new path by expression", example={"match": "^/old/", "rewrite": "/new/"}
+    )
 
     @model_validator(mode="after")
     def _says_one_path(self) -> Rewrite:
@@ -211,65 +234,3 @@ class Rewrite(Part):
         if not self.model_fields_set:
             raise ValueError("must have uri, uriRegexRewrite or authority")
         return self
-
-
-class Redirect(Part):
-    """An answer that sends the caller elsewhere."""
-
-    message = "HTTPRedirect"
-
-    uri: SomeText | None = key("the new path", example="/moved")
-    prefix_rewrite: SomeText | None = key("the new beginning of the path; every uri match must be by prefix", example="/v2/")
-    authority: SomeText | None = key("the new host", example="shop.example.com")
-    port: Port | None = key("the new port", example=8080)
-    derive_port: Literal["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"] | None = key("the new port, by rule", example="FROM_REQUEST_PORT")
-    scheme: Literal["http", "https"] | None = key("the new scheme", example="https")
-    redirect_code: RedirectCode | None = key("the status: 301, 302, 303, 307 or 308; 301 when left out", example=308)
-
-    @model_validator(mode="after")
-    def _says_where(self) -> Redirect:
-        at_most_one(self, "uri", "prefix_rewrite")
-        at_most_one(self, "port", "derive_port")
-        if not self.model_fields_set - {"redirect_code"}:
-            raise ValueError("must say where to: uri, prefixRewrite, authority, port or scheme")
-        return self
-
-
-def _base64(value: Any) -> str:
-    try:
-        base64.b64decode(value, validate=True)
-    except (TypeError, ValueError, binascii.Error):
-        raise ValueError(f"must be bytes in base64, was {shown(value)}") from None
-    if not value:
-        raise ValueError('must be bytes in base64, was ""; for an answer without a body leave body out')
-    return str(value)
-
-
-class Body(Part):
-    """The body of an answer."""
-
-    message = "HTTPBody"
-
-    string: Text | None = key("the body as text", example="closed for maintenance")
-    bytes: Annotated[str, PlainValidator(_base64), described("bytes in base64")] | None = key("the body in base64", example="AAE=")
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Body:
-        exactly_one(self, "string", "bytes")
-        if self.size > MAX_BODY_BYTES:
-            raise ValueError(f"must be at most {MAX_BODY_BYTES} bytes, was {self.size}; serve it from a pod")
-        return self
-
-    @property
-    def size(self) -> int:
-        """Bytes that the caller gets."""
-        return len(self.string.encode()) if self.string is not None else len(base64.b64decode(self.bytes or ""))
-
-
-class DirectResponse(Part):
-    """An answer given by the proxy; the request reaches no version."""
-
-    message = "HTTPDirectResponse"
-
-    status: Status = required("the HTTP status to answer with, 200 to 599", example=503)
-    body: Body | None = key("the body of the answer", example={"string": "closed"})

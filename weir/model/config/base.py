@@ -1,7 +1,7 @@
 """What every mapping of the config is made of: frozen, no key unknown, each key described where it is declared.
 
-A declaration carries all that people and editors read about a key (`weir.model.reference`): description, default, unit, example, and the
-field of Istio's or Kubernetes' API it becomes.
+A declaration carries all that people and editors read about a key (`weir.model.reference`): description, default,
+unit, example, and the field of Istio's or Kubernetes' API it becomes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ DETAILS = "x-weir"
 
 
 class Part(BaseModel):
-    """A mapping of the config: its keys are its fields in camelCase, every other key is an error. A key left empty counts as left out."""
+    """A mapping of the config: its keys are its fields in camelCase, every other key is an error. A key left empty
+    counts as left out.
+    """
 
-    # What validates is built with the first config, for all parts at once: each by itself would be a fifth of the import.
+    # What validates is built with the first config, for all parts at once: each by itself would be a fifth of the
+    # import.
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, defer_build=True)
 
     message: ClassVar[str] = ""
@@ -34,8 +37,18 @@ class Part(BaseModel):
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
-def key(description: str, default: Any = None, *, example: Any = None, unit: str = "", becomes: str = "", alias: str | None = None) -> Any:
-    """Declare a key that may be left out. `becomes` is needed only where the name of the field it becomes is not the key's own."""
+def key(
+    description: str,
+    default: Any = None,
+    *,
+    example: Any = None,
+    unit: str = "",
+    becomes: str = "",
+    alias: str | None = None,
+) -> Any:
+    """Declare a key that may be left out. `becomes` is needed only where the name of the field it becomes is not the
+    key's own.
+    """
     return Field(default, description=description, alias=alias, **_details(example, unit, becomes))
 
 
@@ -52,7 +65,9 @@ def _details(example: Any, unit: str, becomes: str) -> dict[str, Any]:
 
 
 def as_written(part: Part) -> dict[str, Any]:
-    """A part of the config as Istio's or Kubernetes' message: what was written, under the same names; defaults stay with the cluster."""
+    """A part of the config as Istio's or Kubernetes' message: what was written, under the same names; defaults stay
+    with the cluster.
+    """
     return part.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -63,7 +78,9 @@ def given(part: Part, *names: str) -> list[str]:
 
 
 class ConflictError(ValueError):
-    """Two things that contradict each other: true whatever else is wrong beside them, where a rule about what is missing may be not."""
+    """Two things that contradict each other: true whatever else is wrong beside them, where a rule about what is
+    missing may be not.
+    """
 
 
 def exactly_one(part: Part, *names: str) -> None:

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, model_validator
 
-from weir.model.config.base import Part, exactly_one, key, required
+from weir.model.config.base import Part, key, required
 from weir.model.values.hosts import label_key
-from weir.model.values.numbers import Count, FromOne, whole
+from weir.model.values.numbers import whole
 from weir.model.values.problems import shown
 from weir.model.values.schema import described
-from weir.model.values.text import Flag, SomeText, Text, some_text
+from weir.model.values.text import Flag, some_text
 
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _MAX_AMOUNT = (2**63 - 1) // 1000  # Kubernetes counts in thousandths, in 64 bits, and wraps round.
@@ -24,7 +24,11 @@ PROXY_USER = 1337
 """Istio's sidecar runs as this user, and traffic of this user passes it by: no application may."""
 
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
-_FACTORS = {"m": Decimal("0.001"), "": Decimal(1), **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)}}
+_FACTORS = {
+    "m": Decimal("0.001"),
+    "": Decimal(1),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
+}
 _FACTORS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
 
 
@@ -44,27 +48,12 @@ def amount(written: str) -> Decimal:
     return Decimal(match[1]) * _FACTORS[match[2] or ""]
 
 
-def probe_port(value: Any) -> int | str:
-    """A port of the container: its number, or `http`, which is weir's name for targetPort."""
-    if value == "http":
-        return "http"
-    try:
-        return whole(value, 1, 65535)
-    except ValueError:
-        raise ValueError(f"must be a port from 1 to 65535, or http for targetPort, was {shown(value)}") from None
-
-
-def _probe_header(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[-A-Za-z0-9]+", value):
-        raise ValueError(f"must be the name of a header (letters, digits and '-'), was {shown(value)}")
-    return value
-
-
 def _user(value: Any) -> int:
     number = whole(value, 0)
     if number == PROXY_USER:
         raise ValueError(
-            f"must not be {PROXY_USER}: that is the user of Istio's sidecar, whose traffic passes the sidecar by; choose another user"
+            f"must not be {PROXY_USER}: that is the user of Istio's sidecar, whose traffic passes the sidecar by; "
+            "choose another user"
         )
     return number
 
@@ -73,10 +62,13 @@ def _resource(value: Any) -> str:
     name = label_key(value)
     prefix, slash, _ = name.rpartition("/")
     if not slash and name not in _RESOURCES and _page_size(name) is None:
-        raise ValueError(f"no such resource; use {', '.join(_RESOURCES)}, hugepages-2Mi, or a device such as nvidia.com/gpu")
+        raise ValueError(
+            f"no such resource; use {', '.join(_RESOURCES)}, hugepages-2Mi, or a device such as nvidia.com/gpu"
+        )
     if slash and (name.startswith("requests.") or len(prefix) > _MAX_DEVICE_PREFIX):
         raise ValueError(
-            f"not a valid device name; its domain must not begin with requests. nor be longer than {_MAX_DEVICE_PREFIX} characters"
+            "not a valid device name; its domain must not begin with requests. nor be longer than "
+            f"{_MAX_DEVICE_PREFIX} characters"
         )
     return name
 
@@ -103,7 +95,8 @@ def _profile(value: Any) -> str:
     path = some_text(value)
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(
-            f"must be a path below the kubelet's directory of profiles, without a leading / and without .., was {shown(value)}"
+            "must be a path below the kubelet's directory of profiles, without a leading / and without .., was "
+            f"{shown(value)}"
         )
     return path
 
@@ -112,7 +105,6 @@ Quantity = Annotated[str, PlainValidator(quantity), described("amount", type=["s
 Capability = Annotated[str, PlainValidator(_capability), described("capability")]
 Profile = Annotated[str, PlainValidator(_profile), described("path")]
 ResourceName = Annotated[str, PlainValidator(_resource), described("name of a resource")]
-ProbePort = Annotated[int | str, PlainValidator(probe_port), described("port, or http", anyOf=[{"type": "integer"}, {"const": "http"}])]
 User = Annotated[int, PlainValidator(_user), described("number of a user", type="integer", minimum=0)]
 
 
@@ -121,7 +113,9 @@ class Resources(Part):
 
     message = "ResourceRequirements"
 
-    requests: Mapping[ResourceName, Quantity] = key("what is set aside for each pod", {}, example={"cpu": "10m", "memory": "16Mi"})
+    requests: Mapping[ResourceName, Quantity] = key(
+        "what is set aside for each pod", {}, example={"cpu": "10m", "memory": "16Mi"}
+    )
     limits: Mapping[ResourceName, Quantity] = key("what each pod may take at most", {}, example={"memory": "64Mi"})
 
     @model_validator(mode="after")
@@ -129,7 +123,9 @@ class Resources(Part):
         for name, limit in self.limits.items():
             asked = self.requests.get(name)
             if asked is not None and amount(asked) > amount(limit):
-                raise ValueError(f"asks for more {name} than its limit: {asked} of {limit}; ask for less, or raise the limit")
+                raise ValueError(
+                    f"asks for more {name} than its limit: {asked} of {limit}; ask for less, or raise the limit"
+                )
         for name in [*self.requests, *self.limits]:
             if not _shared(name):
                 self._check_given_whole(name)
@@ -142,94 +138,13 @@ class Resources(Part):
         limit, asked = self.limits.get(name), self.requests.get(name)
         if limit is None or (asked is not None and amount(asked) != amount(limit)):
             was = f"was {asked} of {limit}" if limit else "has none"
-            raise ValueError(f"{name} needs a limit that is what is requested, {was}; write the same amount under limits")
+            raise ValueError(
+                f"{name} needs a limit that is what is requested, {was}; write the same amount under limits"
+            )
         if amount(limit) % (_page_size(name) or 1):
-            raise ValueError(f"{name} must be a whole number of {'pages' if _page_size(name) else 'devices'}, was {limit}")
-
-
-class HttpHeader(Part):
-    """A header of the probe's request."""
-
-    message = "HTTPHeader"
-
-    name: Annotated[str, PlainValidator(_probe_header), described("name of a header")] = required("its name", example="x-probe")
-    value: Text = required("its value", example="1")
-
-
-class HttpGet(Part):
-    """Succeeds when GET returns a status from 200 to 399."""
-
-    message = "HTTPGetAction"
-
-    path: SomeText | None = key("the path; / when left out", example="/healthz")
-    port: ProbePort = required("the port: a number, or http for targetPort", example="http")
-    scheme: Literal["HTTP", "HTTPS"] | None = key("the scheme; HTTP when left out", example="HTTPS")
-    host: SomeText | None = key("the host; the pod's address when left out", example="localhost")
-    http_headers: tuple[HttpHeader, ...] = key("headers to send", (), example=[{"name": "x-probe", "value": "1"}])
-
-
-class TcpSocket(Part):
-    """Succeeds when the port accepts connections."""
-
-    message = "TCPSocketAction"
-
-    port: ProbePort = required("the port: a number, or http for targetPort", example="http")
-
-
-class Grpc(Part):
-    """Succeeds when gRPC's health service reports SERVING."""
-
-    message = "GRPCAction"
-
-    port: Annotated[int, PlainValidator(lambda value: whole(value, 1, 65535)), described("port", type="integer")] = required(
-        "the port", example=9000
-    )
-    service: Text | None = key("the service to ask about", example="shop.Cart")
-
-
-class Exec(Part):
-    """Succeeds when a command in the container exits with 0."""
-
-    message = "ExecAction"
-
-    command: tuple[Text, ...] = required("the command and its arguments", example=["/bin/healthy"])
-
-    @model_validator(mode="after")
-    def _has_a_command(self) -> Exec:
-        if not self.command:
-            raise ValueError("must have a command")
-        return self
-
-
-class Probe(Part):
-    """How Kubernetes looks whether a pod is well: exactly one of httpGet, tcpSocket, grpc and exec."""
-
-    message = "Probe"
-
-    http_get: HttpGet | None = key("by a request", example={"path": "/healthz", "port": "http"})
-    tcp_socket: TcpSocket | None = key("by a connection", example={"port": "http"})
-    grpc: Grpc | None = key("by gRPC's health service", example={"port": 9000})
-    exec: Exec | None = key("by a command", example={"command": ["/bin/healthy"]})
-    initial_delay_seconds: Count | None = key("wait before the first look", example=1, unit="seconds")
-    period_seconds: FromOne | None = key("time between looks; 10 in Kubernetes", example=2, unit="seconds")
-    timeout_seconds: FromOne | None = key("how long an answer may take; 1 in Kubernetes", example=1, unit="seconds")
-    success_threshold: FromOne | None = key("good looks in a row until it is well; 1 in Kubernetes", example=1)
-    failure_threshold: FromOne | None = key("bad looks in a row until it is not; 3 in Kubernetes", example=3)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Probe:
-        exactly_one(self, "http_get", "tcp_socket", "grpc", "exec")
-        return self
-
-
-class OnceProbe(Probe):
-    """A probe whose first success is enough, which is all Kubernetes takes for life and start."""
-
-    @model_validator(mode="after")
-    def _once(self) -> OnceProbe:
-        if self.success_threshold not in (None, 1):
-            raise ValueError(f"successThreshold must be 1 here, as Kubernetes demands, was {self.success_threshold}")
-        return self
+            raise ValueError(
+                f"{name} must be a whole number of {'pages' if _page_size(name) else 'devices'}, was {limit}"
+            )
 
 
 class Capabilities(Part):
@@ -249,7 +164,9 @@ class SeccompProfile(Part):
     type: Literal["RuntimeDefault", "Unconfined", "Localhost"] = required(
         "RuntimeDefault, Unconfined or Localhost", example="RuntimeDefault"
     )
-    localhost_profile: Profile | None = key("the profile's file on the node, for type Localhost", example="profiles/app.json")
+    localhost_profile: Profile | None = key(
+        "the profile's file on the node, for type Localhost", example="profiles/app.json"
+    )
 
     @model_validator(mode="after")
     def _names_a_profile_of_its_own(self) -> SeccompProfile:
@@ -259,7 +176,9 @@ class SeccompProfile(Part):
 
 
 class SecurityContext(Part):
-    """What the container may do. What is named here replaces that setting of weir's hardened default; the rest of the default stays."""
+    """What the container may do. What is named here replaces that setting of weir's hardened default; the rest of the
+    default stays.
+    """
 
     message = "SecurityContext"
 
@@ -268,16 +187,30 @@ class SecurityContext(Part):
     run_as_non_root: Flag | None = key("whether root is refused; true in weir", example=True)
     read_only_root_filesystem: Flag | None = key("whether the image's files are read-only; true in weir", example=False)
     allow_privilege_escalation: Flag | None = key("whether a process may gain powers; false in weir", example=False)
-    privileged: Flag | None = key("whether the container may do all that the node may; false in Kubernetes", example=False)
-    capabilities: Capabilities | None = key("powers of root; ALL are dropped in weir", example={"add": ["NET_BIND_SERVICE"]})
-    seccomp_profile: SeccompProfile | None = key("allowed system calls; RuntimeDefault in weir", example={"type": "RuntimeDefault"})
+    privileged: Flag | None = key(
+        "whether the container may do all that the node may; false in Kubernetes", example=False
+    )
+    capabilities: Capabilities | None = key(
+        "powers of root; ALL are dropped in weir", example={"add": ["NET_BIND_SERVICE"]}
+    )
+    seccomp_profile: SeccompProfile | None = key(
+        "allowed system calls; RuntimeDefault in weir", example={"type": "RuntimeDefault"}
+    )
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> SecurityContext:
         if self.run_as_user == 0 and self.run_as_non_root is not False:
-            raise ValueError("runAsUser is root, which runAsNonRoot refuses; add runAsNonRoot: false, or choose another user")
+            raise ValueError(
+                "runAsUser is root, which runAsNonRoot refuses; add runAsNonRoot: false, or choose another user"
+            )
         if self.privileged and self.allow_privilege_escalation is not True:
             raise ValueError("privileged needs allowPrivilegeEscalation: true beside it, as Kubernetes demands; add it")
-        if self.capabilities and "CAP_SYS_ADMIN" in self.capabilities.add and self.allow_privilege_escalation is not True:
-            raise ValueError("CAP_SYS_ADMIN needs allowPrivilegeEscalation: true beside it, as Kubernetes demands; add it")
+        if (
+            self.capabilities
+            and "CAP_SYS_ADMIN" in self.capabilities.add
+            and self.allow_privilege_escalation is not True
+        ):
+            raise ValueError(
+                "CAP_SYS_ADMIN needs allowPrivilegeEscalation: true beside it, as Kubernetes demands; add it"
+            )
         return self

@@ -1,7 +1,8 @@
 """A drill: a fault of a whole service, or of the requests with certain headers, for a limited time.
 
-It is written beside the routes and not into them, so that taking it away leaves every route as it was. Resolved, it is a fault on each
-route that has none of its own; for some requests alone it is a second route before each, which takes these and divides them alike.
+It is written beside the routes and not into them, so that taking it away leaves every route as it was. Resolved, it is
+a fault on each route that has none of its own; for some requests alone it is a second route before each, which takes
+these and divides them alike.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from weir.model.values.http import MatchHeader
 from weir.model.values.instants import Moment
 
 SUFFIX = "_drill"
-"""Behind the name of a route, the name of the route for the requests of a drill; no name in the config has an underscore."""
+"""Behind the name of a route, the name of the route for the requests of a drill; no name in the config has an
+underscore.
+"""
 
 
 class DrillMatch(Part):
@@ -38,7 +41,9 @@ class DrillMatch(Part):
 
 
 class Drill(Fault):
-    """A fault for a limited time, on all routes of the service that have no fault of their own; `weir drill` writes and removes it."""
+    """A fault for a limited time, on all routes of the service that have no fault of their own; `weir drill` writes
+    and removes it.
+    """
 
     until: Moment = required(
         "when it ends, such as 2026-11-25T14:00:00Z",
@@ -47,7 +52,9 @@ class Drill(Fault):
         becomes="VirtualService.metadata.annotations",
     )
     match: DrillMatch | None = key(
-        "which requests it meets; all when left out", example={"headers": {"x-drill": {"exact": "on"}}}, becomes="HTTPRoute.match"
+        "which requests it meets; all when left out",
+        example={"headers": {"x-drill": {"exact": "on"}}},
+        becomes="HTTPRoute.match",
     )
 
     def fault(self) -> Fault:

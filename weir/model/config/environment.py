@@ -1,4 +1,6 @@
-"""Environment variables of a container, with the field names of Kubernetes: a text, a secret, or where the value comes from."""
+"""Environment variables of a container, with the field names of Kubernetes: a text, a secret, or where the value comes
+from.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,25 @@ def env_value(value: Any) -> str | Secret:
 
 def _object_name(value: Any) -> str:
     if not isinstance(value, str) or not _OBJECT.fullmatch(value) or len(value) > MAX_KEY:
-        raise ValueError(f"must be the name of an object: lower-case letters, digits, '-' and '.', at most {MAX_KEY}, was {shown(value)}")
+        raise ValueError(
+            f"must be the name of an object: lower-case letters, digits, '-' and '.', at most {MAX_KEY}, was "
+            f"{shown(value)}"
+        )
     return value
 
 
 def _data_key(value: Any) -> str:
-    if not isinstance(value, str) or not _KEY.fullmatch(value) or len(value) > MAX_KEY or value == "." or value.startswith(".."):
+    if (
+        not isinstance(value, str)
+        or not _KEY.fullmatch(value)
+        or len(value) > MAX_KEY
+        or value == "."
+        or value.startswith("..")
+    ):
         raise ValueError(
-            f"must be a key: letters, digits, '-', '_' and '.', at most {MAX_KEY}, not beginning with two dots, was {shown(value)}"
+            f"must be a key: letters, digits, '-', '_' and '.', at most {MAX_KEY}, not beginning with two dots, "
+            "was "
+            f"{shown(value)}"
         )
     return value
 
@@ -54,14 +67,18 @@ def _field_path(value: Any) -> str:
     if subscripted:
         label_key(subscripted[2])
     elif value not in _FIELDS:
-        raise ValueError(f"must be one of {', '.join(_FIELDS)}, or metadata.labels['KEY'], metadata.annotations['KEY'], was {shown(value)}")
+        raise ValueError(
+            f"must be one of {', '.join(_FIELDS)}, or metadata.labels['KEY'], metadata.annotations['KEY'], was "
+            f"{shown(value)}"
+        )
     return str(value)
 
 
 def _container_resource(value: Any) -> str:
     if not isinstance(value, str) or not _RESOURCE.fullmatch(value):
         raise ValueError(
-            f"must be limits or requests of cpu, memory, ephemeral-storage or huge pages, as limits.memory, was {shown(value)}"
+            "must be limits or requests of cpu, memory, ephemeral-storage or huge pages, as limits.memory, was "
+            f"{shown(value)}"
         )
     return value
 
@@ -75,7 +92,12 @@ def _divisor(value: Any) -> str:
 
 SHAPES: list[dict[str, Any]] = [
     {"type": ["string", "integer", "boolean"]},
-    {"type": "object", "properties": {"secure": {"type": "string"}}, "required": ["secure"], "additionalProperties": False},
+    {
+        "type": "object",
+        "properties": {"secure": {"type": "string"}},
+        "required": ["secure"],
+        "additionalProperties": False,
+    },
 ]
 """What the value of a variable may be in a stack file, as JSON Schema: a text, or what Pulumi has encrypted."""
 
@@ -131,7 +153,9 @@ class ValueFrom(Part):
     secret_key_ref: KeyRef | None = key("a value of a Secret", example={"name": "shop-db", "key": "password"})
     config_map_key_ref: KeyRef | None = key("a value of a ConfigMap", example={"name": "shop", "key": "log-level"})
     field_ref: FieldRef | None = key("a field of the pod", example={"fieldPath": "status.podIP"})
-    resource_field_ref: ResourceFieldRef | None = key("a limit or request of a container", example={"resource": "limits.memory"})
+    resource_field_ref: ResourceFieldRef | None = key(
+        "a limit or request of a container", example={"resource": "limits.memory"}
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> ValueFrom:
@@ -147,7 +171,9 @@ class Variable(Part):
     value: EnvValue | None = key(
         "the value; pulumi config set --secret --path keeps it secret, in a Secret of the version's", example="info"
     )
-    value_from: ValueFrom | None = key("where it comes from", example={"secretKeyRef": {"name": "shop-db", "key": "password"}})
+    value_from: ValueFrom | None = key(
+        "where it comes from", example={"secretKeyRef": {"name": "shop-db", "key": "password"}}
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -170,7 +196,9 @@ class EnvSource(Part):
 
 
 class EnvFrom(Part):
-    """All values of a Secret or ConfigMap of the stack's namespace as variables: exactly one of secretRef and configMapRef."""
+    """All values of a Secret or ConfigMap of the stack's namespace as variables: exactly one of secretRef and
+    configMapRef.
+    """
 
     message = "EnvFromSource"
 

@@ -32,16 +32,24 @@ class ServerTls(Part):
 
     message = "ServerTLSSettings"
 
-    mode: Literal["SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL"] | None = key("how callers prove themselves", example="SIMPLE")
+    mode: Literal["SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL"] | None = key(
+        "how callers prove themselves", example="SIMPLE"
+    )
     https_redirect: Flag | None = key("whether HTTP is answered with a redirect to HTTPS", example=True)
     credential_name: Annotated[str, PlainValidator(label), described("name of a Secret")] | None = key(
         "Secret with certificate and key, in the gateway's namespace", example="shop-cert"
     )
     server_certificate: SomeText | None = key("file of the certificate, in the proxy", example="/etc/certs/tls.crt")
     private_key: SomeText | None = key("file of its private key, in the proxy", example="/etc/certs/tls.key")
-    ca_certificates: SomeText | None = key("file of the authorities that sign callers' certificates", example="/etc/certs/ca.pem")
-    subject_alt_names: tuple[SomeText, ...] = key("names callers' certificates may have", (), example=["partner.example.com"])
-    min_protocol_version: Literal["TLSV1_2", "TLSV1_3"] | None = key("the oldest TLS allowed; TLSV1_2 in Istio", example="TLSV1_3")
+    ca_certificates: SomeText | None = key(
+        "file of the authorities that sign callers' certificates", example="/etc/certs/ca.pem"
+    )
+    subject_alt_names: tuple[SomeText, ...] = key(
+        "names callers' certificates may have", (), example=["partner.example.com"]
+    )
+    min_protocol_version: Literal["TLSV1_2", "TLSV1_3"] | None = key(
+        "the oldest TLS allowed; TLSV1_2 in Istio", example="TLSV1_3"
+    )
     max_protocol_version: Literal["TLSV1_2", "TLSV1_3"] | None = key("the newest TLS allowed", example="TLSV1_3")
 
     @property
@@ -71,7 +79,9 @@ class Server(Part):
             raise ValueError("hosts has */*, which is every host; remove the others")
         if self.port.protocol != "HTTPS":
             if self.tls is not None and (self.tls.mode is not None or self.tls.certificates):
-                raise ValueError(f"protocol {self.port.protocol} has no certificates; keep httpsRedirect alone in tls, or use HTTPS")
+                raise ValueError(
+                    f"protocol {self.port.protocol} has no certificates; keep httpsRedirect alone in tls, or use HTTPS"
+                )
             return self
         tls = self.tls
         if tls is None or tls.mode is None:
@@ -96,7 +106,9 @@ class Server(Part):
 
 
 class Gateway(Part):
-    """A Gateway: ports and hosts of a proxy at the edge of the mesh. The proxy itself is a workload that somebody runs."""
+    """A Gateway: ports and hosts of a proxy at the edge of the mesh. The proxy itself is a workload that somebody
+    runs.
+    """
 
     message = "Gateway"
     hints: ClassVar[Mapping[str, str]] = {"spec": "write selector and servers here, without spec"}
@@ -125,9 +137,13 @@ class Expose(Part):
     """Gateways at which a service is reached as well, under further hosts."""
 
     gateways: tuple[GatewayReference, ...] = required(
-        "gateways: namespace/name, or the name of one of weir:gateways", example=["istio-ingress/public"], becomes="VirtualService.gateways"
+        "gateways: namespace/name, or the name of one of weir:gateways",
+        example=["istio-ingress/public"],
+        becomes="VirtualService.gateways",
     )
-    hosts: tuple[Domain, ...] = required("hosts it is reached as there", example=["shop.example.com"], becomes="VirtualService.hosts")
+    hosts: tuple[Domain, ...] = required(
+        "hosts it is reached as there", example=["shop.example.com"], becomes="VirtualService.hosts"
+    )
 
     @model_validator(mode="after")
     def _says_both(self) -> Expose:
@@ -147,7 +163,8 @@ class Expose(Part):
 def _told_apart(number: int, servers: Sequence[Server]) -> None:
     """ValueError for a host that HTTPS servers of one port have twice, whatever namespace or case it is written with.
 
-    By its name alone Envoy knows whose certificate to show. Istio leaves out what is written alike; for the rest Envoy rejects the listener.
+    By its name alone Envoy knows whose certificate to show. Istio leaves out what is written alike; for the rest Envoy
+    rejects the listener.
     """
     seen: set[str] = set()
     for server in servers:
@@ -155,6 +172,7 @@ def _told_apart(number: int, servers: Sequence[Server]) -> None:
             name = host.rpartition("/")[2].lower()
             if name in seen:
                 raise ValueError(
-                    f"servers of HTTPS at port {number} must have each host once, whatever its namespace and case, was {name} twice"
+                    f"servers of HTTPS at port {number} must have each host once, whatever its namespace and case, "
+                    f"was {name} twice"
                 )
             seen.add(name)

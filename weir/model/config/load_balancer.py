@@ -20,7 +20,12 @@ _TOPOLOGY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "to
 
 def _locality(value: Any) -> str:
     parts = value.split("/") if isinstance(value, str) else [""]
-    if not all(parts) or len(parts) > 3 or any("*" in part for part in parts[:-1]) or ("*" in parts[-1] and parts[-1] != "*"):
+    if (
+        not all(parts)
+        or len(parts) > 3
+        or any("*" in part for part in parts[:-1])
+        or ("*" in parts[-1] and parts[-1] != "*")
+    ):
         raise ValueError(f"must be region, region/zone or region/zone/subzone, the last perhaps *, was {shown(value)}")
     return str(value)
 
@@ -58,7 +63,9 @@ class HttpCookie(Part):
     name: SomeText = required("its name", example="user")
     path: SomeText | None = key("the path it is for", example="/")
     ttl: LengthOrZero | None = key("how long it lives; 0s for as long as the browser", example="1h", unit="duration")
-    attributes: tuple[CookieAttribute, ...] = key("further attributes", (), example=[{"name": "SameSite", "value": "Strict"}])
+    attributes: tuple[CookieAttribute, ...] = key(
+        "further attributes", (), example=[{"name": "SameSite", "value": "Strict"}]
+    )
 
     @model_validator(mode="after")
     def _names_once(self) -> HttpCookie:
@@ -111,7 +118,9 @@ class Distribute(Part):
 
     from_: Locality = required("the callers' locality", example="us-west/zone1/*", alias="from")
     to: Mapping[Locality, LocalityWeight] = required(
-        "localities and their share in whole percent, 100 in all", example={"us-west/zone1/*": 80, "us-west/zone2/*": 20}, unit="percent"
+        "localities and their share in whole percent, 100 in all",
+        example={"us-west/zone1/*": 80, "us-west/zone2/*": 20},
+        unit="percent",
     )
 
     @model_validator(mode="after")
@@ -145,13 +154,17 @@ class LocalityLbSetting(Part):
 
     enabled: Flag | None = key("whether it is used; the mesh's setting when left out", example=True)
     distribute: tuple[Distribute, ...] = key(
-        "shares by locality", (), example=[{"from": "us-west/zone1/*", "to": {"us-west/zone1/*": 80, "us-west/zone2/*": 20}}]
+        "shares by locality",
+        (),
+        example=[{"from": "us-west/zone1/*", "to": {"us-west/zone1/*": 80, "us-west/zone2/*": 20}}],
     )
     failover: tuple[Failover, ...] = key(
         "regions to fall back to; needs outlierDetection", (), example=[{"from": "us-west", "to": "us-east"}]
     )
     failover_priority: tuple[SomeText, ...] = key(
-        "labels that make a pod near, most important first; needs outlierDetection", (), example=["topology.istio.io/network"]
+        "labels that make a pod near, most important first; needs outlierDetection",
+        (),
+        example=["topology.istio.io/network"],
     )
 
     @model_validator(mode="after")

@@ -30,7 +30,9 @@ class PresenceMatch(Part):
 
     exact: SomeText | None = key("the whole text", example="beta")
     prefix: SomeText | None = key("how the text begins", example="/api/")
-    regex: Regex | None = key("an expression in RE2's syntax that matches the whole text, at most 1024 bytes", example="v[12]")
+    regex: Regex | None = key(
+        "an expression in RE2's syntax that matches the whole text, at most 1024 bytes", example="v[12]"
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> PresenceMatch:
@@ -52,19 +54,29 @@ class Match(Part):
 
     message = "HTTPMatchRequest"
 
-    name: SomeText | None = key("a name for the condition, which becomes part of the names of Envoy's routes", example="beta-users")
+    name: SomeText | None = key(
+        "a name for the condition, which becomes part of the names of Envoy's routes", example="beta-users"
+    )
     uri: StringMatch | None = key("the path, without the query", example={"prefix": "/api/"})
-    ignore_uri_case: Flag | None = key("whether case counts in the path (exact and prefix only); false when left out", example=True)
+    ignore_uri_case: Flag | None = key(
+        "whether case counts in the path (exact and prefix only); false when left out", example=True
+    )
     scheme: StringMatch | None = key("the scheme, http or https", example={"exact": "https"})
     method: StringMatch | None = key("the method", example={"exact": "GET"})
     authority: StringMatch | None = key("the host that was asked for", example={"exact": "shop.example.com"})
     headers: Mapping[MatchHeader, PresenceMatch] = key(
         "headers that the request has; `{}` takes any value", {}, example={"x-user": {"exact": "beta"}}
     )
-    without_headers: Mapping[MatchHeader, PresenceMatch] = key("headers that the request does not have", {}, example={"x-bot": {}})
-    query_params: Mapping[QueryParameter, PresenceMatch] = key("parameters of the query", {}, example={"version": {"exact": "2"}})
+    without_headers: Mapping[MatchHeader, PresenceMatch] = key(
+        "headers that the request does not have", {}, example={"x-bot": {}}
+    )
+    query_params: Mapping[QueryParameter, PresenceMatch] = key(
+        "parameters of the query", {}, example={"version": {"exact": "2"}}
+    )
     port: Port | None = key("the port that was asked for", example=80)
-    source_labels: Mapping[LabelKey, LabelValue] = key("labels of the calling pod; not beside gateways", {}, example={"app": "frontend"})
+    source_labels: Mapping[LabelKey, LabelValue] = key(
+        "labels of the calling pod; not beside gateways", {}, example={"app": "frontend"}
+    )
     source_namespace: Label | None = key("the namespace of the calling pod; not beside gateways", example="demo")
     gateways: tuple[MatchGateway, ...] = key(
         "where the request enters: gateways the service is exposed at, or mesh for the sidecars", (), example=["mesh"]
@@ -73,12 +85,16 @@ class Match(Part):
 
     @model_validator(mode="after")
     def _asks_who_calls(self, info: ValidationInfo) -> Match:
-        # Where gateways are named, istiod asks for nothing else of the caller (sourceMatchHTTP in pilot/pkg/networking/core/route):
-        # whoever has written both would have everybody there take the route.
-        asked = [*(["sourceLabels"] if self.source_labels else []), *(["sourceNamespace"] if self.source_namespace else [])]
+        # Where gateways are named, istiod asks for nothing else of the caller (sourceMatchHTTP in
+        # pilot/pkg/networking/core/route): whoever has written both would have everybody there take the route.
+        asked = [
+            *(["sourceLabels"] if self.source_labels else []),
+            *(["sourceNamespace"] if self.source_namespace else []),
+        ]
         if self.gateways and asked and info.context != AS_ISTIO_WRITES:
             raise ConflictError(
-                f"{asked[0]} has no effect beside gateways, where Istio asks for the gateway alone; take gateways out of this match,"
+                f"{asked[0]} has no effect beside gateways, where Istio asks for the gateway alone; take gateways "
+                "out of this match,"
                 " and give those other than mesh a match of their own"
             )
         return self

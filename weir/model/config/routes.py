@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import model_validator
 
-from weir.model.config.actions import CorsPolicy, DirectResponse, Fault, Headers, Mirror, Redirect, Retries, Rewrite
+from weir.model.config.actions import CorsPolicy, Fault, Headers, Mirror, Retries, Rewrite
+from weir.model.config.answers import DirectResponse, Redirect
 from weir.model.config.base import ConflictError, Part, key, required
 from weir.model.config.matches import Match
 from weir.model.values.durations import LengthOrNone
@@ -15,7 +16,9 @@ from weir.model.values.names import Label
 from weir.model.values.numbers import Percent
 from weir.model.values.text import SomeText
 
-_HTTP_ONLY = "TCP and TLS routes are out: weir steers HTTP; keep them in a VirtualService of their own, for another host"
+_HTTP_ONLY = (
+    "TCP and TLS routes are out: weir steers HTTP; keep them in a VirtualService of their own, for another host"
+)
 
 _ONE_MIRROR = "mirrors are a list here, also a single one; use mirrors: [{version: v2, percentage: 100}]"
 _WEIGHTS = "weir computes weights; use canary: {v2: 20}, and stable gets what is left"
@@ -37,7 +40,9 @@ class Traffic(Part):
         "weights": _WEIGHTS,
     }
 
-    stable: SomeText = key("the version that gets what the canaries leave", "", example="v1", becomes="HTTPRoute.route.destination.subset")
+    stable: SomeText = key(
+        "the version that gets what the canaries leave", "", example="v1", becomes="HTTPRoute.route.destination.subset"
+    )
     canary: Mapping[str, Percent] = key(
         "version: share of the requests; any number of versions, 0.5 is a valid share",
         {},
@@ -51,7 +56,10 @@ class Traffic(Part):
         becomes="HTTPRoute.fault",
     )
     timeout: LengthOrNone | None = key(
-        "how long a request may take, retries included; none: no limit, also where the service has one; no limit when left out",
+        (
+            "how long a request may take, retries included; none: no limit, also where the service has one; no limit "
+            "when left out"
+        ),
         example="10s",
         unit="duration",
         becomes="HTTPRoute.timeout",
@@ -62,18 +70,27 @@ class Traffic(Part):
         becomes="HTTPRoute.retries",
     )
     mirrors: tuple[Mirror, ...] = key(
-        "versions that get a copy of requests", (), example=[{"version": "v2", "percentage": 100}], becomes="HTTPRoute.mirrors"
+        "versions that get a copy of requests",
+        (),
+        example=[{"version": "v2", "percentage": 100}],
+        becomes="HTTPRoute.mirrors",
     )
-    headers: Headers | None = key("changes to headers", example={"request": {"set": {"x-canary": "yes"}}}, becomes="HTTPRoute.headers")
+    headers: Headers | None = key(
+        "changes to headers", example={"request": {"set": {"x-canary": "yes"}}}, becomes="HTTPRoute.headers"
+    )
     cors_policy: CorsPolicy | None = key(
         "cross-origin requests of browsers",
         example={"allowOrigins": [{"exact": "https://shop.example.com"}]},
         becomes="HTTPRoute.corsPolicy",
     )
     rewrite: Rewrite | None = key("a new path or host", example={"uri": "/v2/"}, becomes="HTTPRoute.rewrite")
-    redirect: Redirect | None = key("an answer that sends the caller elsewhere", example={"scheme": "https"}, becomes="HTTPRoute.redirect")
+    redirect: Redirect | None = key(
+        "an answer that sends the caller elsewhere", example={"scheme": "https"}, becomes="HTTPRoute.redirect"
+    )
     direct_response: DirectResponse | None = key(
-        "an answer by the proxy itself", example={"status": 503, "body": {"string": "closed"}}, becomes="HTTPRoute.directResponse"
+        "an answer by the proxy itself",
+        example={"status": 503, "body": {"string": "closed"}},
+        becomes="HTTPRoute.directResponse",
     )
 
     @property
@@ -88,12 +105,16 @@ class Traffic(Part):
         if self.rewrite is not None and self.rewrite.authority is not None and _hosts_set(self.headers):
             raise ConflictError("sets the host twice, by rewrite.authority and by headers.request; remove one of them")
         if len(_hosts_set(self.headers)) > 1:
-            raise ConflictError(f"sets the host twice, by headers {' and '.join(_hosts_set(self.headers))}; remove one of them")
+            raise ConflictError(
+                f"sets the host twice, by headers {' and '.join(_hosts_set(self.headers))}; remove one of them"
+            )
         return self
 
 
 class Route(Traffic):
-    """A route before the default one. It takes stable, timeout and retries from its service where it names none, and nothing else."""
+    """A route before the default one. It takes stable, timeout and retries from its service where it names none, and
+    nothing else.
+    """
 
     name: Label = required("a name for the route, once in its service", example="beta-users", becomes="HTTPRoute.name")
     match: tuple[Match, ...] = key(

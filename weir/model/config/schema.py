@@ -9,11 +9,15 @@ from weir.model.config.environment import SHAPES
 from weir.model.config.stack import StackConfig
 
 REQUIRED = {"StackConfig": ["namespace"], "Service": ["versions", "stable"]}
-"""What the rules between fields demand; their messages say more than that something is missing, so the types have defaults."""
+"""What the rules between fields demand; their messages say more than that something is missing, so the types have
+defaults.
+"""
 
 
 def definitions() -> dict[str, Any]:
-    """The JSON Schema of the config as pydantic gives it, with the details of every key under `weir.model.config.base.DETAILS`."""
+    """The JSON Schema of the config as pydantic gives it, with the details of every key under
+    `weir.model.config.base.DETAILS`.
+    """
     return StackConfig.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
 
 
@@ -23,7 +27,9 @@ def schema() -> dict[str, Any]:
     parts: dict[str, Any] = whole.pop("$defs")
     for name, part in {"StackConfig": whole, **parts}.items():
         _tidy(part, REQUIRED.get(name, part.get("required", [])))
-    parts["Service"]["properties"]["versions"]["additionalProperties"] = {"anyOf": [{"$ref": "#/$defs/Version"}, _NOTHING]}
+    parts["Service"]["properties"]["versions"]["additionalProperties"] = {
+        "anyOf": [{"$ref": "#/$defs/Version"}, _NOTHING]
+    }
     for name in ("Service", "Version"):
         env = next(choice for choice in parts[name]["properties"]["env"]["anyOf"] if "additionalProperties" in choice)
         env["additionalProperties"] = {"anyOf": [*SHAPES, {"$ref": "#/$defs/Variable"}]}
@@ -46,6 +52,11 @@ def schema() -> dict[str, Any]:
     }
 
 
+def unwrapped(text: str) -> str:
+    """A text with each paragraph on a line of its own, which editors and generators of SDKs wrap as they need it."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 _NOTHING = {"type": "null"}
 
 
@@ -53,6 +64,7 @@ def _tidy(part: dict[str, Any], required: list[str]) -> None:
     """Leave out what is for the reference alone, and allow for every key that may be left out that it is left empty."""
     if required:
         part["required"] = required
+    part["description"] = unwrapped(part["description"])
     for name, value in part.get("properties", {}).items():
         value.pop(DETAILS, None)
         # pydantic's own titles are the names over again.
@@ -63,7 +75,9 @@ def _tidy(part: dict[str, Any], required: list[str]) -> None:
         if "anyOf" in value:
             value["anyOf"] = [*(choice for choice in value["anyOf"] if choice != _NOTHING), _NOTHING]
         elif "type" in value or "enum" in value or "$ref" in value:
-            kept = {key: value.pop(key) for key in list(value) if key not in ("description", "examples", "default", "title")}
+            kept = {
+                key: value.pop(key) for key in list(value) if key not in ("description", "examples", "default", "title")
+            }
             value["anyOf"] = [kept, _NOTHING]
         if value.get("default", ...) is None:
             del value["default"]

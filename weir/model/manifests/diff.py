@@ -42,11 +42,14 @@ def service_of(kind: str, manifest: Manifest) -> str | None:
     return None
 
 
-def differences(before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[str, Manifest]]) -> Mapping[str, tuple[TrafficChange, ...]]:
-    """The changes by service, sorted by name; services without a difference are left out. Objects are given with their kinds.
+def differences(
+    before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[str, Manifest]]
+) -> Mapping[str, tuple[TrafficChange, ...]]:
+    """The changes by service, sorted by name; services without a difference are left out. Objects are given with their
+    kinds.
 
-    An object that is in neither has not changed. Raises KeyError, TypeError or pydantic's ValidationError for objects that weir would not
-    have written.
+    An object that is in neither has not changed. Raises KeyError, TypeError or pydantic's ValidationError for objects
+    that weir would not have written.
     """
     sides: dict[str, tuple[_Side, _Side]] = {}
     for index, objects in enumerate((before, after)):

@@ -1,4 +1,5 @@
-"""Changes by which requests would be lost in whatever order they are made: what stands in the cluster compared with what is wanted.
+"""Changes by which requests would be lost in whatever order they are made: what stands in the cluster compared with
+what is wanted.
 
 Each is one line that says what would be lost and what to do instead.
 """
@@ -10,7 +11,8 @@ from typing import Any
 
 from weir.model.config.stack import Service
 from weir.model.manifests import order, subsets
-from weir.model.manifests.kubernetes import OWNER, Manifest, annotation
+from weir.model.manifests.annotations import OWNER, annotation
+from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
 
@@ -22,14 +24,24 @@ _PUBLIC = ["*"]
 
 
 def hazards(
-    config: Mapping[str, Service], wanted: Mapping[str, ServiceObjects], standing: Objects, owner: str, *, routes_only: bool = False
+    config: Mapping[str, Service],
+    wanted: Mapping[str, ServiceObjects],
+    standing: Objects,
+    owner: str,
+    *,
+    routes_only: bool = False,
 ) -> list[str]:
-    """All of them in an update from what stands to what is wanted. `owner`: this stack, as its objects have it; what others made it does not touch.
+    """All of them in an update from what stands to what is wanted. `owner`: this stack, as its objects have it; what
+    others made it does not touch.
 
     `routes_only`: the update, a release, reaches neither Services nor pods, whatever the config says of them.
     """
     return [
-        *(f"{name}: {told}" for name, objects in wanted.items() for told in _of(name, config[name], objects, standing, owner, routes_only)),
+        *(
+            f"{name}: {told}"
+            for name, objects in wanted.items()
+            for told in _of(name, config[name], objects, standing, owner, routes_only)
+        ),
         *_exchanges(wanted, standing),
     ]
 
@@ -40,12 +52,15 @@ def orphans(wanted: Iterable[Manifest], standing: Objects, owner: str) -> list[t
     return sorted(key for key, found in standing.items() if key not in names and annotation(found, OWNER) == owner)
 
 
-def _of(name: str, config: Service, objects: ServiceObjects, standing: Objects, owner: str, routes_only: bool) -> Iterator[str]:
+def _of(
+    name: str, config: Service, objects: ServiceObjects, standing: Objects, owner: str, routes_only: bool
+) -> Iterator[str]:
     service, route = standing.get(("Service", name)), standing.get(("VirtualService", name))
     if service is not None and annotation(service, OWNER) == owner and not routes_only:
         if objects.service is None:
             yield (
-                "without an image it is routing only: its Service and its pods would be deleted, and every request to it lost; keep image,"
+                "without an image it is routing only: its Service and its pods would be deleted, and every request "
+                "to it lost; keep image,"
                 " or remove the whole service once nobody calls it"
             )
         else:
@@ -61,32 +76,45 @@ def _port(config: Service, service: Mapping[str, Any]) -> Iterator[str]:
     before = [port["port"] for port in service["spec"].get("ports", [])]
     if before and config.port not in before:
         yield (
-            f"callers at port {before[0]} would lose every request once it is {config.port}; keep port: {before[0]} and serve {config.port} by a service of"
-            f" its own; once no caller is left at {before[0]}, remove this one (the pods' own port, targetPort, may change at any time)"
+            f"callers at port {before[0]} would lose every request once it is {config.port}; keep port: {before[0]} "
+            f"and serve {config.port} by a service of"
+            f" its own; once no caller is left at {before[0]}, remove this one (the pods' own port, targetPort, may "
+            "change at any time)"
         )
 
 
-def _protocol(name: str, config: Service, objects: ServiceObjects, service: Mapping[str, Any], standing: Objects) -> Iterator[str]:
+def _protocol(
+    name: str, config: Service, objects: ServiceObjects, service: Mapping[str, Any], standing: Objects
+) -> Iterator[str]:
     """The Service's protocol changes at one moment; the pods do not."""
-    before = next((str(port.get("appProtocol") or port.get("name", "")) for port in service["spec"].get("ports", [])), config.protocol)
+    before = next(
+        (str(port.get("appProtocol") or port.get("name", "")) for port in service["spec"].get("ports", [])),
+        config.protocol,
+    )
     if (before in _HTTP2) == (config.protocol in _HTTP2):
         return
     changing = sorted(
         version
         for version, parts in objects.versions.items()
-        if parts.used and parts.deployment and _runs(parts.deployment) != _runs(standing.get(("Deployment", f"{name}-{version}")))
+        if parts.used
+        and parts.deployment
+        and _runs(parts.deployment) != _runs(standing.get(("Deployment", f"{name}-{version}")))
     )
     if changing:
         yield (
-            f"protocol {before} → {config.protocol} and other pods ({', '.join(changing)}) in one update: old pods would be sent what only the new ones may"
-            f" understand; first bring in pods that speak both, with protocol: {before}, and change protocol in the update after"
+            f"protocol {before} → {config.protocol} and other pods ({', '.join(changing)}) in one update: old pods "
+            "would be sent what only the new ones may"
+            f" understand; first bring in pods that speak both, with protocol: {before}, and change protocol in the "
+            "update after"
         )
 
 
 def _without_pods(
     name: str, objects: ServiceObjects, standing: Objects, route: Mapping[str, Any] | None, routes_only: bool
 ) -> Iterator[str]:
-    """Pods would be taken from what gets requests, or requests given to what has none; known before anything changes."""
+    """Pods would be taken from what gets requests, or requests given to what has none; known
+    before anything changes.
+    """
     sent = subsets.used(route["spec"]) if route is not None else frozenset()
     for version, parts in objects.versions.items():
         if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0:
@@ -106,16 +134,22 @@ def _runs(deployment: Mapping[str, Any] | None) -> Any:
 
 
 def _seen(config: Service, objects: ServiceObjects, route: Mapping[str, Any]) -> Iterator[str]:
-    """Rules that are seen by others than before stand whole before the old ones go; where Istio would merge the two, or there is no whole one, not."""
+    """Rules that are seen by others than before stand whole before the old ones go; where Istio would merge the two,
+    or there is no whole one, not.
+    """
     before, after = list(route.get("exportTo", [])), list(config.export_to or ())
     if set(before) == set(after):
         return
     if before and not after:
         instead = f"keep {_shown(_PUBLIC)}" if before == _PUBLIC else f"write exportTo: {_shown(_PUBLIC)}"
-        yield f"exportTo {_shown(before)} cannot be taken away without losing requests; {instead}, which is Istio's default"
+        yield (
+            f"exportTo {_shown(before)} cannot be taken away without losing requests; {instead}, which is Istio's "
+            "default"
+        )
     elif before not in ([], _PUBLIC, ["."]) and set(before) < set(after):
         yield (
-            f"exportTo {_shown(before)} cannot grow to {_shown(after)} at once: Istio would hide the rules from those who come to see them;"
+            f"exportTo {_shown(before)} cannot grow to {_shown(after)} at once: Istio would hide the rules from "
+            "those who come to see them;"
             f" first write exportTo: {_shown(_PUBLIC)}, and {_shown(after)} in the update after"
         )
     elif gone := sorted(subsets.named(route) - set(objects.versions)):
@@ -129,12 +163,19 @@ def _shown(names: list[str]) -> str:
 def _exchanges(wanted: Mapping[str, ServiceObjects], standing: Objects) -> Iterator[str]:
     circle = sorted(order.exchanged(wanted, standing))
     if circle:
-        yield f"{', '.join(circle)}: they take hosts of expose from each other, and none can come first; hand over one host an update"
+        yield (
+            f"{', '.join(circle)}: they take hosts of expose from each other, and none can come first; hand over one "
+            "host an update"
+        )
 
 
 def namespace_hazard(before: str, after: str | None) -> str:
-    """What to say of a stack that moves from one namespace to another, with all that stands there. `after` is None where it is not known yet."""
+    """What to say of a stack that moves from one namespace to another, with all that stands there. `after` is None
+    where it is not known yet.
+    """
     return (
-        f"namespace {before} → {after or 'one of another name'}: everything in {before} would be deleted, its pods with every request to them; keep"
-        f" weir:namespace: {before}, or make a stack of its own for the other namespace, move the callers, and destroy this one"
+        f"namespace {before} → {after or 'one of another name'}: everything in {before} would be deleted, its pods "
+        "with every request to them; keep"
+        f" weir:namespace: {before}, or make a stack of its own for the other namespace, move the callers, and "
+        "destroy this one"
     )

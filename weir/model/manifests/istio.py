@@ -1,4 +1,6 @@
-"""The plain Istio objects of a service: a DestinationRule for each version and one for all, and the VirtualService that divides the traffic."""
+"""The plain Istio objects of a service: a DestinationRule for each version and one for all, and the VirtualService
+that divides the traffic.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ import hashlib
 from weir.model.config.actions import Mirror
 from weir.model.config.base import as_written
 from weir.model.config.gateways import Gateway
-from weir.model.manifests.kubernetes import FAULT_UNTIL, Manifest, metadata
+from weir.model.manifests.annotations import FAULT_UNTIL
+from weir.model.manifests.kubernetes import Manifest, metadata
 from weir.model.routing.resolve import RouteTraffic, ServiceTraffic
 from weir.model.values.hosts import MESH
 
@@ -15,15 +18,19 @@ _API = "networking.istio.io/v1"
 
 
 def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
-    """The subset of one version of the host `there`: the pods with its label. Istio merges the rules of a host, so each version comes and goes
-    alone."""
-    return _rule(f"{service}-{version}", service, version, {"subsets": [_subset(version, traffic)]}, traffic, namespace, there)
+    """The subset of one version of the host `there`: the pods with its label. Istio merges the rules of a host, so
+    each version comes and goes alone.
+    """
+    return _rule(
+        f"{service}-{version}", service, version, {"subsets": [_subset(version, traffic)]}, traffic, namespace, there
+    )
 
 
 def host_rule(service: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest | None:
     """How all pods of the service are treated; None where nothing is said of it.
 
-    Where exportTo is written it has all subsets as well: it alone is enough for a caller, at the moment when no other rule is seen as it is.
+    Where exportTo is written it has all subsets as well: it alone is enough for a caller, at the moment when no other
+    rule is seen as it is.
     """
     parts: Manifest = {} if traffic.policy is None else {"trafficPolicy": as_written(traffic.policy)}
     if traffic.export_to:
@@ -33,14 +40,21 @@ def host_rule(service: str, traffic: ServiceTraffic, namespace: str, there: str)
 
 def _subset(version: str, traffic: ServiceTraffic) -> Manifest:
     policy = traffic.versions[version]
-    return {"name": version, "labels": {"version": version}, **({} if policy is None else {"trafficPolicy": as_written(policy)})}
+    return {
+        "name": version,
+        "labels": {"version": version},
+        **({} if policy is None else {"trafficPolicy": as_written(policy)}),
+    }
 
 
-def _rule(name: str, service: str, version: str | None, parts: Manifest, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
+def _rule(
+    name: str, service: str, version: str | None, parts: Manifest, traffic: ServiceTraffic, namespace: str, there: str
+) -> Manifest:
     spec = {"host": there, **parts}
     if traffic.export_to:
-        # The same on all rules of a host: Istio merges only rules that are seen alike. And a name that goes with it: another exportTo makes
-        # other rules, whole, before those go that there are (docs/decisions/0020-rules-that-are-seen-otherwise.md).
+        # The same on all rules of a host: Istio merges only rules that are seen alike. And a name that goes with it:
+        # another exportTo makes other rules, whole, before those go that there are
+        # (docs/decisions/0020-rules-that-are-seen-otherwise.md).
         spec["exportTo"] = list(traffic.export_to)
         name = f"{name}-{hashlib.sha256(' '.join(sorted(traffic.export_to)).encode()).hexdigest()[:5]}"
     return {
@@ -52,14 +66,20 @@ def _rule(name: str, service: str, version: str | None, parts: Manifest, traffic
 
 
 def virtual_service(name: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
-    """The routes of a service, whose host is `there`, for every caller in the mesh and at the gateways it is exposed at, in the order in which they are tried."""
+    """The routes of a service, whose host is `there`, for every caller in the mesh and at the gateways it is exposed
+    at, in the order in which they are tried.
+    """
     spec: Manifest = {"hosts": [there, *traffic.hosts]}
     if traffic.gateways:
         spec["gateways"] = [MESH, *traffic.gateways]
     spec["http"] = [_route(route, there) for route in traffic.routes]
     if traffic.export_to:
         spec["exportTo"] = list(traffic.export_to)
-    ends = {f"{FAULT_UNTIL}{route.name}": route.fault.until.text for route in traffic.routes if route.fault and route.fault.until}
+    ends = {
+        f"{FAULT_UNTIL}{route.name}": route.fault.until.text
+        for route in traffic.routes
+        if route.fault and route.fault.until
+    }
     own = {**metadata(name, namespace, name), **({"annotations": ends} if ends else {})}
     return {"apiVersion": _API, "kind": "VirtualService", "metadata": own, "spec": spec}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weir.model.config.base import as_written
 from weir.model.config.environment import Variable, secrets
-from weir.model.config.stack import Client, Service, Workload
+from weir.model.config.stack import Client, Service
+from weir.model.config.versions import Workload
+from weir.model.manifests.annotations import SEALED, digest
 from weir.secret import Secret
 
 Manifest = dict[str, Any]
@@ -17,34 +17,14 @@ Manifest = dict[str, Any]
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "weir"}
 
-OWNER = "weir.dev/stack"
-"""The annotation that says which stack made an object: without it nobody could tell what an update that was cut off had made."""
-
-MANAGER = "pulumi.com/patchFieldManager"
-"""The annotation with the field manager as which the provider writes an object. Left out, it makes one up and keeps it in the state, which an update
-that was killed may not have written: nobody could change the object ever after."""
-
-SEALED = "weir.dev/sealed"
-"""The annotation of a version's Deployment with a digest of what its secrets are encrypted to in the stack file: where the file has another one, its
-secrets may have changed. Each encryption is another text, so that it tells nothing of a value."""
-
-SPEC = "weir.dev/spec"
-"""The annotation with the digest of the spec that weir wrote: where the spec has another one, somebody has edited it since."""
-
-RESTORED = "weir.dev/restored"
-"""The annotation with the digest of the edit that weir last undid. It changes with each, which is what makes an update of undoing one."""
-
-LAGGING = "weir.dev/lagging"
-"""The annotation of a rule that the proxies concerned had not acknowledged when an update gave up waiting: the next one asks about it again."""
-
-FAULT_UNTIL = "fault-until.weir.dev/"
-"""The annotation with the moment at which the fault of a route ends; the name of the route follows."""
 
 _PORT = "http"
 """The name of the port on which the pods of every version listen."""
 
 _USER = 65532
-"""The `nonroot` user of the distroless images. A number, because images with a single static binary have no user database."""
+"""The `nonroot` user of the distroless images. A number, because images with a single static binary have no user
+database.
+"""
 
 _DRAIN_SECONDS = 5
 """How long a pod keeps serving after it was told to go: until every proxy has heard that the endpoint is gone."""
@@ -53,24 +33,9 @@ _GRACE_SECONDS = 30
 """From that moment until the pod is killed; what is left after draining is for requests under way."""
 
 _CLIENT_GRACE_SECONDS = 1
-"""A client that sleeps as process 1 does not hear SIGTERM, and nobody sends it requests: waiting longer would only cost time."""
-
-
-def digest(spec: Any) -> str:
-    """A short digest of an object's spec, the same for the same JSON whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def annotation(found: Mapping[str, Any] | None, name: str) -> str | None:
-    """An annotation of an object in the cluster; None where it has none of this name, or there is no object."""
-    value: str | None = ((found or {}).get("metadata", {}).get("annotations") or {}).get(name)
-    return value
-
-
-def edited(found: Mapping[str, Any]) -> bool:
-    """Whether an object of Istio that weir wrote has been edited by somebody else since."""
-    written = annotation(found, SPEC)
-    return written is not None and written != digest(found.get("spec"))
+"""A client that sleeps as process 1 does not hear SIGTERM, and nobody sends it requests: waiting longer would only
+cost time.
+"""
 
 
 def namespace(name: str, revision: str | None = None) -> Manifest:
@@ -89,7 +54,9 @@ def metadata(name: str, namespace: str, app: str, version: str | None = None) ->
 
 
 def service_account(app: str, namespace: str) -> Manifest:
-    """The identity of a workload in the mesh: Istio's certificates carry it. Its pods get no token for the Kubernetes API."""
+    """The identity of a workload in the mesh: Istio's certificates carry it. Its pods get no token for the Kubernetes
+    API.
+    """
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -101,9 +68,10 @@ def service_account(app: str, namespace: str) -> Manifest:
 def service(name: str, settings: Service, namespace: str) -> Manifest:
     """The Service over all versions. Istio knows the protocol by `appProtocol`, which comes before the port's name.
 
-    The name stays whatever the protocol becomes: by it istiod knows which endpoints are the port's, and under a new one a port has none until
-    Kubernetes has written them anew. A Service that stands with another one keeps that (`with_port_name`).
-    The pods' port stands by its name: each pod says itself which number that is, so that pods with an old one and a new one serve side by side.
+    The name stays whatever the protocol becomes: by it istiod knows which endpoints are the port's, and under a new
+    one a port has none until Kubernetes has written them anew. A Service that stands with another one keeps that
+    (`with_port_name`). The pods' port stands by its name: each pod says itself which number that is, so that pods with
+    an old one and a new one serve side by side.
     """
     return {
         "apiVersion": "v1",
@@ -111,16 +79,32 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
         "metadata": metadata(name, namespace, name),
         "spec": {
             "selector": {"app": name},
-            "ports": [{"name": _PORT, "port": settings.port, "targetPort": _PORT, "protocol": "TCP", "appProtocol": settings.protocol}],
+            "ports": [
+                {
+                    "name": _PORT,
+                    "port": settings.port,
+                    "targetPort": _PORT,
+                    "protocol": "TCP",
+                    "appProtocol": settings.protocol,
+                }
+            ],
         },
     }
 
 
 def with_port_name(spec: Mapping[str, Any], there: Mapping[str, Any] | None) -> Manifest:
-    """The spec of a Service, its port with the name that the same port has in the cluster (`there`: the Service, None where there is none)."""
+    """The spec of a Service, its port with the name that the same port has in the cluster (`there`: the Service, None
+    where there is none).
+    """
     [port] = spec["ports"]
     names = (
-        [other["name"] for other in there["spec"].get("ports", []) if other["port"] == port["port"] and other.get("name")] if there else []
+        [
+            other["name"]
+            for other in there["spec"].get("ports", [])
+            if other["port"] == port["port"] and other.get("name")
+        ]
+        if there
+        else []
     )
     return {**spec, "ports": [{**port, "name": names[0]}]} if names else dict(spec)
 
@@ -160,7 +144,9 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
 
 
 def version_secret(name: str, version: str, workload: Workload, namespace: str) -> Manifest | None:
-    """The Secret with those variables of a version that are secrets; None where none is. Nothing in it changes: other values are another Secret."""
+    """The Secret with those variables of a version that are secrets; None where none is. Nothing in it changes: other
+    values are another Secret.
+    """
     hidden = secrets(workload.env)
     if not hidden:
         return None
@@ -175,7 +161,9 @@ def version_secret(name: str, version: str, workload: Workload, namespace: str) 
 
 
 def disruption_budget(name: str, version: str, replicas: int, namespace: str) -> Manifest | None:
-    """Of several pods of a version, a drained node takes one at a time; a single pod must be allowed to move, so it has no budget."""
+    """Of several pods of a version, a drained node takes one at a time; a single pod must be allowed to move, so it
+    has no budget.
+    """
     if replicas < 2:
         return None
     return {
@@ -211,7 +199,8 @@ def _deployment(
                     "serviceAccountName": app,
                     "automountServiceAccountToken": False,
                     "terminationGracePeriodSeconds": grace_seconds,
-                    # Also where there is one pod: the template must not change, and pods not restart, when a second one comes.
+                    # Also where there is one pod: the template must not change, and pods not restart, when a second one
+                    # comes.
                     "affinity": _apart(identity),
                     "containers": [container],
                 },
@@ -223,7 +212,11 @@ def _deployment(
 def _apart(identity: Mapping[str, str]) -> Manifest:
     """Pods of a version rather stand on different nodes, and on one where there is no other."""
     term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": dict(identity)}}
-    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}}
+    return {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
+        }
+    }
 
 
 def _container(name: str, image: str) -> Manifest:
@@ -263,7 +256,11 @@ def with_secret(spec: Manifest, secret: Manifest, known_as: Any) -> Manifest:
 
     def entry(variable: Manifest) -> Manifest:
         name = variable["name"]
-        return {"name": name, "valueFrom": {"secretKeyRef": {"name": known_as, "key": name}}} if name in secret["stringData"] else variable
+        return (
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": known_as, "key": name}}}
+            if name in secret["stringData"]
+            else variable
+        )
 
     changed = {**container, "env": [entry(variable) for variable in container["env"]]}
     return {**spec, "template": {**spec["template"], "spec": {**pod, "containers": [changed]}}}

@@ -13,9 +13,11 @@ from weir.model.routing.resolve import traffic
 
 @dataclass(frozen=True, slots=True)
 class VersionObjects:
-    """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, and its subset.
+    """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, and
+    its subset.
 
-    `secret`: those of its variables that are secrets, None where none is; `named`: whether a route names it; `used`: whether it gets requests or copies.
+    `secret`: those of its variables that are secrets, None where none is; `named`: whether a route names it; `used`:
+    whether it gets requests or copies.
     """
 
     secret: Manifest | None
@@ -28,7 +30,8 @@ class VersionObjects:
 
 @dataclass(frozen=True, slots=True)
 class ServiceObjects:
-    """One service. Account and Service are None where it is routing only; `host_rule` where nothing is said of all its pods, nor who sees its rules.
+    """One service. Account and Service are None where it is routing only; `host_rule` where nothing is said of all its
+    pods, nor who sees its rules.
 
     `host` is its full name.
     """
@@ -41,7 +44,9 @@ class ServiceObjects:
     virtual_service: Manifest
 
     def objects(self) -> Iterator[Manifest]:
-        """All objects, each after those it needs: pods before the subset that selects them, subsets before the route that names them."""
+        """All objects, each after those it needs: pods before the subset that selects them, subsets before the route
+        that names them.
+        """
         if self.service_account and self.service:
             yield self.service_account
             yield self.service
@@ -86,7 +91,8 @@ class Mesh:
 def mesh(config: StackConfig, namespace: str) -> Mesh:
     """The mesh of this config in this namespace.
 
-    `namespace` is its real name; an ephemeral stack knows it only once the cluster does, so it is not read from the config.
+    `namespace` is its real name; an ephemeral stack knows it only once the cluster does, so it is not read from the
+    config.
     """
     return Mesh(
         namespace=kubernetes.namespace(namespace, config.revision) if config.create_namespace else None,
@@ -98,7 +104,9 @@ def mesh(config: StackConfig, namespace: str) -> Mesh:
 
 def client_objects(name: str, client: Client, namespace: str) -> ClientObjects:
     """The objects of one client in this namespace."""
-    return ClientObjects(kubernetes.service_account(name, namespace), kubernetes.client_deployment(name, client, namespace))
+    return ClientObjects(
+        kubernetes.service_account(name, namespace), kubernetes.client_deployment(name, client, namespace)
+    )
 
 
 def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceObjects:
@@ -112,7 +120,9 @@ def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceOb
         service_account=None if service.routing_only else kubernetes.service_account(name, namespace),
         service=None if service.routing_only else kubernetes.service(name, service, namespace),
         versions={
-            version: _version(name, version, service, istio.version_rule(name, version, routes, namespace, there), route, namespace)
+            version: _version(
+                name, version, service, istio.version_rule(name, version, routes, namespace, there), route, namespace
+            )
             for version in service.versions
         },
         host_rule=istio.host_rule(name, routes, namespace, there),
@@ -120,12 +130,18 @@ def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceOb
     )
 
 
-def _version(name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str) -> VersionObjects:
+def _version(
+    name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str
+) -> VersionObjects:
     workload = service.workload(version)
     return VersionObjects(
         secret=kubernetes.version_secret(name, version, workload, namespace) if workload else None,
-        deployment=kubernetes.version_deployment(name, version, service.container_port, workload, namespace) if workload else None,
-        disruption_budget=kubernetes.disruption_budget(name, version, workload.replicas, namespace) if workload else None,
+        deployment=kubernetes.version_deployment(name, version, service.container_port, workload, namespace)
+        if workload
+        else None,
+        disruption_budget=kubernetes.disruption_budget(name, version, workload.replicas, namespace)
+        if workload
+        else None,
         destination_rule=rule,
         named=version in subsets.named(route["spec"]),
         used=version in subsets.used(route["spec"]),

@@ -1,4 +1,6 @@
-"""In which order an update goes, as far as that depends on what stands: which pods come before the route, and which route before which."""
+"""In which order an update goes, as far as that depends on what stands: which pods come before the route, and which
+route before which.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ Objects = Mapping[tuple[str, str], Mapping[str, Any]]
 def pods_first(name: str, objects: ServiceObjects, standing: Objects | None) -> frozenset[str]:
     """The versions of a service whose pods must be ready before its route changes; the others' change after it.
 
-    Those that newly get requests, and those that get more and more pods for them. A version that gets requests already has the pods it has:
-    whatever becomes of them, a route that takes requests away from it must not wait for them. None stands for what cannot be known.
+    Those that newly get requests, and those that get more and more pods for them. A version that gets requests already
+    has the pods it has: whatever becomes of them, a route that takes requests away from it must not wait for them.
+    None stands for what cannot be known.
     """
     wanted = {version for version, parts in objects.versions.items() if parts.used}
     if standing is None:
@@ -34,7 +37,9 @@ def pods_first(name: str, objects: ServiceObjects, standing: Objects | None) -> 
 
 
 def _lacks(wanted: Manifest | None, name: str, version: str, standing: Objects, *, more: bool) -> bool:
-    """Whether a version has fewer pods than it needs; those of somebody else are as many as there are. `more`: it gets more requests."""
+    """Whether a version has fewer pods than it needs; those of somebody else are as many as there are. `more`: it gets
+    more requests.
+    """
     there = standing.get(("Deployment", f"{name}-{version}"))
     return wanted is not None and (there is None or (more and _pods(wanted) > _pods(there)))
 
@@ -44,7 +49,8 @@ def _pods(deployment: Mapping[str, Any]) -> int:
 
 
 def routes_first(services: Mapping[str, ServiceObjects], standing: Objects | None) -> Mapping[str, frozenset[str]]:
-    """By service, the others whose routes must be changed before its own: they gain a host that it loses, so that somebody has it all the time.
+    """By service, the others whose routes must be changed before its own: they gain a host that it loses, so that
+    somebody has it all the time.
 
     Two that take hosts from each other are in `exchanged`, and have no order.
     """
@@ -64,7 +70,9 @@ def lost_hosts(services: Mapping[str, ServiceObjects], standing: Objects) -> lis
         (name, host)
         for name, service in services.items()
         for host in _hosts(standing, name) - set(service.virtual_service["spec"]["hosts"])
-        if not any(host in _hosts(standing, other) for kind, other in standing if kind == "VirtualService" and other != name)
+        if not any(
+            host in _hosts(standing, other) for kind, other in standing if kind == "VirtualService" and other != name
+        )
     ]
 
 
@@ -81,7 +89,11 @@ def _handed_over(services: Mapping[str, ServiceObjects], standing: Objects | Non
         for there in hosts[name] - before[name]:
             gainers.setdefault(there, []).append(name)
     lost = {name: before[name] - hosts[name] for name in services}
-    return {name: {gainer for there in gone for gainer in gainers.get(there, []) if gainer != name} for name, gone in lost.items() if gone}
+    return {
+        name: {gainer for there in gone for gainer in gainers.get(there, []) if gainer != name}
+        for name, gone in lost.items()
+        if gone
+    }
 
 
 def _circle(name: str, found: Mapping[str, set[str]]) -> set[str]:

@@ -10,14 +10,18 @@ from weir.model.values.numbers import plain
 
 
 def outputs(config: StackConfig, namespace: str) -> dict[str, Any]:
-    """`namespace`, and `services` by name: host, stable, canary (percent), weights (as in the route), faults, versions (image, replicas).
+    """`namespace`, and `services` by name: host, stable, canary (percent), weights (as in the route), faults, versions
+    (image, replicas).
 
-    All are those of the default route; `weights` is empty where the proxy answers by itself. `faults` has `delay` and `abort` where they
-    are configured, with the keys of the config, and `until` where that ends; percentages are plain numbers.
+    All are those of the default route; `weights` is empty where the proxy answers by itself. `faults` has `delay` and
+    `abort` where they are configured, with the keys of the config, and `until` where that ends; percentages are plain
+    numbers.
     """
     return {
         "namespace": namespace,
-        "services": {name: _service(service, config.host(name, namespace)) for name, service in config.services.items()},
+        "services": {
+            name: _service(service, config.host(name, namespace)) for name, service in config.services.items()
+        },
     }
 
 

@@ -1,7 +1,9 @@
-"""The least a stack needs in a cluster, as Kubernetes objects: an account, roles with only what weir does, a policy for the pods it makes.
+"""The least a stack needs in a cluster, as Kubernetes objects: an account, roles with only what weir does, a policy
+for the pods it makes.
 
-Nothing here runs commands in pods, or reaches beyond the stack's namespace, but for one right in istiod's: to ask it what proxies know. Only
-of a stack that has secrets itself the account may read Secrets: their names are generated, so that it is all of the namespace.
+Nothing here runs commands in pods, or reaches beyond the stack's namespace, but for one right in istiod's: to ask it
+what proxies know. Only of a stack that has secrets itself the account may read Secrets: their names are generated, so
+that it is all of the namespace.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from typing import Any
 
 from weir.model.config.environment import secrets
 from weir.model.config.stack import StackConfig
-from weir.model.manifests.kubernetes import MANAGED_BY, OWNER, Manifest, namespace
+from weir.model.manifests.annotations import OWNER
+from weir.model.manifests.kubernetes import MANAGED_BY, Manifest, namespace
 from weir.model.manifests.mesh import mesh
 from weir.model.manifests.pod_policy import pod_policy
 
@@ -21,7 +24,9 @@ _READ = ["get", "list", "watch"]
 
 
 def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
-    """Every object, in the order in which they can be applied. `owner`: ORGANIZATION/PROJECT/STACK; `verify`: also what `weir verify` needs."""
+    """Every object, in the order in which they can be applied. `owner`: ORGANIZATION/PROJECT/STACK; `verify`: also
+    what `weir verify` needs.
+    """
     there = config.namespace
     istio = config.propagation.istiod_namespace
     # Not in the stack's namespace: who deletes that must not go with it, before it has seen it gone.
@@ -32,7 +37,12 @@ def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
         its = namespace(there)
         objects.append({**its, "metadata": {**its["metadata"], "annotations": {OWNER: owner}}})
         own = [
-            {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [there], "verbs": ["get", "patch", "delete"]},
+            {
+                "apiGroups": [""],
+                "resources": ["namespaces"],
+                "resourceNames": [there],
+                "verbs": ["get", "patch", "delete"],
+            },
             # The provider watches all namespaces to see one go, and would wait for ever where it may not.
             {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
         ]
@@ -50,12 +60,32 @@ def can_do(config: StackConfig) -> list[str]:
     """What somebody can do who has the account, in words: roles say less than they allow."""
     there, istio = config.namespace, config.propagation.istiod_namespace
     return [
-        f"Who has this account can run any image in namespace {there}, as often as its quota allows, and reach from there what the network lets it",
-        f"reach; change and remove whatever Deployments, Services and rules of Istio {there} has, and so take its traffic; read the logs of its pods.",
-        "A pod can have whatever its Deployment asks for: the node's files and network, its root, other accounts, the namespace's Secrets. Roles",
-        "cannot forbid that. The ValidatingAdmissionPolicy below does, for this account and what the stack's config has today: apply it with the",
-        f"roles (Kubernetes 1.30 and later), and again after a new service. In {istio} the account can connect to any port of any pod",
-        "(pods/portforward), which is how weir asks istiod; istiod's port 15014 shows what it tells the proxies of the whole mesh.",
+        (
+            f"Who has this account can run any image in namespace {there}, as often as its quota allows, and reach "
+            "from "
+            "there what the network lets it"
+        ),
+        (
+            f"reach; change and remove whatever Deployments, Services and rules of Istio {there} has, and so take its "
+            "traffic; read the logs of its pods."
+        ),
+        (
+            "A pod can have whatever its Deployment asks for: the node's files and network, its root, other accounts, "
+            "the namespace's Secrets. Roles"
+        ),
+        (
+            "cannot forbid that. The ValidatingAdmissionPolicy below does, for this account and what the stack's "
+            "config "
+            "has today: apply it with the"
+        ),
+        (
+            f"roles (Kubernetes 1.30 and later), and again after a new service. In {istio} the account can connect to "
+            "any port of any pod"
+        ),
+        (
+            "(pods/portforward), which is how weir asks istiod; istiod's port 15014 shows what it tells the proxies of "
+            "the whole mesh."
+        ),
     ]
 
 
@@ -66,7 +96,9 @@ def account_name(namespace: str) -> str:
 
 def has_secrets(config: StackConfig) -> bool:
     """Whether a version of the stack has a Secret."""
-    return any(secrets(part.env) for service in config.services.values() for part in (service, *service.versions.values()))
+    return any(
+        secrets(part.env) for service in config.services.values() for part in (service, *service.versions.values())
+    )
 
 
 def _rules(verify: bool, keeps_secrets: bool) -> list[dict[str, Any]]:
@@ -74,7 +106,11 @@ def _rules(verify: bool, keeps_secrets: bool) -> list[dict[str, Any]]:
         {"apiGroups": [""], "resources": ["services", "serviceaccounts"], "verbs": _MANAGE},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": _MANAGE},
         {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": _MANAGE},
-        {"apiGroups": ["networking.istio.io"], "resources": ["virtualservices", "destinationrules", "gateways"], "verbs": _MANAGE},
+        {
+            "apiGroups": ["networking.istio.io"],
+            "resources": ["virtualservices", "destinationrules", "gateways"],
+            "verbs": _MANAGE,
+        },
         # To wait for pods, and to say what ails them; the provider waits for ever where it may not watch claims.
         {"apiGroups": [""], "resources": ["pods", "events", "persistentvolumeclaims"], "verbs": _READ},
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
@@ -99,7 +135,11 @@ def _role(kind: str, place: str | None, rules: list[dict[str, Any]], account: di
     reference = {"apiGroup": _RBAC, "kind": kind, "name": account["name"]}
     return [
         {**_object(f"{_RBAC}/v1", kind, account["name"], place), "rules": rules},
-        {**_object(f"{_RBAC}/v1", f"{kind}Binding", account["name"], place), "roleRef": reference, "subjects": [account]},
+        {
+            **_object(f"{_RBAC}/v1", f"{kind}Binding", account["name"], place),
+            "roleRef": reference,
+            "subjects": [account],
+        },
     ]
 
 

@@ -1,15 +1,19 @@
-"""Istio's objects of a service read back into the traffic they make: what stands in a cluster, a preview or a state, in weir's own terms."""
+"""Istio's objects of a service read back into the traffic they make: what stands in a cluster, a preview or a state,
+in weir's own terms.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from weir.model.config.actions import CorsPolicy, DirectResponse, Fault, Headers, Mirror, Redirect, Retries, Rewrite
+from weir.model.config.actions import CorsPolicy, Fault, Headers, Mirror, Retries, Rewrite
+from weir.model.config.answers import DirectResponse, Redirect
 from weir.model.config.base import Part
 from weir.model.config.matches import Match
 from weir.model.config.traffic_policy import TrafficPolicy
-from weir.model.manifests.kubernetes import FAULT_UNTIL, Manifest
+from weir.model.manifests.annotations import FAULT_UNTIL
+from weir.model.manifests.kubernetes import Manifest
 from weir.model.routing.resolve import RouteTraffic, ServiceTraffic
 from weir.model.values.durations import Duration
 from weir.model.values.hosts import MESH
@@ -19,7 +23,8 @@ SomePart = TypeVar("SomePart", bound=Part)
 
 
 def read(virtual_service: Manifest, rules: Iterable[Manifest]) -> ServiceTraffic:
-    """The traffic that these objects of one service make, as Istio merges them: subsets side by side, the first policy for all wins.
+    """The traffic that these objects of one service make, as Istio merges them: subsets side by side, the first policy
+    for all wins.
 
     Raises pydantic's ValidationError, or KeyError, for objects that weir would not have written.
     """
@@ -30,7 +35,9 @@ def read(virtual_service: Manifest, rules: Iterable[Manifest]) -> ServiceTraffic
     policy: TrafficPolicy | None = None
     for rule in (each["spec"] for each in rules if each["spec"]["host"] == own):
         policy = policy or _optional(TrafficPolicy, rule.get("trafficPolicy"))
-        versions |= {subset["name"]: _optional(TrafficPolicy, subset.get("trafficPolicy")) for subset in rule.get("subsets", [])}
+        versions |= {
+            subset["name"]: _optional(TrafficPolicy, subset.get("trafficPolicy")) for subset in rule.get("subsets", [])
+        }
     return ServiceTraffic(
         routes=tuple(_route(route, notes.get(f"{FAULT_UNTIL}{route['name']}")) for route in spec["http"]),
         versions=versions,
@@ -55,7 +62,11 @@ def _route(spec: Mapping[str, Any], fault_until: str | None) -> RouteTraffic:
         retries=_optional(Retries, spec.get("retries")),
         mirrors=tuple(_mirror(mirror) for mirror in spec.get("mirrors", [])),
         headers=_optional(Headers, spec.get("headers")),
-        version_headers={entry["destination"]["subset"]: _part(Headers, entry["headers"]) for entry in destinations if "headers" in entry},
+        version_headers={
+            entry["destination"]["subset"]: _part(Headers, entry["headers"])
+            for entry in destinations
+            if "headers" in entry
+        },
         cors_policy=_optional(CorsPolicy, spec.get("corsPolicy")),
         rewrite=_optional(Rewrite, spec.get("rewrite")),
         redirect=_optional(Redirect, spec.get("redirect")),
@@ -65,7 +76,11 @@ def _route(spec: Mapping[str, Any], fault_until: str | None) -> RouteTraffic:
 
 def _mirror(spec: Mapping[str, Any]) -> Mirror:
     return _part(
-        Mirror, {"version": spec["destination"]["subset"], **{name: value for name, value in spec.items() if name != "destination"}}
+        Mirror,
+        {
+            "version": spec["destination"]["subset"],
+            **{name: value for name, value in spec.items() if name != "destination"},
+        },
     )
 
 

@@ -1,4 +1,6 @@
-"""Which versions a VirtualService names, and which of them it sends requests to: what must be known before it stands, and let go of after."""
+"""Which versions a VirtualService names, and which of them it sends requests to: what must be known before it stands,
+and let go of after.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def used(spec: Mapping[str, Any] | None) -> frozenset[str]:
 
 
 def shares(spec: Mapping[str, Any] | None) -> Mapping[str, float]:
-    """What part of the requests each version gets, added up over the routes: enough to tell whether it gets more than before."""
+    """What part of the requests each version gets, added up over the routes: enough to tell whether it gets more than
+    before.
+    """
     found: dict[str, float] = {}
     for route in (spec or {}).get("http", []):
         parts = _destinations({"http": [route]})
@@ -37,5 +41,7 @@ def _destinations(spec: Mapping[str, Any] | None) -> list[tuple[str, float]]:
             share = 100 if len(destinations) == 1 else entry.get("weight", 0)
             found.append((entry["destination"].get("subset", ""), float(share)))
         for mirror in route.get("mirrors", []):
-            found.append((mirror["destination"].get("subset", ""), float(mirror.get("percentage", {}).get("value", 100))))
+            found.append(
+                (mirror["destination"].get("subset", ""), float(mirror.get("percentage", {}).get("value", 100)))
+            )
     return [(subset, share) for subset, share in found if subset]

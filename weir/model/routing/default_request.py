@@ -22,7 +22,9 @@ class Sender:
 def plain_route(traffic: ServiceTraffic, authority: str, port: int, sender: Sender) -> RouteTraffic:
     """The first route that takes the sender's GET / to `authority` (host and, unless it is 80, port)."""
     return next(
-        route for route in traffic.routes if not route.match or any(_takes(match, authority, port, sender) for match in route.match)
+        route
+        for route in traffic.routes
+        if not route.match or any(_takes(match, authority, port, sender) for match in route.match)
     )
 
 
@@ -35,12 +37,16 @@ def _takes(match: Match, authority: str, port: int, sender: Sender) -> bool:
         and match.port in (None, port)
         and all(condition is None or _meets(condition, value) for condition, value in direct)
         and all(name in pseudo and _meets(condition, pseudo[name]) for name, condition in match.headers.items())
-        and not any(name in pseudo and _meets(condition, pseudo[name]) for name, condition in match.without_headers.items())
+        and not any(
+            name in pseudo and _meets(condition, pseudo[name]) for name, condition in match.without_headers.items()
+        )
     )
 
 
 def _has(match: Match, sender: Sender) -> bool:
-    """Whether the sender's sidecar has the route: istiod leaves it out of all others (sourceMatchHTTP in pilot/pkg/networking/core/route)."""
+    """Whether the sender's sidecar has the route: istiod leaves it out of all others (sourceMatchHTTP in
+    pilot/pkg/networking/core/route).
+    """
     if match.gateways:
         return MESH in match.gateways
     return match.source_labels.items() <= sender.labels.items() and match.source_namespace in (None, sender.namespace)

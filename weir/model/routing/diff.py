@@ -50,11 +50,21 @@ class TrafficChange:
     def data(self) -> dict[str, Any]:
         """For programs, with plain values as JSON has them. The service is left out: what this stands in names it."""
         # Of a drill's route its fault is the drill; the rest is that of the route it stands before.
-        before, after = (value.fault if self.kind == "drill" and value else value for value in (self.before, self.after))
-        return {"kind": self.kind, "route": self.route, "version": self.version, "before": _data(before), "after": _data(after)}
+        before, after = (
+            value.fault if self.kind == "drill" and value else value for value in (self.before, self.after)
+        )
+        return {
+            "kind": self.kind,
+            "route": self.route,
+            "version": self.version,
+            "before": _data(before),
+            "after": _data(after),
+        }
 
 
-def changes(service: str, before: ServiceTraffic, after: ServiceTraffic, about: Collection[str] = ()) -> list[TrafficChange]:
+def changes(
+    service: str, before: ServiceTraffic, after: ServiceTraffic, about: Collection[str] = ()
+) -> list[TrafficChange]:
     """Every difference, the split of the default route first; empty when both are the same traffic.
 
     `about`: the versions that somebody asked for.
@@ -87,7 +97,9 @@ def moved(split: TrafficChange) -> list[str]:
     return sorted(found, key=lambda version: (version not in split.about, new.get(version, 0) < old.get(version, 0)))
 
 
-def _routes(service: str, before: ServiceTraffic, after: ServiceTraffic, about: tuple[str, ...]) -> Iterator[TrafficChange]:
+def _routes(
+    service: str, before: ServiceTraffic, after: ServiceTraffic, about: tuple[str, ...]
+) -> Iterator[TrafficChange]:
     old = {route.name: route for route in before.routes}
     new = {route.name: route for route in after.routes}
     # The default route is tried last and read first.
@@ -104,7 +116,9 @@ def _routes(service: str, before: ServiceTraffic, after: ServiceTraffic, about: 
         yield TrafficChange("order", service, before=tuple(old), after=tuple(new))
 
 
-def _whole(service: str, name: str, *, before: RouteTraffic | None = None, after: RouteTraffic | None = None) -> TrafficChange:
+def _whole(
+    service: str, name: str, *, before: RouteTraffic | None = None, after: RouteTraffic | None = None
+) -> TrafficChange:
     """A route that comes or goes; a drill's is about the route that it stands before."""
     kind = "drill" if name.endswith(SUFFIX) else "route"
     return TrafficChange(kind, service, name.removesuffix(SUFFIX), before=before, after=after)
@@ -121,7 +135,9 @@ def _route(service: str, before: RouteTraffic, after: RouteTraffic, about: tuple
         yield from _value("headers", service, old, new, version)
 
 
-def _split(service: str, old: Mapping[str, Fraction], new: Mapping[str, Fraction], about: tuple[str, ...]) -> Iterator[TrafficChange]:
+def _split(
+    service: str, old: Mapping[str, Fraction], new: Mapping[str, Fraction], about: tuple[str, ...]
+) -> Iterator[TrafficChange]:
     if not old and not new:
         return
     split = TrafficChange("split", service, before=old, after=new, about=about)

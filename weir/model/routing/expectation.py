@@ -36,9 +36,10 @@ class AbortExpectation:
 class Expectation:
     """What to observe over many requests that take one route of a service, named `route`.
 
-    `shares`: of the requests that reach a version, the share of each, 0 to 1, adding up to 1; versions that get nothing are left out.
-    `mirrors`: versions that get copies, and the share of the requests that reach a version of which they get one.
-    Delay and abort are drawn independently of each other and of the version. A fault with a share of 0 is None: it does nothing.
+    `shares`: of the requests that reach a version, the share of each, 0 to 1, adding up to 1; versions that get
+    nothing are left out. `mirrors`: versions that get copies, and the share of the requests that reach a version of
+    which they get one. Delay and abort are drawn independently of each other and of the version. A fault with a share
+    of 0 is None: it does nothing.
     """
 
     shares: Mapping[str, Fraction]
@@ -55,9 +56,16 @@ def expectation(route: RouteTraffic) -> Expectation:
     total = sum(route.weights.values())
     return Expectation(
         shares={version: Fraction(weight, total) for version, weight in route.weights.items() if weight > 0},
-        delay=DelayExpectation(Fraction(delay.percentage) / 100, delay.fixed_delay.seconds) if delay and delay.percentage else None,
-        abort=AbortExpectation(Fraction(abort.percentage) / 100, _status(abort)) if abort and abort.percentage else None,
-        mirrors={mirror.version: Fraction(100 if mirror.percentage is None else mirror.percentage) / 100 for mirror in route.mirrors},
+        delay=DelayExpectation(Fraction(delay.percentage) / 100, delay.fixed_delay.seconds)
+        if delay and delay.percentage
+        else None,
+        abort=AbortExpectation(Fraction(abort.percentage) / 100, _status(abort))
+        if abort and abort.percentage
+        else None,
+        mirrors={
+            mirror.version: Fraction(100 if mirror.percentage is None else mirror.percentage) / 100
+            for mirror in route.mirrors
+        },
         route=route.name,
     )
 

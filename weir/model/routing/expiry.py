@@ -43,7 +43,10 @@ def ended(config: StackConfig, now: datetime) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             (*ending.path, "until"),
-            f"expired {ago(now - ending.until)} ago; {f'remove it: weir drill {ending.service} --clean' if ending.drill else 'remove the fault'}",
+            (
+                f"expired {ago(now - ending.until)} ago; "
+                f"{f'remove it: weir drill {ending.service} --clean' if ending.drill else 'remove the fault'}"
+            ),
         )
         for ending in endings(config)
         if ending.until <= now
@@ -54,11 +57,15 @@ def without_ended(config: StackConfig, now: datetime) -> StackConfig:
     """The config without the faults whose end has passed."""
     if not any(ending.until <= now for ending in endings(config)):
         return config
-    return config.model_copy(update={"services": {name: _without(service, now) for name, service in config.services.items()}})
+    return config.model_copy(
+        update={"services": {name: _without(service, now) for name, service in config.services.items()}}
+    )
 
 
 def _without(service: Service, now: datetime) -> Service:
-    routes = tuple(route.model_copy(update={"fault": None}) if _over(route.fault, now) else route for route in service.routes)
+    routes = tuple(
+        route.model_copy(update={"fault": None}) if _over(route.fault, now) else route for route in service.routes
+    )
     gone = {name: None for name in ("fault", "drill") if _over(getattr(service, name), now)}
     return service.model_copy(update={"routes": routes, **gone})
 

@@ -1,7 +1,8 @@
-"""The traffic of one service, resolved: every route with all it takes from its service, in the order in which routes are tried.
+"""The traffic of one service, resolved: every route with all it takes from its service, in the order in which routes
+are tried.
 
-Config becomes this (`traffic`), this becomes Istio's objects (`weir.model.manifests.istio`), and objects read back become it again
-(`weir.model.manifests.read`): what is equal here is the same traffic.
+Config becomes this (`traffic`), this becomes Istio's objects (`weir.model.manifests.istio`), and objects read back
+become it again (`weir.model.manifests.read`): what is equal here is the same traffic.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from weir.model.config.actions import CorsPolicy, DirectResponse, Fault, Headers, Mirror, Redirect, Retries, Rewrite
+from weir.model.config.actions import CorsPolicy, Fault, Headers, Mirror, Retries, Rewrite
+from weir.model.config.answers import DirectResponse, Redirect
 from weir.model.config.drills import SUFFIX, Drill, DrillMatch
 from weir.model.config.matches import Match
 from weir.model.config.routes import Route, Traffic
@@ -25,7 +27,9 @@ DEFAULT_ROUTE = "default"
 
 @dataclass(frozen=True, slots=True)
 class RouteTraffic:
-    """One route. `weights` by version, empty where the proxy answers by itself; `match` is empty where it takes every request."""
+    """One route. `weights` by version, empty where the proxy answers by itself; `match` is empty where it takes every
+    request.
+    """
 
     name: str
     match: tuple[Match, ...] = ()
@@ -49,9 +53,11 @@ class RouteTraffic:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTraffic:
-    """All routes of a service, the default one last, and how its pods are treated: `versions` has a subset's policy or None.
+    """All routes of a service, the default one last, and how its pods are treated: `versions` has a subset's policy or
+    None.
 
-    `gateways` and `hosts` are those it is exposed at, gateways in full; empty for the mesh alone. `export_to` is empty for all.
+    `gateways` and `hosts` are those it is exposed at, gateways in full; empty for the mesh alone. `export_to` is empty
+    for all.
     """
 
     routes: tuple[RouteTraffic, ...]
@@ -85,7 +91,12 @@ def _route(service: Service, own: Traffic, name: str, match: tuple[Match, ...]) 
     """What the route says, and from its service stable, timeout and retries where it names none."""
     if own.answers_itself:
         return RouteTraffic(
-            name, match, headers=own.headers, cors_policy=own.cors_policy, redirect=own.redirect, direct_response=own.direct_response
+            name,
+            match,
+            headers=own.headers,
+            cors_policy=own.cors_policy,
+            redirect=own.redirect,
+            direct_response=own.direct_response,
         )
     divided = weights(*service.split(own))
     timeout = service.timeout if own.timeout is None else own.timeout
@@ -107,7 +118,9 @@ def _route(service: Service, own: Traffic, name: str, match: tuple[Match, ...]) 
 
 def _matches(route: Route, namespace: str) -> tuple[Match, ...]:
     return tuple(
-        match.model_copy(update={"gateways": tuple(full_gateway(name, namespace) for name in match.gateways)}) if match.gateways else match
+        match.model_copy(update={"gateways": tuple(full_gateway(name, namespace) for name in match.gateways)})
+        if match.gateways
+        else match
         for match in route.match
     )
 
@@ -121,7 +134,9 @@ def _drilled(routes: Iterable[RouteTraffic], drill: Drill | None) -> Iterator[Ro
         elif drill.match is None:
             yield replace(route, fault=drill.fault())
         else:
-            yield replace(route, name=f"{route.name}{SUFFIX}", match=_both(route.match, drill.match), fault=drill.fault())
+            yield replace(
+                route, name=f"{route.name}{SUFFIX}", match=_both(route.match, drill.match), fault=drill.fault()
+            )
             yield route
 
 

@@ -47,7 +47,11 @@ def _told(change: TrafficChange) -> str:
     name = _NAMES.get(kind, kind)
     match kind:
         case "service":
-            return f"new service: {_answering(after)}" if before is None else f"service removed; it had {_answering(before)}"
+            return (
+                f"new service: {_answering(after)}"
+                if before is None
+                else f"service removed; it had {_answering(before)}"
+            )
         case "route":
             return f"route {change.route} removed" if after is None else f"new route {change.route}: {_summary(after)}"
         case "drill":
@@ -91,7 +95,9 @@ def _split(change: TrafficChange) -> str:
     if not old:
         return f"split {_shares(new)}, answered by the proxy before"
     # What gains is what the change is about; where its requests come from stands in brackets.
-    first, *others = [f"{version} {percent(old.get(version, 0))} → {percent(new.get(version, 0))}" for version in moved(change)]
+    first, *others = [
+        f"{version} {percent(old.get(version, 0))} → {percent(new.get(version, 0))}" for version in moved(change)
+    ]
     return first + (f" ({', '.join(others)})" if others else "")
 
 
@@ -132,7 +138,11 @@ def _summary(route: RouteTraffic) -> str:
 
 def _drill(route: RouteTraffic) -> str:
     assert route.fault is not None
-    headers = route.match[0].headers.items() if all(match.model_fields_set == {"headers"} for match in route.match[:1]) else ()
+    headers = (
+        route.match[0].headers.items()
+        if all(match.model_fields_set == {"headers"} for match in route.match[:1])
+        else ()
+    )
     told = " and ".join(f"{name}: {condition.exact}" if condition.exact else name for name, condition in headers)
     return f"requests with {told or _matches(route.match)}: {fault(route.fault)}"
 
@@ -149,12 +159,18 @@ def _retries(settings: Retries) -> str:
         told.append(f"{length(settings.per_try_timeout)} each")
     if settings.retry_on:
         told.append(f"on {', '.join(settings.retry_on)}")
-    more = {name: value for name, value in as_written(settings).items() if name not in ("attempts", "perTryTimeout", "retryOn")}
+    more = {
+        name: value
+        for name, value in as_written(settings).items()
+        if name not in ("attempts", "perTryTimeout", "retryOn")
+    }
     return ", ".join([*told, *(f"{name} {value}" for name, value in more.items())])
 
 
 def _mirrors(mirrors: tuple[Mirror, ...]) -> str:
-    return ", ".join(f"{100 if mirror.percentage is None else plain(mirror.percentage)} % to {mirror.version}" for mirror in mirrors)
+    return ", ".join(
+        f"{100 if mirror.percentage is None else plain(mirror.percentage)} % to {mirror.version}" for mirror in mirrors
+    )
 
 
 def _images(before: str, after: str) -> str:
@@ -173,5 +189,10 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
 
 
-_WORDS: Mapping[str, Callable[[Any], str]] = {"fault": fault, "timeout": length, "retries": _retries, "mirrors": _mirrors}
+_WORDS: Mapping[str, Callable[[Any], str]] = {
+    "fault": fault,
+    "timeout": length,
+    "retries": _retries,
+    "mirrors": _mirrors,
+}
 """How a value of a kind is said; every other is a part of the config, which is shown as it is written."""

@@ -1,7 +1,8 @@
-"""Rules between the fields of a config that is well formed field by field: names, versions, and the objects that would collide.
+"""Rules between the fields of a config that is well formed field by field: names, versions, and the objects that would
+collide.
 
-A service named wrongly, a version without an image: what a cluster would refuse is refused here. `weir.model.validation.route_checks` has the rules
-of routes.
+A service named wrongly, a version without an image: what a cluster would refuse is refused here.
+`weir.model.validation.route_checks` has the rules of routes.
 """
 
 from __future__ import annotations
@@ -51,32 +52,51 @@ def _namespace(config: StackConfig, reported: frozenset[Path]) -> Iterator[Probl
     if shared and config.create_namespace and ("createNamespace",) not in reported:
         yield Problem(
             path,
-            f'must be a namespace of its own, was "{config.namespace}"; weir creates it and deletes it (not with createNamespace: false)',
+            (
+                f'must be a namespace of its own, was "{config.namespace}"; weir creates it and deletes it (not with '
+                "createNamespace: false)"
+            ),
         )
     limit = MAX_LABEL - MAX_PET
     if config.ephemeral and len(config.namespace) > limit:
-        yield Problem(path, f"must be at most {limit} characters with ephemeral, which adds a suffix, was {len(config.namespace)}")
+        yield Problem(
+            path, f"must be at most {limit} characters with ephemeral, which adds a suffix, was {len(config.namespace)}"
+        )
     if config.ephemeral and not config.create_namespace:
         yield Problem(("createNamespace",), "must be true with ephemeral, which makes a namespace of its own")
 
 
 def _names(config: StackConfig) -> Iterator[Problem]:
-    """Deployments, rules and accounts of one namespace share their names: `a` with version `b-c` and `a-b` with version `c` collide."""
+    """Deployments, rules and accounts of one namespace share their names: `a` with version `b-c` and `a-b` with
+    version `c` collide.
+    """
     taken: dict[str, str] = {}
     wanted: list[tuple[str, Path, str]] = []
     for service, settings in config.services.items():
         wanted.append((service, ("services", service), f"service {service}"))
         wanted += [
-            (f"{service}-{version}", ("services", service, "versions", version), f"version {version} of service {service}")
+            (
+                f"{service}-{version}",
+                ("services", service, "versions", version),
+                f"version {version} of service {service}",
+            )
             for version in settings.versions
         ]
     wanted += [(client, ("clients", client), f"client {client}") for client in config.clients]
     for name, path, what in wanted:
         if name == "default":
-            yield Problem(path, 'the name "default" belongs to the account Kubernetes puts into every namespace; choose another name')
+            yield Problem(
+                path,
+                'the name "default" belongs to the account Kubernetes puts into every namespace; choose another name',
+            )
         elif name in _OF_THE_SIDECAR:
             yield Problem(
-                path, f'the name "{name}" belongs to a container of Istio\'s sidecar, beside which this would run; choose another name'
+                path,
+                (
+                    f'the name "{name}" belongs to a container of Istio\'s sidecar, beside which this would run; '
+                    "choose "
+                    "another name"
+                ),
             )
         elif name in taken:
             yield Problem(path, f'the name "{name}" is taken by {taken[name]}; rename one of the two')
@@ -84,19 +104,27 @@ def _names(config: StackConfig) -> Iterator[Problem]:
             taken[name] = what
 
 
-def _versions(path: Path, name: str, service: Service, reported: frozenset[Path], refused: Sequence[str]) -> Iterator[Problem]:
+def _versions(
+    path: Path, name: str, service: Service, reported: frozenset[Path], refused: Sequence[str]
+) -> Iterator[Problem]:
     if not service.versions and not refused:
         yield Problem((*path, "versions"), "missing: at least one version, such as v1: {}")
     for version in service.versions:
         full = f"{name}-{version}"
         if len(full) > MAX_LABEL:
-            message = f"must be at most {MAX_LABEL} characters together with the name of its service ({name}), was {len(full)}"
+            message = (
+                f"must be at most {MAX_LABEL} characters together with the name of its service ({name}), was "
+                f"{len(full)}"
+            )
             yield Problem((*path, "versions", version), message)
     without = [version for version in service.versions if service.workload(version) is None]
     if not service.routing_only and (*path, "image") not in reported:
         others = ", ".join(version for version in service.versions if version not in without)
         for version in without:
-            message = f"missing: {others} of this service has an image, so this version needs one too (or none at all: routing only)"
+            message = (
+                f"missing: {others} of this service has an image, so this version needs one too (or none at all: "
+                "routing only)"
+            )
             yield Problem((*path, "versions", version, "image"), message)
 
 
@@ -109,7 +137,11 @@ def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> I
                 yield Problem((*path, "expose", "hosts", index), message)
         for index, gateway in enumerate(service.expose.gateways):
             if "/" not in gateway and gateway not in config.gateways:
-                there = f"gateways of this stack: {', '.join(config.gateways)}" if config.gateways else "this stack has no weir:gateways"
+                there = (
+                    f"gateways of this stack: {', '.join(config.gateways)}"
+                    if config.gateways
+                    else "this stack has no weir:gateways"
+                )
                 message = f'no such gateway "{gateway}" ({there}; one of another namespace is written namespace/name)'
                 yield Problem((*path, "expose", "gateways", index), message)
     own = config.namespace
@@ -127,5 +159,8 @@ def _ports(path: Path, policy: TrafficPolicy | None) -> Iterator[Problem]:
     seen: set[int] = set()
     for index, entry in enumerate(policy.port_level_settings if policy else ()):
         if entry.port.number in seen:
-            yield Problem((*path, "portLevelSettings", index, "port"), f"port {entry.port.number} has settings before; put them together")
+            yield Problem(
+                (*path, "portLevelSettings", index, "port"),
+                f"port {entry.port.number} has settings before; put them together",
+            )
         seen.add(entry.port.number)

@@ -1,4 +1,5 @@
-"""Warnings of what meets at the edge of the mesh: hosts that two services claim, and gateways that take each other's requests.
+"""Warnings of what meets at the edge of the mesh: hosts that two services claim, and gateways that take each other's
+requests.
 
 Istio finds the same with `istioctl analyze`, once it is in the cluster.
 """
@@ -23,7 +24,9 @@ _Claim = tuple[int, int, str]
 def edge_warnings(config: StackConfig) -> Iterator[Found]:
     """Every such warning; the later of two is the one that is told."""
     yield from _claims(config)
-    servers = [(name, gateway, index) for name, gateway in config.gateways.items() for index in range(len(gateway.servers))]
+    servers = [
+        (name, gateway, index) for name, gateway in config.gateways.items() for index in range(len(gateway.servers))
+    ]
     for first, second in combinations(servers, 2):
         if _same_pods(first[1], second[1]):
             yield from _collisions(first, second, config.namespace)
@@ -36,7 +39,8 @@ def _claims(config: StackConfig) -> Iterator[Found]:
     # Envoy asks for hosts in lower case, however they are written.
     exposed = [tuple(map(str.lower, service.expose.hosts)) if service.expose else () for _, service in services]
     wide = {mine for hosts in exposed for mine in hosts if mine.startswith("*.")}
-    # Looked up and not compared each with each: a stack may have a thousand services. A claim is service, place in it, host.
+    # Looked up and not compared each with each: a stack may have a thousand services. A claim is service, place in it,
+    # host.
     same: defaultdict[str, list[_Claim]] = defaultdict(list)
     inside: defaultdict[str, list[_Claim]] = defaultdict(list)
     for number, (name, _) in enumerate(services):
@@ -50,7 +54,8 @@ def _claims(config: StackConfig) -> Iterator[Found]:
             near = [*same[mine], *inside[mine], *(claim for pattern in wide & _around(mine) for claim in same[pattern])]
             for claim in sorted(near):
                 other, place, claimed = claim
-                # What a service is called in the mesh is claimed by all the others; of two that expose a host, the later one is told.
+                # What a service is called in the mesh is claimed by all the others; of two that expose a host, the
+                # later one is told.
                 if (
                     other != number
                     and (place == 0 or other < number)
@@ -73,7 +78,9 @@ def _around(host: str) -> set[str]:
 
 
 def _meet(mine: str, service: Service, theirs: str, other: Service, namespace: str) -> bool:
-    """Whether Istio holds the two for a conflict: where both rules are seen, the same host; where one is seen by some, also a wider one."""
+    """Whether Istio holds the two for a conflict: where both rules are seen, the same host; where one is seen by some,
+    also a wider one.
+    """
     scopes = [_scope(each, namespace) for each in (service, other)]
     if scopes[0] and scopes[1]:
         return mine == theirs and not scopes[0].isdisjoint(scopes[1])
@@ -100,7 +107,10 @@ def _collisions(first: _Placed, second: _Placed, namespace: str) -> Iterator[Fou
         taken = {_in_full(entry, namespace) for entry in one.hosts}
         for index, entry in enumerate(other.hosts):
             if _in_full(entry, namespace) in taken:
-                message = f"is served at port {one.port.number} by {_called(first)} as well, and Istio takes one of them alone; remove one"
+                message = (
+                    f"is served at port {one.port.number} by {_called(first)} as well, and Istio takes one of them "
+                    "alone; remove one"
+                )
                 yield (("gateways", second[0], "servers", second[2], "hosts", index), message, "host-served-twice")
 
 
@@ -108,7 +118,8 @@ def _shared_certificates(first: _Placed, second: _Placed) -> Iterator[Found]:
     one, other = (_certificate(gateway.servers[index]) for _, gateway, index in (first, second))
     if one is not None and one == other:
         message = (
-            f"has the certificate of {_called(first)}: a browser that keeps its connection gets 404 for the other's hosts;"
+            f"has the certificate of {_called(first)}: a browser that keeps its connection gets 404 for the other's "
+            "hosts;"
             " put both into one gateway"
         )
         yield (("gateways", second[0], "servers", second[2], "tls"), message, "shared-certificate")

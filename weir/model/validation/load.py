@@ -16,7 +16,8 @@ from weir.model.values.problems import ConfigError, Path, Problem
 
 
 def load(raw: Mapping[str, Any]) -> StackConfig:
-    """The config behind the keys of the namespace `weir` (given without `weir:`), as parsed YAML or as the text Pulumi hands to a program.
+    """The config behind the keys of the namespace `weir` (given without `weir:`), as parsed YAML or as the text Pulumi
+    hands to a program.
 
     Raises ConfigError with all problems, in the order of the config.
     """
@@ -24,7 +25,8 @@ def load(raw: Mapping[str, Any]) -> StackConfig:
     written = {key: decoded(key, value) for key, value in raw.items() if value != ""}
     config, problems = _typed(written)
     reported = frozenset(problem.path for problem in problems)
-    # A value that was refused counts as left out below, so a rule may stumble over its absence: it was reported, once is enough.
+    # A value that was refused counts as left out below, so a rule may stumble over its absence: it was reported, once
+    # is enough.
     problems += [problem for problem in check(config, reported) if problem.path not in reported]
     if problems:
         position = _positions(written)
@@ -33,7 +35,9 @@ def load(raw: Mapping[str, Any]) -> StackConfig:
 
 
 def decoded(key: str, value: Any) -> Any:
-    """Objects arrive as JSON text in a program, and in a stack file that was written by `pulumi config set` without `--path`."""
+    """Objects arrive as JSON text in a program, and in a stack file that was written by `pulumi config set` without
+    `--path`.
+    """
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         try:
             return loads(value)
@@ -60,15 +64,20 @@ def _typed(written: dict[str, Any]) -> tuple[StackConfig, list[Problem]]:
             problems = [problem for problem, _ in found]
             remaining = copy.deepcopy(written)
         else:
-            # A rule of a mapping is not asked while a value in it is refused. What is missing now may just have been left out.
+            # A rule of a mapping is not asked while a value in it is refused. What is missing now may just have been
+            # left out.
             problems += [problem for problem, kind in found if kind == CONFLICT]
-        left_out = [_leave_out(remaining, problem.path[:-1] if kind == "missing" else problem.path) for problem, kind in found]
+        left_out = [
+            _leave_out(remaining, problem.path[:-1] if kind == "missing" else problem.path) for problem, kind in found
+        ]
         if not any(left_out):
             raise ConfigError(problems)
 
 
 def _leave_out(tree: dict[str, Any], path: Path) -> bool:
-    """Remove the mapping's entry at the path, if it is still there; an item of a list takes its list with it, since the others would move up."""
+    """Remove the mapping's entry at the path, if it is still there; an item of a list takes its list with it, since
+    the others would move up.
+    """
     while path and isinstance(path[-1], int):
         path = path[:-1]
     parent: Any = tree
@@ -81,7 +90,9 @@ def _leave_out(tree: dict[str, Any], path: Path) -> bool:
 
 
 def _positions(tree: Any) -> Callable[[Path], list[int]]:
-    """What tells where in the config a path is, for sorting: the place of each key in its mapping; keys that are not there come last."""
+    """What tells where in the config a path is, for sorting: the place of each key in its mapping; keys that are not
+    there come last.
+    """
     ranks: dict[int, dict[str, int]] = {}  # by mapping: a search in each for each path would be quadratic
 
     def position(path: Path) -> list[int]:

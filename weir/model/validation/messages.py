@@ -1,4 +1,6 @@
-"""Pydantic's errors in plain words: no address of a manual, no type names, and the nearest known key for one that is not known."""
+"""Pydantic's errors in plain words: no address of a manual, no type names, and the nearest known key for one that is
+not known.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,10 @@ def _declared_at(path: Path) -> tuple[Any, Any]:
     example: Any = None
     for key in path:
         if get_origin(here) is Mapping:
-            here, example = bare(get_args(here)[1]), next(iter(example.values()), None) if isinstance(example, dict) else None
+            here, example = (
+                bare(get_args(here)[1]),
+                next(iter(example.values()), None) if isinstance(example, dict) else None,
+            )
         elif get_origin(here) is tuple:
             here, example = bare(get_args(here)[0]), example[0] if isinstance(example, list) and example else None
         else:

@@ -47,7 +47,9 @@ def _route(here: Path, own: Traffic, matches: tuple[Match, ...]) -> Iterator[Fou
     new, where = (own.rewrite.uri, "rewrite") if own.rewrite else (None, "redirect")
     key = "uri"
     if own.redirect is not None:
-        new, key = (own.redirect.prefix_rewrite, "prefixRewrite") if own.redirect.prefix_rewrite else (own.redirect.uri, "uri")
+        new, key = (
+            (own.redirect.prefix_rewrite, "prefixRewrite") if own.redirect.prefix_rewrite else (own.redirect.uri, "uri")
+        )
     if new is not None:
         yield from _slashless((*here, where, key), new)
     if new is not None and (own.redirect is None or key == "prefixRewrite"):
@@ -69,16 +71,27 @@ def _uri(here: Path, uri: StringMatch) -> Iterator[Found]:
         assert uri.regex is not None
         where = (*here, "regex")
         if _WORD_AT_THE_BEGINNING.fullmatch(uri.regex):
-            message = f"can only match a path that begins with no slash, and none does, was {shown(uri.regex)}; begin it with /"
+            message = (
+                f"can only match a path that begins with no slash, and none does, was {shown(uri.regex)}; begin it "
+                "with /"
+            )
             yield (where, message, "path-without-slash")
         unreachable = "|" not in uri.regex and _QUESTION_MARK.search(_MAYBE_A_QUERY.sub("", uri.regex)) is not None
     if unreachable:
-        yield (where, "asks for a ? in the path, which has none: the query is no part of it; match on queryParams", "query-in-path")
+        yield (
+            where,
+            "asks for a ? in the path, which has none: the query is no part of it; match on queryParams",
+            "query-in-path",
+        )
 
 
 def _slashless(here: Path, text: str) -> Iterator[Found]:
     if not text.startswith("/"):
-        yield (here, f"begins with no slash, as every path does, was {shown(text)}; write {shown('/' + text)}", "path-without-slash")
+        yield (
+            here,
+            f"begins with no slash, as every path does, was {shown(text)}; write {shown('/' + text)}",
+            "path-without-slash",
+        )
 
 
 def _joined(here: Path, prefixes: list[str], new: str) -> Iterator[Found]:
@@ -103,7 +116,10 @@ def _references(here: Path, rewrite: RegexRewrite) -> Iterator[Found]:
                 "rewrite-group",
             )
         elif backslash not in (*_DIGITS, "\\"):
-            message = f"has a backslash before {shown(backslash)}, where a group's number should be; Envoy then leaves out the rest"
+            message = (
+                f"has a backslash before {shown(backslash)}, where a group's number should be; Envoy then leaves out "
+                "the rest"
+            )
             yield (here, message, "rewrite-group")
 
 
@@ -122,4 +138,8 @@ def _port(here: Path, match: Match, service: Service, config: StackConfig) -> It
             return  # somebody else's, whose ports nobody has said
     if not any(match.port in ports for ports in there.values()):
         told = ", ".join(f"{what} has {' and '.join(map(str, ports))}" for what, ports in there.items())
-        yield (here, f"no request comes in at port {match.port}, so that nothing can match: {told}", "port-without-service")
+        yield (
+            here,
+            f"no request comes in at port {match.port}, so that nothing can match: {told}",
+            "port-without-service",
+        )

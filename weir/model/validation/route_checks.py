@@ -1,6 +1,8 @@
-"""Rules of routes: versions that exist, shares that add up, names once, and no setting that a route of its kind cannot have.
+"""Rules of routes: versions that exist, shares that add up, names once, and no setting that a route of its kind cannot
+have.
 
-What Istio's validation refuses of a route is refused here for the same reason; the rest would be a route that does not do what it says.
+What Istio's validation refuses of a route is refused here for the same reason; the rest would be a route that does not
+do what it says.
 """
 
 from __future__ import annotations
@@ -22,14 +24,18 @@ _NOT_OF_AN_ANSWER = ("stable", "canary", "fault", "timeout", "retries", "mirrors
 
 
 def check_routes(path: Path, service: Service, versions: Sequence[str]) -> Iterator[Problem]:
-    """Every problem of the default route and of those before it. `versions`: the names that a route may have, at least one."""
+    """Every problem of the default route and of those before it. `versions`: the names that a route may have, at least
+    one.
+    """
     yield from _stable(path, service, versions)
     yield from _targets(path, service, service, _NOT_OF_THE_DEFAULT, versions)
     names = {DEFAULT_ROUTE: "the default route"}
     for index, route in enumerate(service.routes):
         here: Path = (*path, "routes", index)
         if route.name in names:
-            yield Problem((*here, "name"), f'the name "{route.name}" is taken by {names[route.name]}; choose another name')
+            yield Problem(
+                (*here, "name"), f'the name "{route.name}" is taken by {names[route.name]}; choose another name'
+            )
         names.setdefault(route.name, f"route {index + 1}")
         if route.stable and route.stable not in versions:
             yield Problem((*here, "stable"), no_such_version(versions, route.stable))
@@ -52,13 +58,17 @@ def _drill(path: Path, service: Service) -> Iterator[Problem]:
         if len(route.name) > MAX_LABEL - len(SUFFIX):
             yield Problem(
                 (*path, "routes", index, "name"),
-                f"must be at most {MAX_LABEL - len(SUFFIX)} characters beside a drill with a match, was {len(route.name)}",
+                (
+                    f"must be at most {MAX_LABEL - len(SUFFIX)} characters beside a drill with a match, was "
+                    f"{len(route.name)}"
+                ),
             )
         taken = {name.lower() for match in route.match for name in (*match.headers, *match.without_headers)}
         for header in service.drill.match.headers:
             if header.lower() in taken:
                 yield Problem(
-                    (*here, "match", "headers", header), f"route {route.name} matches on this header too; choose another one for the drill"
+                    (*here, "match", "headers", header),
+                    f"route {route.name} matches on this header too; choose another one for the drill",
                 )
 
 
@@ -70,7 +80,9 @@ def _stable(path: Path, service: Service, versions: Sequence[str]) -> Iterator[P
         yield Problem((*path, "stable"), no_such_version(versions, service.stable))
 
 
-def _targets(path: Path, service: Service, route: Traffic, not_of_an_answer: tuple[str, ...], versions: Sequence[str]) -> Iterator[Problem]:
+def _targets(
+    path: Path, service: Service, route: Traffic, not_of_an_answer: tuple[str, ...], versions: Sequence[str]
+) -> Iterator[Problem]:
     if route.answers_itself:
         answer = "redirect" if route.redirect is not None else "directResponse"
         for name in given(route, *not_of_an_answer):
@@ -81,7 +93,10 @@ def _targets(path: Path, service: Service, route: Traffic, not_of_an_answer: tup
         if version not in versions:
             yield Problem((*path, "canary", version), no_such_version(versions))
         elif version == stable:
-            message = "is the stable version, which gets what the canaries leave; remove it here, or make another version stable"
+            message = (
+                "is the stable version, which gets what the canaries leave; remove it here, or make another version "
+                "stable"
+            )
             yield Problem((*path, "canary", version), message)
     total = sum(canary.values(), Decimal(0))
     if total > 100:
@@ -98,7 +113,10 @@ def _entrances(path: Path, service: Service, route: Route) -> Iterator[Problem]:
         for index, gateway in enumerate(match.gateways):
             if gateway != MESH and gateway not in exposed:
                 there = f"exposed at: {', '.join(exposed)}" if exposed else "not exposed at any"
-                message = f'the service is not exposed at "{gateway}" ({there}), so that nothing can match; add it there, or remove it here'
+                message = (
+                    f'the service is not exposed at "{gateway}" ({there}), so that nothing can match; add it there, '
+                    "or remove it here"
+                )
                 yield Problem((*path, "match", number, "gateways", index), message)
 
 

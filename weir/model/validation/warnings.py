@@ -1,4 +1,6 @@
-"""What is valid in a config and surely not meant. Each warning has a name, which `weir check --strict` and the reference speak of."""
+"""What is valid in a config and surely not meant. Each warning has a name, which `weir check --strict` and the
+reference speak of.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,14 @@ from dataclasses import dataclass
 
 from weir.model.config.base import as_written, given
 from weir.model.config.containers import amount
-from weir.model.config.load_balancer import LoadBalancer
 from weir.model.config.matches import Match
 from weir.model.config.routes import Traffic
 from weir.model.config.stack import Service, StackConfig
-from weir.model.config.traffic_policy import ClientTls, TrafficPolicy
+from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic, traffic
 from weir.model.validation.gateway_warnings import edge_warnings
 from weir.model.validation.path_warnings import path_warnings
+from weir.model.validation.policy_warnings import policy_warnings
 from weir.model.values.hosts import covers
 from weir.model.values.problems import Path, Problem
 
@@ -25,28 +27,34 @@ LARGE_BODY_BYTES = 100 * 1024
 WARNINGS: Mapping[str, str] = {
     "hidden-route": "A route never gets a request: one before it takes all, or takes every match it has.",
     "fault-disables-retries": "Envoy does neither retry nor time out on a route with a fault.",
-    "grpc-abort-of-http": "To a caller that does not speak gRPC, an abort with a status of gRPC looks like an answer with status 200.",
+    "grpc-abort-of-http": "To a caller that does not speak gRPC, an abort with a gRPC status looks like status 200.",
     "timeout-cuts-retries": "The timeout is over before the retries are: (attempts + 1) × perTryTimeout is longer.",
     "version-without-pods": "A version gets requests and has 0 replicas: they are answered 503.",
     "mirror-to-itself": "A version gets copies of requests that it gets anyway.",
-    "hash-across-split": "A consistent hash sticks within a version only: a split draws the version anew for each request.",
+    "hash-across-split": "A consistent hash holds within a version only: a split draws the version for each request.",
     "unused-version": "No route names the version.",
     "passthrough-past-versions": "PASSTHROUGH sends requests where the caller meant them to go, past every version.",
     "failover-without-outliers": "Failover begins when pods are found failing, and nothing looks for that.",
-    "unverified-server": "The server's certificate is not checked, or only against the authorities in the proxy's image.",
-    "tls-without-sidecar": "Sidecars leave TLS off where it is by credentialName, and send plain text: only gateways read it.",
+    "unverified-server": "The server's certificate is not checked, or only against authorities in the proxy's image.",
+    "tls-without-sidecar": "Sidecars ignore credentialName, which only gateways read, and send plain text.",
     "large-body": "Every proxy of the mesh holds the body of a direct response.",
     "port-without-service": "Settings, or a match, are for a port that the Service does not have.",
     "path-without-slash": "A path begins with no slash: nothing matches it, and nothing answers it.",
     "query-in-path": "A match asks for a ? in the path, which ends before the query.",
     "rewrite-slashes": "A prefix and what replaces it do not both end with a slash: /common/api becomes //api.",
-    "rewrite-group": "A rewrite names a group that its expression does not have: the path stays as it is, or ends there.",
+    "rewrite-group": "A rewrite names a group that its expression does not have: the path stays, or ends there.",
     "gateway-without-host": "A gateway of this stack serves none of the hosts that the service is exposed under.",
     "workload-without-image": "Pods are described, and without an image weir leaves pods alone.",
-    "fractional-bytes": "An amount of memory or storage is not a whole number of bytes: 100m is a tenth of one, and 100Mi was meant.",
-    "host-of-two": "Two services are exposed under one host, and each is reached as it in the mesh: which gets a request is not defined.",
-    "host-served-twice": "Two servers of gateways for the same pods have one port and host: Istio takes one of them alone.",
-    "shared-certificate": "Two gateways for the same pods have one certificate: a browser that keeps its connection gets 404 for the other's hosts.",
+    "fractional-bytes": "Memory or storage is not a whole number of bytes: 100m is a tenth of one; 100Mi was meant.",
+    "host-of-two": (
+        "Two services are exposed under one host, and each is reached as it in the mesh: which gets a request is not "
+        "defined."
+    ),
+    "host-served-twice": "Two servers of gateways for the same pods have one port and host: Istio takes only one.",
+    "shared-certificate": (
+        "Two gateways for the same pods have one certificate: a browser that keeps its connection gets 404 for the "
+        "other's hosts."
+    ),
 }
 """Name and meaning of every warning."""
 
@@ -73,12 +81,14 @@ def warnings(config: StackConfig) -> tuple[Warned, ...]:
         for check in (_hidden, _faults, _pods, _mirrors, _hashes):
             found += check(path, service, routes)
         found += _unused(path, service, routes)
-        found += _policies(path, service)
         found += _bodies(path, service)
         found += _hosts(path, service, config)
         found += _workloads(path, service)
         found += _amounts(path, service)
-        found += (Warned(where, message, name=name) for where, message, name in path_warnings(path, service, config))
+        found += (
+            Warned(where, message, name=name)
+            for where, message, name in (*policy_warnings(path, service), *path_warnings(path, service, config))
+        )
     return (*found, *(Warned(where, message, name=name) for where, message, name in edge_warnings(config)))
 
 
@@ -101,7 +111,9 @@ def _hidden(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
         where = _at(path, service, route)
         what = "the default route" if route.name == DEFAULT_ROUTE else f"route {route.name}"
         if all_taken_by:
-            yield Warned(where, f"{what} never gets a request: route {all_taken_by} before it takes all", "hidden-route")
+            yield Warned(
+                where, f"{what} never gets a request: route {all_taken_by} before it takes all", "hidden-route"
+            )
         elif matches and matches <= seen:
             yield Warned(where, f"{what} never gets a request: routes before it take all it matches", "hidden-route")
         seen |= matches
@@ -111,20 +123,31 @@ def _hidden(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
 
 def _condition(match: Match) -> str:
     """What the match asks for, to compare it; its name asks for nothing, nor does what is false or empty."""
-    asked = {name: value for name, value in as_written(match).items() if name != "name" and value not in (False, [], {})}
+    asked = {
+        name: value for name, value in as_written(match).items() if name != "name" and value not in (False, [], {})
+    }
     return json.dumps(asked, sort_keys=True)
 
 
 def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Warned]:
     for route in routes.routes:
         where = _at(path, service, route)
-        if route.fault is not None and route.fault.active and (route.timeout or (route.retries and route.retries.attempts)):
+        if (
+            route.fault is not None
+            and route.fault.active
+            and (route.timeout or (route.retries and route.retries.attempts))
+        ):
             retried = route.retries is not None and route.retries.attempts > 0
             off = " and ".join([*(["retries"] if retried else []), *(["timeout"] if route.timeout else [])])
-            yield Warned((*where, "fault"), f"switches {off} of this route off while it is there", "fault-disables-retries")
+            yield Warned(
+                (*where, "fault"), f"switches {off} of this route off while it is there", "fault-disables-retries"
+            )
         abort = route.fault.abort if route.fault else None
         if abort is not None and abort.grpc_status is not None and abort.percentage > 0 and service.protocol != "grpc":
-            message = "looks like an answer with status 200 to callers that do not speak gRPC; use httpStatus, or say protocol: grpc"
+            message = (
+                "looks like an answer with status 200 to callers that do not speak gRPC; use httpStatus, or say "
+                "protocol: grpc"
+            )
             yield Warned((*where, "fault", "abort", "grpcStatus"), message, "grpc-abort-of-http")
         retries = route.retries
         if route.timeout and retries and retries.attempts and retries.per_try_timeout:
@@ -133,7 +156,8 @@ def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
                 own = _written(service, route)
                 key = "retries" if own.retries or not own.timeout else "timeout"
                 message = (
-                    f"{retries.attempts + 1} tries of {retries.per_try_timeout} take {tries / 10**9:g} s, the timeout is {route.timeout};"
+                    f"{retries.attempts + 1} tries of {retries.per_try_timeout} take {tries / 10**9:g} s, the "
+                    f"timeout is {route.timeout};"
                     " raise the timeout, or lower attempts or perTryTimeout"
                 )
                 yield Warned((*where, key), message, "timeout-cuts-retries")
@@ -142,7 +166,11 @@ def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
 def _drill(path: Path, service: Service, namespace: str) -> Iterator[Warned]:
     if service.drill is None or not service.drill.active:
         return
-    met = [route for route in traffic(service, namespace).routes if route.fault and route.fault.until == service.drill.until]
+    met = [
+        route
+        for route in traffic(service, namespace).routes
+        if route.fault and route.fault.until == service.drill.until
+    ]
     off = [
         *(["retries"] if any(route.retries and route.retries.attempts for route in met) else []),
         *(["timeout"] if any(route.timeout for route in met) else []),
@@ -160,7 +188,10 @@ def _pods(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Warn
                 own = _written(service, route)
                 where = (*_at(path, service, route), *(("canary", version) if version in own.canary else ("stable",)))
                 share = f"{100 * weight / sum(route.weights.values()):.10g} %"
-                message = f"sends {share} of the requests to {version}, which has 0 replicas; give it pods, or send it nothing"
+                message = (
+                    f"sends {share} of the requests to {version}, which has 0 replicas; give it pods, or send it "
+                    "nothing"
+                )
                 yield Warned(where, message, "version-without-pods")
 
 
@@ -168,7 +199,10 @@ def _mirrors(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[W
     for route in routes.routes:
         for index, mirror in enumerate(route.mirrors):
             if route.weights.get(mirror.version, 0) > 0 and mirror.percentage != 0:
-                message = f"{mirror.version} gets requests of this route anyway, and those once more; mirror to another version"
+                message = (
+                    f"{mirror.version} gets requests of this route anyway, and those once more; mirror to another "
+                    "version"
+                )
                 yield Warned((*_at(path, service, route), "mirrors", index), message, "mirror-to-itself")
 
 
@@ -180,7 +214,10 @@ def _hashes(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
     for route in routes.routes:
         split = [version for version, weight in route.weights.items() if weight > 0]
         if len(split) > 1 and (hashes(routes.policy) or any(hashes(routes.versions[version]) for version in split)):
-            message = f"is drawn anew for each request, so that the consistent hash keeps no user on {' or '.join(split)}; a route with a match does"
+            message = (
+                f"is drawn anew for each request, so that the consistent hash keeps no user on {' or '.join(split)}; "
+                "a route with a match does"
+            )
             yield Warned((*_at(path, service, route), "canary"), message, "hash-across-split")
 
 
@@ -189,45 +226,11 @@ def _unused(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
     named |= {mirror.version for route in routes.routes for mirror in route.mirrors}
     for version in service.versions:
         if version not in named:
-            yield Warned((*path, "versions", version), f"no route names it; add it to canary, as {version}: 0 at first", "unused-version")
-
-
-def _policies(path: Path, service: Service) -> Iterator[Warned]:
-    policies = [((*path, "trafficPolicy"), service.traffic_policy)]
-    policies += [((*path, "versions", name, "trafficPolicy"), version.traffic_policy) for name, version in service.versions.items()]
-    for where, policy in policies:
-        if policy is None:
-            continue
-        here: list[tuple[Path, LoadBalancer | None, bool, ClientTls | None]] = [
-            (where, policy.load_balancer, policy.outlier_detection is None, policy.tls)
-        ]
-        for index, entry in enumerate(policy.port_level_settings):
-            at: Path = (*where, "portLevelSettings", index)
-            here.append((at, entry.load_balancer, entry.outlier_detection is None, entry.tls))
-            if entry.port.number != service.port and not service.routing_only:
-                yield Warned((*at, "port"), f"the Service has port {service.port} alone; use that", "port-without-service")
-        for at, balancer, blind, tls in here:
-            if balancer is not None and balancer.simple == "PASSTHROUGH":
-                yield Warned(
-                    (*at, "loadBalancer", "simple"),
-                    "sends requests past the versions, wherever they were meant to go; choose another algorithm",
-                    "passthrough-past-versions",
-                )
-            if balancer is not None and balancer.fails_over and blind:
-                yield Warned((*at, "loadBalancer"), "fails over only with outlierDetection beside it; add it", "failover-without-outliers")
-            if tls is not None and tls.mode in ("SIMPLE", "MUTUAL"):
-                yield from _tls((*at, "tls"), tls)
-
-
-def _tls(at: Path, tls: ClientTls) -> Iterator[Warned]:
-    if tls.credential_name is not None:
-        message = "leaves TLS off in sidecars, which send plain text; name files of the proxy instead"
-        yield Warned((*at, "credentialName"), message, "tls-without-sidecar")
-    elif tls.insecure_skip_verify:
-        yield Warned((*at, "insecureSkipVerify"), "believes every server; name its authorities in caCertificates", "unverified-server")
-    elif tls.ca_certificates is None:
-        message = f"mode {tls.mode} without caCertificates trusts the authorities in the proxy's image alone; name those of the server"
-        yield Warned(at, message, "unverified-server")
+            yield Warned(
+                (*path, "versions", version),
+                f"no route names it; add it to canary, as {version}: 0 at first",
+                "unused-version",
+            )
 
 
 def _bodies(path: Path, service: Service) -> Iterator[Warned]:
@@ -237,7 +240,9 @@ def _bodies(path: Path, service: Service) -> Iterator[Warned]:
         body = own.direct_response.body if own.direct_response else None
         if body is not None and body.size > LARGE_BODY_BYTES:
             yield Warned(
-                (*where, "directResponse", "body"), f"has {body.size} bytes, which every proxy holds; serve it from a pod", "large-body"
+                (*where, "directResponse", "body"),
+                f"has {body.size} bytes, which every proxy holds; serve it from a pod",
+                "large-body",
             )
 
 
@@ -252,7 +257,10 @@ def _hosts(path: Path, service: Service, config: StackConfig) -> Iterator[Warned
         served = [host for scope, _, host in hosts if scope in ("", "*", ".", config.namespace)]
         missing = [host for host in service.expose.hosts if not any(covers(pattern, host) for pattern in served)]
         if missing:
-            message = f"gateway {name} serves {', '.join(served) or 'no host to this namespace'}, and not {', '.join(missing)}"
+            message = (
+                f"gateway {name} serves {', '.join(served) or 'no host to this namespace'}, and not "
+                f"{', '.join(missing)}"
+            )
             yield Warned((*path, "expose", "gateways", index), message, "gateway-without-host")
 
 
@@ -261,7 +269,10 @@ def _workloads(path: Path, service: Service) -> Iterator[Warned]:
         return
     probes = ("readiness_probe", "liveness_probe", "startup_probe")
     described = ("args", "env", "env_from", "resources", *probes, "security_context", "replicas")
-    for where, part in [(path, service), *(((*path, "versions", name), version) for name, version in service.versions.items())]:
+    for where, part in [
+        (path, service),
+        *(((*path, "versions", name), version) for name, version in service.versions.items()),
+    ]:
         for name in given(part, *described):
             yield Warned(
                 (*where, name),
@@ -271,7 +282,10 @@ def _workloads(path: Path, service: Service) -> Iterator[Warned]:
 
 
 def _amounts(path: Path, service: Service) -> Iterator[Warned]:
-    for where, part in [(path, service), *(((*path, "versions", name), version) for name, version in service.versions.items())]:
+    for where, part in [
+        (path, service),
+        *(((*path, "versions", name), version) for name, version in service.versions.items()),
+    ]:
         if part.resources is None:
             continue
         for kind, amounts in (("requests", part.resources.requests), ("limits", part.resources.limits)):

@@ -13,14 +13,27 @@ from weir.model.values.problems import shown
 from weir.model.values.schema import described
 
 _MAX_NANOSECONDS = 2562047 * 3600 * 10**9
-"""Go holds 47 minutes more, in 63 bits; Envoy adds up what it is given, and rejects what is within a second of their end."""
-_NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+"""Go holds 47 minutes more, in 63 bits; Envoy adds up what it is given, and rejects what is within a second of their
+end.
+"""
+_NANOSECONDS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
 _TERM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A length of time (`3s`, `500ms`, `1m30s`). `text` is what was written; it goes into objects as is. `60s` equals `1m`."""
+    """A length of time (`3s`, `500ms`, `1m30s`). `text` is what was written; it goes into objects as is. `60s` equals
+    `1m`.
+    """
 
     text: str = field(compare=False)
     nanoseconds: int
@@ -35,7 +48,9 @@ class Duration:
 
     @classmethod
     def parse(cls, value: Any) -> Duration:
-        """Read Go's syntax. At least 1ms and in whole milliseconds, as Istio's validation demands; ValueError says which."""
+        """Read Go's syntax. At least 1ms and in whole milliseconds, as Istio's validation demands; ValueError says
+        which.
+        """
         if not isinstance(value, str) or not value:
             raise ValueError(f"must be a duration such as 3s or 500ms, was {shown(value)}")
         position, total = int(value.startswith("+")), Decimal(0)
@@ -44,7 +59,9 @@ class Duration:
         while position < len(value):
             term = _TERM.match(value, position)
             if term is None:
-                raise ValueError(f"must be a number with a unit (ms, s, m or h) such as 3s or 500ms, was {shown(value)}")
+                raise ValueError(
+                    f"must be a number with a unit (ms, s, m or h) such as 3s or 500ms, was {shown(value)}"
+                )
             total += Decimal(term[1]) * _NANOSECONDS[term[2]]
             position = term.end()
         if total > _MAX_NANOSECONDS:

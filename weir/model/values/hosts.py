@@ -21,7 +21,9 @@ CLUSTER_DOMAIN = "cluster.local"
 MAX_DOMAIN = 255
 
 _OLD_GATEWAY = re.compile(r"(?P<name>[-a-z0-9]+)\.(?P<namespace>[-a-z0-9]+)(?:\.svc(?:\..+)?)?")
-"""How guides of Istio 1.0 name a gateway, and what istiod still makes of it (resolveGatewayName in pilot/pkg/model/config.go)."""
+"""How guides of Istio 1.0 name a gateway, and what istiod still makes of it (resolveGatewayName in
+pilot/pkg/model/config.go).
+"""
 
 _DOMAIN_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _CLUSTER_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
@@ -30,7 +32,9 @@ _LABEL_PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-
 
 
 def domain(value: Any) -> str:
-    """A full domain name, its first label perhaps `*`, or an IPv4 address. Short names would mean another host in every namespace."""
+    """A full domain name, its first label perhaps `*`, or an IPv4 address. Short names would mean another host in
+    every namespace.
+    """
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be a host such as shop.example.com, was {shown(value)}")
     first, _, rest = value.partition(".")
@@ -40,14 +44,20 @@ def domain(value: Any) -> str:
     if len(value) > MAX_DOMAIN or not all(len(part) <= MAX_LABEL and _DOMAIN_LABEL.fullmatch(part) for part in labels):
         raise ValueError(f"must be a host such as shop.example.com or *.example.com, was {shown(value)}")
     if labels[-1].isdigit() and not _is_address(value):
-        raise ValueError(f"must not end in a number, as no domain does, was {shown(value)}; write a name, or a whole IPv4 address")
+        raise ValueError(
+            f"must not end in a number, as no domain does, was {shown(value)}; write a name, or a whole IPv4 address"
+        )
     return value
 
 
 def cluster_domain(value: Any) -> str:
     """The DNS domain of a cluster, in lower case as Kubernetes has it; it may be one label alone."""
     parts = value.split(".") if isinstance(value, str) else []
-    if not parts or len(value) > MAX_DOMAIN or not all(len(part) <= MAX_LABEL and _CLUSTER_LABEL.fullmatch(part) for part in parts):
+    if (
+        not parts
+        or len(value) > MAX_DOMAIN
+        or not all(len(part) <= MAX_LABEL and _CLUSTER_LABEL.fullmatch(part) for part in parts)
+    ):
         raise ValueError(f"must be the cluster's DNS domain, such as cluster.local, was {shown(value)}")
     return str(value)
 
@@ -66,7 +76,9 @@ def _is_address(value: str) -> bool:
 
 
 def server_host(value: Any) -> str:
-    """A host of a gateway's server: a domain, or `*`, perhaps behind the namespace whose routes may use it (`shop/`, `./`, `*/`)."""
+    """A host of a gateway's server: a domain, or `*`, perhaps behind the namespace whose routes may use it (`shop/`,
+    `./`, `*/`).
+    """
     namespace, slash, host = value.partition("/") if isinstance(value, str) else ("", "", value)
     if slash and namespace not in ("*", "."):
         label(namespace)
@@ -84,7 +96,9 @@ def gateway_reference(value: Any) -> str:
         raise ValueError(f"must be written namespace/name, was {shown(value)}; write {old['namespace']}/{old['name']}")
     parts = value.split("/") if isinstance(value, str) else []
     if not 1 <= len(parts) <= 2 or not all(parts):
-        raise ValueError(f"must be a gateway such as istio-ingress/public, or the name of one of weir:gateways, was {shown(value)}")
+        raise ValueError(
+            f"must be a gateway such as istio-ingress/public, or the name of one of weir:gateways, was {shown(value)}"
+        )
     for part in parts:
         label(part)
     if value == MESH:
@@ -117,25 +131,37 @@ def export_to(value: Any) -> tuple[str, ...]:
 def label_key(value: Any) -> str:
     """The key of a Kubernetes label, with or without a prefix."""
     prefix, slash, name = value.rpartition("/") if isinstance(value, str) else ("", "", "")
-    if (slash and (len(prefix) > 253 or not _LABEL_PREFIX.fullmatch(prefix))) or len(name) > MAX_LABEL or not _LABEL_NAME.fullmatch(name):
-        raise ValueError("not a valid label key; use letters, digits, '-', '_' and '.', perhaps behind a domain and a slash")
+    if (
+        (slash and (len(prefix) > 253 or not _LABEL_PREFIX.fullmatch(prefix)))
+        or len(name) > MAX_LABEL
+        or not _LABEL_NAME.fullmatch(name)
+    ):
+        raise ValueError(
+            "not a valid label key; use letters, digits, '-', '_' and '.', perhaps behind a domain and a slash"
+        )
     return str(value)
 
 
 def label_value(value: Any) -> str:
     """The value of a Kubernetes label."""
     if not isinstance(value, str) or len(value) > MAX_LABEL or (value and not _LABEL_NAME.fullmatch(value)):
-        raise ValueError(f"must be the value of a label (letters, digits, '-', '_' and '.', at most {MAX_LABEL}), was {shown(value)}")
+        raise ValueError(
+            f"must be the value of a label (letters, digits, '-', '_' and '.', at most {MAX_LABEL}), was {shown(value)}"
+        )
     return value
 
 
 ClusterDomain = Annotated[str, PlainValidator(cluster_domain), described("DNS domain")]
 Domain = Annotated[str, PlainValidator(domain), described("host")]
 ExportTo = Annotated[
-    tuple[str, ...], PlainValidator(export_to), described("list of namespaces", type="array", items={"type": "string"}, minItems=1)
+    tuple[str, ...],
+    PlainValidator(export_to),
+    described("list of namespaces", type="array", items={"type": "string"}, minItems=1),
 ]
 GatewayReference = Annotated[str, PlainValidator(gateway_reference), described("gateway")]
 LabelKey = Annotated[str, PlainValidator(label_key), described("key of a label")]
-LabelValue = Annotated[str, PlainValidator(label_value), described("value of a label", type="string", maxLength=MAX_LABEL)]
+LabelValue = Annotated[
+    str, PlainValidator(label_value), described("value of a label", type="string", maxLength=MAX_LABEL)
+]
 MatchGateway = Annotated[str, PlainValidator(match_gateway), described("gateway, or mesh")]
 ServerHost = Annotated[str, PlainValidator(server_host), described("host, or *")]

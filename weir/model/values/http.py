@@ -1,6 +1,8 @@
-"""The words of HTTP in the config: header names and values, methods, gRPC statuses, retry conditions, regular expressions.
+"""The words of HTTP in the config: header names and values, methods, gRPC statuses, retry conditions, regular
+expressions.
 
-Rules come from Istio's validation (pkg/config/validation in its source): what it refuses is refused here, for the same reason.
+Rules come from Istio's validation (pkg/config/validation in its source): what it refuses is refused here, for the same
+reason.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ RETRY_CONDITIONS = (
     "resource-exhausted",
     "unavailable",
 )
-"""What Istio takes for retryOn, beside the number of an HTTP status (Envoy's x-envoy-retry-on and x-envoy-retry-grpc-on)."""
+"""What Istio takes for retryOn, beside the number of an HTTP status (Envoy's x-envoy-retry-on and
+x-envoy-retry-grpc-on).
+"""
 
 GRPC_STATUSES = (
     "OK",
@@ -65,7 +69,9 @@ MAX_REGEX_BYTES = 1024
 """Istio's bound."""
 
 MAX_PROGRAM_SIZE = 32768
-"""What Istio lets a compiled expression have in Envoy (`re2.max_program_size.error_level` in pkg/bootstrap/config.go)."""
+"""What Istio lets a compiled expression have in Envoy (`re2.max_program_size.error_level` in
+pkg/bootstrap/config.go).
+"""
 
 MAX_HEADER_BYTES = 16384
 """Envoy's bound for names and values of headers to set or add (`config.core.v3.HeaderValue`)."""
@@ -82,7 +88,9 @@ def match_header(value: Any) -> str:
     """The name of a header to match on: a token, or a pseudo-header such as :authority."""
     name = _name(value)
     if name.startswith(_CLAIM):
-        raise ValueError("JWT claims can only be matched at a gateway, and weir's routes also serve the mesh; match another header")
+        raise ValueError(
+            "JWT claims can only be matched at a gateway, and weir's routes also serve the mesh; match another header"
+        )
     if name not in _PSEUDO_HEADERS and not _HEADER_NAME.fullmatch(name):
         raise ValueError("not a valid header name; use letters, digits and !#$%&'*+-.^_`|~")
     return name
@@ -92,7 +100,9 @@ def written_header(value: Any) -> str:
     """The name of a header to set or add on a request; Host, also as :authority, is one of them."""
     name = _name(value)
     if name.startswith(":") and name.lower() != ":authority":
-        raise ValueError(f"{name} cannot be changed here: names with a colon are HTTP/2's own; use rewrite for path and host")
+        raise ValueError(
+            f"{name} cannot be changed here: names with a colon are HTTP/2's own; use rewrite for path and host"
+        )
     return _header_token(name)
 
 
@@ -108,7 +118,9 @@ def cors_header(value: Any) -> str:
     """The name of a header in a CORS policy, or `*`."""
     name = _name(value)
     if name.startswith(":"):
-        raise ValueError(f"{name} cannot be named here: names with a colon are HTTP/2's own, and browsers do not ask for them")
+        raise ValueError(
+            f"{name} cannot be named here: names with a colon are HTTP/2's own, and browsers do not ask for them"
+        )
     return name if name == "*" else _header_token(name)
 
 
@@ -125,7 +137,9 @@ def _header_token(name: str) -> str:
 
 
 def header_value(value: Any) -> str:
-    """The value of a header to set or add: text with Envoy's variables (`%HOSTNAME%`); a percent sign of its own is written `%%`."""
+    """The value of a header to set or add: text with Envoy's variables (`%HOSTNAME%`); a percent sign of its own is
+    written `%%`.
+    """
     written = within(without_control(text(value)), MAX_HEADER_BYTES)
     check_variables(written)
     return written
@@ -161,12 +175,15 @@ def regex(value: Any) -> str:
             raise ValueError(f"must be a regular expression in RE2's syntax, was {shown(pattern)}: {reason}") from None
         if size > MAX_PROGRAM_SIZE:
             raise ValueError(
-                f"must compile to at most {MAX_PROGRAM_SIZE} instructions, was {size}; repeat less, or fewer characters at a time"
+                f"must compile to at most {MAX_PROGRAM_SIZE} instructions, was {size}; repeat less, or fewer "
+                "characters at a time"
             )
     unknown = _UNKNOWN_TO_GO.search(pattern)
     if unknown:
         raise ValueError(
-            f"must be a regular expression that Go reads too, as Istio does, was {shown(pattern)}: it does not know {unknown['it']}"
+            f"must be a regular expression that Go reads too, as Istio does, was {shown(pattern)}: it does not "
+            "know "
+            f"{unknown['it']}"
         )
     return pattern
 
@@ -193,25 +210,35 @@ def retry_conditions(value: Any, info: ValidationInfo | None = None) -> tuple[st
     """Conditions to retry on, as a list or as Istio's comma-separated text; status codes count as well."""
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list) or not parts:
-        raise ValueError(f"must be a list of conditions such as gateway-error, connect-failure or 503, was {shown(value)}")
+        raise ValueError(
+            f"must be a list of conditions such as gateway-error, connect-failure or 503, was {shown(value)}"
+        )
     conditions = tuple(str(part).strip() for part in parts)
     if info is not None and info.context == AS_ISTIO_WRITES:
         return conditions
     for condition in conditions:
         if condition not in RETRY_CONDITIONS and condition not in _HTTP_STATUSES:
             near = nearest(condition, RETRY_CONDITIONS)
-            choice = f", did you mean {near}?" if near else f" (conditions: {', '.join(RETRY_CONDITIONS)}, or an HTTP status)"
+            choice = (
+                f", did you mean {near}?"
+                if near
+                else f" (conditions: {', '.join(RETRY_CONDITIONS)}, or an HTTP status)"
+            )
             raise ValueError(f"no such condition {shown(condition)}{choice}")
     return conditions
 
 
 _HEADER = described("name of a header")
-_CONDITION = {"anyOf": [{"enum": list(RETRY_CONDITIONS)}, {"type": ["string", "integer"], "pattern": "^[1-5][0-9][0-9]$"}]}
+_CONDITION = {
+    "anyOf": [{"enum": list(RETRY_CONDITIONS)}, {"type": ["string", "integer"], "pattern": "^[1-5][0-9][0-9]$"}]
+}
 
 CorsHeader = Annotated[str, PlainValidator(cors_header), _HEADER]
 CorsMethod = Annotated[str, PlainValidator(cors_method), described("method of HTTP", enum=list(CORS_METHODS))]
 GrpcStatus = Annotated[str, PlainValidator(grpc_status), described("status of gRPC", enum=list(GRPC_STATUSES))]
-HeaderValue = Annotated[str, PlainValidator(header_value), described("text with Envoy's variables", type=["string", "integer", "boolean"])]
+HeaderValue = Annotated[
+    str, PlainValidator(header_value), described("text with Envoy's variables", type=["string", "integer", "boolean"])
+]
 MatchHeader = Annotated[str, PlainValidator(match_header), _HEADER]
 OtherHeader = Annotated[str, PlainValidator(other_header), _HEADER]
 Regex = Annotated[str, PlainValidator(regex), described("regular expression (RE2)")]

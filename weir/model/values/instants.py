@@ -1,4 +1,6 @@
-"""Moments in the config, such as the end of a fault: RFC 3339, with the offset from UTC, so that nobody has to guess a time zone."""
+"""Moments in the config, such as the end of a fault: RFC 3339, with the offset from UTC, so that nobody has to guess a
+time zone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from pydantic import PlainSerializer, PlainValidator
 from weir.model.values.problems import shown
 from weir.model.values.schema import described
 
-_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[-+][0-9]{2}:[0-9]{2})")
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[-+][0-9]{2}:[0-9]{2})"
+)
 _FORM = "2026-11-25T14:00:00Z"
 
 
@@ -37,7 +41,9 @@ class Instant:
         """Read RFC 3339; ValueError says what is wrong."""
         if not isinstance(value, str):
             # YAML reads a moment without quotes as something that is no text, and Pulumi hands it on in another form.
-            hint = "" if value is None or isinstance(value, bool | int | float | dict | list) else "; write it in quotes"
+            hint = (
+                "" if value is None or isinstance(value, bool | int | float | dict | list) else "; write it in quotes"
+            )
             raise ValueError(f'must be a moment such as "{_FORM}", was {shown(value)}{hint}')
         if not _RFC_3339.fullmatch(value):
             raise ValueError(f"must be a date and a time with the offset from UTC such as {_FORM}, was {shown(value)}")
@@ -48,5 +54,8 @@ class Instant:
 
 
 Moment = Annotated[
-    Instant, PlainValidator(Instant.parse), PlainSerializer(str), described("moment (RFC 3339)", type="string", format="date-time")
+    Instant,
+    PlainValidator(Instant.parse),
+    PlainSerializer(str),
+    described("moment (RFC 3339)", type="string", format="date-time"),
 ]

@@ -1,7 +1,7 @@
 """Names in the config, and what Kubernetes and registries demand of them.
 
-Parsers raise ValueError whose text stands behind a path: `must be …, was …`. Rules come from Kubernetes (RFC 1123 and RFC 1035 labels,
-environment variables) and from github.com/distribution/reference (image references).
+Parsers raise ValueError whose text stands behind a path: `must be …, was …`. Rules come from Kubernetes (RFC 1123 and
+RFC 1035 labels, environment variables) and from github.com/distribution/reference (image references).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ MAX_LABEL = 63
 """Characters in a DNS label; Services, label values and the names of weir's Deployments share the limit."""
 
 MAX_PET = 24
-"""Characters that an ephemeral namespace keeps free for its suffix: two words of RandomPet and the hyphens before them."""
+"""Characters that an ephemeral namespace keeps free for its suffix: two words of RandomPet and the hyphens before
+them.
+"""
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -39,7 +41,10 @@ _MAX_IMAGE_NAME = 255
 def label(value: Any) -> str:
     """A DNS label (RFC 1123): label values, and names that become part of a resource's name."""
     if not isinstance(value, str) or not _LABEL.fullmatch(value):
-        raise ValueError(f"must be lower-case letters, digits and '-', starting and ending with a letter or digit, was {shown(value)}")
+        raise ValueError(
+            "must be lower-case letters, digits and '-', starting and ending with a letter or digit, was "
+            f"{shown(value)}"
+        )
     if len(value) > MAX_LABEL:
         raise ValueError(f"must be at most {MAX_LABEL} characters, was {len(value)}")
     return value
@@ -56,7 +61,11 @@ def service_name(value: Any) -> str:
 def env_name(value: Any) -> str:
     """The name of an environment variable, as Kubernetes takes it in every version."""
     if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
-        raise ValueError("not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a digit")
+        raise ValueError(
+            "not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting "
+            "with a "
+            "digit"
+        )
     if value == "." or value.startswith(".."):
         raise ValueError("not a valid name of an environment variable; it must not be a dot alone, nor begin with two")
     return value

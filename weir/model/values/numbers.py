@@ -1,8 +1,9 @@
-"""The numbers of the config: each parser takes what YAML or Pulumi gives and says in plain words what is wrong with it.
+"""The numbers of the config: each parser takes what YAML or Pulumi gives and says in plain words what is wrong with
+it.
 
-Parsers raise ValueError whose text stands behind a path: `must be …, was …`. Rules come from Istio's validation (percentages, status
-codes), from the types of its API (int32, uint32), from Kubernetes (ports, counts), and from Envoy's API: what is out of the bounds there
-makes proxies reject all routes of a port, or the cluster.
+Parsers raise ValueError whose text stands behind a path: `must be …, was …`. Rules come from Istio's validation
+(percentages, status codes), from the types of its API (int32, uint32), from Kubernetes (ports, counts), and from
+Envoy's API: what is out of the bounds there makes proxies reject all routes of a port, or the cluster.
 """
 
 from __future__ import annotations
@@ -18,21 +19,28 @@ from weir.model.values.problems import shown
 from weir.model.values.schema import described
 
 MAX_PERCENT_DECIMALS = 4
-"""Envoy counts the share of a fault in millionths: a hundredth of a percent has two more digits, finer ones would be cut off unseen."""
+"""Envoy counts the share of a fault in millionths: a hundredth of a percent has two more digits, finer ones would be
+cut off unseen.
+"""
 
 REDIRECT_CODES = (301, 302, 303, 307, 308)
-"""What Envoy can answer with (`config.route.v3.RedirectAction.RedirectResponseCode`). For any other code Istio makes a route that does
-nothing (`ApplyRedirect` in pilot/pkg/networking/core/route), which Envoy rejects, with all others of its port."""
+"""What Envoy can answer with (`config.route.v3.RedirectAction.RedirectResponseCode`). For any other code Istio makes a
+route that does nothing (`ApplyRedirect` in pilot/pkg/networking/core/route), which Envoy rejects, with all others of
+its port.
+"""
 
 MAX_RING_SIZE = 8 * 2**20
 """Envoy's bound (`config.cluster.v3.Cluster.RingHashLbConfig`)."""
 
 PORTS_OF_SIDECARS = (15001, 15006, 15021, 15090)
-"""Ports that no Service can have. At 15021 and 15090 every sidecar listens for itself (Istio's bootstrap), and rejects a second listener;
-for 15001 and 15006, where it takes all traffic in, istiod makes no routes."""
+"""Ports that no Service can have. At 15021 and 15090 every sidecar listens for itself (Istio's bootstrap), and rejects
+a second listener; for 15001 and 15006, where it takes all traffic in, istiod makes no routes.
+"""
 
 PORTS_OF_GATEWAYS = (15000, 15004, 15020, 15021, 15090)
-"""Ports at which a gateway's own processes listen, whatever it serves (Istio's documentation, "Ports used by Istio")."""
+"""Ports at which a gateway's own processes listen, whatever it serves (Istio's documentation,
+"Ports used by Istio").
+"""
 
 AS_ISTIO_WRITES = "as Istio writes"
 """The validation context for reading objects back: there a percentage is `{value: 50}`."""
@@ -42,12 +50,15 @@ _MAX_UINT32 = 2**32 - 1
 
 
 def percent(value: Any) -> Decimal:
-    """A share of requests as a plain number, 0 to 100, exact: 0.1 is one tenth of a percent and not the nearest binary float.
+    """A share of requests as a plain number, 0 to 100, exact: 0.1 is one tenth of a percent and not the nearest binary
+    float.
 
     Text that is a number counts too, because `pulumi config set --path … 0.5` stores text.
     """
     if isinstance(value, dict) and set(value) == {"value"}:
-        raise ValueError(f"must be a plain number from 0 to 100, was {{value: {value['value']}}}; write {value['value']}")
+        raise ValueError(
+            f"must be a plain number from 0 to 100, was {{value: {value['value']}}}; write {value['value']}"
+        )
     try:
         number = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except InvalidOperation:
@@ -60,7 +71,9 @@ def percent(value: Any) -> Decimal:
     if number == 0:  # also -0 and 0e9, which would be written as that
         return Decimal(0)
     if number != round(number, MAX_PERCENT_DECIMALS):
-        raise ValueError(f"must have at most {MAX_PERCENT_DECIMALS} decimals, was {value}; Envoy cannot hold a finer share")
+        raise ValueError(
+            f"must have at most {MAX_PERCENT_DECIMALS} decimals, was {value}; Envoy cannot hold a finer share"
+        )
     return number
 
 
@@ -85,7 +98,9 @@ def redirect_code(value: Any) -> int:
     """The status of a redirect, one that Envoy has."""
     code = whole(value, 0)
     if code not in REDIRECT_CODES:
-        raise ValueError(f"must be one of {', '.join(map(str, REDIRECT_CODES))}, was {code}; Envoy has no other redirects")
+        raise ValueError(
+            f"must be one of {', '.join(map(str, REDIRECT_CODES))}, was {code}; Envoy has no other redirects"
+        )
     return code
 
 
@@ -115,7 +130,9 @@ def _share(value: Any, info: ValidationInfo) -> Decimal:
 
 def _positive(value: Any) -> Decimal:
     try:
-        number = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else Decimal(0)
+        number = (
+            Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else Decimal(0)
+        )
     except InvalidOperation:
         number = Decimal(0)
     if not number.is_finite() or not 0 < number < 10**9 or float(number) == 0:  # as JSON has it
@@ -156,12 +173,18 @@ Positive = Annotated[
     PlainSerializer(plain),
     described("number above 0", type="number", exclusiveMinimum=0),
 ]
-Prime = Annotated[int, PlainValidator(prime), described("prime below 5000011", type="integer", minimum=2, maximum=5_000_010)]
+Prime = Annotated[
+    int, PlainValidator(prime), described("prime below 5000011", type="integer", minimum=2, maximum=5_000_010)
+]
 RedirectCode = Annotated[
-    int, PlainValidator(redirect_code), described("status of a redirect", enum=[*REDIRECT_CODES, *map(str, REDIRECT_CODES)])
+    int,
+    PlainValidator(redirect_code),
+    described("status of a redirect", enum=[*REDIRECT_CODES, *map(str, REDIRECT_CODES)]),
 ]
 RingSize = Annotated[int, _bounded(0, MAX_RING_SIZE), _integer(0, MAX_RING_SIZE)]
-Share = Annotated[Decimal, PlainValidator(_share), PlainSerializer(lambda share: {"value": plain(share)}), WithJsonSchema(_NUMBER)]
+Share = Annotated[
+    Decimal, PlainValidator(_share), PlainSerializer(lambda share: {"value": plain(share)}), WithJsonSchema(_NUMBER)
+]
 Status = Annotated[int, _bounded(200, 599), _integer(200, 599)]
 Unsigned = Annotated[int, _bounded(0, _MAX_UINT32), _integer(0, _MAX_UINT32)]
 UnsignedFromOne = Annotated[int, _bounded(1, _MAX_UINT32), _integer(1, _MAX_UINT32)]

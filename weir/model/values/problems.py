@@ -18,7 +18,9 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dotted(path: Path) -> str:
-    """The path as `pulumi config set --path` takes it: `weir:services.backend.canary.v3`, `…args[0]`, `…["odd.key"]`."""
+    """The path as `pulumi config set --path` takes it: `weir:services.backend.canary.v3`,
+    `…args[0]`, `…["odd.key"]`.
+    """
     text = "weir:"
     for depth, key in enumerate(path):
         if isinstance(key, int):

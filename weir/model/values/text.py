@@ -23,7 +23,9 @@ def yes_or_no(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """Text for an argument or an environment variable. Whole numbers and booleans are written out; fractions would lose their zeros."""
+    """Text for an argument or an environment variable. Whole numbers and booleans are written out; fractions would
+    lose their zeros.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -35,7 +37,9 @@ def text(value: Any) -> str:
 
 
 def some_text(value: Any) -> str:
-    """Text that is not empty, in one line: Envoy refuses the whole configuration of a route that has, say, a line break in a path."""
+    """Text that is not empty, in one line: Envoy refuses the whole configuration of a route that has, say, a line
+    break in a path.
+    """
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"must be text, was {shown(value)}")
     return without_control(value)

@@ -1,4 +1,6 @@
-"""What people write: Deployments, one DestinationRule with all subsets, a VirtualService, and no word about their order."""
+"""What people write: Deployments, one DestinationRule with all subsets, a VirtualService, and no word about their
+order.
+"""
 
 import json
 
@@ -24,7 +26,11 @@ Service(
 )
 for version in weights:
     labels = {"app": "backend", "version": version}
-    arguments = ["server", "-http-port=8080", *(f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc"))]
+    arguments = [
+        "server",
+        "-http-port=8080",
+        *(f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")),
+    ]
     container = {
         "name": "backend",
         "image": image,
@@ -35,7 +41,10 @@ for version in weights:
     Deployment(
         f"backend-{version}",
         metadata={"name": f"backend-{version}", "namespace": namespace},
-        spec={"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}},
+        spec={
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
         opts=opts,
     )
 CustomResource(
@@ -56,7 +65,10 @@ CustomResource(
         "http": [
             {
                 "retries": {"attempts": 0},
-                "route": [{"destination": {"host": host, "subset": version}, "weight": weight} for version, weight in weights.items()],
+                "route": [
+                    {"destination": {"host": host, "subset": version}, "weight": weight}
+                    for version, weight in weights.items()
+                ],
             }
         ],
     },

@@ -27,7 +27,8 @@ METHODS = [
 ]
 """All that an engine can ask, as Pulumi's protocol has it."""
 
-# Starts the server as weir does, with a provider that is kept, and says where it listens; with a method it asks that itself.
+# Starts the server as weir does, with a provider that is kept, and says where it listens; with a method it asks that
+# itself.
 WEIR = """
 import sys
 from pathlib import Path
@@ -85,14 +86,22 @@ def weir(directory: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def codes(address: str, user: int) -> dict[str, str]:
     """What every method is answered with, asked by a process of this user that weir has not started."""
     done = subprocess.run(
-        [sys.executable, "-c", ASKING, address, str(user), json.dumps(METHODS)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", ASKING, address, str(user), json.dumps(METHODS)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     found: dict[str, str] = json.loads(done.stdout)
     return found
 
 
 @pytest.mark.parametrize(
-    "user", [os.getuid(), pytest.param(NOBODY, marks=pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user"))]
+    "user",
+    [
+        os.getuid(),
+        pytest.param(NOBODY, marks=pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")),
+    ],
 )
 def test_whoever_weir_has_not_started_is_refused(tmp_path: Path, user: int) -> None:
     """For every method of a program and of a provider, by another user and by the same one: nothing is run."""

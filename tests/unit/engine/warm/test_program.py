@@ -1,4 +1,6 @@
-"""The project's program, served to the engine: what it asks is answered once the program's imports are there, or with what keeps them from it."""
+"""The project's program, served to the engine: what it asks is answered once the program's imports are there, or with
+what keeps them from it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from weir.processes import alive
 
 def project(directory: Path, program: str, environment: str = ".venv") -> Path:
     """A project with this program, whose virtual environment is this one."""
-    (directory / "Pulumi.yaml").write_text(f"name: weir\nruntime: {{name: python, options: {{virtualenv: {environment}}}}}\n")
+    (directory / "Pulumi.yaml").write_text(
+        f"name: weir\nruntime: {{name: python, options: {{virtualenv: {environment}}}}}\n"
+    )
     (directory / "__main__.py").write_text(program)
     (directory / ".venv").symlink_to(sys.prefix)
     return directory
@@ -47,7 +51,9 @@ def asked(stub: LanguageRuntimeStub) -> None:
 
 
 def test_the_program_is_loaded_as_a_script_of_its_project(tmp_path: Path) -> None:
-    """The project is the working directory and first on the path; what the program prints does not get between the answers."""
+    """The project is the working directory and first on the path; what the program prints does not get between the
+    answers.
+    """
     (tmp_path / "beside.py").write_text("from pathlib import Path\nprint('loaded')\nPath('here').touch()\n")
     with served(tmp_path, "import beside\n") as (server, stub):
         asked(stub)
@@ -71,7 +77,9 @@ def test_what_keeps_a_program_from_loading_is_said(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_gone_knows_nothing(tmp_path: Path) -> None:
-    """Nobody takes its silence for the answer that nothing was updated; and no address is given that nobody listens at."""
+    """Nobody takes its silence for the answer that nothing was updated; and no address is given that nobody listens
+    at.
+    """
     with served(tmp_path, "") as (server, _):
         os.kill(server.pid, signal.SIGKILL)
         until(lambda: not server.address, 10, "the server is gone")
@@ -85,7 +93,9 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
         "import signal, sys; from pathlib import Path; from weir.engine.warm.program import ProgramServer;"
         " server = ProgramServer(Path(sys.argv[1])); print(server.pid, server.address, flush=True); signal.pause()"
     )
-    with subprocess.Popen([sys.executable, "-c", starting, str(tmp_path)], stdout=subprocess.PIPE, text=True) as starter:
+    with subprocess.Popen(
+        [sys.executable, "-c", starting, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as starter:
         assert starter.stdout is not None
         pid = int(starter.stdout.readline().split()[0])
         starter.kill()
@@ -110,7 +120,9 @@ threading.Thread(target=listen, daemon=True).start()
 
 
 def test_what_a_program_is_given_changes_no_environment(tmp_path: Path) -> None:
-    """It finds what was given last, and nothing from before. A process that another thread starts meanwhile would fail: setenv moves what execv reads."""
+    """It finds what was given last, and nothing from before. A process that another thread starts meanwhile would
+    fail: setenv moves what execv reads.
+    """
     (tmp_path / "beside.py").write_text(_LISTENING)
     with served(tmp_path, "import beside\n") as (server, stub):
         asked(stub)
@@ -132,6 +144,8 @@ def test_only_this_python_serves(tmp_path: Path) -> None:
 def test_what_a_program_imports_is_read_from_its_top(tmp_path: Path) -> None:
     """Modules by both forms of import; what is imported inside of functions is not needed at the start."""
     (tmp_path / "__main__.py").write_text(
-        "from __future__ import annotations\nimport os, json as j\nfrom weir.model import load\ndef f():\n    import re\n"
+        "from __future__ import annotations\nimport os, json as j\nfrom weir.model import load\ndef f():\n    "
+        "import "
+        "re\n"
     )
     assert imported(tmp_path / "__main__.py") == ["os", "json", "weir.model"]

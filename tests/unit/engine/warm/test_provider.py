@@ -1,4 +1,6 @@
-"""A provider that is kept: asked through weir's server it answers as by itself, and it is of use for one update after the other."""
+"""A provider that is kept: asked through weir's server it answers as by itself, and it is of use for one update after
+the other.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ from weir.processes import alive
 
 NOTHING = empty_pb2.Empty()
 
-# A provider as the engine would start it: its version is its process; a deletion lasts until it is told to cancel, or until `done` is there.
+# A provider as the engine would start it: its version is its process; a deletion lasts until it is told to cancel, or
+# until `done` is there.
 PLUGIN = """#!{python}
 import os, threading
 from concurrent.futures import ThreadPoolExecutor
@@ -100,7 +103,9 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
 
 
 def test_the_end_of_an_update_is_not_its_end(kept: Kept) -> None:
-    """Cancelled with nothing under way, as the engine cancels whatever it lets go, the same process serves the next update, with the same settings."""
+    """Cancelled with nothing under way, as the engine cancels whatever it lets go, the same process serves the next
+    update, with the same settings.
+    """
     pid = kept.pid()
     assert kept.configure(context="a", namespace="b")
     kept.stub.Cancel(NOTHING, timeout=30)
@@ -110,7 +115,9 @@ def test_the_end_of_an_update_is_not_its_end(kept: Kept) -> None:
 
 
 def test_what_is_under_way_is_cancelled(kept: Kept) -> None:
-    """Ctrl-C reaches what waits in the provider, which is then of no use for another update: that one has a new process."""
+    """Ctrl-C reaches what waits in the provider, which is then of no use for another update: that one has a new
+    process.
+    """
     pid = kept.pid()
     with ThreadPoolExecutor(1) as aside:
         deletion = aside.submit(kept.stub.Delete, provider_pb2.DeleteRequest(), timeout=30)
@@ -165,13 +172,17 @@ def test_one_that_cannot_be_closed_to_others_is_not_kept(tmp_path: Path) -> None
     faster = PLUGIN.replace(
         "server.start()", "import socket; server.start(); other = socket.create_connection(('127.0.0.1', port))"
     ).replace("print(server.add_insecure_port", "port = server.add_insecure_port")
-    faster = faster.replace('"127.0.0.1:0"), flush=True)', '"127.0.0.1:0")').replace("server.wait", "print(port, flush=True); server.wait")
+    faster = faster.replace('"127.0.0.1:0"), flush=True)', '"127.0.0.1:0")').replace(
+        "server.wait", "print(port, flush=True); server.wait"
+    )
     with closing(Kept(tmp_path, faster)) as refused:
         assert not refused.kept
 
 
 def test_it_takes_no_connection_but_that_of_the_server(kept: Kept) -> None:
-    """It answers whoever connects, as every provider of Pulumi's: where it is kept, nobody can, by its own port; the engine is answered as before."""
+    """It answers whoever connects, as every provider of Pulumi's: where it is kept, nobody can, by its own port; the
+    engine is answered as before.
+    """
     pid = kept.pid()
     assert kept.configure(context="a")
     [port] = listening(pid)
@@ -236,7 +247,9 @@ def test_what_is_under_way_is_heard_of_when_weir_is_killed(tmp_path: Path) -> No
     plugin = tmp_path / "plugin"
     plugin.write_text(PLUGIN.format(python=sys.executable))
     plugin.chmod(0o755)
-    with subprocess.Popen([sys.executable, "-c", WEIR, str(tmp_path), str(plugin), ENGINE], stdout=subprocess.PIPE, text=True) as weir:
+    with subprocess.Popen(
+        [sys.executable, "-c", WEIR, str(tmp_path), str(plugin), ENGINE], stdout=subprocess.PIPE, text=True
+    ) as weir:
         assert weir.stdout is not None
         pid = int(weir.stdout.readline())
         until(lambda: (tmp_path / "deleting").exists(), 30, "the deletion is under way")

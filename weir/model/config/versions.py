@@ -1,0 +1,112 @@
+"""A version of a service: its container, and what it takes from its service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import model_validator
+
+from weir.model.config.actions import Headers
+from weir.model.config.base import Part, key
+from weir.model.config.containers import Resources, SecurityContext
+from weir.model.config.environment import MAX_KEY, EnvFrom, Variable, secrets
+from weir.model.config.probes import OnceProbe, Probe
+from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.values.names import EnvName, Image
+from weir.model.values.numbers import Count
+from weir.model.values.text import Text
+
+
+class Container(Part):
+    """What pods run. A service says it for all of its versions, a version for itself."""
+
+    image: Image | None = key(
+        "the container image; a service without any is routing only",
+        example="hashicorp/http-echo:1.0.0",
+        becomes="Container.image",
+    )
+    args: tuple[Text, ...] | None = key(
+        "arguments of the image's command; none when left out", example=["-text=Hello"], becomes="Container.args"
+    )
+    env: Mapping[EnvName, Variable] = key(
+        "environment variables: texts, secrets, or valueFrom; a version takes over its service's, name by name",
+        {},
+        example={"LOG": "info", "TOKEN": {"valueFrom": {"secretKeyRef": {"name": "shop", "key": "token"}}}},
+        becomes="Container.env",
+    )
+    env_from: tuple[EnvFrom, ...] | None = key(
+        "Secrets and ConfigMaps with more of them; env goes before it, and a version's own before its service's",
+        example=[{"secretRef": {"name": "shop-settings"}}],
+        becomes="Container.envFrom",
+    )
+    resources: Resources | None = key(
+        "requests and limits; 10m of cpu and 16Mi of memory are requested when left out",
+        example={"requests": {"cpu": "100m"}},
+        becomes="Container.resources",
+    )
+    readiness_probe: Probe | None = key(
+        "when a pod gets requests; when left out, once its port takes connections",
+        example={"httpGet": {"path": "/ready", "port": "http"}},
+        becomes="Container.readinessProbe",
+    )
+    liveness_probe: OnceProbe | None = key(
+        "when a pod's container is started anew; never when left out",
+        example={"httpGet": {"path": "/healthz", "port": "http"}},
+        becomes="Container.livenessProbe",
+    )
+    startup_probe: OnceProbe | None = key(
+        "when the other probes begin; at once when left out",
+        example={"tcpSocket": {"port": "http"}},
+        becomes="Container.startupProbe",
+    )
+    security_context: SecurityContext | None = key(
+        "what the container may do; what is left out stays hardened",
+        example={"runAsUser": 1000},
+        becomes="Container.securityContext",
+    )
+
+    @model_validator(mode="after")
+    def _secrets_have_keys(self) -> Self:
+        for name in secrets(self.env):
+            if len(name) > MAX_KEY:
+                raise ValueError(
+                    f"env has a secret with a name of {len(name)} characters, at most {MAX_KEY} are a key of a "
+                    "Secret; shorten it"
+                )
+        return self
+
+
+class Version(Container):
+    """One version of a service. What it leaves out it takes from its service."""
+
+    replicas: Count | None = key(
+        "the number of pods; its service's when left out", example=2, becomes="Deployment.spec.replicas"
+    )
+    traffic_policy: TrafficPolicy | None = key(
+        "how callers treat its pods; goes before the service's, setting by setting",
+        example={"connectionPool": {"tcp": {"maxConnections": 10}}},
+        becomes="DestinationRule.subsets.trafficPolicy",
+    )
+    headers: Headers | None = key(
+        "changes to headers of requests that go to it",
+        example={"response": {"set": {"x-version": "v2"}}},
+        becomes="HTTPRouteDestination.headers",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the pods of one version run, with everything the version takes from its service filled in."""
+
+    image: str
+    replicas: int
+    args: tuple[str, ...]
+    env: Mapping[str, Variable]
+    env_from: tuple[EnvFrom, ...] = ()
+    resources: Resources | None = None
+    readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    security_context: SecurityContext | None = None
