@@ -45,6 +45,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         os.nice(_NICE - os.nice(0))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """In a run of an hour a failure is told at once, and not lost with the end of one that is interrupted."""
+    if os.environ.get("WEIR_SOAK") == "1" and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
+        reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.write_line(f"\n{item.nodeid}: {call.when}: {call.excinfo.exconly()[-8000:]}")
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """The lab is removed by the main process, once there are no workers any more, whatever became of the run and of
