@@ -68,14 +68,14 @@ class Ownership:
                 "name, or take it over with weir:adopt: true"
             )
 
-    async def until_gone(self, leaving: Mapping[str, Any], namespace: str) -> None:
+    async def until_gone(self, leaving: Mapping[str, Any], namespace: str, *, at_once: bool = False) -> None:
         """Return when an object that is being deleted is no more. Raises RunError when that takes longer than pods may
-        take to become ready.
+        take to become ready. `at_once`: in a preview too, which only tells of it else.
         """
         what = named(leaving)
         first = leaving["metadata"]["uid"] not in self._told
         self._told.add(leaving["metadata"]["uid"])
-        if pulumi.runtime.is_dry_run():
+        if pulumi.runtime.is_dry_run() and not at_once:
             if first:
                 warn(f"{what} is being deleted: the update waits until it is gone")
             return

@@ -89,9 +89,10 @@ class Standing:
         """
         keys = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in self._made]
         leaving = {key: there[key] for key in keys if key in there and there[key]["metadata"].get("deletionTimestamp")}
-        for found in leaving.values():
-            await self._guard.ownership.until_gone(found, namespace)
         lost = sorted(leaving.keys() & await in_state()) if leaving else []
+        for key, found in leaving.items():
+            # What has to be made again can be once it is gone: a refresh before that would find it there still.
+            await self._guard.ownership.until_gone(found, namespace, at_once=key in lost)
         if lost:
             raise pulumi.RunError(
                 f"{', '.join(named(leaving[key]) for key in lost)} was being deleted, and the state has it still: an "

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from weir.model import ServiceObjects
+from weir.model.manifests.kubernetes import PORT_NAME
 
 
 class Workload:
@@ -18,30 +19,39 @@ class Workload:
         """Nothing is looked at yet."""
         self.resource = resource
         self._wanted = {"app": service, "version": version}
+        self._who = f"MeshService {service}: the pods of {version}"
 
     async def checked(self) -> None:
-        """Raises RunError where the pods lack the labels by which the service and its subset select them. What is not
-        known yet passes.
+        """Raises RunError where the pods lack the labels or the port by which the service and its subset find them.
+
+        What is not known yet passes.
         """
         spec: pulumi.Output[Any] | None = getattr(self.resource, "spec", None)
         if spec is None or not await spec.is_known():
             return
-        labels = _labels(await spec.future())
+        template = _at(await spec.future(), "template")
+        labels = dict(_at(template, "metadata", "labels") or {})
         lacking = [f"{name}: {value}" for name, value in self._wanted.items() if labels.get(name) != value]
         if lacking:
             raise pulumi.RunError(
-                f"MeshService {self._wanted['app']}: the pods of {self._wanted['version']} get no requests without "
-                f"the labels {', '.join(lacking)};"
+                f"{self._who} get no requests without the labels {', '.join(lacking)};"
                 f" add them to spec.template.metadata.labels of {self.resource.pulumi_resource_name}"
+            )
+        containers = _at(template, "spec", "containers") or []
+        names = [_at(port, "name") for container in containers for port in _at(container, "ports") or []]
+        if PORT_NAME not in names:
+            raise pulumi.RunError(
+                f"{self._who} get no requests without a port named {PORT_NAME}, which the Service sends them to;"
+                f" add it to spec.template.spec.containers of {self.resource.pulumi_resource_name}, with the port they listen on:"
+                f" ports: [{{name: {PORT_NAME}, containerPort: …}}]"
             )
 
 
-def _labels(spec: Any) -> dict[str, str]:
-    """The labels of the pods, by the spec of a workload as Pulumi hands it on."""
-    found = spec
-    for key in ("template", "metadata", "labels"):
-        found = found.get(key) if isinstance(found, dict) else getattr(found, key, None)
-    return dict(found or {})
+def _at(spec: Any, *keys: str) -> Any:
+    """A part of a workload as Pulumi hands it on; None where it is not there."""
+    for key in keys:
+        spec = spec.get(key) if isinstance(spec, dict) else getattr(spec, key, None)
+    return spec
 
 
 def without_pods(objects: ServiceObjects, versions: Collection[str]) -> ServiceObjects:

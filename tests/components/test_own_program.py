@@ -58,8 +58,9 @@ def own(program: Callable[[], None], into: Recorded | None = None) -> Recorded:
     return run({}, into, program=program)
 
 
-def deployment(name: str, labels: Mapping[str, str]) -> pulumi_kubernetes.apps.v1.Deployment:
-    pod = {"metadata": {"labels": dict(labels)}, "spec": {"containers": [{"name": "app", "image": ECHO}]}}
+def deployment(name: str, labels: Mapping[str, str], port: str = "http") -> pulumi_kubernetes.apps.v1.Deployment:
+    container = {"name": "app", "image": ECHO, "ports": [{"name": port, "containerPort": 5678}]}
+    pod = {"metadata": {"labels": dict(labels)}, "spec": {"containers": [container]}}
     return pulumi_kubernetes.apps.v1.Deployment(name, spec={"selector": {"matchLabels": dict(labels)}, "template": pod})
 
 
@@ -181,6 +182,19 @@ def test_pods_of_the_programs_own_need_the_labels_that_select_them() -> None:
     ):
         own(program, recorded)
     assert (ROUTE, "backend") not in recorded.resources
+
+
+def test_pods_of_the_programs_own_name_their_port() -> None:
+    """The Service sends to the port by its name, so that pods of one service may listen at different ones."""
+
+    def program() -> None:
+        versions = {"v2": VersionArgs(workload=deployment("mine", LABELS, port="web"))}
+        MeshService("backend", MeshServiceArgs(namespace="demo", image=ECHO, versions=versions, stable="v2"))
+
+    with pytest.raises(
+        pulumi.RunError, match=r"the pods of v2 get no requests without a port named http, .* \[\{name: http, "
+    ):
+        own(program)
 
 
 def test_each_part_of_a_service_stands_alone() -> None:

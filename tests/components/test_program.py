@@ -78,6 +78,7 @@ def run(
     kubectl: str = "/nowhere/kubectl",
     file: Path | None = None,
     program: Callable[[], None] = whole_program,
+    preview: bool = False,
 ) -> Recorded:
     """Run the program on a config, as the engine would, and record what it registers, `into` this where it is given.
 

@@ -168,10 +168,10 @@ def test_what_a_killed_update_left_is_said(tmp_path: Path, monkeypatch: pytest.M
         ]
 
 
-@pytest.mark.parametrize("written", [True, False])
-def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: bool) -> None:
+@pytest.mark.parametrize(("written", "preview"), [(True, False), (True, True), (False, False)])
+def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: bool, preview: bool) -> None:
     """It is waited for, and made anew where the state does not have it; else the update would call it unchanged, and
-    changes nothing.
+    changes nothing: it is refused, by the preview too, once a refresh finds it gone.
     """
     cluster = Cluster(tmp_path, service())
     file = tmp_path / "there.json"
@@ -196,7 +196,7 @@ esac
         with pytest.raises(
             pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted, .* pulumi up --refresh$"
         ):
-            run(service(), recorded, cluster.kubectl)
+            run(service(), recorded, cluster.kubectl, preview=preview)
         assert {kind for kind, _ in recorded.resources if kind.startswith("kubernetes:")} == {NAMESPACE}
     else:
         assert (DEPLOYMENT, "backend-v1") in run(service(), recorded, cluster.kubectl).resources

@@ -18,7 +18,7 @@ Manifest = dict[str, Any]
 MANAGED_BY = {"app.kubernetes.io/managed-by": "weir"}
 
 
-_PORT = "http"
+PORT_NAME = "http"
 """The name of the port on which the pods of every version listen."""
 
 _USER = 65532
@@ -81,9 +81,9 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
             "selector": {"app": name},
             "ports": [
                 {
-                    "name": _PORT,
+                    "name": PORT_NAME,
                     "port": settings.port,
-                    "targetPort": _PORT,
+                    "targetPort": PORT_NAME,
                     "protocol": "TCP",
                     "appProtocol": settings.protocol,
                 }
@@ -117,7 +117,7 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
     probe = workload.readiness_probe
     container = {
         **_container(name, workload.image),
-        "ports": [{"name": _PORT, "containerPort": port, "protocol": "TCP"}],
+        "ports": [{"name": PORT_NAME, "containerPort": port, "protocol": "TCP"}],
         "readinessProbe": as_written(probe) if probe else {"tcpSocket": {"port": port}, "periodSeconds": 2},
         # The handler of Kubernetes itself (since 1.30): an image with a single binary has no `sleep` to run.
         "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
