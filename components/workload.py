@@ -42,8 +42,8 @@ class Workload:
         if PORT_NAME not in names:
             raise pulumi.RunError(
                 f"{self._who} get no requests without a port named {PORT_NAME}, which the Service sends them to;"
-                f" add it to spec.template.spec.containers of {self.resource.pulumi_resource_name}, with the port they listen on:"
-                f" ports: [{{name: {PORT_NAME}, containerPort: …}}]"
+                f" add it to spec.template.spec.containers of {self.resource.pulumi_resource_name}, with the port they"
+                f" listen on: ports: [{{name: {PORT_NAME}, containerPort: …}}]"
             )
 
 
