@@ -238,6 +238,22 @@ def test_each_part_of_a_service_stands_alone() -> None:
     assert (route["timeout"], [each["destination"]["subset"] for each in route["route"]]) == ("3s", ["v1"])
 
 
+def test_a_rule_for_all_versions_names_none() -> None:
+    """Its policy and who sees it; the subsets are those of other rules."""
+
+    def program() -> None:
+        policy: Any = {"loadBalancer": {"simple": "RANDOM"}}
+        DestinationRule(
+            "rule", DestinationRuleArgs(namespace="demo", service="backend", traffic_policy=policy, export_to=["*"])
+        )
+
+    assert own(program).resources[(RULE, "rule")]["spec"] == {
+        "host": "backend.demo.svc.cluster.local",
+        "trafficPolicy": {"loadBalancer": {"simple": "RANDOM"}},
+        "exportTo": ["*"],
+    }
+
+
 def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
     """As it stands there, given what it takes for granted: a namespace, a Deployment and a provider."""
     found = re.search(r"## In your own program.*?```python\n(.*?)```", README.read_text(), re.DOTALL)
