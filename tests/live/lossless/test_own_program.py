@@ -14,7 +14,7 @@ import yaml
 from lab.progress import Progress
 from lab.tools.toolset import find_checker
 from tests.live.harness import CHECKOUT, Project
-from tests.live.lossless.conftest import RATE
+from tests.live.lossless.conftest import RATE, soak
 from tests.live.lossless.load import Load
 from tests.live.lossless.scene import FORTIO, Scene, server
 
@@ -104,6 +104,7 @@ def assert_loses_nothing(scene: Scene, apply: Apply) -> None:
     scene.assert_converged()
 
 
+@soak
 def test_a_program_of_ones_own_loses_nothing(own: Scene) -> None:
     """In Python, with pods of its own that have a volume and an init container."""
     assert_loses_nothing(own, by_config(own))
