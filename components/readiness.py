@@ -68,8 +68,8 @@ class Readiness:
             )
 
     async def note_remade(self, args: pulumi.ResourceHookArgs) -> None:
-        """Note that this update makes a version's pods anew, whatever of them it changes: what ails them now may be
-        mended by it.
+        """Note that this update makes a version's pods anew, whatever of them it changes: what is wrong with them now
+        may be fixed by it.
         """
         inputs: Any = args.new_inputs
         before: Any = args.old_inputs

@@ -28,7 +28,7 @@ from lab.node.units import Unit
 
 _TICK_SECONDS = 0.1
 _PROBE_SECONDS = 1.0
-# A unit that dies more often than this within the window is given up: something is wrong that a restart does not mend.
+# A unit that dies more often than this within the window is given up: something is wrong that a restart does not fix.
 _RESTARTS = 5
 _RESTART_WINDOW_SECONDS = 60.0
 

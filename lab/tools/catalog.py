@@ -146,7 +146,7 @@ MODULES: tuple[Module, ...] = (
     Module("fortio", (Binary("fortio", "fortio.org/fortio", 13),)),
     Module("pause", (Binary("pause", ".", 1),)),
 )
-"""What the lab is made of; its images and its node are made anew when one of these changes."""
+"""What the lab is made of; its images and its node are created again when one of these changes."""
 
 CHECKERS: tuple[Module, ...] = (
     Module("actionlint", (Binary("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", 4),)),

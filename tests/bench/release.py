@@ -1,11 +1,11 @@
-"""What a canary's move costs from the return key until callers obey, beside what people use otherwise; on a lab of its
-own.
+"""What a canary's move costs from the return key until callers follow, beside what people use otherwise; on a lab of
+its own.
 
 - `set`: `weir set SERVICE v2=N --yes`, until it ends, which is when every caller's proxy follows; against `pulumi up
   --yes --skip-preview` of the same
   program and change, which does not wait for proxies.
 - `tenth`: the tenth of ten changes in one weir process; against `kubectl patch` of the weights until the caller's Envoy
-  obeys, read in its own pod.
+  follows, read in its own pod.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def measure() -> dict[str, Any]:
                 f"the last of {STEPS} changes in one weir process, until every caller's proxy follows; median of "
                 f"{PROCESSES} processes"
             ),
-            "baseline": "kubectl patch of the weights, until the caller's Envoy obeys",
+            "baseline": "kubectl patch of the weights, until the caller's Envoy follows",
             "steps": [[round(step, 3) for step in steps] for steps in tens],
             "where": {
                 "what": (

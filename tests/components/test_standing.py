@@ -170,8 +170,8 @@ def test_what_a_killed_update_left_is_said(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("written", "preview"), [(True, False), (True, True), (False, False)])
 def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: bool, preview: bool) -> None:
-    """It is waited for, and made anew where the state does not have it; else the update would call it unchanged, and
-    changes nothing: it is refused, by the preview too, once a refresh finds it gone.
+    """It is waited for, and created again where the state does not have it; else the update would call it unchanged,
+    and changes nothing: it is refused, by the preview too, once a refresh finds it gone.
     """
     cluster = Cluster(tmp_path, service())
     file = tmp_path / "there.json"

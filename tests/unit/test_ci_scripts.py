@@ -195,7 +195,7 @@ def test_without_secrets_the_stack_files_are_checked(project: Path) -> None:
 
 
 def commands(log: str) -> list[str]:
-    """What GitHub's runner obeys in a log: lines that begin with ::, but none between stop-commands and its token."""
+    """What GitHub's runner follows in a log: lines that begin with ::, but none between stop-commands and its token."""
     found, token = [], ""
     for line in map(str.strip, log.splitlines()):
         if token:

@@ -56,7 +56,7 @@ def _namespace(context: Context, settings: dict[str, str]) -> str:
     try:
         ephemeral = context.config.ephemeral
     except ConfigError as error:
-        # Whoever has to mend a stack file needs this shell most.
+        # Whoever has to fix a stack file needs this shell most.
         click.echo(
             f"{error}\nPulumi.{context.stack}.yaml is not sound: kubectl stands in the namespace default", err=True
         )

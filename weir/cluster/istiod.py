@@ -212,7 +212,7 @@ class Istiod:
         return found
 
     def push_anew(self, seconds: float = _SECONDS) -> None:
-        """Have istiod throw away what it keeps, and send every proxy its configuration, made anew. Raises
+        """Have istiod throw away what it keeps, and send every proxy its configuration, created again. Raises
         ClusterError.
         """
         self._read("cachez?clear=true", seconds)

@@ -1,4 +1,4 @@
-"""Asking istiod whether proxies have acknowledged a change, whatever keeps it from answering: away for a while, just
+"""Asking istiod whether proxies have acknowledged a change, also where it cannot answer at once: away for a while, just
 back, hanging.
 
 How one wait goes is in `weir.cluster.waiting`.
@@ -20,8 +20,8 @@ from weir.cluster.want import Want
 __all__ = ["RECONNECTING", "Acknowledged", "LaggingError", "mark", "wait_for"]
 
 RECONNECTING = 35.0
-"""Seconds an istiod must have been ready before its books count, where there was a service before it: one that has
-just come back does not know the proxies that have yet to come back to it, and Envoy tries again after 30 s at the
+"""Seconds an istiod must have been ready before its sync status counts, where there was a service before it: one that
+has just come back does not know the proxies that have yet to come back to it, and Envoy tries again after 30 s at the
 latest. Such a one still follows the route it had; and it asks for everything at once when it comes, so that it may
 have a new route some milliseconds before the version that is in it.
 """

@@ -51,7 +51,7 @@ _NOBODY = 2.0
 """Seconds without any push of a type after which a change has none: no proxy uses what was changed."""
 
 _QUESTIONS = 8
-"""Configurations to ask an istiod for in one look, at the most: each is made anew for us."""
+"""Configurations to ask an istiod for in one look, at the most: each is created again for us."""
 
 
 class LaggingError(ClusterError):

@@ -63,7 +63,7 @@ class Step:
     stray: Mapping[str, int]
     """Requests to versions that the config did not allow at that moment; "" for requests past all versions."""
 
-    obeyed: float
+    followed: float
     """Seconds after the update's end until no caller sent anything to a version that gets nothing any more."""
 
     def figures(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Step:
 
 
 def live(scene: Scene, load: Load, options: str = "") -> Iterator[Step]:
-    """One round: every step of the life, each update begun when the one before is known to be obeyed; `options` are
+    """One round: every step of the life, each update begun when the one before is known to be followed; `options` are
     for `pulumi up`.
     """
     before, last = START, load.read()
@@ -80,7 +80,7 @@ def live(scene: Scene, load: Load, options: str = "") -> Iterator[Step]:
         update = scene.up(wanted, options)
         old, new = receiving(before["services"]["backend"]), receiving(wanted["services"]["backend"])
         ended = time.monotonic()
-        settled, obeyed = _settle(load, new, ended)
+        settled, followed = _settle(load, new, ended)
         quiet = _quiet(load, settled)
         changing, afterwards = settled.versions_since(last), quiet.versions_since(settled)
         stray = {version: count for version, count in changing.items() if version not in old | new}
@@ -101,7 +101,7 @@ def live(scene: Scene, load: Load, options: str = "") -> Iterator[Step]:
             # A cluster that is gone has taken its counter along, so this may only be read where it grew.
             max(0, quiet.sum("upstream_rq_retry") - last.sum("upstream_rq_retry")),
             stray,
-            obeyed,
+            followed,
         )
         before, last = wanted, quiet
 
@@ -127,11 +127,11 @@ def _settle(load: Load, allowed: frozenset[str], ended: float) -> tuple[Reading,
     """
     readings = [load.read()]
 
-    def obeyed() -> bool:
+    def followed() -> bool:
         readings.append(load.read())
         return set(readings[-1].versions_since(readings[-2])) <= allowed
 
-    until(obeyed, 10, f"requests go to {', '.join(sorted(allowed))} alone")
+    until(followed, 10, f"requests go to {', '.join(sorted(allowed))} alone")
     return readings[-1], time.monotonic() - ended
 
 

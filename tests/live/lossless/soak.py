@@ -132,7 +132,7 @@ def _of(name: str, steps: Sequence[Step]) -> dict[str, Any]:
         "secondsOfUpdate": {"median": round(statistics.median(seconds), 1), "most": round(max(seconds), 1)}
         if seconds
         else {},
-        "secondsUntilObeyed": round(max((step.obeyed for step in steps), default=0.0), 2),
+        "secondsUntilFollowed": round(max((step.followed for step in steps), default=0.0), 2),
     }
 
 

@@ -1,7 +1,7 @@
 """The stack of the routing tests: its pods stand for the whole session, and each test plays its own traffic settings
 on them.
 
-`play` replaces the settings of the service `backend` and returns when the caller's Envoy obeys. How that is known
+`play` replaces the settings of the service `backend` and returns when the caller's Envoy follows. How that is known
 without a wait of fixed length: once the update has ended, an object of the tests' own, the marker, is written. istiod
 tells a proxy all it knows at a time, so a proxy that answers with the new marker has been told of everything written
 before it.
@@ -97,7 +97,7 @@ class Stage(Shell):
     def play(
         self, *, top: Mapping[str, Any] | None = None, versions: Mapping[str, Any] | None = None, **traffic: Any
     ) -> None:
-        """Give the service these settings and no others, and return when the caller obeys.
+        """Give the service these settings and no others, and return when the caller follows.
 
         `versions` adds to what each version has, `top` to the keys beside the services. No pod is started or ended by
         it.

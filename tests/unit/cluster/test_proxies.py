@@ -150,7 +150,7 @@ def test_a_push_that_has_come_since_is_asked_about_at_once(monkeypatch: pytest.M
 
 
 def test_istiod_is_not_asked_while_a_push_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only its books are looked at, until nothing has come for so long that nothing is about to; then once, and ever
+    """Only its sync status is read, until nothing has come for so long that nothing is about to; then once, and ever
     more rarely.
     """
     istiod = FakeIstiod({"a": proxy(9, "v1 v2"), "b": proxy(9, "v1 v2")})

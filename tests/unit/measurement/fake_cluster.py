@@ -104,7 +104,7 @@ class FakeCluster:
     """The executable `kubectl` in a directory of its own, and the world it shows."""
 
     def __init__(self, directory: Path) -> None:
-        """Write the executable; the world is one ready client, and a backend that obeys 80/20."""
+        """Write the executable; the world is one ready client, and a backend that follows 80/20."""
         self.directory = directory
         self.kubectl = directory / "kubectl"
         self.kubectl.write_text(_SCRIPT.format(python=sys.executable))

@@ -186,7 +186,7 @@ def test_the_error_rate_is_shared_by_the_checks_that_involve_chance() -> None:
 
 
 def test_the_stated_error_rate_holds_for_the_verdict_as_a_whole() -> None:
-    """Summed over every possible split of 60 requests, traffic that obeys 80/20 is refused less often than stated."""
+    """Summed over every possible split of 60 requests, traffic that follows 80/20 is refused less often than stated."""
     rate, refused = 0.05, 0.0
     for canary in range(61):
         judged = verdict(PLAIN, [FINE] * 60, {"v1": 60 - canary, "v2": canary}, error_rate=rate)

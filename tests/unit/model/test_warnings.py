@@ -47,7 +47,7 @@ def test_a_warning_says_where_and_what(name: str, case: dict[str, Any]) -> None:
 
 @EACH
 def test_what_is_nearly_the_same_gets_no_warning(name: str, case: dict[str, Any]) -> None:
-    """Whoever mends the config is heard: the warning is gone, and no other comes."""
+    """Whoever corrects the config is heard: the warning is gone, and no other comes."""
     assert given(case["near"]) == []
 
 

@@ -111,7 +111,8 @@ def _rules(verify: bool, keeps_secrets: bool) -> list[dict[str, Any]]:
             "resources": ["virtualservices", "destinationrules", "gateways"],
             "verbs": _MANAGE,
         },
-        # To wait for pods, and to say what ails them; the provider waits for ever where it may not watch claims.
+        # To wait for pods, and to say what is wrong with them; the provider waits for ever where it may not watch
+        # claims.
         {"apiGroups": [""], "resources": ["pods", "events", "persistentvolumeclaims"], "verbs": _READ},
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
         {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": _READ},

@@ -66,7 +66,7 @@ class Warned(Problem):
     name: str = ""
 
     def __str__(self) -> str:
-        # Named, since a slotted dataclass is made anew, and super() would look in the old one.
+        # Named, since a slotted dataclass is created again, and super() would look in the old one.
         return f"{Problem.__str__(self)} ({self.name})"
 
 
