@@ -12,7 +12,7 @@ from pulumi.provider.provider import ConstructResult, Provider
 from pydantic.alias_generators import to_snake
 
 import components
-from components.safeguards import CONSTRUCTED
+from components.constructed import CONSTRUCTED
 from weir.model.component_arguments import CLUSTER, VERSION, Arguments, arguments, shapes
 from weir.model.package_schema import OUTPUTS, package_schema, token
 from weir.model.validation.messages import unknown_key

@@ -7,7 +7,6 @@ request. Nothing is asked where nothing that matters changes.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,6 +16,7 @@ import pulumi
 from components.acknowledgement import Acknowledgement
 from components.args import ClusterArgs
 from components.cluster import Cluster
+from components.constructed import CONSTRUCTED
 from components.drift import Drift
 from components.failure_reasons import FailureReasons
 from components.ownership import Ownership
@@ -83,10 +83,6 @@ class Safeguards:
                 warn(f"weir:{what}")
 
 
-CONSTRUCTED: ContextVar[bool] = ContextVar("constructed", default=False)
-"""Whether this is one component of a program that runs elsewhere (`components.package`): nothing is known here of the
-others.
-"""
 _RUNS: WeakKeyDictionary[object, dict[ClusterArgs, Safeguards]] = WeakKeyDictionary()
 _CONSTRUCTED = count(1)
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components.args import ClusterArgs
+from components.constructed import CONSTRUCTED
 from components.ownership import FORCE, named
 from components.placement import After, Place, known, owner
-from components.safeguards import CONSTRUCTED, Safeguards, safeguards
+from components.safeguards import Safeguards, safeguards
 from components.warned import warn
 from weir.model import Manifest, Service, ServiceObjects
 from weir.model.manifests.hazards import hazards, orphans

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pulumi
 
+from components.constructed import CONSTRUCTED
 from weir.orphans import engine
 from weir.processes import identity
 
@@ -24,6 +25,9 @@ def warn(text: str) -> None:
     note, line = _note(), sha256(text.encode()).hexdigest()
     if note is None:
         pulumi.log.warn(text)  # noqa: TID251
+    elif CONSTRUCTED.get() and line in _lines(note):
+        # Another component of the program has said so.
+        return
     elif pulumi.runtime.is_dry_run():
         pulumi.log.warn(text)  # noqa: TID251
         # Where nothing can be written, the update says it again.
