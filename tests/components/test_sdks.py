@@ -20,9 +20,10 @@ from lab.tools.pypi import install
 from lab.tools.toolset import find_checker
 from weir.model.package_schema import package_schema
 
+# The generator and half of Pulumi's SDK may have to be compiled first, beside a lab that is built.
+pytestmark = pytest.mark.timeout(1800)
 PROGRAMS = Path(__file__).parent / "sdks"
-_SECONDS = 600
-"""Beside a lab that builds its tools."""
+_SECONDS = 900
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,7 @@ def test_a_program_of_ones_own_loses_nothing(own: Scene) -> None:
     assert before["state"]["terminated"]["exitCode"] == 0
 
 
+@pytest.mark.timeout(900)  # the language host for YAML may have to be compiled first
 def test_the_component_package_loses_nothing(package: Scene) -> None:
     """In YAML, where each component is constructed alone; what is wrong is refused in the preview, in weir's words."""
     apply = by_edit(package)
