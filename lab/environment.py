@@ -42,7 +42,8 @@ def settings(paths: LabPaths) -> dict[str, str]:
         "PATH": f"{paths.bin}:{os.environ.get('PATH', '')}",
         "KUBECONFIG": str(paths.kubeconfig),
         "PULUMI_HOME": str(_pulumi_home(paths)),
-        "PULUMI_BACKEND_URL": f"file://{paths.state}",
+        # No notes beside the states: one that an update was killed in the middle of makes its state unreadable.
+        "PULUMI_BACKEND_URL": f"file://{paths.state}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase(paths)),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 
+from weir.engine.file_backend import unreadable
+
 
 def words(result: subprocess.CompletedProcess[str]) -> str:
     """What it printed, in one line of its own words."""
     lines = [line.removeprefix("error: ") for line in result.stderr.strip().splitlines() if line.strip()]
-    return "; ".join(lines)[:300]
+    said = "; ".join(lines)[:300]
+    empty = " ".join(map(str, unreadable())) if said.endswith("failed to load checkpoint: EOF") else ""
+    why = f"; an update that was killed left an empty note beside the state, which needs none: rm {empty}"
+    return said + (why if empty else "")
 
 
 def diagnostics(result: subprocess.CompletedProcess[str]) -> str:

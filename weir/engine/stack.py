@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weir.engine.errors import EngineError, InterruptedPreviewError, InterruptedUpdateError, NoStackError, RefusedError
-from weir.engine.locks import held
+from weir.engine.file_backend import held
 from weir.engine.said import diagnostics, release, words
 from weir.engine.shown import Shown
 from weir.engine.warm.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server

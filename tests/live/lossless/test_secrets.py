@@ -238,7 +238,7 @@ def test_no_value_was_told_or_left_anywhere(scene: Scene, told: Told) -> None:
     said = "\n".join(told.all)
     assert len(told.all) > 20
     assert "[secret]" in said
-    backend_of = Path(scene.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    backend_of = Path(scene.environment["PULUMI_BACKEND_URL"].removeprefix("file://").partition("?")[0])
     project = scene.project.directory
     operations = [
         file for place in (backend_of, project / ".weir/operations") for file in place.rglob("*") if file.is_file()
