@@ -36,7 +36,7 @@ def unreadable() -> list[Path]:
     and the note beside it not (gocloud.dev/blob/fileblob, setAttrs). A state is read without its note.
     """
     backend = _place()
-    return sorted(file for file in (backend or Path()).rglob("*.attrs") if file.stat().st_size == 0) if backend else []
+    return [] if backend is None else sorted(file for file in backend.rglob("*.attrs") if file.stat().st_size == 0)
 
 
 def _place() -> Path | None:

@@ -18,20 +18,8 @@ _SERVICE = {"service": "the service; the name is its host's, and the value of th
 _POD_KEYS = ("targetPort", "protocol")
 _RULE_KEYS = ("trafficPolicy", "exportTo")
 _ROUTE_KEYS = (
-    *(
-        "stable",
-        "canary",
-        "fault",
-        "timeout",
-        "retries",
-        "mirrors",
-        "headers",
-        "corsPolicy",
-        "rewrite",
-        "redirect",
-        "directResponse",
-    ),
-    *("routes", "drill", "exportTo", "expose"),
+    *("stable", "canary", "fault", "timeout", "retries", "mirrors", "headers", "corsPolicy", "rewrite"),
+    *("redirect", "directResponse", "routes", "drill", "exportTo", "expose"),
 )
 
 
@@ -167,6 +155,17 @@ def choices(shape: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The shapes of which it is any, but for none. That the config also takes numbers as text is for files alone."""
     found = [choice for choice in shape["anyOf"] if choice.get("type") != "null"]
     return [choice for choice in found if "pattern" not in choice] or found
+
+
+def constants(shape: Mapping[str, Any]) -> list[Any]:
+    """The values of which it is one; none where it may be others."""
+    return list(shape.get("enum", [shape["const"]] if "const" in shape else []))
+
+
+def values(shape: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The shape of every value of a mapping whose keys are names; None where they may be anything."""
+    inner = shape.get("additionalProperties") or next(iter(shape.get("patternProperties", {}).values()), None)
+    return inner if isinstance(inner, Mapping) and inner else None
 
 
 def _cluster(found: Mapping[str, Any]) -> Iterator[Argument]:

@@ -16,9 +16,11 @@ from weir.model.component_arguments import (
     Argument,
     arguments,
     choices,
+    constants,
     named,
     reached,
     shapes,
+    values,
 )
 from weir.model.config.schema import unwrapped
 
@@ -111,21 +113,14 @@ def _type(shape: Mapping[str, Any], *, plain: bool) -> dict[str, Any]:
             kind = _type(choice, plain=plain)
             kinds += [] if kind in kinds else [kind]
         return kinds[0] if len(kinds) == 1 else {"oneOf": kinds, **mark}
-    if "enum" in shape or "const" in shape:
-        values = shape.get("enum", [shape.get("const")])
-        return {"type": "boolean" if True in values else "string", **mark}
+    if known := constants(shape):
+        return {"type": "boolean" if True in known else "string", **mark}
     match shape.get("type"):
         case "array":
             return {"type": "array", "items": _type(shape["items"], plain=plain), **mark}
         case "object":
-            inner: Any = shape.get("additionalProperties") or next(
-                iter(shape.get("patternProperties", {}).values()), {}
-            )
-            return {
-                "type": "object",
-                "additionalProperties": _type(inner, plain=plain) if isinstance(inner, dict) and inner else _ANY,
-                **mark,
-            }
+            inner = values(shape)
+            return {"type": "object", "additionalProperties": _type(inner, plain=plain) if inner else _ANY, **mark}
         case "integer" | "number" | "boolean" as kind:
             return {"type": kind, **mark}
         case "string" | ["string", *_]:

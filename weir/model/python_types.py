@@ -19,9 +19,11 @@ from weir.model.component_arguments import (
     Arguments,
     arguments,
     choices,
+    constants,
     named,
     reached,
     shapes,
+    values,
 )
 
 _HEAD = '''"""What the components take, with the keys of the stack config (docs/reference/config.md).
@@ -121,17 +123,14 @@ def _type(shape: Mapping[str, Any]) -> str:
         return _CLASSES.get(named(shape), named(shape))
     if "anyOf" in shape:
         return " | ".join(dict.fromkeys(map(_type, choices(shape))))
-    if "enum" in shape or "const" in shape:
-        values = shape.get("enum", [shape.get("const")])
-        return "bool" if True in values else f"Literal[{', '.join(map(repr, values))}]"
+    if known := constants(shape):
+        return "bool" if True in known else f"Literal[{', '.join(map(repr, known))}]"
     match shape.get("type"):
         case "array":
             return f"Sequence[{_type(shape['items'])}]"
         case "object":
-            inner: Any = shape.get("additionalProperties") or next(
-                iter(shape.get("patternProperties", {}).values()), {}
-            )
-            return f"Mapping[str, {_type(inner) if isinstance(inner, dict) and inner else 'Any'}]"
+            inner = values(shape)
+            return f"Mapping[str, {_type(inner) if inner else 'Any'}]"
         case "integer":
             return "int"
         case "number":
