@@ -117,9 +117,8 @@ class Acknowledgement:
         if written is not None and annotation(found, SPEC) != written:
             state = "is not as the last update wrote it" if found else "is not in the cluster any more"
             raise pulumi.RunError(
-                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or changed by "
-                "hand; correct the config,"
-                " or write it again: pulumi up --refresh"
+                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or changed by hand; "
+                "correct the config, or write it again: pulumi up --refresh"
             )
 
     async def acknowledged(self, namespace: str, name: str, host: str) -> None:

@@ -44,6 +44,5 @@ class Drift:
         if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
             raise pulumi.RunError(
                 f"{kind} {namespace}/{name} is not as the last update left it ({maker(found)}): see what was changed "
-                "with weir status, then put it"
-                f" back and go on with pulumi up --refresh ({FORCE})"
+                f"with weir status, then put it back and go on with pulumi up --refresh ({FORCE})"
             )

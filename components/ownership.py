@@ -63,8 +63,7 @@ class Ownership:
             await self.until_gone(found, namespace)
         elif found is not None and not self._adopt and annotation(found, OWNER) != owner():
             raise pulumi.RunError(
-                f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose "
-                "another "
+                f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose another "
                 "name, or take it over with weir:adopt: true"
             )
 
@@ -96,8 +95,7 @@ class Ownership:
                 held = ", ".join(there["metadata"].get("finalizers", [])) or "nothing that it names"
                 raise pulumi.RunError(
                     f"{what} is still being deleted after {self._patience} (weir:readyTimeout), held by {held} (its "
-                    "finalizers);"
-                    " run this again once it is gone"
+                    "finalizers); run this again once it is gone"
                 )
             await asyncio.sleep(_POLL_SECONDS)
 

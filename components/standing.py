@@ -112,9 +112,8 @@ class Standing:
         for kind, name in left:
             if (kind, name) not in written:
                 warn(
-                    f"{kind} {namespace}/{name} was made by an update of this stack that was killed, and is in "
-                    "neither its config nor its state;"
-                    f" remove it: kubectl delete -n {namespace} {kind.lower()} {name}"
+                    f"{kind} {namespace}/{name} was made by an update of this stack that was killed, and is in neither "
+                    f"its config nor its state; remove it: kubectl delete -n {namespace} {kind.lower()} {name}"
                 )
 
     def _tell_lost_hosts(self, there: Objects) -> None:

@@ -43,9 +43,8 @@ def require_root() -> None:
         )
     if os.geteuid() != 0:
         raise LabError(
-            "the lab needs root: it makes a network namespace, mounts and cgroups. Run it with sudo, or point weir "
-            "at a cluster "
-            "of your own, which needs no lab: README, 'Your own cluster'."
+            "the lab needs root: it makes a network namespace, mounts and cgroups. Run it with sudo, or point weir at "
+            "a cluster of your own, which needs no lab: README, 'Your own cluster'."
         )
 
 

@@ -216,8 +216,7 @@ def _locked(paths: LabPaths) -> Iterator[None]:
                     handle.seek(0)
                     raise LabError(
                         f"process {handle.read().strip() or '?'} is starting or removing this lab right now "
-                        f"({paths.lock}). "
-                        "Wait for it to end, or end it, then run the same command again."
+                        f"({paths.lock}). Wait for it to end, or end it, then run the same command again."
                     ) from None
                 time.sleep(_POLL_SECONDS)
         handle.seek(0)

@@ -90,9 +90,8 @@ class LabPaths:
         if home != str(self.project):
             raise LabError(
                 f"{self.weir} was made by the lab of {home}, and came here as a copy: that cluster and the state of "
-                "its stacks are not this checkout's."
-                f" For a lab here: rm -r {self.weir}, then weir lab up. (Moved? Move it back first and end the lab "
-                "there: weir lab down.)"
+                f"its stacks are not this checkout's. For a lab here: rm -r {self.weir}, then weir lab up. (Moved? "
+                "Move it back first and end the lab there: weir lab down.)"
             )
 
     @property

@@ -187,8 +187,7 @@ def _until_gone(node: Launch) -> None:
     while process_started(node.pid) == node.started:
         if time.monotonic() > deadline:
             raise LabError(
-                f"process {node.pid} of the lab does not end: look at /proc/{node.pid}/stack, then run weir lab "
-                "down "
+                f"process {node.pid} of the lab does not end: look at /proc/{node.pid}/stack, then run weir lab down "
                 "again."
             )
         time.sleep(0.02)

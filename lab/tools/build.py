@@ -270,9 +270,8 @@ def _compile(place: Built, binary: Binary, go: str, sources: Path, work: _Work) 
     text = log.read_text(errors="replace")
     if "no space left on device" in text:
         raise LabError(
-            f"the disk of {cache_dir()} is full: {binary.name} could not be built. Free some space, or set "
-            "WEIR_CACHE to a directory "
-            "on a larger disk, then run the same command again."
+            f"the disk of {cache_dir()} is full: {binary.name} could not be built. Free some space, or set WEIR_CACHE "
+            "to a directory on a larger disk, then run the same command again."
         )
     unreachable = re.search(r"^go: .*(dial tcp|no such host|timeout|connection refused|50\d )", text, re.MULTILINE)
     hint = (

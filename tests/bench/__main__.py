@@ -32,7 +32,6 @@ COMMANDS = {
 }
 
 _WEIR = str(Path(sys.executable).with_name("weir"))
-_READ = "import sys; from pathlib import Path; from weir import stackfile; stackfile.read(Path(sys.argv[1]))"
 
 Costs = dict[str, dict[int, Cost]]
 """By command and number of services."""
@@ -99,7 +98,7 @@ def _size(size: int, directory: Path) -> dict[str, int]:
 def _costs(size: int, directory: Path) -> list[tuple[str, Cost]]:
     file, bad, out = str(directory / f"{size}.yaml"), str(directory / f"{size}.bad.yaml"), directory / "out"
     found = [
-        ("read", cost([sys.executable, "-c", _READ, file], out)),
+        ("read", cost([sys.executable, "-m", "tests.bench.read", file], out)),
         ("check", cost([_WEIR, "check", "--file", file], out)),
         ("refuse", cost([_WEIR, "check", "--file", bad], out, exit_code=2)),
         ("render", cost([_WEIR, "render", "--file", file], out)),

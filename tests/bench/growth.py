@@ -13,8 +13,8 @@ MIN_SHARE = 0.1
 
 CRITERION = (
     "processor time over that with one service (start-up) grows from each size to the largest by their ratio to the "
-    "power of at most"
-    f" {MAX_EXPONENT}; a size whose time over start-up is below {MIN_SHARE:.0%} of start-up says nothing"
+    f"power of at most {MAX_EXPONENT}; a size whose time over start-up is below {MIN_SHARE:.0%} of start-up says "
+    "nothing"
 )
 
 

@@ -163,8 +163,7 @@ def test_what_a_killed_update_left_is_said(tmp_path: Path, monkeypatch: pytest.M
     else:
         assert found == [
             "Deployment demo/backend-v3 was made by an update of this stack that was killed, and is in neither its "
-            "config nor its state; remove it:"
-            " kubectl delete -n demo deployment backend-v3"
+            "config nor its state; remove it: kubectl delete -n demo deployment backend-v3"
         ]
 
 

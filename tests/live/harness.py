@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ruamel.yaml import YAML
 
@@ -113,6 +113,37 @@ class Shell:
             f"{command}: exit code {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         )
         return done.stdout
+
+    def call(
+        self, command: str, *, stdin: str = "", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A line of bash, however it ends; stderr is part of what it prints."""
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.project.directory,
+            env={**self.environment, **(env or {})},
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    def start(
+        self, command: str, *, stdout: IO[str] | int = subprocess.PIPE, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """A command under way, in a session of its own; stderr is part of what it prints."""
+        return subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            cwd=self.project.directory,
+            env={**self.environment, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def apply(self, *objects: Mapping[str, Any]) -> None:
         """`kubectl apply`, as somebody does who is not weir."""

@@ -10,70 +10,46 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live.harness import Project, shell_environment, stack_like_dev, until
+from tests.live.harness import Project, Shell, shell_environment, stack_like_dev, until
 from tests.live.terminal import Terminal
 
 STACK = "drill"
 ON = "-H 'x-drill: on'"
 
 
-@dataclass
-class Rehearsal:
-    """A stack of its own, and the shell to rehearse on it."""
-
-    project: Project
-    environment: Mapping[str, str]
+class Rehearsal(Shell):
+    """The shell to rehearse on a stack of its own."""
 
     @property
     def file(self) -> Path:
         return self.project.directory / f"Pulumi.{STACK}.yaml"
 
-    def call(self, command: str, code: int = 0) -> str:
-        """A line of bash that must end so; what it prints, both streams."""
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=self.project.directory,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+    def says(self, command: str, code: int = 0) -> str:
+        """What a line of bash prints, both streams; it must end so."""
+        done = self.call(command)
         assert done.returncode == code, done.stdout
         return done.stdout
 
     def weir(self, arguments: str, code: int = 0) -> str:
-        return self.call(f"weir {arguments} --stack {STACK}", code)
+        return self.says(f"weir {arguments} --stack {STACK}", code)
 
-    def start(self, arguments: str) -> subprocess.Popen[str]:
-        """A weir command under way, in a session of its own."""
-        return subprocess.Popen(
-            ["weir", *arguments.split(), "--stack", STACK],
-            cwd=self.project.directory,
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def drill(self, arguments: str) -> subprocess.Popen[str]:
+        """A drill under way."""
+        return self.start(f"weir drill {arguments} --stack {STACK}")
 
     def statuses(self, options: str = "", count: int = 10) -> set[str]:
         """The HTTP statuses of some requests of the frontend."""
         curl = f"curl -s -o /dev/null -w '%{{http_code}} ' {options} 'http://backend/#[1-{count}]'"
-        return set(self.call(f'kubectl exec -n {STACK} deploy/frontend -- sh -c "{curl}"').split())
+        return set(self.says(f'kubectl exec -n {STACK} deploy/frontend -- sh -c "{curl}"').split())
 
     def standing(self) -> bool:
         """Whether a fault stands in the cluster."""
-        return '"fault"' in self.call(f"kubectl get virtualservice backend -n {STACK} -o json")
+        return '"fault"' in self.says(f"kubectl get virtualservice backend -n {STACK} -o json")
 
     def assert_gone(self, before: str) -> None:
         """Neither the stack file nor the cluster nor the journal has anything of it, and nobody holds the stack's
@@ -91,9 +67,9 @@ def rehearsal(lab: Project) -> Iterator[Rehearsal]:
     """The stack, up, with v2 at 20 %."""
     made = Rehearsal(lab, {**shell_environment(lab), "PULUMI_STACK": "dev"})
     with stack_like_dev(lab, STACK):
-        made.call(f"pulumi up --yes --skip-preview --stack {STACK}")
+        made.says(f"pulumi up --yes --skip-preview --stack {STACK}")
         yield made
-        made.call(f"pulumi cancel --yes --stack {STACK} || true")
+        made.says(f"pulumi cancel --yes --stack {STACK} || true")
 
 
 def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -> None:
@@ -101,10 +77,10 @@ def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -
     to the last character.
     """
     before = rehearsal.file.read_text()
-    running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 25s --yes --json --reason rehearsal")
+    running = rehearsal.drill("backend --abort 503 --match x-drill=on --for 25s --yes --json --reason rehearsal")
     until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
     assert rehearsal.statuses() == {"200"}
-    route = json.loads(rehearsal.call(f"kubectl get virtualservice backend -n {STACK} -o json"))
+    route = json.loads(rehearsal.says(f"kubectl get virtualservice backend -n {STACK} -o json"))
     end = route["metadata"]["annotations"]["fault-until.weir.dev/default_drill"]
     assert f"until: '{end}'" in rehearsal.file.read_text()
     assert "backend has a drill until" in rehearsal.weir("drill backend --delay 1s --yes", code=2)
@@ -127,7 +103,7 @@ def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -
 def test_the_time_of_a_drill_begins_when_callers_have_it(rehearsal: Rehearsal) -> None:
     """However long the update takes: what `--for` says is what callers have of it, be it shorter than the update."""
     before = rehearsal.file.read_text()
-    running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 2s --yes")
+    running = rehearsal.drill("backend --abort 503 --match x-drill=on --for 2s --yes")
     assert running.stdout is not None
     begun = applied = over = 0.0
     said = ""
@@ -192,7 +168,7 @@ def test_a_drill_that_was_killed_is_removed_by_clean(rehearsal: Rehearsal) -> No
     drill --clean` takes it away.
     """
     before = rehearsal.file.read_text()
-    running = rehearsal.start("drill backend --abort 503 --match x-drill=on --for 5m --yes")
+    running = rehearsal.drill("backend --abort 503 --match x-drill=on --for 5m --yes")
     until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
     assert "is under way (process" in rehearsal.weir("drill backend --clean", code=1)
     os.killpg(running.pid, signal.SIGKILL)
@@ -217,7 +193,7 @@ def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(rehearsal: Rehears
     assert re.search(
         rf"Pulumi.{STACK}.yaml:\d+:\d+: weir:services.backend.drill.until: expired \d+ days ago; remove it", said
     ), said
-    assert "(the fault is ignored)" in rehearsal.call(f"pulumi up --yes --skip-preview --stack {STACK}")
+    assert "(the fault is ignored)" in rehearsal.says(f"pulumi up --yes --skip-preview --stack {STACK}")
     assert not rehearsal.standing()
     assert "backend has no drill any more" in rehearsal.weir("drill --clean")
     assert "no drill to remove" in rehearsal.weir("drill --clean")
@@ -226,7 +202,7 @@ def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(rehearsal: Rehears
 
 def killed_while_it_applies(rehearsal: Rehearsal, arguments: str) -> str:
     """What the command said until it, and all that it started, was killed with its own update under way."""
-    running = rehearsal.start(arguments)
+    running = rehearsal.start(f"weir {arguments} --stack {STACK}")
     assert running.stdout is not None
     said = ""
     for line in running.stdout:
@@ -254,7 +230,7 @@ def test_a_change_that_was_killed_while_it_applied(rehearsal: Rehearsal) -> None
     assert "`weir promote backend v2`, begun" in said
     assert re.search(r"backend: v1 \d+ % → 60 % \(v2 \d+ % → 40 %\)", said), said
     assert "applied: all of" in said
-    rehearsal.call(f"pulumi preview --expect-no-changes --stack {STACK}")
+    rehearsal.says(f"pulumi preview --expect-no-changes --stack {STACK}")
     assert "was killed" not in rehearsal.weir("status --window 0")
 
 

@@ -131,9 +131,8 @@ def test_a_step_too_large_is_refused_and_reaches_nobody(up: Project) -> None:
     """
     jump = ("canary: {v2: 5}", "canary: {v2: 60}")
     message = (
-        "backend: v2 would go from 5 % to 60 %, which is 55 points more; at most 25 points at a time: leave v1 "
-        "stable and go in steps,"
-        " weir set backend v2=30 --stack prod first"
+        "backend: v2 would go from 5 % to 60 %, which is 55 points more; at most 25 points at a time: leave v1 stable "
+        "and go in steps, weir set backend v2=30 --stack prod first"
     )
     assert message in pulumi(up, "up --yes --skip-preview", jump, code=1)
     # The refused update has written its outputs all the same: whatever compares with those lets the second one pass.

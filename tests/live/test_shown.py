@@ -13,7 +13,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -67,31 +66,12 @@ class Sequence:
 
     def call(self, arguments: str) -> tuple[int, str]:
         """A weir command's exit code and what it printed."""
-        done = subprocess.run(
-            ["weir", *arguments.split(), "--stack", STACK],
-            cwd=self.shell.project.directory,
-            env=dict(self.shell.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = self.shell.call(f"weir {arguments} --stack {STACK}")
         return done.returncode, done.stdout
 
     def killed(self, arguments: str, after: float) -> str:
         """What the command printed until it, and all that it started, was killed."""
-        process = subprocess.Popen(
-            ["weir", *arguments.split(), "--stack", STACK],
-            cwd=self.shell.project.directory,
-            env=dict(self.shell.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        process = self.shell.start(f"weir {arguments} --stack {STACK}")
         time.sleep(after)
         os.killpg(process.pid, signal.SIGKILL)
         said, _ = process.communicate()

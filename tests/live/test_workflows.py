@@ -8,7 +8,6 @@ times.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,18 +34,9 @@ class Runner(Shell):
 
     def step(self, command: str, code: int = 0, **environment: str) -> str:
         """What a step prints on both streams."""
-        done = subprocess.run(
-            ["bash", "-c", f"{CI}/{command}"],
-            cwd=self.project.directory,
-            env={**self.environment, **EMPTY, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        done = self.call(f"{CI}/{command}", env={**EMPTY, **environment})
+        assert done.returncode == code, done.stdout
+        return done.stdout
 
     @property
     def file(self) -> Path:
@@ -190,10 +180,7 @@ def test_an_update_waits_for_another(up: Runner) -> None:
     said = up.step(f"up.sh {STACK}", code=1, WEIR_CI_WAIT="0")
     assert f"pulumi cancel --stack {STACK}" in said
 
-    command = ["bash", "-c", f"{CI}/up.sh {STACK} 2>&1"]
-    process = subprocess.Popen(
-        command, cwd=up.project.directory, env={**up.environment, **EMPTY}, stdout=subprocess.PIPE, text=True
-    )
+    process = up.start(f"{CI}/up.sh {STACK}", env=EMPTY)
     assert process.stdout
     told = []
     for line in process.stdout:

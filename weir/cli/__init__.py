@@ -45,8 +45,7 @@ COMMANDS = {
 
 _NO_LAB = (
     "needs the lab, which is part of weir's repository and not of the installed package: run it in a checkout (make "
-    "up), "
-    "or use a cluster of your own, which needs no lab"
+    "up), or use a cluster of your own, which needs no lab"
 )
 
 # What runs the program, and what has it not run all the same.

@@ -128,8 +128,7 @@ def _begin(context: Context, wanted: Wanted, reason: str, *, yes: bool) -> None:
         file.set_drill(service, {**wanted.drill, "until": until.text})
 
     say(
-        f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this "
-        "process "
+        f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this process "
         "be killed"
     )
     try:

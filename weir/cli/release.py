@@ -198,8 +198,7 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
     say(
-        f"applied: {_followed(report, planned, change.context.kubectl.namespace)}, "
-        f"{time.monotonic() - start:.1f} s "
+        f"applied: {_followed(report, planned, change.context.kubectl.namespace)}, {time.monotonic() - start:.1f} s "
         "after the start"
     )
 

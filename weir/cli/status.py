@@ -164,8 +164,7 @@ class _Looking:
         namespace = self.context.namespace
         return tuple(
             f"Secret {namespace}/{name} was made by this stack, and no pods take it: pulumi up removes it; where it "
-            "does not, an update was killed"
-            f" that made it: kubectl delete -n {namespace} secret {name}"
+            f"does not, an update was killed that made it: kubectl delete -n {namespace} secret {name}"
             for name in found
         )
 

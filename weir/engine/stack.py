@@ -124,8 +124,7 @@ class Stack:
             )
         if interrupted:
             raise InterruptedUpdateError(
-                f"pulumi up of stack {self.name} was interrupted; what it did is recorded, and the next run goes "
-                "on "
+                f"pulumi up of stack {self.name} was interrupted; what it did is recorded, and the next run goes on "
                 "from there"
             )
         if code:
@@ -250,8 +249,7 @@ class Stack:
 
     def _no_stack(self) -> NoStackError:
         return NoStackError(
-            f"stack {self.name} was never initialised in this backend, and nothing was done; to do so: pulumi "
-            "stack "
+            f"stack {self.name} was never initialised in this backend, and nothing was done; to do so: pulumi stack "
             f"init {self.name}"
         )
 

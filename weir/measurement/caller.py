@@ -43,8 +43,7 @@ class Caller:
         where = f"namespace {kubectl.namespace}"
         if not pods:
             raise MeasurementError(
-                f"no pod with the label app={name} in {where}; name a client of the stack with --client, or run "
-                "the "
+                f"no pod with the label app={name} in {where}; name a client of the stack with --client, or run the "
                 "update first: pulumi up"
             )
         ready = sorted((pod for pod in pods if _obstacle(pod) is None), key=_name)
@@ -58,10 +57,9 @@ class Caller:
             if _has_sidecar(pod):
                 return cls(kubectl, name, _name(pod), _app_container(pod), _labels(pod))
         raise MeasurementError(
-            f"pod {_name(ready[0])} in {where} has no {SIDECAR} container: without a sidecar its requests bypass "
-            "every route, split and "
-            f"fault. Label the namespace istio-injection=enabled and restart the pod: "
-            f"kubectl -n {kubectl.namespace} delete pod {_name(ready[0])}"
+            f"pod {_name(ready[0])} in {where} has no {SIDECAR} container: without a sidecar its requests bypass every "
+            "route, split and fault. Label the namespace istio-injection=enabled and restart the pod: kubectl -n "
+            f"{kubectl.namespace} delete pod {_name(ready[0])}"
         )
 
     @classmethod

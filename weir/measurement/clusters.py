@@ -89,9 +89,8 @@ def attempts(before: Reading, after: Reading, port: int) -> dict[str, int]:
             sorted({f"{endpoint.cluster.subset or 'the service'} ({endpoint.address})" for endpoint in lost})
         )
         raise DisturbedError(
-            f"the measurement was disturbed: endpoints of {lost[0].cluster.host} went or were replaced while "
-            f"requests were sent: {names}. "
-            "Run again once the update has ended"
+            f"the measurement was disturbed: endpoints of {lost[0].cluster.host} went or were replaced while requests "
+            f"were sent: {names}. Run again once the update has ended"
         )
     counts: Counter[str] = Counter()
     for endpoint, count in after.items():

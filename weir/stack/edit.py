@@ -48,8 +48,7 @@ class StackEdit:
         if canary is not None and not isinstance(canary, dict):
             path = (*_SERVICES, service, "canary")
             raise UsageError(
-                f"{self._place(path)}: {_shown(path)} has no percents by version; nothing was changed: write it "
-                "anew "
+                f"{self._place(path)}: {_shown(path)} has no percents by version; nothing was changed: write it anew "
                 "by hand"
             )
         if not canary:
@@ -74,8 +73,7 @@ class StackEdit:
         """
         if read(self.path) != self._read:
             raise UsageError(
-                f"{self.path} has been changed by somebody else meanwhile; nothing was written: run the same "
-                "command "
+                f"{self.path} has been changed by somebody else meanwhile; nothing was written: run the same command "
                 "again"
             )
         overwrite(self.path, self.text)
@@ -121,8 +119,7 @@ class StackEdit:
                 more = f" and {len(error.others) - 1} more" if len(error.others) > 1 else ""
                 why = (
                     f"with {_shown(path)}, {_shown(other)} ({self._place(other)}){more} would change: an anchor (&) "
-                    "makes them the same text; "
-                    f"nothing was changed: {apart}"
+                    f"makes them the same text; nothing was changed: {apart}"
                 )
             raise UsageError(f"{self._place(path)}: {why}") from None
         self.text = self.text[: len(self.text) - len(bare)] + changed
@@ -136,12 +133,17 @@ class StackEdit:
             raise UsageError(
                 f"{place}: is not valid YAML: {error.problem}; correct it there, or on the lines before"
             ) from None
-        found = yaml_edit.at(tree, (*_SERVICES, service))
+        path = (*_SERVICES, service)
         if isinstance(yaml_edit.at(tree, _SERVICES), str):
             raise UsageError(
-                f"{self._place(_SERVICES)}: weir:services is text there that is no JSON with each key once; "
-                "nothing "
+                f"{self._place(_SERVICES)}: weir:services is text there that is no JSON with each key once; nothing "
                 "was changed: write it as YAML by hand"
+            )
+        found = yaml_edit.at(tree, path)
+        if isinstance(found, str):
+            raise UsageError(
+                f"{self._place(path)}: {_shown(path)} is text there, and weir takes a mapping; nothing was changed: "
+                "write it as YAML by hand"
             )
         if not isinstance(found, dict):
             raise UsageError(

@@ -22,6 +22,10 @@ from weir.yaml_writer import flow
 
 Path = tuple[str, ...]
 
+_CONFIG_VALUE = 2
+"""How deep the value of a config key is (config, weir:services). Pulumi and weir read JSON text there alone; deeper
+down, text is text.
+"""
 _COMMENT = re.compile(f"#[^{BREAKS}]*")
 _ABSENT = object()
 
@@ -55,11 +59,9 @@ def remove(text: str, path: Path, *, anew: int = 0) -> str:
 
 
 def at(tree: Any, path: Sequence[str]) -> Any:
-    """What is at the path, also inside of JSON text; None where nothing is."""
-    for key in path:
-        tree = _json_inside(tree)
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    return _json_inside(tree)
+    """What a stack file has at the path, also inside of a config value that is JSON text; None where nothing is."""
+    value = _written(tree, path[:_CONFIG_VALUE])
+    return _written(_json_inside(value) if len(path) >= _CONFIG_VALUE else value, path[_CONFIG_VALUE:])
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Path]:
@@ -114,18 +116,17 @@ def _json_inside(value: Any) -> Any:
 
 def _edited(text: str, path: Path, value: Any, behind: str, anew: int, syntax: _Syntax) -> str:
     old = syntax.load(text)
-    around = at(old, path[:-1])
+    is_file = syntax is _YAML
+    around = at(old, path[:-1]) if is_file else _written(old, path[:-1])
     if not isinstance(around, dict):
         raise CannotEditError
     is_there = path[-1] in around
     if not is_there if value is _ABSENT else is_there and _same(around[path[-1]], value):
         return text
-    for length in range(1, len(path)):
-        inner = _written(old, path[:length])
-        if isinstance(inner, str):
-            value = _edited(inner, path[length:], value, behind, anew, _JSON)
-            path, anew = path[:length], 0
-            break
+    inner = _written(old, path[:_CONFIG_VALUE]) if is_file else None
+    if isinstance(inner, str):
+        value = _edited(inner, path[_CONFIG_VALUE:], value, behind, anew, _JSON)
+        path, anew = path[:_CONFIG_VALUE], 0
     return _proven(
         text, old, path, value, _ways(Writer(text, nodes(text), syntax.flow), old, path, value, behind, anew), syntax
     )

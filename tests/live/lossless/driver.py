@@ -144,8 +144,7 @@ def _specs(scene: Scene) -> dict[str, Any]:
     """What stands in the namespace of what weir makes."""
     items = json.loads(
         scene.kubectl(
-            "get virtualservices,destinationrules,gateways,services,deployments -l "
-            "app.kubernetes.io/managed-by=weir "
+            "get virtualservices,destinationrules,gateways,services,deployments -l app.kubernetes.io/managed-by=weir "
             "-o json"
         )
     )

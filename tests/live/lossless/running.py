@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -31,26 +30,9 @@ class Running:
 
     def __init__(self, scene: Scene) -> None:
         self._file = scene.project.directory / f"{scene.name}.update.log"
-        command = [
-            "pulumi",
-            "up",
-            "--yes",
-            "--skip-preview",
-            "--stack",
-            scene.name,
-            "--non-interactive",
-            "--color",
-            "never",
-        ]
         with self._file.open("w") as output:
-            self.process = subprocess.Popen(
-                command,
-                cwd=scene.project.directory,
-                env=scene.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            self.process = scene.start(
+                f"pulumi up --yes --skip-preview --stack {scene.name} --non-interactive --color never", stdout=output
             )
         self._start = time.monotonic()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.tools.catalog import FORTIO_VERSION
-from tests.live.harness import COMMAND_SECONDS, Project, Shell, shell_environment
+from tests.live.harness import Project, Shell, shell_environment
 
 FORTIO = f"fortio/fortio:{FORTIO_VERSION}"
 SAME_FORTIO = f"docker.io/fortio/fortio:{FORTIO_VERSION}"
@@ -67,22 +66,6 @@ class Scene(Shell):
     @property
     def namespace(self) -> str:
         return self.name
-
-    def call(
-        self, command: str, *, stdin: str = "", env: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """A line of bash on the lab; stderr is part of what it prints."""
-        return subprocess.run(
-            ["bash", "-c", command],
-            cwd=self.project.directory,
-            env={**self.environment, **(env or {})},
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
 
     def succeeds(self, command: str) -> bool:
         return self.call(command).returncode == 0

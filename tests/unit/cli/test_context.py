@@ -115,8 +115,8 @@ def test_a_stack_file_is_read_without_the_model(project: Path) -> None:
     """Model, engine and rich are imported by the question that needs them."""
     code = (
         "import sys; from weir.cli.context import Context; context = Context('dev'); context.stack_file, "
-        "context.early_kubectl();"
-        "print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'weir.model', 'weir.engine.stack'} & set(sys.modules)))"
+        "context.early_kubectl();print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'weir.model', "
+        "'weir.engine.stack'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "HEAVY []\n"

@@ -88,9 +88,8 @@ def test_help_imports_nothing_heavy() -> None:
     """`weir --help` names every command without the engine, the model or a provider."""
     code = (
         "import sys; from click.testing import CliRunner; from weir.cli import cli; out = CliRunner().invoke(cli, "
-        "['--help']).output;"
-        "print(out); print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'ruamel.yaml', 'weir.model'} & "
-        "set(sys.modules)))"
+        "['--help']).output;print(out); print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'ruamel.yaml', "
+        "'weir.model'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True

@@ -17,8 +17,7 @@ from weir.cluster.want import RouteWant, Want, seen_by
 
 TEXT = (
     "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message failed "
-    "validation"
-    " | caused by RouteValidationError.Action: is required)"
+    "validation | caused by RouteValidationError.Action: is required)"
 )
 SPLIT = {"v1": 80, "v2": 20}
 ROUTE = Want(HOST, changed=ROUTES, routes=(RouteWant("default", (("v1", 80), ("v2", 20)), False),))

@@ -139,8 +139,7 @@ def test_there_is_one_fault_at_a_time() -> None:
     assert lines(backend(drill=clash, routes=[BETA])) == [
         (
             "weir:services.backend.drill.match.headers.x-user: route beta matches on this header too; choose another "
-            "one "
-            "for the drill"
+            "one for the drill"
         )
     ]
     assert lines(backend(drill=DELAY)) == [

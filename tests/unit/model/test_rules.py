@@ -122,8 +122,7 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         config(services={"s" * 40: service(versions={"v" * 30: {}}, stable="v" * 30)}),
         [
             f"weir:services.{'s' * 40}.versions.{'v' * 30}: must be at most 63 characters together with the name of "
-            "its service"
-            f" ({'s' * 40}), was 71"
+            f"its service ({'s' * 40}), was 71"
         ],
     ),
     (
@@ -156,8 +155,7 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         backend(versions={"v1": {"xyz": 1}}),
         [
             f"{AT}.versions.v1.xyz: unknown key (known keys: image, args, env, envFrom, resources, readinessProbe, "
-            "livenessProbe, startupProbe,"
-            " securityContext, replicas, trafficPolicy, headers)"
+            "livenessProbe, startupProbe, securityContext, replicas, trafficPolicy, headers)"
         ],
     ),
     ("a key with a dot", backend(canary={"v1.2": 5}), [f'{AT}.canary["v1.2"]: no such version (versions: v1, v2)']),

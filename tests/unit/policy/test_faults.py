@@ -68,8 +68,7 @@ CASES = [
         lambda: over(route(fault=until("2026-11-25T15:00:00+01:00")), NOW),
         [
             "backend: the fault of route default expired 0 s ago, at 2026-11-25T15:00:00+01:00 (50 % of requests "
-            "delayed 3 s); remove it, or the"
-            " drill: weir drill backend --clean"
+            "delayed 3 s); remove it, or the drill: weir drill backend --clean"
         ],
     ),
     Case(
@@ -80,8 +79,7 @@ CASES = [
         ),
         [
             "backend: the fault of route default_drill expired 3 h ago, at 2026-11-25T11:00:00Z (50 % of requests "
-            "delayed 3 s); remove it, or the"
-            " drill: weir drill backend --clean"
+            "delayed 3 s); remove it, or the drill: weir drill backend --clean"
         ],
     ),
     Case(

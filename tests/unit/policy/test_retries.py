@@ -31,8 +31,7 @@ CASES = [
         lambda: judged(3, "2s", "7999ms"),
         [
             "backend: route default: 4 tries (retries.attempts 3, and the first) of perTryTimeout 2s take 8 s, and "
-            "timeout is 7999ms; raise timeout,"
-            " or lower attempts or perTryTimeout"
+            "timeout is 7999ms; raise timeout, or lower attempts or perTryTimeout"
         ],
     ),
     Case(
@@ -41,8 +40,7 @@ CASES = [
         lambda: judged(3, "2s", "8s", routes=[BETA]),
         [
             "backend: route beta: 4 tries (retries.attempts 3, and the first) of perTryTimeout 2s take 8 s, and "
-            "timeout is 7s; raise timeout,"
-            " or lower attempts or perTryTimeout"
+            "timeout is 7s; raise timeout, or lower attempts or perTryTimeout"
         ],
     ),
     Case(

@@ -58,8 +58,7 @@ def on_route(name: str, what: str, points: str, first: str, version: str = "v2",
         how += " requests have (narrowHeaders)"
     return [
         f"backend: {version} would go from {what} of the requests that route {name} takes{others}, which is {points} "
-        "points more; at most 25 points"
-        f" at a time: {how}"
+        f"points more; at most 25 points at a time: {how}"
     ]
 
 
@@ -352,9 +351,8 @@ CASES = [
         "a state that cannot be read",
         lambda: not_compared(Last(unreadable="no stack named 'prod' found"), "prod"),
         [
-            "the last state of prod cannot be read, so that canary-step judged nothing (no stack named 'prod' "
-            "found); see what pulumi stack"
-            " export --stack prod says, and compare by hand: weir diff --stack prod"
+            "the last state of prod cannot be read, so that canary-step judged nothing (no stack named 'prod' found); "
+            "see what pulumi stack export --stack prod says, and compare by hand: weir diff --stack prod"
         ],
     ),
 ]

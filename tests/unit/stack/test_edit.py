@@ -241,9 +241,8 @@ BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api:
         (
             HEAD + "    web: {<<: {drill: {until: x}}, stable: v1}\n",
             lambda edit: edit.remove_drill("web"),
-            "FILE:5:5: weir:services.web.drill cannot be changed in place without a change to more than that; "
-            "nothing was changed: "
-            "take weir:services.web.drill out by hand",
+            "FILE:5:5: weir:services.web.drill cannot be changed in place without a change to more than that; nothing "
+            "was changed: take weir:services.web.drill out by hand",
         ),
         (
             HEAD + "    web: {canary: [1]}\n",
@@ -257,13 +256,18 @@ BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api:
             TEXT.replace("SETTINGS", '{"stable": "v1", "stable": "v2"}'),
             lambda edit: edit.set_stable("web", "v3"),
             (
-                "FILE:2:3: weir:services is text there that is no JSON with each key once; nothing was changed: "
-                "write it "
-                "as YAML by hand"
+                "FILE:2:3: weir:services is text there that is no JSON with each key once; nothing was changed: write "
+                "it as YAML by hand"
             ),
         ),
         (
-            HEAD + "    web: v1\n",
+            HEAD + '    web: \'{"stable": "v1"}\'\n',
+            lambda edit: edit.set_stable("web", "v2"),
+            "FILE:5:5: weir:services.web is text there, and weir takes a mapping; nothing was changed: write it as YAML "
+            "by hand",
+        ),
+        (
+            HEAD + "    web: [v1]\n",
             lambda edit: edit.set_stable("web", "v2"),
             "FILE: has no settings of a service web below config, weir:services; nothing was changed",
         ),

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
@@ -190,6 +190,7 @@ AROUND = st.sampled_from(
     ),
     kind=st.sampled_from(sorted(set(EDITS))),
 )
+@example(data=b'config:\n  weir:services:\n    web: \'{"web": {"canary": {"v2": 20}}}\'', kind="canary")
 def test_whatever_the_bytes_are_an_edit_ends_in_a_message_or_is_right(path: Path, data: bytes, kind: str) -> None:
     """No other error comes out, and what was refused has changed neither the text nor the file."""
     path.write_bytes(data)

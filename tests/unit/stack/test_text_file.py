@@ -146,9 +146,8 @@ def test_what_one_may_not_write_is_said(place: Path) -> None:
     place.chmod(0o777)
     said = as_process(lambda: overwrite(path, "new"), user=NOBODY if os.geteuid() == 0 else None)
     assert said == (
-        f"{path} cannot be written: Permission denied; it is as it was: make it writable for you (ls -l says for "
-        "whom it is), "
-        "then run the same command again"
+        f"{path} cannot be written: Permission denied; it is as it was: make it writable for you (ls -l says for whom "
+        "it is), then run the same command again"
     )
     assert path.read_text() == "old"
 

@@ -55,8 +55,7 @@ def _data_key(value: Any) -> str:
         or value.startswith("..")
     ):
         raise ValueError(
-            f"must be a key: letters, digits, '-', '_' and '.', at most {MAX_KEY}, not beginning with two dots, "
-            "was "
+            f"must be a key: letters, digits, '-', '_' and '.', at most {MAX_KEY}, not beginning with two dots, was "
             f"{shown(value)}"
         )
     return value

@@ -93,9 +93,8 @@ class Match(Part):
         ]
         if self.gateways and asked and info.context != AS_ISTIO_WRITES:
             raise ConflictError(
-                f"{asked[0]} has no effect beside gateways, where Istio asks for the gateway alone; take gateways "
-                "out of this match,"
-                " and give those other than mesh a match of their own"
+                f"{asked[0]} has no effect beside gateways, where Istio asks for the gateway alone; take gateways out "
+                "of this match, and give those other than mesh a match of their own"
             )
         return self
 

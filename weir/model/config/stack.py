@@ -215,8 +215,7 @@ class StackConfig(Part):
     policy_pack: SomeText | None = key(
         (
             "the directory of a policy pack, relative to the project, that `weir set`, `promote` and `drill` ask "
-            "before "
-            "they apply; none when left out"
+            "before they apply; none when left out"
         ),
         example="policy",
     )

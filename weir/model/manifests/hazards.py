@@ -59,9 +59,8 @@ def _of(
     if service is not None and annotation(service, OWNER) == owner and not routes_only:
         if objects.service is None:
             yield (
-                "without an image it is routing only: its Service and its pods would be deleted, and every request "
-                "to it lost; keep image,"
-                " or remove the whole service once nobody calls it"
+                "without an image it is routing only: its Service and its pods would be deleted, and every request to "
+                "it lost; keep image, or remove the whole service once nobody calls it"
             )
         else:
             yield from _port(config, service)
@@ -77,9 +76,8 @@ def _port(config: Service, service: Mapping[str, Any]) -> Iterator[str]:
     if before and config.port not in before:
         yield (
             f"callers at port {before[0]} would lose every request once it is {config.port}; keep port: {before[0]} "
-            f"and serve {config.port} by a service of"
-            f" its own; once no caller is left at {before[0]}, remove this one (the pods' own port, targetPort, may "
-            "change at any time)"
+            f"and serve {config.port} by a service of its own; once no caller is left at {before[0]}, remove this one "
+            "(the pods' own port, targetPort, may change at any time)"
         )
 
 
@@ -103,9 +101,8 @@ def _protocol(
     if changing:
         yield (
             f"protocol {before} → {config.protocol} and other pods ({', '.join(changing)}) in one update: old pods "
-            "would be sent what only the new ones may"
-            f" understand; first bring in pods that speak both, with protocol: {before}, and change protocol in the "
-            "update after"
+            "would be sent what only the new ones may understand; first bring in pods that speak both, with protocol: "
+            f"{before}, and change protocol in the update after"
         )
 
 
@@ -148,9 +145,8 @@ def _seen(config: Service, objects: ServiceObjects, route: Mapping[str, Any]) ->
         )
     elif before not in ([], _PUBLIC, ["."]) and set(before) < set(after):
         yield (
-            f"exportTo {_shown(before)} cannot grow to {_shown(after)} at once: Istio would hide the rules from "
-            "those who come to see them;"
-            f" first write exportTo: {_shown(_PUBLIC)}, and {_shown(after)} in the update after"
+            f"exportTo {_shown(before)} cannot grow to {_shown(after)} at once: Istio would hide the rules from those "
+            f"who come to see them; first write exportTo: {_shown(_PUBLIC)}, and {_shown(after)} in the update after"
         )
     elif gone := sorted(subsets.named(route) - set(objects.versions)):
         yield f"exportTo changes and {', '.join(gone)}, which the route names, goes: two updates, in any order"
@@ -175,7 +171,6 @@ def namespace_hazard(before: str, after: str | None) -> str:
     """
     return (
         f"namespace {before} → {after or 'one of another name'}: everything in {before} would be deleted, its pods "
-        "with every request to them; keep"
-        f" weir:namespace: {before}, or make a stack of its own for the other namespace, move the callers, and "
-        "destroy this one"
+        f"with every request to them; keep weir:namespace: {before}, or make a stack of its own for the other "
+        "namespace, move the callers, and destroy this one"
     )

@@ -62,8 +62,7 @@ def can_do(config: StackConfig) -> list[str]:
     return [
         (
             f"Who has this account can run any image in namespace {there}, as often as its quota allows, and reach "
-            "from "
-            "there what the network lets it"
+            "from there what the network lets it"
         ),
         (
             f"reach; change and remove whatever Deployments, Services and rules of Istio {there} has, and so take its "
@@ -75,8 +74,7 @@ def can_do(config: StackConfig) -> list[str]:
         ),
         (
             "cannot forbid that. The ValidatingAdmissionPolicy below does, for this account and what the stack's "
-            "config "
-            "has today: apply it with the"
+            "config has today: apply it with the"
         ),
         (
             f"roles (Kubernetes 1.30 and later), and again after a new service. In {istio} the account can connect to "

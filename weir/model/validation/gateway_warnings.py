@@ -119,8 +119,7 @@ def _shared_certificates(first: _Placed, second: _Placed) -> Iterator[Found]:
     if one is not None and one == other:
         message = (
             f"has the certificate of {_called(first)}: a browser that keeps its connection gets 404 for the other's "
-            "hosts;"
-            " put both into one gateway"
+            "hosts; put both into one gateway"
         )
         yield (("gateways", second[0], "servers", second[2], "tls"), message, "shared-certificate")
 

@@ -156,9 +156,8 @@ def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
                 own = _written(service, route)
                 key = "retries" if own.retries or not own.timeout else "timeout"
                 message = (
-                    f"{retries.attempts + 1} tries of {retries.per_try_timeout} take {tries / 10**9:g} s, the "
-                    f"timeout is {route.timeout};"
-                    " raise the timeout, or lower attempts or perTryTimeout"
+                    f"{retries.attempts + 1} tries of {retries.per_try_timeout} take {tries / 10**9:g} s, the timeout "
+                    f"is {route.timeout}; raise the timeout, or lower attempts or perTryTimeout"
                 )
                 yield Warned((*where, key), message, "timeout-cuts-retries")
 

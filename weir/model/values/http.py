@@ -181,8 +181,7 @@ def regex(value: Any) -> str:
     unknown = _UNKNOWN_TO_GO.search(pattern)
     if unknown:
         raise ValueError(
-            f"must be a regular expression that Go reads too, as Istio does, was {shown(pattern)}: it does not "
-            "know "
+            f"must be a regular expression that Go reads too, as Istio does, was {shown(pattern)}: it does not know "
             f"{unknown['it']}"
         )
     return pattern

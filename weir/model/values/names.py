@@ -62,8 +62,7 @@ def env_name(value: Any) -> str:
     """The name of an environment variable, as Kubernetes takes it in every version."""
     if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
         raise ValueError(
-            "not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting "
-            "with a "
+            "not a valid name of an environment variable; use letters, digits, '_', '-' and '.', not starting with a "
             "digit"
         )
     if value == "." or value.startswith(".."):
