@@ -7,18 +7,16 @@ needs.
 from __future__ import annotations
 
 import errno
-import gc
 import importlib
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from itertools import pairwise
 from types import FrameType
 from typing import NoReturn
 
 import click
 
+from weir import garbage
+from weir.cli import ahead
 from weir.errors import WeirError
 from weir.visible import guard
 
@@ -48,11 +46,6 @@ _NO_LAB = (
     "up), or use a cluster of your own, which needs no lab"
 )
 
-# What runs the program, and what has it not run all the same.
-_RELEASES = ("set", "promote", "abort")
-_RUNNING = ("set", "promote", "abort", "drill", "diff")
-_NOT_RUNNING = ("--help", "--no-apply", "--clean", "--preview")
-
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,16 +54,13 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        # What is imported stays: to look for garbage in it is a tenth of the time.
-        gc.disable()
         try:
-            found: click.Command = importlib.import_module(f"weir.cli.{cmd_name}").command
+            with garbage.kept():
+                found: click.Command = importlib.import_module(f"weir.cli.{cmd_name}").command
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "lab":
                 raise
             raise WeirError(f"weir {cmd_name} {_NO_LAB}") from None
-        gc.freeze()
-        gc.enable()
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -96,7 +86,7 @@ def main() -> NoReturn:
     # A terminated command cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _look_ahead(sys.argv[1:])
+        ahead.start(sys.argv[1:])
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:
         _end("interrupted", INTERRUPTED)
@@ -115,36 +105,6 @@ def _errors() -> tuple[type[Exception], ...]:
     """The errors with a message for the user: weir's, and the lab's where a command has imported the lab."""
     lab = sys.modules.get("lab.errors")
     return (WeirError, lab.LabError) if lab else (WeirError,)
-
-
-def _look_ahead(arguments: Sequence[str]) -> None:
-    """Start what takes longest of a command that runs the program, before that is even
-    imported: it goes on beside it.
-    """
-    if arguments and arguments[0] in _RUNNING and not any(each.startswith(_NOT_RUNNING) for each in arguments):
-        # Nobody else needs them here.
-        from weir.engine.warm.program import server
-        from weir.stack.stackfile import project_dir
-
-        server(project_dir())
-        if arguments[0] in _RELEASES:
-            _read_cluster(arguments)
-
-
-def _read_cluster(arguments: Sequence[str]) -> None:
-    """Have kubectl read what a release compares with, while the model that it is compared in is imported. Whatever is
-    wrong the command itself says.
-    """
-    # A release alone needs them here.
-    from weir.cli.context import Context
-    from weir.cli.options import selected_stack
-    from weir.cluster.live import look_ahead
-
-    named = [each.removeprefix("--stack=") for each in arguments if each.startswith("--stack=")]
-    named += [after for each, after in pairwise(arguments) if each == "--stack"]
-    with suppress(WeirError):
-        if kubectl := Context(named[-1] if named else selected_stack()).early_kubectl():
-            look_ahead(kubectl)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -25,7 +25,7 @@ from typing import Any
 
 import grpc
 
-from weir import program_environment
+from weir import garbage, program_environment
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import look_ahead
 from weir.engine.warm.peers import Peers, can_tell
@@ -56,40 +56,40 @@ class Program:
 
     def load(self) -> None:
         """Import what answers, and what the program imports. The engine waits for it when it has the program run."""
-        # Nearly all that is made meanwhile stays: to look for garbage in it is a tenth of the time.
-        gc.disable()
         try:
-            # Private to the SDK, and pinned with it: what the Automation API offers starts the CLI four times for one
-            # update.
-            import pulumi
-            from pulumi.automation._server import LanguageServer
-            from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
-
-            # A question and an answer each, some 130 of them for a small stack, which the engine throws away: nobody
-            # asks it for --debug here.
-            pulumi.log.debug = _nobody_listens
-            program = self
-
-            class Servicer(LanguageServer):
-                def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
-                    program.updates += not request.dryRun
-                    # Nearly all that a run makes it needs until its end.
-                    gc.disable()
-                    try:
-                        return super().Run(request, context)  # type: ignore[no-untyped-call]
-                    finally:
-                        gc.enable()
-
-            add_LanguageRuntimeServicer_to_server(Servicer(self._run), _Registry(self))
-            for name in imported(self._file):
-                importlib.import_module(name)
+            with garbage.kept():
+                self._load()
         except Exception as error:  # noqa: BLE001 - whatever the program's imports raise is for the engine to say
             self._failure = f"{self._file}: {type(error).__name__}: {error}"
             self._methods = None
         finally:
-            gc.freeze()
-            gc.enable()
             self.loaded.set()
+
+    def _load(self) -> None:
+        # Private to the SDK, and pinned with it: what the Automation API offers starts the CLI four times for one
+        # update.
+        import pulumi
+        from pulumi.automation._server import LanguageServer
+        from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
+
+        # A question and an answer each, some 130 of them for a small stack, which the engine throws away: nobody asks
+        # it for --debug here.
+        pulumi.log.debug = _nobody_listens
+        program = self
+
+        class Servicer(LanguageServer):
+            def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
+                program.updates += not request.dryRun
+                # Nearly all that a run makes it needs until its end.
+                gc.disable()
+                try:
+                    return super().Run(request, context)  # type: ignore[no-untyped-call]
+                finally:
+                    gc.enable()
+
+        add_LanguageRuntimeServicer_to_server(Servicer(self._run), _Registry(self))
+        for name in imported(self._file):
+            importlib.import_module(name)
 
     def take(self, methods: Any) -> None:
         """Keep how each question of the engine is answered."""
