@@ -57,22 +57,27 @@ class ApiServer:
 
     def refusal(self, manifest: Mapping[str, Any]) -> tuple[str, list[str]]:
         """What it says against creating the object, "" for nothing, and its warnings. Nothing is created."""
-        status, said, warned = self.ask("POST", f"{_path(manifest)}?dryRun=All&fieldValidation=Strict", manifest)
+        status, said, warned = self.ask("POST", f"{path_of(manifest)}?dryRun=All&fieldValidation=Strict", manifest)
         return ("" if status == 201 else said["message"]), warned
 
     def create(self, manifest: Mapping[str, Any]) -> None:
-        status, said, _ = self.ask("POST", _path(manifest), manifest)
+        status, said, _ = self.ask("POST", path_of(manifest), manifest)
         assert status in (201, 409), said
 
     def delete(self, manifest: Mapping[str, Any]) -> None:
-        self.ask("DELETE", f"{_path(manifest)}/{manifest['metadata']['name']}")
+        self.ask("DELETE", f"{path_of(manifest)}/{manifest['metadata']['name']}")
 
     def ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, accept: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        accept: str = "application/json",
+        content: str = "application/json",
     ) -> tuple[int, dict[str, Any], list[str]]:
         """Status, content and warnings of its answer."""
         self._connection.request(
-            method, path, json.dumps(body) if body else None, {"Content-Type": "application/json", "Accept": accept}
+            method, path, None if body is None else json.dumps(body), {"Content-Type": content, "Accept": accept}
         )
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read()), answer.headers.get_all("Warning") or []
@@ -83,7 +88,8 @@ def resource(manifest: Mapping[str, Any]) -> str:
     return _KINDS[manifest["kind"]]
 
 
-def _path(manifest: Mapping[str, Any]) -> str:
+def path_of(manifest: Mapping[str, Any]) -> str:
+    """Where objects of its kind are, in its namespace."""
     version, place = manifest["apiVersion"], manifest["metadata"].get("namespace")
     group = f"/apis/{version}" if "/" in version else f"/api/{version}"
     return f"{group}{f'/namespaces/{place}' if place else ''}/{resource(manifest)}"

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator
 from weir.model.config.base import Part, key, required
 from weir.model.config.drills import Drill
 from weir.model.config.gateways import Expose, Gateway
+from weir.model.config.kubernetes_parts import ServiceParts
 from weir.model.config.routes import Route, Traffic
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.config.versions import Container, Version, Workload
@@ -72,6 +73,10 @@ class Service(Traffic, Container):
         example=["."],
         becomes="VirtualService.exportTo, DestinationRule.exportTo",
     )
+    kubernetes: ServiceParts | None = key(
+        "what else Kubernetes can say of its objects, in Kubernetes' words",
+        example={"service": {"spec": {"type": "LoadBalancer"}}},
+    )
     expose: Expose | None = key(
         "gateways at which it is reached as well; sidecars alone when left out",
         example={"gateways": ["istio-ingress/public"], "hosts": ["shop.example.com"]},
@@ -101,6 +106,7 @@ class Service(Traffic, Container):
         return Workload(
             image=image,
             replicas=self.replicas_of(version),
+            command=(self.command if own.command is None else own.command) or (),
             args=(self.args if own.args is None else own.args) or (),
             env={**self.env, **own.env},
             env_from=(self.env_from if own.env_from is None else own.env_from) or (),

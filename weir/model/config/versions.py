@@ -12,6 +12,7 @@ from weir.model.config.actions import Headers
 from weir.model.config.base import Part, key
 from weir.model.config.containers import Resources, SecurityContext
 from weir.model.config.environment import MAX_KEY, EnvFrom, Variable, secrets
+from weir.model.config.kubernetes_parts import VersionParts
 from weir.model.config.probes import OnceProbe, Probe
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.values.names import EnvName, Image
@@ -26,6 +27,11 @@ class Container(Part):
         "the container image; a service without any is routing only",
         example="hashicorp/http-echo:1.0.0",
         becomes="Container.image",
+    )
+    command: tuple[Text, ...] | None = key(
+        "what the container runs in place of the image's entrypoint; the entrypoint when left out",
+        example=["/shop", "serve"],
+        becomes="Container.command",
     )
     args: tuple[Text, ...] | None = key(
         "arguments of the image's command; none when left out", example=["-text=Hello"], becomes="Container.args"
@@ -89,6 +95,10 @@ class Version(Container):
         example={"connectionPool": {"tcp": {"maxConnections": 10}}},
         becomes="DestinationRule.subsets.trafficPolicy",
     )
+    kubernetes: VersionParts | None = key(
+        "what else Kubernetes can say of its objects, in Kubernetes' words",
+        example={"deployment": {"spec": {"minReadySeconds": 10}}},
+    )
     headers: Headers | None = key(
         "changes to headers of requests that go to it",
         example={"response": {"set": {"x-version": "v2"}}},
@@ -102,6 +112,7 @@ class Workload:
 
     image: str
     replicas: int
+    command: tuple[str, ...]
     args: tuple[str, ...]
     env: Mapping[str, Variable]
     env_from: tuple[EnvFrom, ...] = ()

@@ -7,7 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-OWNER = "weir.dev/stack"
+PREFIX = "weir.dev/"
+"""What the names of weir's own annotations begin with."""
+
+
+OWNER = f"{PREFIX}stack"
 """The annotation that says which stack made an object: without it nobody could tell what an update that was cut off
 had made.
 """
@@ -19,26 +23,26 @@ in the state, which an update that was killed may not have written: nobody could
 """
 
 
-SEALED = "weir.dev/sealed"
+SEALED = f"{PREFIX}sealed"
 """The annotation of a version's Deployment with a digest of what its secrets are encrypted to in the stack file: where
 the file has another one, its secrets may have changed. Each encryption is another text, so that it tells nothing of a
 value.
 """
 
 
-SPEC = "weir.dev/spec"
+SPEC = f"{PREFIX}spec"
 """The annotation with the digest of the spec that weir wrote: where the spec has another one, somebody has edited it
 since.
 """
 
 
-RESTORED = "weir.dev/restored"
+RESTORED = f"{PREFIX}restored"
 """The annotation with the digest of the edit that weir last undid. It changes with each, which is what makes an update
 of undoing one.
 """
 
 
-LAGGING = "weir.dev/lagging"
+LAGGING = f"{PREFIX}lagging"
 """The annotation of a rule that the proxies concerned had not acknowledged when an update gave up waiting: the next
 one asks about it again.
 """

@@ -26,7 +26,7 @@ _USER = 65532
 database.
 """
 
-_DRAIN_SECONDS = 5
+DRAIN_SECONDS = 5
 """How long a pod keeps serving after it was told to go: until every proxy has heard that the endpoint is gone."""
 
 _GRACE_SECONDS = 30
@@ -120,8 +120,10 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
         "ports": [{"name": PORT_NAME, "containerPort": port, "protocol": "TCP"}],
         "readinessProbe": as_written(probe) if probe else {"tcpSocket": {"port": port}, "periodSeconds": 2},
         # The handler of Kubernetes itself (since 1.30): an image with a single binary has no `sleep` to run.
-        "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
     }
+    if workload.command:
+        container["command"] = list(workload.command)
     if workload.args:
         container["args"] = list(workload.args)
     if workload.env:
@@ -263,7 +265,7 @@ def with_secret(spec: Manifest, secret: Manifest, known_as: Any) -> Manifest:
         )
 
     changed = {**container, "env": [entry(variable) for variable in container["env"]]}
-    return {**spec, "template": {**spec["template"], "spec": {**pod, "containers": [changed]}}}
+    return {**spec, "template": {**spec["template"], "spec": {**pod, "containers": [changed, *pod["containers"][1:]]}}}
 
 
 def _identity(app: str, version: str | None) -> dict[str, str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from weir.model.config.kubernetes_parts import ServiceParts, VersionParts
 from weir.model.config.stack import Client, Service, StackConfig
 from weir.model.manifests import istio, kubernetes, subsets
 from weir.model.manifests.kubernetes import Manifest
+from weir.model.manifests.kubernetes_parts import laid_over
 from weir.model.routing.resolve import traffic
 
 
@@ -114,11 +116,16 @@ def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceOb
     service = config.services[name]
     routes = traffic(service, namespace)
     there = config.host(name, namespace)
+    parts = service.kubernetes or ServiceParts()
     route = istio.virtual_service(name, routes, namespace, there)
     return ServiceObjects(
         host=there,
-        service_account=None if service.routing_only else kubernetes.service_account(name, namespace),
-        service=None if service.routing_only else kubernetes.service(name, service, namespace),
+        service_account=None
+        if service.routing_only
+        else laid_over(kubernetes.service_account(name, namespace), parts.service_account),
+        service=None
+        if service.routing_only
+        else laid_over(kubernetes.service(name, service, namespace), parts.service),
         versions={
             version: _version(
                 name, version, service, istio.version_rule(name, version, routes, namespace, there), route, namespace
@@ -134,14 +141,21 @@ def _version(
     name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str
 ) -> VersionObjects:
     workload = service.workload(version)
+    secret = deployment = budget = None
+    if workload:
+        parts, own = service.kubernetes or ServiceParts(), service.versions[version].kubernetes or VersionParts()
+        secret = kubernetes.version_secret(name, version, workload, namespace)
+        deployment = laid_over(
+            kubernetes.version_deployment(name, version, service.container_port, workload, namespace),
+            parts.deployment,
+            own.deployment,
+        )
+        budget = kubernetes.disruption_budget(name, version, workload.replicas, namespace)
+        budget = laid_over(budget, parts.pod_disruption_budget) if budget else None
     return VersionObjects(
-        secret=kubernetes.version_secret(name, version, workload, namespace) if workload else None,
-        deployment=kubernetes.version_deployment(name, version, service.container_port, workload, namespace)
-        if workload
-        else None,
-        disruption_budget=kubernetes.disruption_budget(name, version, workload.replicas, namespace)
-        if workload
-        else None,
+        secret=secret,
+        deployment=deployment,
+        disruption_budget=budget,
         destination_rule=rule,
         named=version in subsets.named(route["spec"]),
         used=version in subsets.used(route["spec"]),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.validation.kubernetes_parts import check_parts
 from weir.model.validation.route_checks import check_routes
 from weir.model.values.hosts import covers
 from weir.model.values.names import MAX_LABEL, MAX_PET
@@ -39,6 +40,7 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
         yield from _versions(path, name, service, reported, refused[name])
         yield from _exposure(path, name, service, config)
         yield from _policies(path, service)
+        yield from check_parts(path, name, service)
         if service.versions:
             # A version that was refused is there all the same: who names it is not to blame.
             yield from check_routes(path, service, [*service.versions, *refused[name]])
