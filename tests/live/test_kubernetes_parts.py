@@ -12,6 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from http.client import RemoteDisconnected
 from random import Random
 from typing import Any
@@ -85,7 +86,7 @@ def server(lab: Project) -> Iterator[ApiServer]:
     for each in _OBJECTS:
         each["metadata"] = {"name": "shop", "namespace": NAMESPACE, "labels": _LABELS}
         asked.create(each)
-        until(lambda each=each: settled(asked, each), 30, f"{each['kind']} is settled")
+        until(partial(settled, asked, each), 30, f"{each['kind']} is settled")
     yield asked
     asked.delete(stage)
 
@@ -96,7 +97,7 @@ def settled(server: ApiServer, made: dict[str, Any]) -> bool:
     made.update(standing)
     if made["kind"] == "Deployment":
         return "deployment.kubernetes.io/revision" in standing["metadata"].get("annotations", {})
-    return made["kind"] != "PodDisruptionBudget" or standing.get("status", {}).get("observedGeneration") == 1
+    return made["kind"] != "PodDisruptionBudget" or bool(standing.get("status", {}).get("observedGeneration"))
 
 
 def published(server: ApiServer) -> dict[str, Any]:

@@ -127,7 +127,37 @@ def _routes(
 
 
 _described = {name: values for name, values in container.items() if name != "image"}
-_version = mapping({}, {**_described, "replicas": counts, "headers": headers | headers_with_host}, most=2)
+_pods_parts: Values = st.sampled_from(
+    [
+        {},
+        {"metadata": {"annotations": {"a": "b"}, "labels": {"team": "x"}}},
+        {"spec": {"minReadySeconds": 5, "template": {"metadata": {"annotations": {"proxy.istio.io/config": "{}"}}}}},
+        {"spec": {"template": {"spec": {"volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]}}}},
+        {"spec": {"template": {"spec": {"containers": [{"name": "beside", "image": "beside:1"}]}}}},
+        {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 60, "nodeSelector": {"a": "b"}}}}},
+    ]
+)
+_parts = mapping(
+    {},
+    {
+        "deployment": _pods_parts,
+        "service": st.sampled_from([{"spec": {"type": "LoadBalancer"}}, {"spec": {"sessionAffinity": "ClientIP"}}]),
+        "serviceAccount": st.sampled_from(
+            [{"metadata": {"annotations": {"a": "b"}}}, {"imagePullSecrets": [{"name": "a"}]}]
+        ),
+        "podDisruptionBudget": st.sampled_from([{"spec": {"maxUnavailable": "50%"}}]),
+    },
+)
+_version = mapping(
+    {},
+    {
+        **_described,
+        "replicas": counts,
+        "headers": headers | headers_with_host,
+        "kubernetes": mapping({}, {"deployment": _pods_parts}),
+    },
+    most=2,
+)
 _service = mapping(
     {},
     {
@@ -136,6 +166,7 @@ _service = mapping(
         "targetPort": ports,
         "protocol": st.sampled_from(["http", "http2", "grpc"]),
         "replicas": counts,
+        "kubernetes": _parts,
         "exportTo": st.just(["*"]) | some_of([".", "other", "a", "x" * 63], 1),
     },
     most=4,
@@ -156,9 +187,13 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
         if pods == "each its own" or (pods == "the service's" and draw(_odds) == 3):
             version["image"] = draw(images)
     if pods == "nobody's" and draw(_odds) < 3:
-        written = {name: value for name, value in written.items() if name not in (*_described, "replicas")}
+        written = {
+            name: value for name, value in written.items() if name not in (*_described, "replicas", "kubernetes")
+        }
         versions = {
-            version: {name: value for name, value in settings.items() if name not in (*_described, "replicas")}
+            version: {
+                name: value for name, value in settings.items() if name not in (*_described, "replicas", "kubernetes")
+            }
             for version, settings in versions.items()
         }
     written["versions"] = {version: settings or draw(_nothing) for version, settings in versions.items()}

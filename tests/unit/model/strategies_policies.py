@@ -322,6 +322,7 @@ _whole_objects = mapping({"name": _objects}, _optional)
 env_from = st.one_of([mapping({name: _whole_objects}, {"prefix": env_names}) for name in ("secretRef", "configMapRef")])
 container = {
     "image": images,
+    "command": several(free_text, 1),
     "args": several(free_text),
     "env": keyed(env_names, variables),
     "envFrom": several(env_from),

@@ -78,7 +78,8 @@ def broken(made: Manifest, merged: Manifest, patch: Mapping[str, Any]) -> Iterat
     for steps, why in _own(made):
         if _at(made, steps) != _at(merged, steps):
             path = _in_patch(patch, steps)
-            if path not in told:
+            # What goes as a whole is told once.
+            if not any(other[: len(path)] == path for other in told):
                 told.add(path)
                 yield path, why
     yield from _forbidden(made["kind"], merged, patch)
@@ -138,7 +139,7 @@ def _forbidden(kind: str, merged: Manifest, patch: Mapping[str, Any]) -> Iterato
     if kind == "Service":
         yield from _forbidden_in_service(spec, patch)
     if kind == "PodDisruptionBudget" and {"minAvailable", "maxUnavailable"} <= spec.keys():
-        yield ("spec", "minAvailable"), "has maxUnavailable beside it, which weir gives; add maxUnavailable: null"
+        yield ("spec", "minAvailable"), "has maxUnavailable beside it, which weir gives; add maxUnavailable, empty"
 
 
 def _forbidden_in_service(spec: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -21,26 +21,22 @@ _NAMESPACE = "namespace"
 """Which one it is makes no difference here."""
 _SEVERAL = 2
 """So many pods have a budget."""
-_ROUTING_ONLY = "needs an image: weir makes no such object for a service that is routing only"
 
 
 def check_parts(path: Path, name: str, service: Service) -> Iterator[Problem]:
     """Every problem of the keys `kubernetes` of a service and its versions."""
     parts = service.kubernetes
     for key, patch, made in _of_service(name, service, parts) if parts else ():
-        if patch:
-            where: Path = (*path, "kubernetes", key)
-            yield from [Problem(where, _ROUTING_ONLY)] if made is None else _problems(where, made, patch)
+        # Without an image there is nothing to merge it with; a warning says so (workload-without-image).
+        if patch and made:
+            yield from _problems((*path, "kubernetes", key), made, patch)
     for version, own in service.versions.items():
         patch = own.kubernetes.deployment if own.kubernetes else None
-        if patch:
-            where = (*path, "versions", version, "kubernetes", "deployment")
-            made = _deployment(name, service, version)
-            if made is None:
-                yield Problem(where, _ROUTING_ONLY)
-            else:
-                before = parts.deployment if parts else None
-                yield from _problems(where, laid_over(made, before) if _sound(made, before) else made, patch)
+        made = _deployment(name, service, version) if patch else None
+        if patch and made:
+            before = parts.deployment if parts else None
+            made = laid_over(made, before) if _sound(made, before) else made
+            yield from _problems((*path, "versions", version, "kubernetes", "deployment"), made, patch)
 
 
 def _of_service(

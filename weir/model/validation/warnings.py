@@ -267,7 +267,17 @@ def _workloads(path: Path, service: Service) -> Iterator[Warned]:
     if not service.routing_only:
         return
     probes = ("readiness_probe", "liveness_probe", "startup_probe")
-    described = ("args", "env", "env_from", "resources", *probes, "security_context", "replicas")
+    described = (
+        "command",
+        "args",
+        "env",
+        "env_from",
+        "resources",
+        *probes,
+        "security_context",
+        "replicas",
+        "kubernetes",
+    )
     for where, part in [
         (path, service),
         *(((*path, "versions", name), version) for name, version in service.versions.items()),
