@@ -749,6 +749,18 @@ if TYPE_CHECKING:
         maxProtocolVersion: Literal["TLSV1_2", "TLSV1_3"]
         """the newest TLS allowed"""
 
+    class ServiceParts(TypedDict, total=False):
+        """Partial Kubernetes objects, merged over those that weir makes for a service."""
+
+        deployment: Mapping[str, Any]
+        """fields of the Deployment of each version; the container that weir makes has the name of the service"""
+        service: Mapping[str, Any]
+        """fields of the Service"""
+        serviceAccount: Mapping[str, Any]
+        """fields of the ServiceAccount"""
+        podDisruptionBudget: Mapping[str, Any]
+        """fields of the PodDisruptionBudget of each version that has several pods"""
+
     class StringMatch(TypedDict, total=False):
         """A condition on a text: exactly one of exact, prefix and regex."""
 
@@ -828,6 +840,12 @@ if TYPE_CHECKING:
         """the value; pulumi config set --secret --path keeps it secret, in a Secret of the version's"""
         valueFrom: ValueFrom
         """where it comes from"""
+
+    class VersionParts(TypedDict, total=False):
+        """Partial Kubernetes objects, merged over those that weir makes for a version."""
+
+        deployment: Mapping[str, Any]
+        """fields of its Deployment, merged after its service's; a container of weir's has the name of the service"""
 
     class Warmup(TypedDict, total=False):
         """A new pod's share of requests grows over this time."""
@@ -922,6 +940,8 @@ class VersionArgs:
 
     image: pulumi.Input[str] | None = None
     """the container image; a service without any is routing only"""
+    command: Sequence[str] | None = None
+    """what the container runs in place of the image's entrypoint; the entrypoint when left out"""
     args: Sequence[str] | None = None
     """arguments of the image's command; none when left out"""
     env: Mapping[str, str | pulumi.Output[str] | Variable] | None = None
@@ -942,6 +962,8 @@ class VersionArgs:
     """the number of pods; its service's when left out"""
     traffic_policy: TrafficPolicy | None = None
     """how callers treat its pods; goes before the service's, setting by setting"""
+    kubernetes: VersionParts | None = None
+    """what else Kubernetes can say of its objects, in Kubernetes' words"""
     headers: Headers | None = None
     """changes to headers of requests that go to it"""
     workload: pulumi.Resource | None = None
@@ -965,6 +987,8 @@ class MeshServiceArgs:
     """its versions by name; the name is the value of the label version"""
     image: pulumi.Input[str] | None = None
     """the container image; a service without any is routing only"""
+    command: Sequence[str] | None = None
+    """what the container runs in place of the image's entrypoint; the entrypoint when left out"""
     args: Sequence[str] | None = None
     """arguments of the image's command; none when left out"""
     env: Mapping[str, str | pulumi.Output[str] | Variable] | None = None
@@ -1019,6 +1043,8 @@ class MeshServiceArgs:
     """how callers treat the pods of all versions"""
     export_to: Sequence[str] | None = None
     """namespaces that see its rules: names, "." for its own, or "*" for all, which is Istio's default"""
+    kubernetes: ServiceParts | None = None
+    """what else Kubernetes can say of its objects, in Kubernetes' words"""
     expose: Expose | None = None
     """gateways at which it is reached as well; sidecars alone when left out"""
     cluster: ClusterArgs = field(default_factory=ClusterArgs)
@@ -1039,6 +1065,8 @@ class BackendVersionArgs:
     """the version; the name is the value of the label version"""
     image: pulumi.Input[str] | None = None
     """the container image; a service without any is routing only"""
+    command: Sequence[str] | None = None
+    """what the container runs in place of the image's entrypoint; the entrypoint when left out"""
     args: Sequence[str] | None = None
     """arguments of the image's command; none when left out"""
     env: Mapping[str, str | pulumi.Output[str] | Variable] | None = None
@@ -1057,6 +1085,8 @@ class BackendVersionArgs:
     """what the container may do; what is left out stays hardened"""
     replicas: pulumi.Input[int] | None = None
     """the number of pods; its service's when left out"""
+    kubernetes: VersionParts | None = None
+    """what else Kubernetes can say of its objects, in Kubernetes' words"""
     target_port: int | None = None
     """the port the pods listen on; port when left out"""
     protocol: Literal["http", "http2", "grpc"] | None = None

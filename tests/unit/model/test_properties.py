@@ -239,7 +239,7 @@ def test_every_kind_of_value_has_wrong_ones() -> None:
         for key, annotation in fields(part).items()
         for kind in _scalars(annotation)
     }
-    assert [name for name, kind in kinds.items() if kind is not str and not bad_values(kind)] == []
+    assert [name for name, kind in kinds.items() if kind not in (str, Any) and not bad_values(kind)] == []
     assert [part.__name__ for part in CLASHES if part not in PARTS] == []
 
 

@@ -154,8 +154,8 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         "a key like no other",
         backend(versions={"v1": {"xyz": 1}}),
         [
-            f"{AT}.versions.v1.xyz: unknown key (known keys: image, args, env, envFrom, resources, readinessProbe, "
-            "livenessProbe, startupProbe, securityContext, replicas, trafficPolicy, headers)"
+            f"{AT}.versions.v1.xyz: unknown key (known keys: image, command, args, env, envFrom, resources, readinessProbe, "
+            "livenessProbe, startupProbe, securityContext, replicas, trafficPolicy, kubernetes, headers)"
         ],
     ),
     ("a key with a dot", backend(canary={"v1.2": 5}), [f'{AT}.canary["v1.2"]: no such version (versions: v1, v2)']),
