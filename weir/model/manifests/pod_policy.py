@@ -8,7 +8,7 @@ account may not say it in Istio's place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from weir.model.config.containers import PROXY_USER
@@ -17,6 +17,11 @@ from weir.model.manifests.kubernetes import MANAGED_BY, Manifest
 _API = "admissionregistration.k8s.io/v1"
 _ISTIOS = ("istio-init", "istio-proxy", "istio-validation")
 """Containers that Istio adds to pods. Of one that is there already it takes over what that says."""
+
+
+_HARMLESS_VOLUMES = {"emptyDir", "configMap", "downwardAPI"}
+_NAMED = {"secret": "secretName", "persistentVolumeClaim": "claimName", "hostPath": "path"}
+"""Volumes that are allowed one by one, by this field."""
 
 
 def pod_policy(name: str, user: str, deployments: Sequence[Manifest], own: Iterable[str]) -> list[Manifest]:
@@ -68,98 +73,143 @@ def pod_policy(name: str, user: str, deployments: Sequence[Manifest], own: Itera
 
 def _rules(deployments: Sequence[Manifest], own: set[str]) -> list[tuple[str, str]]:
     """Expressions (CEL) that must hold, and what to say where one does not."""
-    pods = [each["spec"]["template"]["spec"] for each in deployments]
-    found = [container for pod in pods for container in pod["containers"]]
-    contexts = [container.get("securityContext", {}) for container in found]
-    added = {power for context in contexts for power in context.get("capabilities", {}).get("add", [])}
-    rules = [
-        (
-            (
-                "!variables.pod.?hostNetwork.orValue(false) && !variables.pod.?hostPID.orValue(false) && "
-                "!variables.pod.?hostIPC.orValue(false)"
-            ),
-            "pods may not share the network, the processes or the IPC of their node",
-        ),
-        (
-            "variables.pod.?volumes.orValue([]).all(v, has(v.emptyDir) || has(v.configMap) || has(v.downwardAPI) ||"
-            " v.?projected.?sources.orValue([]).exists(s, true) && v.projected.sources.all(s, has(s.configMap) || "
-            "has(s.downwardAPI)))",
-            "volumes may be emptyDir, configMap and downwardAPI",
-        ),
-        (
-            _each("c.?ports.orValue([]).all(p, p.?hostPort.orValue(0) == 0)"),
-            "containers may not have ports of their node",
-        ),
-        (
-            "variables.pod.?automountServiceAccountToken.orValue(true) == false && variables.app != '' &&"
-            " variables.pod.?serviceAccountName.orValue('') == variables.app",
-            "pods have the account of their label app, and no token of it",
-        ),
+    templates = [each["spec"]["template"] for each in deployments]
+    pods = [each["spec"] for each in templates]
+    found = [container for pod in pods for container in (*pod["containers"], *pod.get("initContainers", []))]
+    annotations = [item for each in templates for item in each["metadata"].get("annotations", {}).items()]
+    return [
+        *_node(pods, found),
+        _volumes([volume for pod in pods for volume in pod.get("volumes", [])]),
+        _account(pods),
         (
             f"!variables.containers.exists(c, c.name in {_list(_ISTIOS)})"
-            " && object.spec.template.?metadata.?annotations.orValue({}).all(k, !k.contains('istio.io/'))",
-            "what Istio adds to pods is not to be changed by containers of its names or by annotations",
+            " && object.spec.template.?metadata.?annotations.orValue({}).all(k, !k.contains('istio.io/') || "
+            "(k + '=' + object.spec.template.metadata.annotations[k]) in "
+            f"{_list(f'{key}={value}' for key, value in annotations if 'istio.io/' in key)})",
+            "what Istio adds to pods is not to be changed by containers of its names, or by annotations that the stack "
+            "does not have",
         ),
-        (
-            # Where it is left out, the pod or the image says it.
-            f"variables.containers.all(c, c.?securityContext.?runAsUser.orValue({PROXY_USER}) != {PROXY_USER})"
-            " && size(variables.pod.?securityContext.?sysctls.orValue([])) == 0"
-            " && variables.containers.all(c, c.?securityContext.?procMount.orValue('Default') == 'Default')"
-            " && !variables.pod.?securityContext.?windowsOptions.?hostProcess.orValue(false)"
-            " && variables.containers.all(c, !c.?securityContext.?windowsOptions.?hostProcess.orValue(false))",
-            f"pods may not run as the user of Istio's proxy ({PROXY_USER}), and not change the kernel's settings",
-        ),
-        (
-            _each(f"c.?securityContext.?capabilities.?add.orValue([]).all(p, p in {_list(added)})"),
-            f"{_only('powers of root', added)}",
-        ),
+        *_users(found),
+        *(_known(pods, found, own) if deployments else ()),
     ]
+
+
+def _node(pods: Sequence[Manifest], found: Sequence[Manifest]) -> Iterator[tuple[str, str]]:
+    """What pods may have of their node."""
+    shared = {name for name in ("hostNetwork", "hostPID", "hostIPC") if any(pod.get(name) for pod in pods)}
+    yield (
+        " && ".join(
+            f"!variables.pod.?{name}.orValue(false)"
+            for name in ("hostNetwork", "hostPID", "hostIPC")
+            if name not in shared
+        )
+        or "true",
+        "pods may not share the network, the processes or the IPC of their node",
+    )
+    ports = {port["hostPort"] for container in found for port in container.get("ports", []) if port.get("hostPort")}
+    yield (
+        _each(f"c.?ports.orValue([]).all(p, p.?hostPort.orValue(0) in {sorted({0, *ports})})"),
+        "containers may not have ports of their node",
+    )
+
+
+def _volumes(volumes: Sequence[Manifest]) -> tuple[str, str]:
+    """What may be mounted: what harms nobody, and what pods of the stack mount, by its name where it has one."""
+    sources = [source for each in volumes for source in each.get("projected", {}).get("sources", [])]
+    kinds = {kind for volume in volumes for kind in volume if kind not in ("name", "projected", *_NAMED)}
+    allowed = [f"has(v.{kind})" for kind in sorted({*_HARMLESS_VOLUMES, *kinds})]
+    for kind, field in _NAMED.items():
+        names = {volume[kind][field] for volume in volumes if kind in volume}
+        if names:
+            allowed.append(f"v.?{kind}.?{field}.orValue('') in {_list(names)}")
+    parts = sorted({"configMap", "downwardAPI", *(kind for source in sources for kind in source if kind != "secret")})
+    inside = [f"has(s.{kind})" for kind in parts]
+    secrets = {source["secret"]["name"] for source in sources if "secret" in source}
+    if secrets:
+        inside.append(f"s.?secret.?name.orValue('') in {_list(secrets)}")
+    allowed.append(
+        f"v.?projected.?sources.orValue([]).exists(s, true) && v.projected.sources.all(s, {' || '.join(inside)})"
+    )
+    more = sorted({*kinds, *(kind for kind in _NAMED if any(kind in volume for volume in volumes))} - _HARMLESS_VOLUMES)
+    told = f" and, by their names, {', '.join(more)}" if more else ""
+    return (
+        f"variables.pod.?volumes.orValue([]).all(v, {' || '.join(allowed)})",
+        f"volumes may be emptyDir, configMap and downwardAPI{told}",
+    )
+
+
+def _account(pods: Sequence[Manifest]) -> tuple[str, str]:
+    """As whom pods run: the account of their label app, or another that the stack names."""
+    others = {pod["serviceAccountName"] for pod in pods if pod["serviceAccountName"] != pod["containers"][0]["name"]}
+    token = any(pod.get("automountServiceAccountToken", True) for pod in pods)
+    account = "variables.pod.?serviceAccountName.orValue('')"
+    is_known = (
+        f"({account} == variables.app || {account} in {_list(others)})" if others else f"{account} == variables.app"
+    )
+    no_token = "" if token else "variables.pod.?automountServiceAccountToken.orValue(true) == false && "
+    return (
+        f"{no_token}variables.app != '' && {is_known}",
+        f"pods have the account of their label app{'' if token else ', and no token of it'}",
+    )
+
+
+def _users(found: Sequence[Manifest]) -> Iterator[tuple[str, str]]:
+    """As which user of the system containers run, and with what powers."""
+    contexts = [container.get("securityContext", {}) for container in found]
+    added = {power for context in contexts for power in context.get("capabilities", {}).get("add", [])}
+    # Where it is left out, the pod or the image says it: refused, unless the stack leaves it out.
+    left_out = 0 if any("runAsUser" not in context for context in contexts) else PROXY_USER
+    yield (
+        f"variables.containers.all(c, c.?securityContext.?runAsUser.orValue({left_out}) != {PROXY_USER})"
+        " && size(variables.pod.?securityContext.?sysctls.orValue([])) == 0"
+        " && variables.containers.all(c, c.?securityContext.?procMount.orValue('Default') == 'Default')"
+        " && !variables.pod.?securityContext.?windowsOptions.?hostProcess.orValue(false)"
+        " && variables.containers.all(c, !c.?securityContext.?windowsOptions.?hostProcess.orValue(false))",
+        f"pods may not run as the user of Istio's proxy ({PROXY_USER}), and not change the kernel's settings",
+    )
+    yield (
+        _each(f"c.?securityContext.?capabilities.?add.orValue([]).all(p, p in {_list(added)})"),
+        f"{_only('powers of root', added)}",
+    )
     # What no container of the stack has changed is as weir writes it.
     if not any(context.get("privileged") for context in contexts):
-        rules.append((_each("!c.?securityContext.?privileged.orValue(false)"), "containers may not be privileged"))
-    if not any(context.get("allowPrivilegeEscalation") for context in contexts):
-        rules.append(
-            (
-                _each("!c.?securityContext.?allowPrivilegeEscalation.orValue(true)"),
-                "allowPrivilegeEscalation must be false",
-            )
+        yield _each("!c.?securityContext.?privileged.orValue(false)"), "containers may not be privileged"
+    if not any(context.get("allowPrivilegeEscalation", True) for context in contexts):
+        yield (
+            _each("!c.?securityContext.?allowPrivilegeEscalation.orValue(true)"),
+            "allowPrivilegeEscalation must be false",
         )
-    if all(context.get("runAsNonRoot", True) for context in contexts):
-        rules.append((_each("c.?securityContext.?runAsNonRoot.orValue(false)"), "runAsNonRoot must be true"))
-    if all(context.get("capabilities", {}).get("drop", ["ALL"]) == ["ALL"] for context in contexts):
-        rules.append(
-            (_each("'ALL' in c.?securityContext.?capabilities.?drop.orValue([])"), "capabilities must drop ALL")
-        )
-    if all(context.get("seccompProfile", {}).get("type") != "Unconfined" for context in contexts):
+    if all(context.get("runAsNonRoot") for context in contexts):
+        yield _each("c.?securityContext.?runAsNonRoot.orValue(false)"), "runAsNonRoot must be true"
+    if all("ALL" in context.get("capabilities", {}).get("drop", []) for context in contexts):
+        yield _each("'ALL' in c.?securityContext.?capabilities.?drop.orValue([])"), "capabilities must drop ALL"
+    profiles = {context.get("seccompProfile", {}).get("type") for context in contexts}
+    if profiles <= {"RuntimeDefault", "Localhost"}:
         kinds = _list(["RuntimeDefault", "Localhost"])
-        rules.append(
-            (
-                _each(f"c.?securityContext.?seccompProfile.?type.orValue('') in {kinds}"),
-                "seccompProfile must be RuntimeDefault",
-            )
+        yield (
+            _each(f"c.?securityContext.?seccompProfile.?type.orValue('') in {kinds}"),
+            "seccompProfile must be RuntimeDefault",
         )
-    if deployments:
-        accounts = {pod["serviceAccountName"] for pod in pods}
-        rules.append(
-            (
-                f"variables.app in {_list(accounts)}",
-                _only("accounts", accounts) + "; after a new service apply weir rbac again",
-            )
-        )
-        secrets = {name for container in found for name in _secrets(container)}
-        known = f"{{}} in {_list(secrets - own)} || {_list(own)}.exists(o, {{}}.startsWith(o + '-'))"
-        of_key, whole = "e.valueFrom.secretKeyRef.name", "e.secretRef.name"
-        rules.append(
-            (
-                _each(
-                    "c.?env.orValue([]).all(e, !has(e.valueFrom) || !has(e.valueFrom.secretKeyRef) || "
-                    f"{known.format(of_key, of_key)})"
-                    f" && c.?envFrom.orValue([]).all(e, !has(e.secretRef) || {known.format(whole, whole)})"
-                ),
-                _only("Secrets", secrets) + "; after a new one apply weir rbac again",
-            )
-        )
-    return rules
+
+
+def _known(pods: Sequence[Manifest], found: Sequence[Manifest], own: set[str]) -> Iterator[tuple[str, str]]:
+    """Which accounts and Secrets, by name."""
+    accounts = {pod["containers"][0]["name"] for pod in pods}
+    yield (
+        f"variables.app in {_list(accounts)}",
+        _only("accounts", accounts) + "; after a new service apply weir rbac again",
+    )
+    secrets = {name for container in found for name in _secrets(container)}
+    known = f"{{}} in {_list(secrets - own)} || {_list(own)}.exists(o, {{}}.startsWith(o + '-'))"
+    of_key, whole = "e.valueFrom.secretKeyRef.name", "e.secretRef.name"
+    yield (
+        _each(
+            "c.?env.orValue([]).all(e, !has(e.valueFrom) || !has(e.valueFrom.secretKeyRef) || "
+            f"{known.format(of_key, of_key)})"
+            f" && c.?envFrom.orValue([]).all(e, !has(e.secretRef) || {known.format(whole, whole)})"
+        ),
+        _only("Secrets", secrets) + "; after a new one apply weir rbac again",
+    )
 
 
 def _secrets(container: Manifest) -> Iterable[str]:
@@ -183,5 +233,5 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """As CEL has it. Names of Kubernetes and of users have no quotes, and no backslashes."""
-    return f"'{text}'"
+    """As CEL has it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
