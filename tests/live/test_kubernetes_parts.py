@@ -7,28 +7,35 @@ take the object that weir has merged. Nothing is changed by either. WEIR_SEED na
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from http.client import RemoteDisconnected
 from random import Random
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.live.apiserver import ApiServer, path_of
 from tests.live.drawn_parts import PATHS, Parts
-from tests.live.harness import CHECKOUT, Project, until
+from tests.live.harness import CHECKOUT, Project, Shell, discard, shell_environment, until
 from tests.live.test_accepted import kubeconfig
+from tests.live.test_closed import account
 from weir.model.manifests.kubernetes_parts import type_of
 from weir.model.values.kubernetes_api import problems
 from weir.model.values.strategic_merge import merged
 
 NAMESPACE = f"parts-{os.getpid()}"
 DRAWS = int(os.environ.get("WEIR_DRAWS", "2000"))
+STACK = "pods"
+PAGE = CHECKOUT / "docs/guide/pods.md"
+BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+MORE = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 90}}}}
 DATA = CHECKOUT / "weir/model/values/kubernetes_api.json"
 ROOTS = {
     "Deployment": "io.k8s.api.apps.v1.Deployment",
@@ -86,7 +93,7 @@ def server(lab: Project) -> Iterator[ApiServer]:
     for each in _OBJECTS:
         each["metadata"] = {"name": "shop", "namespace": NAMESPACE, "labels": _LABELS}
         asked.create(each)
-        until(partial(settled, asked, each), 30, f"{each['kind']} is settled")
+        until(functools.partial(settled, asked, each), 30, f"{each['kind']} is settled")
     yield asked
     asked.delete(stage)
 
@@ -207,3 +214,82 @@ def in_order(tree: Any) -> Any:
     if isinstance(tree, list):
         return sorted((in_order(inner) for inner in tree), key=lambda inner: json.dumps(inner, sort_keys=True))
     return tree
+
+
+def test_ten_things_pods_need(lab: Project) -> None:
+    """All of the guide's page in one service, brought up by the account of `weir rbac`: each is in the cluster, the pods
+    are ready, nothing is left to do; the version after has them too.
+    """
+    shell = Shell(lab, shell_environment(lab))
+    page = [YAML(typ="safe").load(block) for block in BLOCK.findall(PAGE.read_text())]
+    assert len(page) == 10
+    service: dict[str, Any] = {
+        "image": "hashicorp/http-echo:1.0.0",
+        "targetPort": 5678,
+        "versions": {"v1": {"args": ["-text=one"]}},
+        "stable": "v1",
+        **functools.reduce(together, page),
+    }
+    config = {"namespace": STACK, "createNamespace": False, "services": {"backend": service}}
+    shell.write_stack(STACK, config)
+    shell.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": STACK, "labels": {"istio-injection": "enabled"}},
+        },
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": STACK}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": STACK}},
+    )
+    shell.run(f"pulumi stack init {STACK} --no-select")
+    try:
+        with account(lab, STACK) as kubeconfig:
+            shell.write_stack(STACK, {**config, "kubeconfig": kubeconfig})
+            up = f"pulumi up --yes --skip-preview --stack {STACK}"
+            shell.run(up)
+            service["versions"]["v2"] = {"args": ["-text=two"], "kubernetes": {"deployment": MORE}}
+            service["canary"] = {"v2": 50}
+            shell.write_stack(STACK, {**config, "kubeconfig": kubeconfig})
+            shell.run(up)
+            shell.run(f"pulumi preview --expect-no-changes --stack {STACK}")
+        found = json.loads(shell.run(f"kubectl get all,serviceaccounts -n {STACK} -o json"))["items"]
+        objects = {(each["kind"], each["metadata"]["name"]): each for each in found}
+        for version, seconds in (("v1", 60), ("v2", 90)):
+            deployment = objects["Deployment", f"backend-{version}"]
+            assert deployment["status"]["readyReplicas"] == 1
+            template = deployment["spec"]["template"]
+            pod = template["spec"]
+            assert {each["name"] for each in pod["volumes"]} == {"tmp", "settings", "key"}
+            assert [each["name"] for each in pod["containers"]] == ["backend", "beside"]
+            assert {each["mountPath"] for each in pod["containers"][0]["volumeMounts"]} == {
+                "/tmp",
+                "/etc/settings",
+                "/etc/key",
+            }
+            assert [each["name"] for each in pod["initContainers"]] == ["first"]
+            assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
+            assert template["metadata"]["labels"]["team"] == "shop"
+            assert pod["automountServiceAccountToken"] is True
+            assert pod["imagePullSecrets"] == [{"name": "registry"}]
+            assert pod["tolerations"] == [{"key": "spot", "operator": "Exists"}]
+            assert pod["terminationGracePeriodSeconds"] == seconds
+        assert objects["ServiceAccount", "backend"]["metadata"]["annotations"]["example.com/role"] == "shop"
+        assert objects["Service", "backend"]["spec"]["type"] == "LoadBalancer"
+    finally:
+        discard(lab, STACK, STACK)
+
+
+def together(one: Any, other: Any) -> Any:
+    """Two parts of a config in one: mappings by their keys, lists one after the other."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {
+            key: together(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
+            for key in {**one, **other}
+        }
+    if not (isinstance(one, list) and isinstance(other, list)):
+        return other
+    named = {each.get("name"): each for each in one}
+    for each in other:
+        name = each.get("name")
+        named[name] = together(named[name], each) if name in named else each
+    return list(named.values())
