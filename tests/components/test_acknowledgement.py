@@ -68,7 +68,7 @@ class Updates:
     def _waited(self, _: object, want: Want, *__: object, **___: object) -> Acknowledged:
         self._asked.append(want)
         if not self._follow:
-            raise LaggingError("after 30 s 1 of 2 proxies do not follow: b.demo")
+            raise LaggingError("after 30 s 1 of 2 proxies have not acknowledged the change of backend: b.demo")
         return Acknowledged(2, 0.1)
 
     def run(self, *, changed: bool, follow: bool) -> list[Want]:
@@ -91,7 +91,9 @@ class Updates:
         if follow:
             asyncio.run(update())
         else:
-            with pytest.raises(pulumi.RunError, match=r"1 of 2 proxies do not follow: b\.demo"):
+            with pytest.raises(
+                pulumi.RunError, match=r"1 of 2 proxies have not acknowledged the change of backend: b\.demo"
+            ):
                 asyncio.run(update())
         return self._asked
 

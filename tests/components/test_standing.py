@@ -193,7 +193,7 @@ esac
     recorded = Recorded(state={f"{URN}{DEPLOYMENT}::backend-v1": deployment} if written else {})
     if written:
         with pytest.raises(
-            pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted, .* pulumi up --refresh$"
+            pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted .* pulumi up --refresh$"
         ):
             run(service(), recorded, cluster.kubectl, preview=preview)
         assert {kind for kind, _ in recorded.resources if kind.startswith("kubernetes:")} == {NAMESPACE}

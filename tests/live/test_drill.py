@@ -110,7 +110,7 @@ def test_the_time_of_a_drill_begins_when_callers_have_it(rehearsal: Rehearsal) -
     for line in running.stdout:
         said += line
         begun = begun or time.monotonic()
-        if "applied: all of" in line:
+        if "applied in" in line:
             applied = applied or time.monotonic()
         if "the drill of backend is over: removing it" in line:
             over = time.monotonic()
@@ -135,12 +135,12 @@ def test_a_drill_that_is_interrupted_while_it_is_applied_says_what_is_so(rehears
     rehearsal.assert_gone(before)
     told = [
         part
-        for part in ("nothing was applied: the cluster has what it had", "backend is as before the drill")
+        for part in ("nothing was applied: traffic is unchanged", "backend is as before the drill")
         if part in shown
     ]
     assert len(told) == 1, shown
-    assert "neither what it had" not in shown
-    assert "may not have it" not in shown
+    assert "neither the old traffic" not in shown
+    assert "may not have the change" not in shown
 
 
 def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
@@ -174,8 +174,9 @@ def test_a_drill_that_was_killed_is_removed_by_clean(rehearsal: Rehearsal) -> No
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     assert rehearsal.standing()
-    assert "has lost its process, which was killed; it is removed by: weir drill backend --clean" in rehearsal.weir(
-        "status --window 0"
+    assert (
+        "was not removed, because its process was killed; to remove it: weir drill backend --clean"
+        in rehearsal.weir("status --window 0")
     )
     assert rehearsal.standing()
     assert "backend has no drill any more" in rehearsal.weir("drill --clean")
@@ -222,14 +223,14 @@ def test_a_change_that_was_killed_while_it_applied(rehearsal: Rehearsal) -> None
     assert "canary: {v2: 30}" in rehearsal.file.read_text()
     said = rehearsal.weir("status --window 0")
     assert "`weir set backend v2=30`, begun" in said
-    assert "was killed while it applied; Pulumi.drill.yaml has its change, the cluster may not have it" in said
+    assert "was killed during its update; Pulumi.drill.yaml has its change, the cluster may not have the change" in said
     said = killed_while_it_applies(rehearsal, "promote backend v2 --yes")
-    assert "was killed while it applied; Pulumi.drill.yaml has its change" in said
+    assert "was killed during its update; Pulumi.drill.yaml has its change" in said
     assert re.search("backend: v2 [23]0 % → 100 %", said), said
     said = rehearsal.weir("set backend v1=60 --yes")
     assert "`weir promote backend v2`, begun" in said
     assert re.search(r"backend: v1 \d+ % → 60 % \(v2 \d+ % → 40 %\)", said), said
-    assert "applied: all of" in said
+    assert "applied in" in said
     rehearsal.says(f"pulumi preview --expect-no-changes --stack {STACK}")
     assert "was killed" not in rehearsal.weir("status --window 0")
 
@@ -245,7 +246,7 @@ def test_a_set_that_is_interrupted_says_how_things_stand(rehearsal: Rehearsal) -
     terminal.until(f"apply it to stack {STACK}? [y/N]:")
     terminal.interrupt()
     assert terminal.end() == 130
-    assert f"Pulumi.{STACK}.yaml is as it was; nothing was applied" in terminal.text()
+    assert f"nothing was applied; Pulumi.{STACK}.yaml is unchanged" in terminal.text()
     assert rehearsal.file.read_text() == before
     terminal = Terminal(
         f"weir set backend v1=45 --yes --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment

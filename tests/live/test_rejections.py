@@ -96,7 +96,7 @@ def test_a_route_that_proxies_reject_is_put_back(scene: Scene) -> None:
     # Once more, unchanged: Pulumi sees nothing to do, and that is no success.
     again = scene.pulumi("up --yes --skip-preview")
     assert again.code != 0, again.said
-    assert "is not as the last update wrote it" in again.said
+    assert "differs from what the last update wrote" in again.said
     scene.up(config(share=30))
     assert {each["destination"]["subset"]: each["weight"] for each in route(scene)["http"][-1]["route"]} == {
         "v1": 70,
@@ -179,7 +179,7 @@ def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: Scene) -> None
         for _ in range(2):
             failed = scene.pulumi("up --yes --skip-preview")
             assert failed.code != 0, failed.said
-            assert "do not acknowledge the change of backend: frontend-" in failed.said
+            assert "have not acknowledged the change of backend: frontend-" in failed.said
     finally:
         scene.kubectl(envoy.format("CONT"))
     scene.up(options="--skip-preview")

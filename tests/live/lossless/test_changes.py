@@ -134,7 +134,7 @@ def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) 
         assert running.process.poll() is None, f"the route waited for the pods:\n{running.said}"
         update = running.wait()
     assert update.code != 0
-    assert f"version {stuck} of backend is at fault" in update.said
+    assert f"version {stuck} of backend did not become ready" in update.said
     hazards.up(STANDING, "--skip-preview")
 
 

@@ -126,7 +126,7 @@ def test_the_component_package_loses_nothing(package: Scene) -> None:
     package.kubectl(f"patch virtualservice backend --type merge --field-manager=somebody -p '{edited}'")
     with pytest.raises(
         AssertionError,
-        match=r"VirtualService package/backend is not as the last update left it \(field manager somebody\)",
+        match=r"VirtualService package/backend was edited since the last update \(field manager somebody\)",
     ):
         apply(["v2", "v3"], "v2", v3=10)
 

@@ -90,7 +90,7 @@ def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None
         update = pitfalls.pulumi("up --yes")
         assert update.code != 0
         assert update.seconds < READY_SECONDS + 60, update.seconds
-        assert "version v2 of backend is at fault:" in update.said
+        assert "version v2 of backend did not become ready:" in update.said
         assert "container backend: ImagePullBackOff" in update.said or "container backend: ErrImagePull" in update.said
         assert "nowhere.invalid/none:1" in update.said
         assert "Traffic is unchanged; the next pulumi up continues from here." in update.said
@@ -109,7 +109,7 @@ def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load
         pitfalls.write(broken)
         update = pitfalls.pulumi("up --yes")
         assert update.code != 0
-        assert "version v2 of backend is at fault:" in update.said
+        assert "version v2 of backend did not become ready:" in update.said
         # Between a crash and the wait for the next start the pod's reason is that of the crash.
         assert re.search(r"container backend: (CrashLoopBackOff|Error) \(exit code 127\)", update.said), update.said
         assert "log: Missing -text option or ECHO_TEXT env var!" in update.said
@@ -137,7 +137,7 @@ def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
         update = pitfalls.pulumi("up --yes")
         pitfalls.kubectl("delete quota full")
         assert update.code != 0
-        assert "version v2 of backend is at fault:" in update.said
+        assert "version v2 of backend did not become ready:" in update.said
         assert "exceeded quota: full" in update.said
     with unharmed(pitfalls, load, "v1", "v2"):
         # A controller that was refused tries again at growing intervals.
@@ -165,9 +165,10 @@ def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load)
         said = pitfalls.refused(config(backend("v1", {"v2": 50}, v1={}, v2={})))
         # The API server keeps no field manager of what is changed through the subresource scale.
         assert (
-            "backend: v2 would get requests and somebody has scaled it to 0 pods (who did it is not recorded)" in said
+            "backend: v2 would get requests, but somebody has scaled it to 0 pods (no other field manager is recorded)"
+            in said
         )
-        assert "put it back and go on with pulumi up --refresh" in said
+        assert "to undo that and go on: pulumi up --refresh" in said
         said = pitfalls.refused(config(backend("v1", {"v2": 50}, v1={}, v2={"replicas": 0})))
         assert (
             "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
@@ -266,10 +267,10 @@ def test_pitfall_10_route_edited_by_hand(pitfalls: Scene, load: Load) -> None:
         pitfalls.kubectl(f"patch virtualservice backend --type merge --field-manager=somebody -p '{edit}'")
         said = pitfalls.refused(config({**backend("v1", v1={}), "timeout": "9s"}), "up --yes")
         assert (
-            f"VirtualService {pitfalls.namespace}/backend is not as the last update left it (field manager somebody)"
+            f"VirtualService {pitfalls.namespace}/backend was edited since the last update (field manager somebody)"
             in said
         )
-        assert "put it back and go on with pulumi up --refresh" in said
+        assert "To undo it and go on: pulumi up --refresh" in said
         assert specs(pitfalls)["VirtualService", "backend"]["http"][0]["timeout"] == "7s"
         pitfalls.up(STANDING, "--refresh")
         assert specs(pitfalls) == before

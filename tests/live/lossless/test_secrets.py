@@ -212,7 +212,7 @@ def test_a_value_that_is_not_applied_yet_is_counted(scene: Scene, told: Told) ->
 
 
 def test_a_secret_that_a_killed_update_has_left_is_told(scene: Scene, told: Told) -> None:
-    """It has the stack's mark, and no pods take it; those that pods take, and others', are not named. The command that
+    """It has the stack's mark, and no pods use it; those that pods take, and others', are not named. The command that
     is told removes it.
     """
     made = own_secrets(scene)["v1"]
@@ -228,7 +228,7 @@ def test_a_secret_that_a_killed_update_has_left_is_told(scene: Scene, told: Told
     }
     scene.apply(left)
     [line] = [line for line in told.weir("status --window 0").splitlines() if "Secret " in line]
-    assert "Secret secrets/backend-v1-0f0f0f0f was made by this stack, and no pods take it" in line
+    assert "Secret secrets/backend-v1-0f0f0f0f was made by this stack, and no pods use it" in line
     scene.run("kubectl delete -n secrets secret backend-v1-0f0f0f0f")
     assert "Secret " not in told.weir("status --window 0")
 
