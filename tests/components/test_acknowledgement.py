@@ -45,7 +45,7 @@ else:
 """
 
 
-class Updates:
+class FakeUpdates:
     """One update after the other of a stack with one route, whose proxies follow or do not."""
 
     def __init__(self, directory: Path, patch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ class Updates:
 
 def test_an_update_after_one_that_gave_up_asks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a change, too, and until they follow; of what they have acknowledged nobody is asked."""
-    updates = Updates(tmp_path, monkeypatch)
+    updates = FakeUpdates(tmp_path, monkeypatch)
     assert updates.run(changed=False, follow=True) == []
     [first] = updates.run(changed=True, follow=False)
     assert (first.host, first.again, updates.marked) == (HOST, False, True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.changes import Changes
 from tests.live.harness import Project, shell_environment, stack_like_dev, until
+from tests.live.release_process import ReleaseProcess
 from tests.live.terminal import Terminal
 from weir.processes import alive
 
@@ -56,15 +56,15 @@ def test_a_canary_moves(stack: Project) -> None:
 
 
 @pytest.fixture
-def changes(stack: Project) -> Iterator[Changes]:
+def changes(stack: Project) -> Iterator[ReleaseProcess]:
     """A process that makes several changes, in the middle of which v2 stands at 50 % again."""
-    made = Changes(stack.directory, shell_environment(stack), STACK)
+    made = ReleaseProcess(stack.directory, shell_environment(stack), STACK)
     yield made
     made.kill()
     weir(stack, "set backend v2=50 --yes")
 
 
-def test_a_process_that_makes_several_changes(stack: Project, changes: Changes) -> None:
+def test_a_process_that_makes_several_changes(stack: Project, changes: ReleaseProcess) -> None:
     """Each reaches the route of the service alone, through one provider; nothing is left to do for a whole update."""
     providers = []
     for share in (5, 8, 11):
@@ -82,7 +82,9 @@ def test_a_process_that_makes_several_changes(stack: Project, changes: Changes) 
 
 
 @pytest.mark.parametrize("what", ["the provider is killed", "Ctrl-C", "weir is killed"])
-def test_what_ends_a_change_of_several_leaves_nothing_half_done(stack: Project, changes: Changes, what: str) -> None:
+def test_what_ends_a_change_of_several_leaves_nothing_half_done(
+    stack: Project, changes: ReleaseProcess, what: str
+) -> None:
     """In the middle of an update through the provider that is kept: what is said is so, and
     the next change is whole.
     """

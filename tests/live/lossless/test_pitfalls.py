@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from tests.live.harness import until
-from tests.live.lossless.conftest import left_as, loaded, soak
+from tests.live.lossless.conftest import restores_services, soak, under_load
+from tests.live.lossless.event_order import changes, number_of
+from tests.live.lossless.lab_stack import LabStack, backend
 from tests.live.lossless.load import Load
-from tests.live.lossless.running import Running
-from tests.live.lossless.scene import Scene, backend
-from tests.live.lossless.watching import changes, number_of
+from tests.live.lossless.running_update import RunningUpdate
 
 pytestmark = soak
 READY_SECONDS = 20
@@ -35,23 +35,23 @@ OTHER = {"image": HTTP_ECHO, "port": 80, "targetPort": 5678, "versions": {"v1": 
 
 
 @pytest.fixture(scope="module")
-def load(pitfalls: Scene) -> Iterator[Load]:
+def load(pitfalls: LabStack) -> Iterator[Load]:
     """The load goes through all tests."""
-    with loaded(pitfalls, STANDING) as running:
+    with under_load(pitfalls, STANDING) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def standing(pitfalls: Scene, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
+def standing(pitfalls: LabStack, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test finds `STANDING`."""
-    with left_as(pitfalls, STANDING, request):
+    with restores_services(pitfalls, STANDING, request):
         yield
 
 
 @contextmanager
-def unharmed(scene: Scene, load: Load, *versions: str) -> Iterator[None]:
+def unharmed(stack: LabStack, load: Load, *versions: str) -> Iterator[None]:
     """Within the block no request fails, and none goes to any version but these."""
-    before, since = load.read(), scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+    before, since = load.read(), stack.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
     yield
     after = load.read()
     assert load.failures(since) == []
@@ -59,13 +59,13 @@ def unharmed(scene: Scene, load: Load, *versions: str) -> Iterator[None]:
     assert after.requests() > before.requests()
 
 
-def specs(scene: Scene) -> Any:
+def specs(stack: LabStack) -> Any:
     """The traffic as the cluster has it."""
-    items = json.loads(scene.kubectl("get virtualservice,destinationrule -o json"))["items"]
+    items = json.loads(stack.kubectl("get virtualservice,destinationrule -o json"))["items"]
     return {(item["kind"], item["metadata"]["name"]): item["spec"] for item in items}
 
 
-def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: Scene, load: Load) -> None:
+def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: LabStack, load: Load) -> None:
     """One update swaps v1 for v2: ready pods, subset, route, and only then the old subset and pods go
     (argo-rollouts#4195, istio#26861).
     """
@@ -81,7 +81,7 @@ def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: Scene, load: 
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_subset_with_no_ready_pod(pitfalls: LabStack, load: Load) -> None:
     """An image that cannot be had gets no request (argo-rollouts#2507, #4775): the update says why in time, and the
     corrected one goes on.
     """
@@ -100,7 +100,7 @@ def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: LabStack, load: Load) -> None:
     """A version that crashes gets no request; the message has its exit code and its last log lines, and other
     arguments fix it.
     """
@@ -124,7 +124,7 @@ def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_quota_that_forbids_pods(pitfalls: LabStack, load: Load) -> None:
     """A quota that leaves no room for a version's pods is named with the version, and traffic stays; without it the
     update goes on.
     """
@@ -150,7 +150,7 @@ def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: LabStack, load: Load) -> None:
     """A preview refuses to send requests to a version that has no pods, by name; where somebody took them away, a
     refresh puts them back.
     """
@@ -180,7 +180,7 @@ def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load)
         pitfalls.up(STANDING)
 
 
-def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
+def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: LabStack) -> None:
     """An object on its way out is waited for: what is written into it would be reported as made, and go."""
     held = {"name": "leaving", "namespace": pitfalls.namespace, "finalizers": ["example.com/held"]}
     wanted = config(backend("v1", v1={}), {"leaving": OTHER})
@@ -193,11 +193,11 @@ def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
         assert f"{told}: the update waits until it is gone" in pitfalls.pulumi("preview").said
         said = pitfalls.refused({**wanted, "readyTimeout": "5s"}, "up --yes --skip-preview")
         assert (
-            f"ServiceAccount {pitfalls.namespace}/leaving is still being deleted after 5s (weir:readyTimeout), held "
-            "by example.com/held"
+            f"ServiceAccount {pitfalls.namespace}/leaving is still being deleted after 5s (weir:readyTimeout; its "
+            "finalizers: example.com/held)"
         ) in said
         pitfalls.write(wanted)
-        with Running(pitfalls) as running:
+        with RunningUpdate(pitfalls) as running:
             running.until_said(f"{told}: waiting until it is gone")
             pitfalls.kubectl(let_go)
             assert running.wait().code == 0
@@ -207,7 +207,7 @@ def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
         pitfalls.up(STANDING)
 
 
-def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_3_pods_that_still_get_requests(pitfalls: LabStack, load: Load) -> None:
     """A version that gets requests cannot be scaled to 0 or left out: the preview says which, and nothing changes
     (argo-rollouts#4195).
     """
@@ -228,7 +228,7 @@ def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> 
         assert "weir:force is on: requests may be lost" in forced.said
 
 
-def test_pitfall_10_adoption_is_asked_for(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_10_adoption_is_asked_for(pitfalls: LabStack, load: Load) -> None:
     """An object that somebody else made is refused by name at preview, not taken over in silence, and taken over with
     weir:adopt.
     """
@@ -257,7 +257,7 @@ def test_pitfall_10_adoption_is_asked_for(pitfalls: Scene, load: Load) -> None:
         assert ("DestinationRule", "other-v1") not in specs(pitfalls)
 
 
-def test_pitfall_10_route_edited_by_hand(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_10_route_edited_by_hand(pitfalls: LabStack, load: Load) -> None:
     """An edited VirtualService is not overwritten unseen: the update names who edited it, and
     --refresh puts it back.
     """
