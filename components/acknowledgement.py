@@ -115,15 +115,15 @@ class Acknowledgement:
             if change.lagging:
                 self._changes[(kind, namespace, name)] = change
         if written is not None and annotation(found, SPEC) != written:
-            state = "is not as the last update wrote it" if found else "is not in the cluster any more"
+            state = "differs from what the last update wrote" if found else "is no longer in the cluster"
             raise pulumi.RunError(
-                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or changed by hand; "
-                "correct the config, or write it again: pulumi up --refresh"
+                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or edited by hand. "
+                "Correct the config, or apply it again: pulumi up --refresh"
             )
 
     async def acknowledged(self, namespace: str, name: str, host: str) -> None:
-        """Return when proxies have taken what this update has changed of a service (`host` in full), or of the Gateway
-        `name` (no host).
+        """Return when proxies have acknowledged what this update changes of a service (`host` in full), or of the
+        Gateway `name` (no host).
         """
         changes = self._of(namespace, host)
         changes = changes if host else [change for change in changes if change.name == name]
@@ -143,7 +143,7 @@ class Acknowledgement:
                 kubectl = self._cluster.kubectl(change.namespace)
                 await self._cluster.aside(partial(mark_lagging, kubectl, change.kind, change.name, lagging))
             except ClusterError as error:
-                will = "will not ask about it" if lagging else "asks about it once more"
+                will = "will not wait for it" if lagging else "waits for it once more"
                 warn(f"{error}; the next update {will}")
 
     def _report(self, host: str, proxies: int) -> None:
@@ -161,9 +161,9 @@ class Acknowledgement:
         there = await self._cluster.ask(lambda: self._cluster.state(want.namespace).subsets(want.host), want.known)
         if missing := want.known - written - there:
             raise pulumi.RunError(
-                f"no DestinationRule in the cluster has {want.service} {', '.join(sorted(missing))} any more: it was "
-                "put back because proxies rejected"
-                " it, or removed by hand; correct the config, or write it again: pulumi up --refresh"
+                f"no DestinationRule in the cluster has the subset {', '.join(sorted(missing))} of {want.service} any "
+                "more: it was put back because proxies rejected it, or removed by hand. Correct the config, or apply "
+                "it again: pulumi up --refresh"
             )
         await self._taken(want, changes)
 
@@ -195,12 +195,13 @@ class Acknowledgement:
             await asyncio.sleep(0.1)
 
     def refuse(self, error: RejectedError) -> None:
-        """What was rejected before, or is somebody else's: said, with whose it is; force goes on."""
+        """Raise RunError for a rejection that this update did not cause; with `force`, warn and go on."""
         if self._force:
             warn(f"{error}; weir:force goes on anyway")
             return
         raise pulumi.RunError(
-            f"{error}\nThis change did not cause that: have it fixed there, or go on anyway with weir:force: true"
+            f"{error}\nThis update did not cause the rejection. Fix that object first, or set weir:force: true to go "
+            "on anyway"
         )
 
     async def _undone(self, want: Want, changes: Sequence[RuleChange], error: RejectedError) -> str:
@@ -210,7 +211,7 @@ class Acknowledgement:
             for change in changes:
                 await self._cluster.aside(lambda change=change: self._put_back(change))  # type: ignore[misc]
         except ClusterError as failed:
-            return f"{error}\n{failed}; until then proxies keep what they had"
+            return f"{error}\n{failed}. Until it is put back, proxies keep the configuration that they have"
         removed = all(change.stood is None for change in changes)
         done = f"{names} {'is removed again' if removed else 'is put back as it was'}"
         try:
@@ -218,7 +219,7 @@ class Acknowledgement:
                 Want(want.host, changed=error.rejections[0].kind, seen_by=want.seen_by), None, _PUT_BACK_SECONDS
             )
         except (ClusterError, pulumi.RunError) as left:
-            done += f", and proxies have not taken that yet: {left}"
+            done += f", but proxies have not acknowledged that yet: {left}"
         # What Pulumi believes to be there, and is not, it cannot change.
         return (
             f"{error}\n{done}. Correct the config, then run pulumi "

@@ -94,7 +94,7 @@ class Cluster:
                 raise pulumi.RunError(str(error)) from None
             if str(error) not in self._unasked:
                 self._unasked.add(str(error))
-                warn(f"the cluster cannot be asked, so nothing is checked against it: {error}")
+                warn(f"the cluster cannot be read, so nothing is checked against it: {error}")
             return otherwise
 
     async def aside(self, work: Callable[[], Answer]) -> Answer:

@@ -20,11 +20,11 @@ class Drift:
         self._cluster, self._force = cluster, force
 
     async def restored(self, kind: str, name: str, namespace: str) -> str | None:
-        """What to write as the edit that was undone: that which the object in the cluster has now, else the last one,
-        else None.
+        """The value of the annotation for an undone edit: the digest of the edited spec in the cluster, else the last
+        value, else None.
 
-        Pulumi compares what it wrote before with what it is to write now, and does not see what somebody has added
-        between: an update that undoes it must differ in something.
+        Pulumi compares its last inputs with the new ones and does not see an edit by hand. An update that undoes the
+        edit needs a difference, and this annotation is it.
         """
         found = await self._cluster.standing(namespace, kind, name)
         if found is None:
@@ -43,6 +43,6 @@ class Drift:
         found = await self._cluster.standing(namespace, kind, name)
         if found is not None and edited(found) and found["spec"] not in (left["spec"], inputs["spec"]):
             raise pulumi.RunError(
-                f"{kind} {namespace}/{name} is not as the last update left it ({maker(found)}): see what was changed "
-                f"with weir status, then put it back and go on with pulumi up --refresh ({FORCE})"
+                f"{kind} {namespace}/{name} was edited since the last update ({maker(found)}): weir status shows the "
+                f"edit. To undo it and go on: pulumi up --refresh ({FORCE})"
             )

@@ -25,7 +25,7 @@ async def _warn(config: StackConfig, cluster: Cluster) -> int:
     try:
         found = await cluster.aside(lambda: list(unserved(cluster.kubectl(config.namespace), config.gateways)))
     except ClusterError as error:
-        pulumi.log.debug(f"whether pods serve the gateways cannot be asked: {error}")
+        pulumi.log.debug(f"cannot check whether pods serve the gateways: {error}")
         return 0
     for line in found:
         warn(line)

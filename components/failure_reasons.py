@@ -35,20 +35,19 @@ class FailureReasons:
         if held:
             what = f"version {version} of {service}" if version else str(service)
             pulumi.log.error(
-                f"{what} was not changed: field manager {', '.join(held)} holds a field of it that this update sets. "
-                "If the stack is to have it, take it over:"
-                " PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up\nTraffic is unchanged."
+                f"{what} was not changed: field manager {', '.join(held)} owns a field that this update sets. "
+                "To take the field over: PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up\nTraffic is unchanged."
             )
         elif version and any(_CANCELLED.search(error) for error in args.errors):
             pulumi.log.error(
                 f"the update was interrupted while pods of version {version} of {service} started; the next pulumi "
-                "up goes on from here."
+                "up continues from here."
             )
         elif version and isinstance(namespace, str):
             reason = await self._cluster.failure_reason(namespace, str(service), version)
             told = f":\n{reason}" if reason else "; its pods give no reason"
             pulumi.log.error(
-                f"version {version} of {service} is at fault{told}\nTraffic is unchanged; the next pulumi up "
+                f"version {version} of {service} did not become ready{told}\nTraffic is unchanged; the next pulumi up "
                 "continues from here."
             )
         return False

@@ -35,8 +35,8 @@ def handed_over() -> StackConfig:
     except ConfigError as error:
         keys = ", ".join(f"{_PREFIX}{key}" for key in hiding)
         told = (
-            f"\nof {keys}, what {file} does not have in the clear counts as a secret; {STACK_FILE} names another "
-            "stack file"
+            f"\n{keys}: values that {file} does not have in plain text count as secrets; to read another stack file, "
+            f"set {STACK_FILE}"
         )
         raise pulumi.RunError(f"{error}{told if hiding else ''}") from None
 

@@ -149,7 +149,7 @@ def _rule(args: DestinationRuleArgs) -> Made:
             return objects.versions[version].destination_rule
         if objects.host_rule is None:
             raise pulumi.RunError(
-                f'DestinationRule "{args.service}": says nothing; give it traffic_policy, or a version'
+                f'DestinationRule "{args.service}": has no settings; give it traffic_policy, or a version'
             )
         # The one version here stands for all: it is no subset that there is.
         spec = {key: value for key, value in objects.host_rule["spec"].items() if key != "subsets"}

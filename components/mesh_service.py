@@ -23,11 +23,11 @@ from weir.program_environment import ROUTES_ALONE, variable
 
 
 class MeshService(pulumi.ComponentResource):
-    """Everything of one service. The graph is the point, in both directions.
+    """A service with its versions, their subsets and its route, created and removed in an order that loses no request.
 
-    Pods that newly get requests → their subset → the route, which waits until every proxy knows what it newly names.
-    Then all other pods: a route that moves shares between versions in use waits for nothing, whatever state their pods
-    are in. What is removed goes last, once every proxy has drained it.
+    First come the pods of versions that newly get requests, then their subsets. Then comes the route: it waits until
+    every proxy has acknowledged the versions that it newly names. All other pods come after it, so a route that moves
+    shares between versions in use waits for no pods. Removals come last, once every proxy has drained what is removed.
     """
 
     host: pulumi.Output[str]

@@ -1,5 +1,5 @@
-"""Whose an object is: what somebody else made is not taken over unasked, and what is on its way out is not taken for
-there.
+"""Who owns an object: weir takes over no object of another owner unasked, and treats one that is being deleted as
+absent.
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ class Ownership:
         self._told: set[str] = set()
 
     async def manager(self, kind: str, name: str, namespace: pulumi.Input[str]) -> Mapping[str, str]:
-        """The annotation with the field manager of an object: what it has, if it stands, and weir's own on what is
-        made.
+        """The annotation with the field manager of an object: the object's own if it exists, else weir's.
 
-        One that stands without was made as a manager of the provider's own, who holds its fields; weir as another one
-        could not change them.
+        An existing object without the annotation was created under a field manager that the provider chose. That one
+        owns the fields; under another name weir could not change them.
         """
         found = (await self._cluster.objects(await known(namespace)) or {}).get((kind, name))
         if found is None:
@@ -45,10 +44,11 @@ class Ownership:
         return {MANAGER: there} if there is not None else {}
 
     async def refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
-        """Hook: an object that is about to be created must not be there, unless this stack made it and was cut off
-        before it could write that down.
+        """Hook: an object that is about to be created must not exist, unless an interrupted update of this stack
+        created it and did not record it in the state.
 
-        One on its way out is waited for: the provider would change it, call that created, and see it go.
+        One that is being deleted is waited for: the provider would patch it, report it as created, and it would be
+        deleted.
         """
         inputs: Any = args.new_inputs
         metadata = inputs["metadata"]
@@ -92,10 +92,10 @@ class Ownership:
             if not there or there["metadata"]["uid"] != leaving["metadata"]["uid"]:
                 return
             if time.monotonic() - begun > self._patience.seconds:
-                held = ", ".join(there["metadata"].get("finalizers", [])) or "nothing that it names"
+                held = ", ".join(there["metadata"].get("finalizers", [])) or "none"
                 raise pulumi.RunError(
-                    f"{what} is still being deleted after {self._patience} (weir:readyTimeout), held by {held} (its "
-                    "finalizers); run this again once it is gone"
+                    f"{what} is still being deleted after {self._patience} (weir:readyTimeout; its finalizers: "
+                    f"{held}); run this again once it is gone"
                 )
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -121,4 +121,4 @@ def maker(found: Mapping[str, Any]) -> str:
     told = [f"field manager {', '.join(others)}"] if others else []
     if stack is not None and stack != owner():
         told.insert(0, f"stack {stack} made it")
-    return "; ".join(told) or "who did it is not recorded"
+    return "; ".join(told) or "no other field manager is recorded"

@@ -54,10 +54,10 @@ class Propagation:
         return self._cluster.kubectl(self._settings.istiod_namespace), self._settings.timeout.seconds
 
     async def wait(self, want: Want, since: Mapping[str, Mark] | None, seconds: float | None = None) -> int | None:
-        """Until proxies have followed: how many. Where they cannot be asked, for the configured grace, and None.
+        """Wait until proxies have acknowledged what is wanted, and return how many have.
 
-        `seconds`: the longest wait, in the place of the configured one. Raises RejectedError where proxies reject what
-        they are sent.
+        Where the sync status cannot be read, wait for the configured grace and return None. `seconds`: the longest
+        wait, in the place of the configured one. Raises RejectedError where proxies reject what they are sent.
         """
         settings = self._settings
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
@@ -75,18 +75,18 @@ class Propagation:
             )
         except UnaskedError as error:
             warn(
-                f"whether proxies {want} cannot be asked ({error}): waiting {settings.grace} instead "
-                "(weir:propagation.grace)"
+                f"istiod's sync status cannot be read ({error}), so it is not known whether proxies have {want}; "
+                f"waiting {settings.grace} instead (weir:propagation.grace)"
             )
             await asyncio.sleep(settings.grace.seconds)
             return None
         except RejectedError:
             raise
         except ClusterError as error:
-            applied = "The rules are in the cluster; weir status shows who follows"
-            stands = applied if want.changed else "Traffic stays as it is; the next pulumi up goes on from here"
+            applied = "The rules are in the cluster; weir status shows the observed traffic"
+            stands = applied if want.changed else "Traffic is unchanged; the next pulumi up continues from here"
             raise pulumi.RunError(f"{error}\n{stands} (weir:propagation.timeout: {settings.timeout})") from None
         if want.host and not done.proxies:
-            pulumi.log.info(f"no proxy uses {want.service}: what changed there reaches nobody")
-        pulumi.log.debug(f"{done.proxies} proxies {want}, after {done.seconds:.2f} s")
+            pulumi.log.info(f"no proxy uses {want.service}, so the change affects no caller")
+        pulumi.log.debug(f"{done.proxies} proxies have {want}, after {done.seconds:.2f} s")
         return done.proxies

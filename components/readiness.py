@@ -49,15 +49,15 @@ class Readiness:
             there = await self._cluster.standing(namespace, "Deployment", f"{service}-{version}")
             if there is not None and there["metadata"].get("deletionTimestamp"):
                 raise pulumi.RunError(
-                    f"{service}: {version} would get requests and its pods are being deleted; once they are gone, have "
-                    f"them made again: pulumi up --refresh ({FORCE})"
+                    f"{service}: {version} would get requests, but its pods are being deleted; once they are gone, "
+                    f"create them again: pulumi up --refresh ({FORCE})"
                 )
             if there is None or there["status"].get("readyReplicas", 0) > 0 or (service, version) in self._remade:
                 continue  # ready, or about to be made or changed, which this update waits for
             if there["spec"].get("replicas") == 0:
                 raise pulumi.RunError(
-                    f"{service}: {version} would get requests and somebody has scaled it to 0 pods ({maker(there)}); "
-                    f"put it back and go on with pulumi up --refresh ({FORCE})"
+                    f"{service}: {version} would get requests, but somebody has scaled it to 0 pods ({maker(there)}); "
+                    f"to undo that and go on: pulumi up --refresh ({FORCE})"
                 )
             reason = await self._cluster.failure_reason(namespace, service, version)
             raise pulumi.RunError(

@@ -1,8 +1,8 @@
-"""What stands between a change and lost requests: hooks that ask the cluster before something happens, and hold back
-what comes after.
+"""Pulumi resource hooks that keep a change from losing requests: they read the cluster before a resource changes, and
+refuse the change or make it wait.
 
-They run within a plain `pulumi up`; those that only ask run in previews too, so that a refusal is seen in the pull
-request. Nothing is asked where nothing that matters changes.
+They run within a plain `pulumi up`. Hooks that only read run in previews too, so that a refusal is seen in the pull
+request. Where nothing relevant changes, the cluster is not read.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ of its like).
 
 
 class Standing:
-    """Of one namespace in one run of a program, which says here what it puts there before anything is looked at."""
+    """The state of one namespace before an update, in one run of a program.
+
+    Components declare their objects here first; then the namespace is read and compared with them.
+    """
 
     routes: dict[str, VirtualService]
     gateways: list[Gateway]
@@ -96,9 +99,8 @@ class Standing:
             await self._guard.ownership.until_gone(found, namespace, at_once=key in lost)
         if lost:
             raise pulumi.RunError(
-                f"{', '.join(named(leaving[key]) for key in lost)} was being deleted, and the state has it still: an "
-                "update that was killed had begun to"
-                " delete it. Nothing is changed; have it made again: pulumi up --refresh"
+                f"{', '.join(named(leaving[key]) for key in lost)} was being deleted by an update that was killed, and "
+                "is still in Pulumi's state. Nothing was changed. To create it again: pulumi up --refresh"
             )
 
     async def _tell_orphans(self, namespace: str, there: Objects) -> None:
@@ -122,9 +124,9 @@ class Standing:
         """
         for service, host in lost_hosts(self._objects, there):
             warn(
-                f"{service}: expose.hosts no longer has {host}, and no other service has it yet. If another one gets "
-                "it in this update, requests may"
-                " be lost in between: give it to that one in an update before, then take it away here"
+                f"{service}: expose.hosts no longer has {host}, and no other service has it yet. If another service "
+                "gets it in this update, requests may be lost in between: first add it there in an update of its own, "
+                "then remove it here"
             )
 
     async def pods_first(self, service: str) -> frozenset[str]:

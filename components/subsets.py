@@ -77,8 +77,8 @@ class Subsets:
             if still and name not in self._changing and not self._force:
                 raise pulumi.RunError(
                     f"{name}: {', '.join(still)} cannot be removed: VirtualService {namespace}/{name} in the cluster "
-                    "sends requests there, and this update would not change it, because somebody has edited it by "
-                    "hand; put it back first: pulumi up --refresh"
+                    "sends requests there. Somebody has edited it by hand, and this update would not change it; undo "
+                    "the edit first: pulumi up --refresh"
                 )
             return
         try:

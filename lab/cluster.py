@@ -100,7 +100,7 @@ class Cluster:
         ready = [condition for condition in node["status"].get("conditions", []) if condition["type"] == "Ready"]
         if ready and ready[0]["status"] == "True":
             return ""
-        return f"the node is not ready: {ready[0]['message'] if ready else 'no word of it yet'}"
+        return f"the node is not ready: {ready[0]['message'] if ready else 'kubelet has not reported its status yet'}"
 
     def istio_missing(self) -> str:
         """What keeps Istio from injecting sidecars and validating objects, or nothing."""

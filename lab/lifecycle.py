@@ -53,7 +53,7 @@ def up(paths: LabPaths, progress: Progress) -> bool:
         if node is not None and node.alive and node.key == key and not _broken(paths, tools):
             return False
         if node is not None:
-            progress.line("the lab is not whole, or runs older tools: starting its node again, with its data")
+            progress.line("the lab is incomplete or runs older tools: restarting its node, with its data")
             end(paths)
         require_space(paths.weir, _NEED_BYTES, "the lab")
         try:

@@ -89,9 +89,9 @@ class LabPaths:
         home = self.home.read_text(encoding="utf-8") if self.home.is_file() else str(self.project)
         if home != str(self.project):
             raise LabError(
-                f"{self.weir} was made by the lab of {home}, and came here as a copy: that cluster and the state of "
-                f"its stacks are not this checkout's. For a lab here: rm -r {self.weir}, then weir lab up. (Moved? "
-                "Move it back first and end the lab there: weir lab down.)"
+                f"{self.weir} belongs to the lab of {home} and was copied here: that cluster and the state of its "
+                f"stacks are not this checkout's. For a lab here: rm -r {self.weir}, then weir lab up. If you moved "
+                "the checkout, first move it back and end the lab there: weir lab down."
             )
 
     @property

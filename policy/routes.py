@@ -73,18 +73,18 @@ def unreadable(props: Props) -> list[str]:
         first = error.errors(include_url=False)[0]
         reason = f"{'.'.join(str(key) for key in first['loc'])}: {first['msg']}"
     except KeyError as error:
-        reason = f"there is no {error.args[0]}"
+        reason = f"{error.args[0]} is missing"
     except ValueError as error:
         reason = str(error)
     except (AttributeError, TypeError):
-        reason = "the spec has another shape"
+        reason = "the spec does not have the expected structure"
     else:
         if not (reason := _unread(props)):
             return []
     return [
         (
-            f"{service(props)}: is nothing that weir writes, so that no rule can judge its routes ({reason}); write it "
-            "as a service of weir:services"
+            f"{service(props)}: the VirtualService does not have the form that weir writes, so no rule can judge its "
+            f"routes ({reason}); define it as a service of weir:services"
         )
     ]
 
@@ -120,7 +120,7 @@ def _differs(given: Any, wanted: Any, where: str) -> str:
 
 READABLE = Rule(
     name="readable-routes",
-    description="The routes of a service are such as weir writes, so that the other rules can judge them.",
+    description="A VirtualService has the form that weir writes, so that the other rules can judge its routes.",
     kinds=(VIRTUAL_SERVICE,),
     stacks=EVERY_STACK,
     judge=lambda props, _settings, _stack: unreadable(props),

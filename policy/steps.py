@@ -52,7 +52,7 @@ def _message(name: str, rise: Rise, limit: Fraction, stable: str, stack: str) ->
     )
     if rise.copies:
         return (
-            f"{name}: copies to {version} would go from {what}, {much}: give its mirror percentage: {first} "
+            f"{name}: copies to {version} would go from {what}, {much}: set percentage: {first} on its mirror "
             f"first{narrower}"
         )
     if default:

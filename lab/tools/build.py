@@ -249,8 +249,8 @@ def _lay_out(place: Built, go: str) -> Path:
 
 
 _FETCH_HELP = (
-    "Check that this machine reaches a Go module proxy (go env GOPROXY), then run the same command again: it goes on "
-    "where it was."
+    "Check that this machine reaches a Go module proxy (go env GOPROXY), then run the same command again: it continues "
+    "where it stopped."
 )
 
 
@@ -266,7 +266,7 @@ def _compile(place: Built, binary: Binary, go: str, sources: Path, work: _Work) 
         return
     partial.unlink(missing_ok=True)
     if work.stopped:
-        raise LabError(f"building {binary.name} was stopped; run the same command again to go on where it was.")
+        raise LabError(f"building {binary.name} was stopped; run the same command again to continue where it stopped.")
     text = log.read_text(errors="replace")
     if "no space left on device" in text:
         raise LabError(

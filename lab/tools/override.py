@@ -60,7 +60,7 @@ def override(name: str) -> Path | None:
     path = Path(given).absolute()
     cure = f"Name another, or unset {variable(name)} to let weir build its own."
     if not os.access(path, os.X_OK) or path.is_dir():
-        raise LabError(f"{variable(name)}={given} is no program that can be run. {cure}")
+        raise LabError(f"{variable(name)}={given} is not an executable program. {cure}")
     check = _CHECKS.get(name)
     if check is None:
         return path

@@ -13,7 +13,7 @@ need_project "$@"
 [[ -n ${KUBECONFIG_CONTENT:-} ]] || fail 2 "KUBECONFIG_CONTENT is empty: it has to hold the kubeconfig of the cluster of stack $1"
 
 named=$(python -c 'import sys; from weir.cli.context import Context; print(Context(sys.argv[1]).config.kubeconfig or "")' "$1") \
-  || fail 2 "Pulumi.$1.yaml is not sound: weir check --stack $1 says what is wrong with it"
+  || fail 2 "Pulumi.$1.yaml has errors; see them with: weir check --stack $1"
 path=${named:-$RUNNER_TEMP/kubeconfig}
 path=${path/#\~\//$HOME/}
 if [[ -e $path ]]; then

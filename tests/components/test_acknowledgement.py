@@ -45,7 +45,7 @@ else:
 """
 
 
-class Updates:
+class FakeUpdates:
     """One update after the other of a stack with one route, whose proxies follow or do not."""
 
     def __init__(self, directory: Path, patch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ class Updates:
     def _waited(self, _: object, want: Want, *__: object, **___: object) -> Acknowledged:
         self._asked.append(want)
         if not self._follow:
-            raise LaggingError("after 30 s 1 of 2 proxies do not follow: b.demo")
+            raise LaggingError("after 30 s 1 of 2 proxies have not acknowledged the change of backend: b.demo")
         return Acknowledged(2, 0.1)
 
     def run(self, *, changed: bool, follow: bool) -> list[Want]:
@@ -91,7 +91,9 @@ class Updates:
         if follow:
             asyncio.run(update())
         else:
-            with pytest.raises(pulumi.RunError, match=r"1 of 2 proxies do not follow: b\.demo"):
+            with pytest.raises(
+                pulumi.RunError, match=r"1 of 2 proxies have not acknowledged the change of backend: b\.demo"
+            ):
                 asyncio.run(update())
         return self._asked
 
@@ -104,7 +106,7 @@ class Updates:
 
 def test_an_update_after_one_that_gave_up_asks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a change, too, and until they follow; of what they have acknowledged nobody is asked."""
-    updates = Updates(tmp_path, monkeypatch)
+    updates = FakeUpdates(tmp_path, monkeypatch)
     assert updates.run(changed=False, follow=True) == []
     [first] = updates.run(changed=True, follow=False)
     assert (first.host, first.again, updates.marked) == (HOST, False, True)

@@ -34,7 +34,7 @@ from components import (
 from components import args as generated
 from components.checked import Checked
 from tests.components.test_program import DEPLOYMENT, ROUTE, RULE, Recorded, depends, run
-from tests.unit.model.drawing import in_rounds, tens
+from tests.unit.model.hypothesis_rounds import in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import ConfigError, load, mesh
 from weir.model.python_types import module

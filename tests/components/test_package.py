@@ -18,7 +18,7 @@ import components
 from components.package import Package
 from tests.components.test_own_program import own
 from tests.components.test_program import DEPLOYMENT, ROUTE, RULE, Recorded
-from tests.unit.model.drawing import in_rounds, tens
+from tests.unit.model.hypothesis_rounds import in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import load, mesh
 from weir.model.package_schema import package_schema

@@ -59,7 +59,7 @@ def test_a_field_of_somebody_else_is_not_called_a_fault_of_the_version(monkeypat
     )
     assert asyncio.run(FailureReasons(guard.cluster).tell(args)) is False
     assert said[0].startswith(
-        "version v2 of backend was not changed: field manager kubectl-set holds a field of it that this update sets."
+        "version v2 of backend was not changed: field manager kubectl-set owns a field that this update sets."
     )
     assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up" in said[0]
 
@@ -108,4 +108,4 @@ def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest
         await asyncio.sleep(0)
 
     asyncio.run(wait())
-    assert said == [("know backend v2: 7 of 30 s", True, True)]
+    assert said == [("acknowledged backend v2: 7 of 30 s", True, True)]

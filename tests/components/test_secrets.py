@@ -173,8 +173,8 @@ def test_a_file_that_is_another_one_reveals_nothing(text: str, tmp_path: Path) -
     lines = str(refused.value).splitlines()
     assert any(line.startswith("weir:services.backend.image: must not be a secret: ") for line in lines)
     assert lines[-1] == (
-        f"of weir:services, what {file} does not have in the clear counts as a secret; WEIR_STACK_FILE names "
-        "another stack file"
+        f"weir:services: values that {file} does not have in plain text count as secrets; to read another stack file, "
+        "set WEIR_STACK_FILE"
     )
     assert HUNTER not in str(refused.value)
     assert SOUND["services"]["backend"]["image"] not in str(refused.value)

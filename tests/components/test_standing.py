@@ -24,7 +24,7 @@ def service(**keys: Any) -> dict[str, Any]:
     return {**SOUND, "services": {"backend": {**SOUND["services"]["backend"], **keys}}}
 
 
-class Cluster:
+class FakeKubectl:
     """A kubectl that answers with what stands there, `missing` left out; `annotations` are on all of it."""
 
     def __init__(self, directory: Path, config: dict[str, Any], missing: str = "", **annotations: str) -> None:
@@ -48,7 +48,7 @@ def annotated(recorded: Recorded, kind: str, name: str) -> dict[str, str]:
 
 def test_a_route_that_moves_shares_waits_for_no_pods(tmp_path: Path) -> None:
     """Pods that cannot become ready must not keep traffic where it is; what they are changed to comes after."""
-    cluster = Cluster(tmp_path, service())
+    cluster = FakeKubectl(tmp_path, service())
     recorded = run(service(canary={"v2": 0}, image="app:2"), kubectl=cluster.kubectl)
     assert "Deployment::" not in depends(recorded, ROUTE, "backend")
     assert "Deployment::" not in depends(recorded, RULE, "backend-v1")
@@ -61,7 +61,7 @@ def test_the_port_of_a_service_keeps_the_name_it_has(tmp_path: Path) -> None:
     """Under another name it has no endpoints until Kubernetes has written them anew; what it speaks changes all the
     same.
     """
-    cluster = Cluster(tmp_path, service())
+    cluster = FakeKubectl(tmp_path, service())
     there = json.loads((tmp_path / "there.json").read_text())
     [standing] = [item for item in there["items"] if item["kind"] == "Service"]
     standing["spec"]["ports"] = [{"name": "grpc", "port": 80, "targetPort": 5678, "protocol": "TCP"}]
@@ -72,7 +72,7 @@ def test_the_port_of_a_service_keeps_the_name_it_has(tmp_path: Path) -> None:
 
 def test_a_version_that_newly_gets_requests_is_waited_for(tmp_path: Path) -> None:
     """It alone."""
-    cluster = Cluster(tmp_path, service())
+    cluster = FakeKubectl(tmp_path, service())
     recorded = run(
         service(versions={"v1": {}, "v2": {}, "v3": {}}, canary={"v2": 20, "v3": 5}), kubectl=cluster.kubectl
     )
@@ -86,7 +86,7 @@ def test_rules_that_are_seen_otherwise_begin_with_a_whole_one(tmp_path: Path) ->
     """Then the others, then the route: Istio merges only rules that are seen alike, and the newest of those that are
     not is taken.
     """
-    cluster = Cluster(tmp_path, service())
+    cluster = FakeKubectl(tmp_path, service())
     recorded = run(service(exportTo=["."]), kubectl=cluster.kubectl)
     whole = recorded.resources[(RULE, "backend")]
     assert [subset["name"] for subset in whole["spec"]["subsets"]] == ["v1", "v2"]
@@ -104,7 +104,7 @@ def test_rules_that_are_seen_otherwise_begin_with_a_whole_one(tmp_path: Path) ->
 
 def test_a_whole_rule_that_stands_changes_last(tmp_path: Path) -> None:
     """A version that goes is in it as long as the route names it."""
-    cluster = Cluster(tmp_path, service(exportTo=["."]))
+    cluster = FakeKubectl(tmp_path, service(exportTo=["."]))
     recorded = run(service(exportTo=["."], stable="v2", canary={}), kubectl=cluster.kubectl)
     assert "VirtualService::backend" in depends(recorded, RULE, "backend")
     assert "DestinationRule::backend " not in depends(recorded, ROUTE, "backend") + " "
@@ -118,7 +118,7 @@ def test_a_host_is_gained_before_it_is_lost(tmp_path: Path) -> None:
     before, after = service(**there), service()
     before["services"]["orders"] = {"image": "app:1", "versions": {"v1": {}}, "stable": "v1"}
     after["services"]["orders"] = {**before["services"]["orders"], **there}
-    recorded = run(after, kubectl=Cluster(tmp_path, before).kubectl)
+    recorded = run(after, kubectl=FakeKubectl(tmp_path, before).kubectl)
     order = [name for kind, name in recorded.requests if kind == ROUTE]
     assert order == ["orders", "backend"]
     assert "VirtualService::orders" not in depends(recorded, ROUTE, "backend")
@@ -126,7 +126,7 @@ def test_a_host_is_gained_before_it_is_lost(tmp_path: Path) -> None:
 
 def test_what_would_lose_requests_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
     """In one message, and with weir:force it goes on."""
-    cluster = Cluster(tmp_path, service())
+    cluster = FakeKubectl(tmp_path, service())
     recorded = Recorded()
     with pytest.raises(pulumi.RunError, match=r"backend: callers at port 80 .* \(weir:force: true goes on anyway\)"):
         run(service(port=81), recorded, cluster.kubectl)
@@ -140,11 +140,11 @@ def test_new_objects_are_written_as_weir_and_old_ones_as_before(tmp_path: Path) 
     """
     manager = "pulumi.com/patchFieldManager"
     assert annotated(run(service(), kubectl="/nowhere/kubectl"), DEPLOYMENT, "backend-v1")[manager] == "weir"
-    old = run(service(versions={"v1": {}, "v2": {}, "v3": {}}), kubectl=Cluster(tmp_path, service()).kubectl)
+    old = run(service(versions={"v1": {}, "v2": {}, "v3": {}}), kubectl=FakeKubectl(tmp_path, service()).kubectl)
     assert manager not in annotated(old, DEPLOYMENT, "backend-v1")
     assert manager not in annotated(old, ROUTE, "backend")
     assert annotated(old, DEPLOYMENT, "backend-v3")[manager] == "weir"
-    new = run(service(), kubectl=Cluster(tmp_path, service(), **{manager: "weir"}).kubectl)
+    new = run(service(), kubectl=FakeKubectl(tmp_path, service(), **{manager: "weir"}).kubectl)
     assert annotated(new, DEPLOYMENT, "backend-v1")[manager] == annotated(new, ROUTE, "backend")[manager] == "weir"
 
 
@@ -153,7 +153,7 @@ def test_what_a_killed_update_left_is_said(tmp_path: Path, monkeypatch: pytest.M
     """With the command that removes it; what the state has, this update removes by itself."""
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_, **__: said.append(text))
-    cluster = Cluster(tmp_path, service(versions={"v1": {}, "v2": {}, "v3": {}}), "DestinationRule backend-v3")
+    cluster = FakeKubectl(tmp_path, service(versions={"v1": {}, "v2": {}, "v3": {}}), "DestinationRule backend-v3")
     deployment = {"kind": "Deployment", "metadata": {"name": "backend-v3"}}
     state = {f"{URN}{DEPLOYMENT}::backend-v3": deployment} if written else {}
     run(service(), Recorded(state=state), cluster.kubectl)
@@ -172,7 +172,7 @@ def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: 
     """It is waited for, and created again where the state does not have it; else the update would call it unchanged,
     and changes nothing: it is refused, by the preview too, once a refresh finds it gone.
     """
-    cluster = Cluster(tmp_path, service())
+    cluster = FakeKubectl(tmp_path, service())
     file = tmp_path / "there.json"
     there = json.loads(file.read_text())
     [leaving] = [
@@ -193,7 +193,7 @@ esac
     recorded = Recorded(state={f"{URN}{DEPLOYMENT}::backend-v1": deployment} if written else {})
     if written:
         with pytest.raises(
-            pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted, .* pulumi up --refresh$"
+            pulumi.RunError, match=r"^Deployment demo/backend-v1 was being deleted .* pulumi up --refresh$"
         ):
             run(service(), recorded, cluster.kubectl, preview=preview)
         assert {kind for kind, _ in recorded.resources if kind.startswith("kubernetes:")} == {NAMESPACE}

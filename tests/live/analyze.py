@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.apiserver import ApiServer
-from tests.live.supposed import supposed
+from tests.live.fake_lists import supposed
 from weir.model import ConfigError, Service, StackConfig, load, mesh, warnings
 from weir.model.manifests.kubernetes import Manifest, namespace
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.harness import Project
-from tests.live.lossless.scene import Scene
+from tests.live.lossless.lab_stack import LabStack
 
 PLACE = Path(__file__).resolve().parents[1] / "unit" / "engine" / "previews"
 IMAGE = "hashicorp/http-echo:1.0.0"
@@ -111,7 +111,7 @@ CHANGES: list[tuple[dict[str, Any] | None, dict[str, dict[str, Any]]]] = [
 
 def main() -> int:
     """Record all, or those named on the command line."""
-    scene = Scene.create(Project(Path(os.environ["WEIR_LIVE_PROJECT"])), "recorded")
+    scene = LabStack.create(Project(Path(os.environ["WEIR_LIVE_PROJECT"])), "recorded")
     wanted = set(sys.argv[1:])
     PLACE.mkdir(exist_ok=True)
     for standing, changes in CHANGES:

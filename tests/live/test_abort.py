@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from tests.live.harness import Project, discard
 from tests.live.lossless.conftest import soak
-from tests.live.lossless.scene import Scene
+from tests.live.lossless.lab_stack import LabStack
 
 CASES = Path(__file__).with_name("cases")
 SECONDS = 3.0
@@ -46,20 +46,20 @@ def config(canary: float = 20, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def scene(lab: Project) -> Iterator[Scene]:
-    made = Scene.create(lab, "abort")
+def scene(lab: Project) -> Iterator[LabStack]:
+    made = LabStack.create(lab, "abort")
     yield made
     made.call("pulumi cancel --yes --stack abort")
     discard(lab, "abort", "abort")
 
 
 @pytest.fixture(autouse=True)
-def standing(scene: Scene) -> None:
+def standing(scene: LabStack) -> None:
     """v2 at 20 %, all well."""
     scene.up(config(), "--skip-preview --refresh")
 
 
-def aborted(scene: Scene) -> tuple[subprocess.CompletedProcess[str], float, float]:
+def aborted(scene: LabStack) -> tuple[subprocess.CompletedProcess[str], float, float]:
     """What `weir abort` left, the seconds it took, and those it may take."""
     # Where others use the machine too, an abort gets its share of it.
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
@@ -68,23 +68,23 @@ def aborted(scene: Scene) -> tuple[subprocess.CompletedProcess[str], float, floa
     return done, time.monotonic() - start, SECONDS * max(1.0, busy)
 
 
-def weights(scene: Scene) -> dict[str, int]:
+def weights(scene: LabStack) -> dict[str, int]:
     """Of the default route, in the cluster."""
     spec = json.loads(scene.kubectl("get virtualservice backend -o json"))["spec"]
     return {entry["destination"]["subset"]: entry["weight"] for entry in spec["http"][-1]["route"]}
 
 
-def written(scene: Scene) -> dict[str, Any]:
+def written(scene: LabStack) -> dict[str, Any]:
     """The canaries of the stack file."""
     content = YAML(typ="safe").load(scene.project.directory / "Pulumi.abort.yaml")
     found: dict[str, Any] = content["config"]["weir:services"]["backend"]["canary"]
     return found
 
 
-def stuck(version: str) -> Callable[[Scene], None]:
+def stuck(version: str) -> Callable[[LabStack], None]:
     """An update has given the version an image that nobody has; its pods of before still serve."""
 
-    def make(scene: Scene) -> None:
+    def make(scene: LabStack) -> None:
         wanted = config()
         wanted["services"]["backend"]["versions"][version]["image"] = "nowhere.invalid/x:1"
         wanted["readyTimeout"] = "8s"
@@ -94,12 +94,12 @@ def stuck(version: str) -> Callable[[Scene], None]:
     return make
 
 
-def gone(scene: Scene) -> None:
+def gone(scene: LabStack) -> None:
     """Somebody has deleted the pods of a version that a route uses."""
     scene.kubectl("delete deployment backend-v3 --wait=true")
 
 
-def half_way(scene: Scene) -> None:
+def half_way(scene: LabStack) -> None:
     """An update with a new version, a canary and a route of it failed at its pods."""
     wanted = config()
     wanted["readyTimeout"] = "8s"
@@ -111,7 +111,7 @@ def half_way(scene: Scene) -> None:
     assert scene.pulumi("up --yes --skip-preview").code != 0
 
 
-def pending(scene: Scene) -> None:
+def pending(scene: LabStack) -> None:
     """Somebody has added a gateway, a service and a client to the file, and not deployed them."""
     wanted = config()
     wanted["services"]["other"] = wanted["services"]["backend"] | {"routes": []}
@@ -121,12 +121,12 @@ def pending(scene: Scene) -> None:
     scene.write(wanted)
 
 
-def said_already(scene: Scene) -> None:
+def said_already(scene: LabStack) -> None:
     """The stack file says 0 %, and nobody has deployed that."""
     scene.write(config(0))
 
 
-def by_hand(scene: Scene) -> None:
+def by_hand(scene: LabStack) -> None:
     """Somebody has moved the shares with kubectl, and added a timeout."""
     patch = [{"op": "replace", "path": f"/spec/http/1/route/{index}/weight", "value": 50} for index in (0, 1)]
     patch.append({"op": "add", "path": "/spec/http/0/timeout", "value": "5s"})
@@ -137,7 +137,7 @@ def by_hand(scene: Scene) -> None:
     "state", [stuck("v2"), stuck("v1"), gone, half_way, pending, said_already, by_hand],
     ids=["canary stuck", "stable stuck", "pods gone", "half way", "pending", "said already", "by hand"],
 )  # fmt: skip
-def test_an_abort_aborts(scene: Scene, state: Callable[[Scene], None]) -> None:
+def test_an_abort_aborts(scene: LabStack, state: Callable[[LabStack], None]) -> None:
     """In all of them: exit code 0, at once, and no canary gets anything, in the cluster as in the file."""
     state(scene)
     done, took, longest = aborted(scene)
@@ -147,15 +147,15 @@ def test_an_abort_aborts(scene: Scene, state: Callable[[Scene], None]) -> None:
         done.stdout
     )
     assert not any(written(scene).values()), done.stdout
-    assert "applied: all of" in done.stdout
-    assert ("was edited by hand, which is taken back" in done.stdout) is (state is by_hand)
+    assert "applied in" in done.stdout
+    assert ("was edited by hand; the edit is undone" in done.stdout) is (state is by_hand)
     assert ("not applied" in done.stdout) is (state in (half_way, pending, gone)), done.stdout
 
 
 @pytest.fixture
-def reported(lab: Project) -> Iterator[Scene]:
+def reported(lab: Project) -> Iterator[LabStack]:
     """A stack as those of the reports, which have the namespace fuzz."""
-    made = Scene.create(lab, "fuzz")
+    made = LabStack.create(lab, "fuzz")
     # That of the test before goes in the background, and takes what is put into it with it.
     made.run("kubectl wait --for=delete namespace/fuzz --timeout=120s")
     yield made
@@ -170,7 +170,7 @@ def reported(lab: Project) -> Iterator[Scene]:
         for case in sorted(CASES.glob("abort-*.yaml"))
     ],
 )
-def test_an_abort_that_was_reported_to_fail(reported: Scene, case: Path) -> None:
+def test_an_abort_that_was_reported_to_fail(reported: LabStack, case: Path) -> None:
     """The configs of the reports, as they came: over pods that are well, one version gets an image that nobody has,
     and its rollout is stuck.
     """
@@ -192,16 +192,16 @@ def test_an_abort_that_was_reported_to_fail(reported: Scene, case: Path) -> None
     assert took < longest, f"{took:.1f} s\n{done.stdout}"
     assert weights(reported).get("v2", 0) == 0, done.stdout
     assert YAML(typ="safe").load(file)["config"]["weir:services"]["backend"]["canary"] in ({}, {"v2": 0}), done.stdout
-    assert "applied: all of" in done.stdout
+    assert "applied in" in done.stdout
 
 
-def test_set_refuses_what_was_edited_by_hand_and_ends_with_the_command_that_works(scene: Scene) -> None:
+def test_set_refuses_what_was_edited_by_hand_and_ends_with_the_command_that_works(scene: LabStack) -> None:
     """The edit may be what keeps the service up; the last line puts it back."""
     by_hand(scene)
     before = (scene.project.directory / "Pulumi.abort.yaml").read_text()
     done = scene.call("weir set backend v2=30 --yes --stack abort")
     assert done.returncode == 1, done.stdout
-    assert "nothing was applied: the cluster has what it had" in done.stdout
+    assert "nothing was applied: traffic is unchanged" in done.stdout
     assert weights(scene) == {"v1": 50, "v2": 50}
     assert (scene.project.directory / "Pulumi.abort.yaml").read_text() == before
     command = done.stdout.strip().splitlines()[-1].partition(": ")[2]
@@ -210,7 +210,7 @@ def test_set_refuses_what_was_edited_by_hand_and_ends_with_the_command_that_work
     assert scene.call("weir set backend v2=30 --yes --stack abort").returncode == 0
 
 
-def test_a_version_that_is_not_there_is_refused(scene: Scene) -> None:
+def test_a_version_that_is_not_there_is_refused(scene: LabStack) -> None:
     """A canary that the cluster has not comes by pulumi up; nothing is written and nothing applied."""
     wanted = config()
     wanted["services"]["backend"]["versions"]["v4"] = {"args": ["-text=v4"]}
@@ -226,7 +226,7 @@ def test_a_version_that_is_not_there_is_refused(scene: Scene) -> None:
     assert (scene.project.directory / "Pulumi.abort.yaml").read_text() == before
 
 
-def test_a_stack_that_was_never_initialised_is_named(scene: Scene) -> None:
+def test_a_stack_that_was_never_initialised_is_named(scene: LabStack) -> None:
     """Nothing was done, and what to type: in every command that needs the stack."""
     scene.write_stack("never", {"namespace": "never", **config()})
     for command in (
@@ -240,7 +240,7 @@ def test_a_stack_that_was_never_initialised_is_named(scene: Scene) -> None:
         done = scene.call(f"weir {command} --stack never")
         assert done.returncode == 1, (command, done.stdout)
         assert (
-            "stack never was never initialised in this backend, and nothing was done; to do so: pulumi stack init never"
+            "stack never does not exist in this backend, and nothing was done; to create it: pulumi stack init never"
             in done.stdout
         ), command
     assert "pulumi stack init never" in scene.call("weir status --window 0 --stack never").stdout

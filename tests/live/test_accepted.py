@@ -14,7 +14,7 @@ from hypothesis import Phase, given, settings
 from tests.live.analyze import Analyzer, reduced
 from tests.live.apiserver import ApiServer
 from tests.live.harness import Project
-from tests.unit.model.drawing import ROUND, in_rounds, tens
+from tests.unit.model.hypothesis_rounds import ROUND, in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import load, mesh, warnings
 from weir.model.manifests.kubernetes import namespace

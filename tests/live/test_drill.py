@@ -22,7 +22,7 @@ STACK = "drill"
 ON = "-H 'x-drill: on'"
 
 
-class Rehearsal(Shell):
+class DrillStack(Shell):
     """The shell to rehearse on a stack of its own."""
 
     @property
@@ -63,35 +63,35 @@ class Rehearsal(Shell):
 
 
 @pytest.fixture(scope="module")
-def rehearsal(lab: Project) -> Iterator[Rehearsal]:
+def drill_stack(lab: Project) -> Iterator[DrillStack]:
     """The stack, up, with v2 at 20 %."""
-    made = Rehearsal(lab, {**shell_environment(lab), "PULUMI_STACK": "dev"})
+    made = DrillStack(lab, {**shell_environment(lab), "PULUMI_STACK": "dev"})
     with stack_like_dev(lab, STACK):
         made.says(f"pulumi up --yes --skip-preview --stack {STACK}")
         yield made
         made.says(f"pulumi cancel --yes --stack {STACK} || true")
 
 
-def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -> None:
+def test_a_drill_meets_whom_it_should_and_ends_by_itself(drill_stack: DrillStack) -> None:
     """Requests with the header are aborted, others are not; its end stands on the object; at the end all is as before,
     to the last character.
     """
-    before = rehearsal.file.read_text()
-    running = rehearsal.drill("backend --abort 503 --match x-drill=on --for 25s --yes --json --reason rehearsal")
-    until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
-    assert rehearsal.statuses() == {"200"}
-    route = json.loads(rehearsal.says(f"kubectl get virtualservice backend -n {STACK} -o json"))
+    before = drill_stack.file.read_text()
+    running = drill_stack.drill("backend --abort 503 --match x-drill=on --for 25s --yes --json --reason rehearsal")
+    until(lambda: drill_stack.standing() and drill_stack.statuses(ON) == {"503"}, 60, "the fault meets the requests")
+    assert drill_stack.statuses() == {"200"}
+    route = json.loads(drill_stack.says(f"kubectl get virtualservice backend -n {STACK} -o json"))
     end = route["metadata"]["annotations"]["fault-until.weir.dev/default_drill"]
-    assert f"until: '{end}'" in rehearsal.file.read_text()
-    assert "backend has a drill until" in rehearsal.weir("drill backend --delay 1s --yes", code=2)
-    assert "fault in force, default_drill: 100 % of requests aborted with 503" in rehearsal.weir("status --window 0")
+    assert f"until: '{end}'" in drill_stack.file.read_text()
+    assert "backend has a drill until" in drill_stack.weir("drill backend --delay 1s --yes", code=2)
+    assert "fault in force, default_drill: 100 % of requests aborted with 503" in drill_stack.weir("status --window 0")
     said, _ = running.communicate(timeout=90)
     assert running.returncode == 0, said
     report = json.loads(said[said.index("\n{") :])
     assert report["during"]["errors"] == report["during"]["requests"] > 0
     assert report["before"]["errors"] == report["others"]["errors"] == 0
-    rehearsal.assert_gone(before)
-    told = rehearsal.weir("history --json --limit 2")
+    drill_stack.assert_gone(before)
+    told = drill_stack.weir("history --json --limit 2")
     ended, began = json.loads(told)["updates"]
     assert (began["reason"], began["command"]) == (
         "rehearsal",
@@ -100,17 +100,17 @@ def test_a_drill_meets_whom_it_should_and_ends_by_itself(rehearsal: Rehearsal) -
     assert ended["changes"]["backend"][0].startswith("drill ended:")
 
 
-def test_the_time_of_a_drill_begins_when_callers_have_it(rehearsal: Rehearsal) -> None:
+def test_the_time_of_a_drill_begins_when_callers_have_it(drill_stack: DrillStack) -> None:
     """However long the update takes: what `--for` says is what callers have of it, be it shorter than the update."""
-    before = rehearsal.file.read_text()
-    running = rehearsal.drill("backend --abort 503 --match x-drill=on --for 2s --yes")
+    before = drill_stack.file.read_text()
+    running = drill_stack.drill("backend --abort 503 --match x-drill=on --for 2s --yes")
     assert running.stdout is not None
     begun = applied = over = 0.0
     said = ""
     for line in running.stdout:
         said += line
         begun = begun or time.monotonic()
-        if "applied: all of" in line:
+        if "applied in" in line:
             applied = applied or time.monotonic()
         if "the drill of backend is over: removing it" in line:
             over = time.monotonic()
@@ -118,91 +118,92 @@ def test_the_time_of_a_drill_begins_when_callers_have_it(rehearsal: Rehearsal) -
     assert begun < applied < over, said
     assert over - applied >= 1.9, said
     assert "later than expected" not in said
-    rehearsal.assert_gone(before)
+    drill_stack.assert_gone(before)
 
 
-def test_a_drill_that_is_interrupted_while_it_is_applied_says_what_is_so(rehearsal: Rehearsal) -> None:
+def test_a_drill_that_is_interrupted_while_it_is_applied_says_what_is_so(drill_stack: DrillStack) -> None:
     """Ctrl-C in the middle of its update: it is gone whether or not it came to stand, and one sentence says so, with
     none that says otherwise.
     """
-    before = rehearsal.file.read_text()
+    before = drill_stack.file.read_text()
     command = f"weir drill backend --abort 503 --match x-drill=on --for 5m --yes --stack {STACK}"
-    terminal = Terminal(command, 200, rehearsal.project.directory, rehearsal.environment)
+    terminal = Terminal(command, 200, drill_stack.project.directory, drill_stack.environment)
     terminal.until(f"Updating ({STACK}):")
     terminal.interrupt()
     code, shown = terminal.end(), terminal.text()
     assert code == 130, shown
-    rehearsal.assert_gone(before)
+    drill_stack.assert_gone(before)
     told = [
         part
-        for part in ("nothing was applied: the cluster has what it had", "backend is as before the drill")
+        for part in ("nothing was applied: traffic is unchanged", "backend is as before the drill")
         if part in shown
     ]
     assert len(told) == 1, shown
-    assert "neither what it had" not in shown
-    assert "may not have it" not in shown
+    assert "neither the old traffic" not in shown
+    assert "may not have the change" not in shown
 
 
-def test_ctrl_c_ends_a_drill(rehearsal: Rehearsal) -> None:
+def test_ctrl_c_ends_a_drill(drill_stack: DrillStack) -> None:
     """In a terminal of 80 columns the view fits; Ctrl-C removes the fault, shows what was
     measured, and ends with 130.
     """
-    before = rehearsal.file.read_text()
+    before = drill_stack.file.read_text()
     command = f"weir drill backend --delay 300ms --percent 50 --for 5m --stack {STACK}"
-    terminal = Terminal(command, 80, rehearsal.project.directory, rehearsal.environment)
+    terminal = Terminal(command, 80, drill_stack.project.directory, drill_stack.environment)
     terminal.until(f"apply it to stack {STACK}? [y/N]:")
     terminal.type("y")
     terminal.until("left; Ctrl-C ends it")
-    assert rehearsal.standing()
+    assert drill_stack.standing()
     terminal.interrupt()
     assert terminal.end() == 130
     shown = terminal.text()
     assert "the drill of backend was ended: removing it" in shown
     assert re.search(r"^with the fault +\d+", shown, re.MULTILINE), shown
     assert "\\u001b" not in shown, "what rich draws with is for the terminal"
-    rehearsal.assert_gone(before)
+    drill_stack.assert_gone(before)
 
 
-def test_a_drill_that_was_killed_is_removed_by_clean(rehearsal: Rehearsal) -> None:
+def test_a_drill_that_was_killed_is_removed_by_clean(drill_stack: DrillStack) -> None:
     """kill -9 of the process and all that it started: the fault stands, `weir status` says so and leaves it, `weir
     drill --clean` takes it away.
     """
-    before = rehearsal.file.read_text()
-    running = rehearsal.drill("backend --abort 503 --match x-drill=on --for 5m --yes")
-    until(lambda: rehearsal.standing() and rehearsal.statuses(ON) == {"503"}, 60, "the fault meets the requests")
-    assert "is under way (process" in rehearsal.weir("drill backend --clean", code=1)
+    before = drill_stack.file.read_text()
+    running = drill_stack.drill("backend --abort 503 --match x-drill=on --for 5m --yes")
+    until(lambda: drill_stack.standing() and drill_stack.statuses(ON) == {"503"}, 60, "the fault meets the requests")
+    assert "is under way (process" in drill_stack.weir("drill backend --clean", code=1)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
-    assert rehearsal.standing()
-    assert "has lost its process, which was killed; it is removed by: weir drill backend --clean" in rehearsal.weir(
-        "status --window 0"
+    assert drill_stack.standing()
+    assert (
+        "was not removed, because its process was killed; to remove it: weir drill backend --clean"
+        in drill_stack.weir("status --window 0")
     )
-    assert rehearsal.standing()
-    assert "backend has no drill any more" in rehearsal.weir("drill --clean")
-    rehearsal.assert_gone(before)
+    assert drill_stack.standing()
+    assert "backend has no drill any more" in drill_stack.weir("drill --clean")
+    drill_stack.assert_gone(before)
 
 
-def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(rehearsal: Rehearsal) -> None:
+def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(drill_stack: DrillStack) -> None:
     """Whoever wrote it: `weir check` refuses it with its place, an update leaves it out, `weir drill --clean` takes it
     out of the file.
     """
-    before = rehearsal.file.read_text()
+    before = drill_stack.file.read_text()
     over = "      drill: {delay: {percentage: 50, fixedDelay: 1s}, until: '2026-01-01T00:00:00Z'}\n"
-    rehearsal.file.write_text(before.replace("  weir:clients:", f"{over}  weir:clients:"))
-    said = rehearsal.weir("check", code=2)
+    drill_stack.file.write_text(before.replace("  weir:clients:", f"{over}  weir:clients:"))
+    said = drill_stack.weir("check", code=2)
     assert re.search(
         rf"Pulumi.{STACK}.yaml:\d+:\d+: weir:services.backend.drill.until: expired \d+ days ago; remove it", said
     ), said
-    assert "(the fault is ignored)" in rehearsal.says(f"pulumi up --yes --skip-preview --stack {STACK}")
-    assert not rehearsal.standing()
-    assert "backend has no drill any more" in rehearsal.weir("drill --clean")
-    assert "no drill to remove" in rehearsal.weir("drill --clean")
-    rehearsal.assert_gone(before)
+    assert "(the fault is ignored)" in drill_stack.says(f"pulumi up --yes --skip-preview --stack {STACK}")
+    assert not drill_stack.standing()
+    assert "backend has no drill any more" in drill_stack.weir("drill --clean")
+    assert "no drill to remove" in drill_stack.weir("drill --clean")
+    drill_stack.assert_gone(before)
 
 
-def killed_while_it_applies(rehearsal: Rehearsal, arguments: str) -> str:
+def killed_while_it_applies(drill_stack: DrillStack, arguments: str) -> str:
     """What the command said until it, and all that it started, was killed with its own update under way."""
-    running = rehearsal.start(f"weir {arguments} --stack {STACK}")
+    running = drill_stack.start(f"weir {arguments} --stack {STACK}")
     assert running.stdout is not None
     said = ""
     for line in running.stdout:
@@ -214,47 +215,47 @@ def killed_while_it_applies(rehearsal: Rehearsal, arguments: str) -> str:
     return said
 
 
-def test_a_change_that_was_killed_while_it_applied(rehearsal: Rehearsal) -> None:
+def test_a_change_that_was_killed_while_it_applied(drill_stack: DrillStack) -> None:
     """kill -9 in the middle of set and of promote: status says what state things are in, and the next command compares
     with the cluster.
     """
-    killed_while_it_applies(rehearsal, "set backend v2=30 --yes")
-    assert "canary: {v2: 30}" in rehearsal.file.read_text()
-    said = rehearsal.weir("status --window 0")
+    killed_while_it_applies(drill_stack, "set backend v2=30 --yes")
+    assert "canary: {v2: 30}" in drill_stack.file.read_text()
+    said = drill_stack.weir("status --window 0")
     assert "`weir set backend v2=30`, begun" in said
-    assert "was killed while it applied; Pulumi.drill.yaml has its change, the cluster may not have it" in said
-    said = killed_while_it_applies(rehearsal, "promote backend v2 --yes")
-    assert "was killed while it applied; Pulumi.drill.yaml has its change" in said
+    assert "was killed during its update; Pulumi.drill.yaml has its change, the cluster may not have the change" in said
+    said = killed_while_it_applies(drill_stack, "promote backend v2 --yes")
+    assert "was killed during its update; Pulumi.drill.yaml has its change" in said
     assert re.search("backend: v2 [23]0 % → 100 %", said), said
-    said = rehearsal.weir("set backend v1=60 --yes")
+    said = drill_stack.weir("set backend v1=60 --yes")
     assert "`weir promote backend v2`, begun" in said
     assert re.search(r"backend: v1 \d+ % → 60 % \(v2 \d+ % → 40 %\)", said), said
-    assert "applied: all of" in said
-    rehearsal.says(f"pulumi preview --expect-no-changes --stack {STACK}")
-    assert "was killed" not in rehearsal.weir("status --window 0")
+    assert "applied in" in said
+    drill_stack.says(f"pulumi preview --expect-no-changes --stack {STACK}")
+    assert "was killed" not in drill_stack.weir("status --window 0")
 
 
-def test_a_set_that_is_interrupted_says_how_things_stand(rehearsal: Rehearsal) -> None:
+def test_a_set_that_is_interrupted_says_how_things_stand(drill_stack: DrillStack) -> None:
     """Ctrl-C before the yes leaves the file as it was; in the middle of the update the message says whether it was
     applied.
     """
-    before = rehearsal.file.read_text()
+    before = drill_stack.file.read_text()
     terminal = Terminal(
-        f"weir set backend v1=45 --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment
+        f"weir set backend v1=45 --stack {STACK}", 120, drill_stack.project.directory, drill_stack.environment
     )
     terminal.until(f"apply it to stack {STACK}? [y/N]:")
     terminal.interrupt()
     assert terminal.end() == 130
-    assert f"Pulumi.{STACK}.yaml is as it was; nothing was applied" in terminal.text()
-    assert rehearsal.file.read_text() == before
+    assert f"nothing was applied; Pulumi.{STACK}.yaml is unchanged" in terminal.text()
+    assert drill_stack.file.read_text() == before
     terminal = Terminal(
-        f"weir set backend v1=45 --yes --stack {STACK}", 120, rehearsal.project.directory, rehearsal.environment
+        f"weir set backend v1=45 --yes --stack {STACK}", 120, drill_stack.project.directory, drill_stack.environment
     )
     terminal.until(f"Updating ({STACK}):")
     terminal.interrupt()
     code, shown = terminal.end(), terminal.text()
-    status = json.loads(rehearsal.weir("status --json --window 0"))["services"][0]
-    if rehearsal.file.read_text() == before:
+    status = json.loads(drill_stack.weir("status --json --window 0"))["services"][0]
+    if drill_stack.file.read_text() == before:
         # The interrupt came before anything had been changed.
         assert code == 130, shown
         assert "nothing was applied" in shown

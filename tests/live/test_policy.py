@@ -177,7 +177,7 @@ def test_a_release_asks_the_pack_as_well(up: Project) -> None:
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert "backend: v2 would go from 5 % to 50 %, which is 45 points more" in said
-    assert "nothing was applied: the cluster has what it had" in said
+    assert "nothing was applied: traffic is unchanged" in said
     assert weights(up) == {"v1": 95, "v2": 5}
     assert file.read_text() == before
     try:

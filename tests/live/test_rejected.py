@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, seed, settings
 
-from tests.live.judged import culprits, objects
 from tests.live.proxies import GATEWAY_LABELS, Proxies, Rejection
+from tests.live.rejected_configs import culprits, objects
 from tests.live.shared import tools
-from tests.unit.model.drawing import ROUND, tens
-from tests.unit.model.widening import wide_configs
+from tests.unit.model.boundary_configs import wide_configs
+from tests.unit.model.hypothesis_rounds import ROUND, tens
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.values import numbers, variables
 

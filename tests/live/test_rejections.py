@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, until
-from tests.live.lossless.conftest import scene_of
-from tests.live.lossless.scene import Scene, backend
+from tests.live.lossless.conftest import temporary_stack
+from tests.live.lossless.lab_stack import LabStack, backend
 
 CLIENTS = {"frontend": {"image": "curlimages/curl:latest"}}
 POISON = {"name": "poison", "match": [{"headers": {"x-poison": {"exact": "on"}}}], "stable": "v1"}
@@ -57,21 +57,21 @@ def spoiling(namespace: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def scene(lab: Project) -> Iterator[Scene]:
+def scene(lab: Project) -> Iterator[LabStack]:
     """The stack, up, with the EnvoyFilter in its namespace."""
-    with scene_of(lab, "rejections") as made:
+    with temporary_stack(lab, "rejections") as made:
         made.up(config(), "--skip-preview")
         made.apply(spoiling(made.namespace))
         yield made
 
 
-def route(scene: Scene, name: str = "backend") -> dict[str, Any]:
+def route(scene: LabStack, name: str = "backend") -> dict[str, Any]:
     """The spec of a VirtualService in the cluster; empty where there is none."""
     found = scene.kubectl(f"get virtualservice {name} --ignore-not-found -o json")
     return dict(json.loads(found)["spec"]) if found else {}
 
 
-def rejecting(scene: Scene) -> list[str]:
+def rejecting(scene: LabStack) -> list[str]:
     """The proxies that reject something, in istiod's own account."""
     listed = json.loads(scene.run("kubectl exec -n istio-system deploy/istiod -- curl -s localhost:15014/debug/syncz"))
     return [
@@ -79,7 +79,7 @@ def rejecting(scene: Scene) -> list[str]:
     ]
 
 
-def test_a_route_that_proxies_reject_is_put_back(scene: Scene) -> None:
+def test_a_route_that_proxies_reject_is_put_back(scene: LabStack) -> None:
     """It names service, route and reason; the split moves with the next update that is right, and nobody rejects
     anything any more.
     """
@@ -96,7 +96,7 @@ def test_a_route_that_proxies_reject_is_put_back(scene: Scene) -> None:
     # Once more, unchanged: Pulumi sees nothing to do, and that is no success.
     again = scene.pulumi("up --yes --skip-preview")
     assert again.code != 0, again.said
-    assert "is not as the last update wrote it" in again.said
+    assert "differs from what the last update wrote" in again.said
     scene.up(config(share=30))
     assert {each["destination"]["subset"]: each["weight"] for each in route(scene)["http"][-1]["route"]} == {
         "v1": 70,
@@ -105,7 +105,7 @@ def test_a_route_that_proxies_reject_is_put_back(scene: Scene) -> None:
     scene.assert_converged()
 
 
-def test_a_new_route_that_proxies_reject_is_removed(scene: Scene) -> None:
+def test_a_new_route_that_proxies_reject_is_removed(scene: LabStack) -> None:
     """A service that comes with it has no VirtualService then, and gets one once it is right."""
     web = {**backend("v1", v1={}), "routes": [POISON]}
     scene.write(config(web=web))
@@ -119,7 +119,7 @@ def test_a_new_route_that_proxies_reject_is_removed(scene: Scene) -> None:
     scene.up(config(), "--skip-preview")
 
 
-def test_a_version_whose_rule_proxies_reject_gets_nothing(scene: Scene) -> None:
+def test_a_version_whose_rule_proxies_reject_gets_nothing(scene: LabStack) -> None:
     """Its DestinationRule is removed again, and the route was never moved."""
     before = route(scene)
     service = config(versions=("v1", "v2", "v3"))
@@ -134,7 +134,7 @@ def test_a_version_whose_rule_proxies_reject_gets_nothing(scene: Scene) -> None:
     scene.up(config(), "--refresh")
 
 
-def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: Scene) -> None:
+def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: LabStack) -> None:
     """An old redirect of another team spoils the routes of a whole port: the update says so within seconds, and
     `weir:force` goes on.
     """
@@ -146,7 +146,7 @@ def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: Scene) -> None
         scene.write(config(share=40))
         failed = scene.pulumi("up --yes --skip-preview")
         assert failed.code != 0, failed.said
-        assert "since before this change" in failed.said
+        assert "since before this update" in failed.said
         assert "VirtualService default/old" in failed.said
         assert "after 30 s" not in failed.said
         # A version that nobody uses may go all the same.
@@ -160,14 +160,14 @@ def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: Scene) -> None
     until(lambda: rejecting(scene) == [], 20, "nobody rejects anything")
 
 
-def test_a_service_that_no_proxy_uses_is_said_to_have_none(scene: Scene) -> None:
+def test_a_service_that_no_proxy_uses_is_said_to_have_none(scene: LabStack) -> None:
     """The rules of a host that is nowhere reach nobody."""
     nowhere = {"versions": {"v1": {}, "v2": {}}, "stable": "v1", "canary": {"v2": 10}}
     said = scene.up(config(nowhere=nowhere), "--skip-preview").said
     assert "no proxy uses nowhere" in said
 
 
-def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: Scene) -> None:
+def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: LabStack) -> None:
     """A proxy stands still: the update fails, and so does the next one, which changes nothing; once it goes on, so do
     updates.
     """
@@ -179,7 +179,7 @@ def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: Scene) -> None
         for _ in range(2):
             failed = scene.pulumi("up --yes --skip-preview")
             assert failed.code != 0, failed.said
-            assert "do not acknowledge the change of backend: frontend-" in failed.said
+            assert "have not acknowledged the change of backend: frontend-" in failed.said
     finally:
         scene.kubectl(envoy.format("CONT"))
     scene.up(options="--skip-preview")

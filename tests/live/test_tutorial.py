@@ -173,7 +173,7 @@ def test_bad_config_touches_nothing(stack: Project) -> None:
     # namespace again.
     fixing = "pulumi config rm --path 'weir:services.backend.canary.v9'"
     fixed = stack.run(f'settings="$(weir env)" && eval "$settings" && {fixing} && weir env > /dev/null')
-    assert "Pulumi.dev.yaml is not sound" in fixed.stderr
+    assert "Pulumi.dev.yaml has errors" in fixed.stderr
     said = failed.stdout + failed.stderr
     assert failed.returncode != 0
     assert "weir:services.backend.canary.v9: no such version (versions: v1, v2)" in said

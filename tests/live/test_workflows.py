@@ -99,7 +99,7 @@ def cluster(up: Runner) -> Iterator[Runner]:
 
 
 def test_a_pull_request_gets_one_comment(runner: Runner, github: GitHub) -> None:
-    """The first push writes it, and the next one changes it: a new stack, then a config that is not sound."""
+    """The first push writes it, and the next one changes it: a new stack, then a config that has errors."""
     runner.step(f"preview.sh {STACK} previews")
     runner.step(f"comment.sh previews {STACK}")
     [comment] = github.comments

@@ -178,7 +178,7 @@ def test_a_kubeconfig_that_no_stack_file_names(project: Path) -> None:
 
 
 def test_without_secrets_the_stack_files_are_checked(project: Path) -> None:
-    """On GitHub the reason stands on the page of the run; a file that is not sound fails the step, after all of them
+    """On GitHub the reason stands on the page of the run; a file that has errors fails the step, after all of them
     were looked at.
     """
     said = run("check.sh", "dev", cwd=project, environment={"GITHUB_ACTIONS": "true"})

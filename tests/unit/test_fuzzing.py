@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.cli.test_diff import preview
-from tests.unit.model.drawing import in_rounds, tens
+from tests.unit.model.hypothesis_rounds import in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir import cli, yaml_writer
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "render": "Print the manifests of a stack as YAML.",
     "schema": "Print the JSON Schema of the config, or its reference.",
     "status": "Configured and live traffic side by side, and what differs.",
-    "set": "Move canaries: edit, show, ask, apply, see that callers follow.",
+    "set": "Move canaries: edit, show, ask, apply, wait for proxies.",
     "promote": "Make a canary the stable version.",
     "abort": "Set every canary to 0 %.",
     "drill": "A fault for a limited time that ends by itself.",

@@ -18,9 +18,9 @@ from weir.stack.edit import StackEdit
 @stack_option
 @release_options
 def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) -> None:
-    """Set every canary of SERVICE to 0 %: the stable version gets all requests again. Pods stay, and need not be well.
+    """Set every canary of SERVICE to 0 %: the stable version gets all requests again. Pods stay, and need not be ready.
 
-    It compares with the cluster: whoever has edited the VirtualService by hand has that taken back.
+    It compares with the cluster: an edit of the VirtualService by hand is undone.
     """
     context = Context(stack)
     context.service(service)

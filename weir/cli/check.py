@@ -21,11 +21,12 @@ from weir.model import ConfigError, Problem, Warned, ended, warnings
 @click.option("--strict", is_flag=True, help="Fail on warnings as well: exit code 2.")
 @json_option
 def command(stack: str, file: Path | None, strict: bool, as_json: bool) -> None:
-    """Read the config of the stack and say all that is wrong with it: exit code 2 then, 0 when it is sound.
+    """Check the config of the stack and report all errors: exit code 2 if there are any, 0 if it is valid.
 
-    A fault whose end has passed is wrong as well.
+    A fault whose end has passed is an error as well.
 
-    What is valid and surely not meant is a warning, on stderr and with a name; docs/reference/config.md explains each.
+    Config that is valid but surely a mistake is a warning, on stderr, with a name; docs/reference/config.md explains
+    each.
     """
     context = Context(stack, file)
     if file is None:

@@ -45,7 +45,7 @@ _MAX_SUMMARY = 170
     type=click.Choice(["text", "markdown", "json"]),
     default="text",
     show_default=True,
-    help="How to say it.",
+    help="The output format.",
 )
 @click.option("--exit-code", is_flag=True, help="End with 1 when something changes, as git diff does.")
 def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:

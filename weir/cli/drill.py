@@ -45,7 +45,7 @@ over.
     help="Answer requests with this HTTP status, or a status of gRPC by name.",
 )
 @click.option(
-    "--percent", metavar="PERCENT", default="100", show_default=True, help="The share of requests that is met."
+    "--percent", metavar="PERCENT", default="100", show_default=True, help="The share of requests that gets the fault."
 )
 @click.option(
     "--for", "length", metavar="DURATION", default="5m", show_default=True, help="When it ends, at most 24h from now."
@@ -65,7 +65,7 @@ over.
 @click.option(
     "--clean",
     is_flag=True,
-    help="Remove the drill of SERVICE, or those of the stack that are over or lost their process.",
+    help="Remove the drill of SERVICE; without SERVICE, every drill that has expired or whose process is gone.",
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -87,9 +87,9 @@ def command(
 ) -> None:
     """Inject a fault into SERVICE for a limited time, show what it does to latency and errors, and take it away again.
 
-    It ends by itself, on Ctrl-C, and, should this process be killed, by `weir drill --clean` or the next release. Its
-    end stands in the stack file and on the object in the cluster; `weir check` refuses it from then on, and an update
-    leaves it out.
+    It ends after the given time, or on Ctrl-C. If this process is killed, `weir drill --clean` or the next release
+    removes it. Its end is in the stack file and on the object in the cluster; from then on `weir check` refuses it, and
+    an update leaves it out.
     """
     context = Context(stack)
     if clean:
@@ -128,8 +128,8 @@ def _begin(context: Context, wanted: Wanted, reason: str, *, yes: bool) -> None:
         file.set_drill(service, {**wanted.drill, "until": until.text})
 
     say(
-        f"it lasts {wanted.length} from when callers have it, and ends by itself at {until.text} should this process "
-        "be killed"
+        f"the drill lasts {wanted.length} from when callers' proxies have it; if this process is killed, it expires at "
+        f"{until.text}, and weir drill {wanted.service} --clean removes it"
     )
     try:
         release(Release(context, wanted.service, edit, wanted.typed, yes, reason, tell=say))
@@ -239,7 +239,7 @@ class Wanted:
         except ValueError as error:
             raise UsageError(f"--percent {error}") from None
         if share == 0:
-            raise UsageError("--percent 0 meets no request; say how many: --percent 50")
+            raise UsageError("--percent 0 selects no request; give a share above 0, such as --percent 50")
         drill: dict[str, Any] = {}
         if delay is not None:
             drill["delay"] = {"percentage": share, "fixedDelay": delay}

@@ -57,9 +57,7 @@ def _namespace(context: Context, settings: dict[str, str]) -> str:
         ephemeral = context.config.ephemeral
     except ConfigError as error:
         # Whoever has to fix a stack file needs this shell most.
-        click.echo(
-            f"{error}\nPulumi.{context.stack}.yaml is not sound: kubectl stands in the namespace default", err=True
-        )
+        click.echo(f"{error}\nPulumi.{context.stack}.yaml has errors: kubectl uses the namespace default", err=True)
         return "default"
     if ephemeral:
         # Pulumi is asked, which takes the lab's settings.

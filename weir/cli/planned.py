@@ -42,9 +42,12 @@ class NotThereError(WeirError):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """`text`: the stack file for the update, `config` is its config. `lines` by service: what changes in the cluster.
-    `left`: the objects in which the stack file differs from the cluster and that stay as they are. `found`: the specs
-    of the VirtualServices as they were when this was found out, `wanted` as they are to be.
+    """What a release changes.
+
+    `text`: the stack file for the update; `config`: its config.
+    `lines`: by service, what changes in the cluster.
+    `left`: objects in which the stack file differs from the cluster, and which the release does not change.
+    `found`, `wanted`: the specs of the VirtualServices when the plan was made, and after the update.
     """
 
     text: str
@@ -187,7 +190,7 @@ def _lines(config: StackConfig, service: str, live: Live, take_back: bool, about
     """What changes; of the subsets' policies nothing does."""
     wanted, there = _traffic(config, service, live), live.find("VirtualService", service)
     if there is not None and edited(there) and take_back:
-        yield f"VirtualService {live.kubectl.namespace}/{service} was edited by hand, which is taken back"
+        yield f"VirtualService {live.kubectl.namespace}/{service} was edited by hand; the edit is undone"
     try:
         stands = live.traffic(service, config.host(service, live.kubectl.namespace))
     except ClusterError:

@@ -19,8 +19,8 @@ from weir.stack.edit import StackEdit
 @stack_option
 @release_options
 def command(service: str, version: str, stack: str, yes: bool, no_apply: bool, reason: str) -> None:
-    """Make VERSION the stable version of SERVICE: it gets all that other canaries leave. The old one gets nothing, and
-    stays until it is removed.
+    """Make VERSION the stable version of SERVICE: it gets all requests that other canaries leave. The old stable
+    version gets none, and its pods stay until it is removed from the config.
     """
     context = Context(stack)
     require_version(context.service(service), service, version)

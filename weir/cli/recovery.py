@@ -1,7 +1,7 @@
-"""What commands before this one have left: a change that was killed, a drill that outlived its end or its process.
+"""What earlier commands have left behind: a change that was killed, a drill that has expired or lost its process.
 
-Whoever only looks says what is left and which command sees to it. Nothing is carried through unseen: what a change
-that was killed has brought about is in the cluster, and the next release compares with that and shows it.
+Read-only commands say what is left and which command removes it. No killed change is completed unseen: the next release
+compares with the cluster and shows what it would change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def looked(context: Context) -> None:
     drills_over = list(over(context))
     left_over(context, repair=False)
     for service, why in drills_over:
-        say(f"the drill of {service} {why}; it is removed by: weir drill {service} --clean --stack {context.stack}")
+        say(f"the drill of {service} {why}; to remove it: weir drill {service} --clean --stack {context.stack}")
 
 
 def last_update(context: Context) -> tuple[str, str]:
@@ -49,8 +49,8 @@ def last_update(context: Context) -> tuple[str, str]:
     return (
         result,
         (
-            f"the last update ({when}) {result}: the cluster may have some of it; weir diff --stack {context.stack} "
-            "shows what is left of it"
+            f"the last update ({when}) {result}: the cluster may have part of it; weir diff --stack {context.stack} "
+            "shows what is still to be applied"
         ),
     )
 
@@ -67,12 +67,10 @@ def left_over(context: Context, *, repair: bool) -> None:
         return
     if entry.phase != "editing":
         state = "has its change" if read(context.path) == entry.after else "has been edited since"
-        follows = (
-            "" if repair else f": weir status shows it, the same command or pulumi up --stack {context.stack} goes on"
-        )
+        follows = "" if repair else f"; see weir status. To finish, run it again, or pulumi up --stack {context.stack}"
         say(
-            f"`{entry.command}`, begun {_since(entry)} ago, was killed while it applied; {context.path.name} "
-            f"{state}, the cluster may not have it{follows}"
+            f"`{entry.command}`, started {_since(entry)} ago, was killed during its update; {context.path.name} "
+            f"{state}, and the cluster may not have the change{follows}"
         )
     if repair:
         if entry.phase != "editing" and (unlocked := context.engine.unlock()):
@@ -93,9 +91,9 @@ def over(context: Context) -> Iterator[tuple[str, str]]:
         if not ending.drill or held(path_of(project, stack, ending.service)):
             continue
         if ending.until <= now:
-            yield ending.service, f"ended {ago(now - ending.until)} ago and is left standing"
+            yield ending.service, f"expired {ago(now - ending.until)} ago and was not removed"
         elif ending.service in orphans:
-            yield ending.service, "has lost its process, which was killed"
+            yield ending.service, "was not removed, because its process was killed"
 
 
 def forget_drills(context: Context) -> None:

@@ -72,7 +72,7 @@ def only_edit(change: Release) -> None:
     file = StackEdit(change.context.path)
     change.edit(file, change.service, change.context.saying(file.text).config.services[change.service])
     if file.text == file.original:
-        click.echo(f"{file.path.name} says so already")
+        click.echo(f"nothing to change: {file.path.name} already has it")
         return
     change.context.saying(file.text).config  # noqa: B018 - reading it is checking
     file.write()
@@ -102,8 +102,8 @@ def release(change: Release) -> None:
             # Whoever edited the cluster by hand to what is asked now has it.
             _write(entry, file)
             change.tell(
-                f"{file.path.name} says so{' already' * (file.text == file.original)}, and so does the cluster;"
-                f" weir status {change.service} shows it"
+                f"nothing to apply: {file.path.name}{' already' * (file.text == file.original)} has it, and so does "
+                f"the cluster; weir status {change.service} shows it"
             )
             _say_left(context, planned)
             return
@@ -153,7 +153,7 @@ def _ask(context: Context, planned: Planned) -> None:
     except click.Abort:
         agreed = False
     if not agreed:
-        say(f"{context.path.name} is as it was; nothing was applied")
+        say(f"nothing was applied; {context.path.name} is unchanged")
         raise click.Abort
     if not planned.stands(Live(context.kubectl)):
         raise WeirError("the cluster has changed since this was shown; nothing was applied: run the same command again")
@@ -171,8 +171,9 @@ def _write(entry: Operation, file: StackEdit) -> None:
 
 
 def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation) -> None:
-    """Bring the cluster to what was shown, and return when callers follow. Whatever keeps it from that says what
-    stands, and what to type.
+    """Apply what was shown, and return when every caller's proxy has acknowledged it.
+
+    Raises EngineError: its text says what the cluster has, and its last line is the command to run.
     """
     start = time.monotonic()
     report = entry.report()
@@ -197,10 +198,7 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
         )
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
-    say(
-        f"applied: {_followed(report, planned, change.context.kubectl.namespace)}, {time.monotonic() - start:.1f} s "
-        "after the start"
-    )
+    say(f"applied in {time.monotonic() - start:.1f} s: {_followed(report, planned, change.context.kubectl.namespace)}")
 
 
 def _followed(report: Path, planned: Planned, namespace: str) -> str:
@@ -211,8 +209,13 @@ def _followed(report: Path, planned: Planned, namespace: str) -> str:
         seen = json.loads(report.read_text(encoding="utf-8"))
         proxies = max(seen[planned.config.host(service, namespace)] for service in planned.found)
     except (FileNotFoundError, KeyError):
-        raise ClusterError("the update is done; whether all callers follow is not known, as said above") from None
-    return {0: "no proxy uses it", 1: "the one proxy there is follows"}.get(proxies, f"all of {proxies} proxies follow")
+        raise ClusterError(
+            "the update is done; it is not known whether every caller's proxy has acknowledged it: see the warning "
+            "above"
+        ) from None
+    return {0: "no proxy uses it", 1: "the one proxy has acknowledged it"}.get(
+        proxies, f"all {proxies} proxies have acknowledged it"
+    )
 
 
 def _failure(change: Release, error: EngineError, file: StackEdit, planned: Planned) -> EngineError:
@@ -225,27 +228,27 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
         same, done, by_hand = planned.stands(there), planned.done(there), planned.edited(there)
     except ClusterError as broken:
         told = [
-            f"whether the cluster has it cannot be seen ({broken})",
-            f"once it answers: weir status {change.service}{stack}",
+            f"it is not known whether the cluster has the change ({broken})",
+            f"once the cluster answers, run: weir status {change.service}{stack}",
         ]
         return type(error)("\n".join([what, *told]))
     if same and not done:
         undo(file)
-        told = [f"{what}; nothing was applied: the cluster has what it had"]
+        told = [f"{what}; nothing was applied: traffic is unchanged"]
         told.append(
-            f"put back what was edited by hand, and go on: pulumi up --refresh{stack}"
+            f"to undo the edit by hand and go on: pulumi up --refresh{stack}"
             if by_hand
             else f"once that is fixed, run again: {change.what}{stack}"
         )
     elif done:
         told = [
-            f"{what}; the cluster has what was shown nevertheless, and {file.path.name} says so",
-            f"to have Pulumi know it: pulumi up --refresh{stack}",
+            f"{what}; the change is in the cluster all the same, and in {file.path.name}",
+            f"to record it in Pulumi's state: pulumi up --refresh{stack}",
         ]
     else:
         told = [
-            f"{what}; the cluster has neither what it had nor what was shown: weir status {change.service}{stack}",
-            f"to bring it to {file.path.name}: pulumi up --refresh{stack}",
+            f"{what}; the cluster has neither the old traffic nor what was shown: weir status {change.service}{stack}",
+            f"to apply {file.path.name}: pulumi up --refresh{stack}",
         ]
     return type(error)("\n".join(told))
 

@@ -23,8 +23,8 @@ from weir.stack.edit import StackEdit
 def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_apply: bool, reason: str) -> None:
     """Give canaries of SERVICE their share of the requests; the stable version gets what is left.
 
-    The stack file is edited (comments and order stay), what changes is shown, and after a yes it is applied; it ends
-    when every caller's proxy follows. Canaries that are not named stay as they are.
+    The command edits the stack file (comments and order stay), shows what changes, asks, and applies it. It ends when
+    every caller's proxy has acknowledged the change. Canaries that are not named stay as they are.
     """
     context = Context(stack)
     settings = context.service(service)

@@ -163,8 +163,8 @@ class _Looking:
             return ()
         namespace = self.context.namespace
         return tuple(
-            f"Secret {namespace}/{name} was made by this stack, and no pods take it: pulumi up removes it; where it "
-            f"does not, an update was killed that made it: kubectl delete -n {namespace} secret {name}"
+            f"Secret {namespace}/{name} was made by this stack, and no pods use it: pulumi up removes it. If it does "
+            f"not, a killed update has left it: kubectl delete -n {namespace} secret {name}"
             for name in found
         )
 
@@ -196,8 +196,8 @@ def _left_over(context: Context, live: Live) -> tuple[str, ...]:
     left = orphans(mesh(context.config, context.namespace).objects(), live.objects, own) if own else []
     return tuple(
         (
-            f"{kind} {context.namespace}/{name} was made by this stack and is not in its config: pulumi up removes it, "
-            "or says how, where an update was killed"
+            f"{kind} {context.namespace}/{name} was made by this stack and is not in its config: pulumi up removes it. "
+            "If a killed update has left it, pulumi up prints the command that removes it"
         )
         for kind, name in left
     )

@@ -79,7 +79,7 @@ def _notes(status: ServiceStatus) -> Iterator[Text]:
         yield Text(f"{requests} seen by {callers} in {seen.seconds:.1f} s", style="dim")
         past = seen.versions.get("")
         if past is not None and past.requests:
-            yield Text(f"{past.requests:,} of them went past all versions", style="yellow")
+            yield Text(f"{past.requests:,} of them went to the service as a whole, not to a version", style="yellow")
     for route, each in status.faults.items():
         yield Text(f"fault in force, {route}: {fault(each)}{_left(each, now)}", style="yellow")
     for version in status.versions:
@@ -97,7 +97,7 @@ def _left(each: Fault, now: datetime) -> str:
     if each.until is None:
         return "; no end"
     if each.until.moment <= now:
-        return f"; that was {ago(now - each.until.moment)} ago, and it still stands: weir drill --clean"
+        return f"; it expired {ago(now - each.until.moment)} ago and was not removed: weir drill --clean"
     return f" ({ago(each.until.moment - now)} left)"
 
 

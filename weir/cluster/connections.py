@@ -136,10 +136,10 @@ class _Forwarding:
             process.kill()
             if not speaks:
                 process.communicate()
-                raise ClusterError(f"{pod} cannot be asked: kubectl port-forward does not connect")
+                raise ClusterError(f"no connection to {pod}: kubectl port-forward does not connect")
             said = (process.communicate()[1] or line).strip()[-300:]
             kind = UnaskedError if "forbidden" in said.lower() else ClusterError
-            raise kind(f"{pod} cannot be asked: kubectl port-forward ended with: {said or 'nothing said'}")
+            raise kind(f"no connection to {pod}: kubectl port-forward ended with: {said or 'no output'}")
         return cls(process, Line(int(match[1])))
 
     @property

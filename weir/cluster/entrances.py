@@ -18,6 +18,6 @@ def unserved(kubectl: Kubectl, gateways: Mapping[str, Gateway]) -> Iterator[str]
         selector = ",".join(f"{key}={value}" for key, value in sorted(gateway.selector.items()))
         if selector and not kubectl.get(["pods", "--all-namespaces", "--selector", selector])["items"]:
             yield (
-                f"gateway {name}: no pod in the cluster has {selector}, so that nothing serves it;"
+                f"gateway {name}: no pod in the cluster has the labels {selector}, so nothing serves it;"
                 " correct its selector, or run a proxy with these labels (docs/guide/ingress-gateway.yaml)"
             )

@@ -118,7 +118,7 @@ class Kubectl:
             ) from late
         except OSError as broken:
             raise ClusterError(
-                f"{self.path} cannot be run: {broken.strerror}; set {TOOL_VARIABLE} to one that can"
+                f"{self.path} cannot be run: {broken.strerror}; set {TOOL_VARIABLE} to another kubectl"
             ) from broken
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
         if result.status != 0:
@@ -156,8 +156,8 @@ class Kubectl:
         why = result.complaint
         if any(words in said for words in _UNREACHABLE):
             raise ClusterError(
-                f"the cluster of {cluster} does not answer ({why}); is it up (weir lab status), and the right one "
-                "(weir:kubeContext)?"
+                f"the cluster of {cluster} does not answer ({why}); check that it is up (weir lab status) and that "
+                "weir:kubeContext names the right one"
             )
         if any(words in said for words in _DENIED):
             raise ClusterError(

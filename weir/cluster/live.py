@@ -116,9 +116,9 @@ class Live:
             return read(route, rules)
         except (KeyError, TypeError, ValueError) as broken:
             raise ClusterError(
-                f"VirtualService {self.kubectl.namespace}/{service} in the cluster says what weir would not have "
-                f"written ({type(broken).__name__});"
-                " see it with kubectl get -o yaml, and put it back with pulumi up --refresh"
+                f"VirtualService {self.kubectl.namespace}/{service} in the cluster has a spec that weir does not write "
+                f"({type(broken).__name__});"
+                " see it with kubectl get -o yaml, and undo the edit with pulumi up --refresh"
             ) from None
 
     def failure(self, app: str, version: str) -> str:
@@ -135,8 +135,8 @@ class Live:
             return ""
         why = self.failure_reason(app, version).splitlines()
         return (
-            f"{missing or desired - updated} of {desired} pods as it is "
-            f"now{': ' + why[0] if why else ' are being made'}"
+            f"{missing or desired - updated} of {desired} pods of the current revision are "
+            f"{'not ready: ' + why[0] if why else 'being created'}"
         )
 
     def failure_reason(self, app: str, version: str) -> str:

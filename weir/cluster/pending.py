@@ -38,11 +38,10 @@ _WHOLE = ("args", "command", "env", "envFrom", "resources", "volumeMounts")
 def pending(
     written: Iterable[Manifest], there: Mapping[Key, Mapping[str, Any]], owner: str, leave_out: Collection[Key] = ()
 ) -> tuple[str, ...]:
-    """The objects, `KIND NAME`, in which the cluster is not as written; those of `leave_out` are nobody's business
-    here.
+    """The objects, as `KIND NAME`, in which the cluster differs from `written`, without those in `leave_out`.
 
-    `there`: the objects of the namespace by kind and name. `owner`: the stack, PROJECT/NAME: of its objects those that
-    are not written are to go.
+    `there`: the objects of the namespace by kind and name. `owner`: the stack, PROJECT/NAME; its objects that are not
+    in `written` are listed too, since an update deletes them.
     """
     # It brings the model along, which who asks the cluster alone does without.
     from weir.model.manifests.kubernetes import with_port_name, with_secret

@@ -70,7 +70,7 @@ def wait_for(
             # seconds.
             if young <= 0 or age(moments[0][0]) <= ready - 1:
                 return Waiting(kubectl, there, want, since or {}, start, deadline, tell, clock, pause).result()
-            tell(f"istiod has just come back: waiting {young:.0f} s, in which every proxy comes back to it")
+            tell(f"istiod became ready a moment ago: waiting {young:.0f} s for every proxy to reconnect to it")
             extra -= young
             start += young
             deadline += young
@@ -80,10 +80,11 @@ def wait_for(
         except ClusterError as error:
             disconnect(kubectl)
             if not away:
-                tell(f"istiod cannot be asked, trying again for {timeout:g} s: {error}")
+                tell(f"istiod's sync status cannot be read, trying again for {timeout:g} s: {error}")
             away = True
             if clock() >= deadline:
                 raise ClusterError(
-                    f"istiod could not be asked for {timeout:g} s whether proxies {want}: {error}"
+                    f"istiod's sync status could not be read for {timeout:g} s, so it is not known whether proxies "
+                    f"have {want}: {error}"
                 ) from None
             pause(0.5)

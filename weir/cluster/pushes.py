@@ -22,12 +22,16 @@ _JUST_NOW = 0.05
 class Watch:
     """What is known of the proxies of one istiod.
 
-    before: how far it had come before the change base, newest: the newest push of the type that tells, then and now
-    risen: when that last changed declared: the push in which istiod says what is wanted, whether or not there are pods
-    for it push: the push that brought the change found: whether that was found in this look stale: whether what istiod
-    makes is of before done, free, rejected: proxies that have acknowledged it, that have no use for it, that reject it
-    (with the type and Envoy's text) since, again: when a workload was first seen to be passed over, and when it may be
-    asked about again unconcerned: workloads that have no use for it
+    `before`: how far istiod had come before the change.
+    `base`, `newest`: the newest push of the type that is watched, then and now.
+    `risen`: when `newest` last changed.
+    `declared`: the push whose configuration has what is wanted, whether or not there are pods for it.
+    `push`: the push that brought the change; `found`: whether this look found it.
+    `stale`: whether istiod still generates the configuration from before the change.
+    `done`, `free`, `rejected`: proxies that have acknowledged the change, that do not use it, and that reject it (with
+    the type and Envoy's text).
+    `since`, `again`: when a push was first seen to skip a workload, and when istiod may be asked about it again.
+    `unconcerned`: workloads that do not use the change.
     """
 
     before: Mark

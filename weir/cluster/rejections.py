@@ -76,7 +76,7 @@ class RejectedError(ClusterError):
             f" and {len(rejections) - 3} more" if len(rejections) > 3 else ""
         )
         whose = f" of {first.culprit}" if first.culprit else ""
-        since = " since before this change, and do not take it" if standing else ""
+        since = " since before this update, so they do not accept the update either" if standing else ""
         super().__init__(
             f"{len(rejections)} of {total} proxies reject the {first.what}{whose}{since} ({names}): {first.reason}"
         )

@@ -55,7 +55,7 @@ _QUESTIONS = 8
 
 
 class LaggingError(ClusterError):
-    """Proxies did not follow in time; the text names them."""
+    """Proxies did not acknowledge a change in time; the text names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,11 @@ class Waiting:
             if clock() >= self._deadline:
                 seconds = self._deadline - self._start
                 raise LaggingError(
-                    f"after {seconds:g} s {len(lagging)} of {total} proxies do not {want}: {_names(lagging)}"
+                    f"after {seconds:g} s {len(lagging)} of {total} proxies have not {want}: {_names(lagging)}"
                 )
             if clock() >= long and len(lagging) != said:
                 said = len(lagging)
-                self._tell(f"{said} of {total} proxies do not {want} yet: {_names(lagging)}")
+                self._tell(f"{said} of {total} proxies have not {want} yet: {_names(lagging)}")
             if clock() >= anew and any(watch.stale for watch in self._watches.values()):
                 for istiod in self._there:
                     istiod.push_anew(self._left)

@@ -27,13 +27,15 @@ class RouteWant:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What every caller of `host` (a full name) is to know: the versions in `known`, each with a pod that is ready; no
-    route to those in `gone`.
+    """What every proxy that calls `host` (a full name) is expected to have.
 
-    `changed`: the type of configuration in which a rule has changed, whatever the change is. `routes`: what tells it
-    from what was before, where anything does; else the newest push of that type counts, once no other follows.
-    `seen_by`: the namespaces whose proxies see the rules; None for all. `again`: it has changed before, and was not
-    waited for to the end: the newest push there is counts.
+    `known`: versions that it has, each with a ready pod.
+    `gone`: versions that it has no route to.
+    `changed`: the type of configuration in which a rule has changed.
+    `routes`: how the new configuration differs from the old one; without it, the newest push of that type counts, once
+    no other follows.
+    `seen_by`: the namespaces whose proxies see the rules; None for all.
+    `again`: the change is from an earlier update that gave up waiting; the newest push counts.
     """
 
     host: str
@@ -69,9 +71,9 @@ class Want:
 
     def __str__(self) -> str:
         name = self.service
-        parts = [f"know {name} {', '.join(sorted(self.known))}"] if self.known else []
-        parts += [f"let go of {name} {', '.join(sorted(self.gone))}"] if self.gone else []
-        parts += [f"acknowledge the change of {name}"] if self.changed else []
+        parts = [f"acknowledged {name} {', '.join(sorted(self.known))}"] if self.known else []
+        parts += [f"drained {name} {', '.join(sorted(self.gone))}"] if self.gone else []
+        parts += [f"acknowledged the change{f' of {name}' if name else ''}"] if self.changed else []
         return " and ".join(parts)
 
 

@@ -130,7 +130,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
         if time.monotonic() >= deadline:
             other = _read(path)
             what = f"{other.command} (process {other.pid}, since {other.began})" if other else "another weir command"
-            raise BusyError(f"{what} is at work on this stack; wait for it, or end it with Ctrl-C there")
+            raise BusyError(f"{what} is changing this stack; wait until it ends, or end it with Ctrl-C there")
         time.sleep(0.05)
 
 

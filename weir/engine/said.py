@@ -13,7 +13,7 @@ def words(result: subprocess.CompletedProcess[str]) -> str:
     lines = [line.removeprefix("error: ") for line in result.stderr.strip().splitlines() if line.strip()]
     said = "; ".join(lines)[:300]
     empty = " ".join(map(str, unreadable())) if said.endswith("failed to load checkpoint: EOF") else ""
-    why = f"; an update that was killed left an empty note beside the state, which needs none: rm {empty}"
+    why = f"; an update that was killed left an empty file beside the state, which does not need it: rm {empty}"
     return said + (why if empty else "")
 
 

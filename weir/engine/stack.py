@@ -183,7 +183,7 @@ class Stack:
         cancelled = self._ask("cancel", "--yes", "--stack", self.name)
         if cancelled.returncode:
             raise EngineError(f"the lock of stack {self.name} cannot be removed: {words(cancelled)}; see pulumi cancel")
-        return f"the lock of an update that is gone (process {locks[0]}) was removed"
+        return f"removed the lock of an update whose process is gone ({locks[0]})"
 
     def history(self, newest: int = 0) -> list[dict[str, Any]]:
         """The stack's updates as `pulumi stack history --json` has them, newest first; so many of them, or all. Raises
@@ -249,7 +249,7 @@ class Stack:
 
     def _no_stack(self) -> NoStackError:
         return NoStackError(
-            f"stack {self.name} was never initialised in this backend, and nothing was done; to do so: pulumi stack "
+            f"stack {self.name} does not exist in this backend, and nothing was done; to create it: pulumi stack "
             f"init {self.name}"
         )
 

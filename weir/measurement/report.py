@@ -52,7 +52,7 @@ def as_text(caller: Caller, measurements: Sequence[Measurement], error_rate: flo
         parts += [_headline(measurement, caller), _table(measurement.verdict.checks)]
         parts += [_line(line) for line in _remarks(measurement)]
     parts.append(_line(f"Bounds are exact: correct traffic fails the check once in {1 / error_rate:,.0f} runs."))
-    parts.append(_line(f"shift: the smallest change of a share, in points, that {POWER:.0%} of runs see."))
+    parts.append(_line(f"shift: the smallest change of a share, in points, that {POWER:.0%} of runs detect."))
     return Group(*parts)
 
 

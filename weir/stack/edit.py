@@ -48,8 +48,8 @@ class StackEdit:
         if canary is not None and not isinstance(canary, dict):
             path = (*_SERVICES, service, "canary")
             raise UsageError(
-                f"{self._place(path)}: {_shown(path)} has no percents by version; nothing was changed: write it anew "
-                "by hand"
+                f"{self._place(path)}: {_shown(path)} is not a mapping from version to percent; nothing was changed: "
+                "correct it by hand"
             )
         if not canary:
             if percent is not None:
@@ -111,15 +111,15 @@ class StackEdit:
         except CannotEditError as error:
             if not error.others:
                 why = (
-                    f"{_shown(path)} cannot be changed in place without a change to more than that; nothing was "
-                    f"changed: {by_hand}"
+                    f"{_shown(path)} cannot be edited in place without changing other text; nothing was changed: "
+                    f"{by_hand}"
                 )
             else:
                 other = error.others[0]
                 more = f" and {len(error.others) - 1} more" if len(error.others) > 1 else ""
                 why = (
-                    f"with {_shown(path)}, {_shown(other)} ({self._place(other)}){more} would change: an anchor (&) "
-                    f"makes them the same text; nothing was changed: {apart}"
+                    f"{_shown(other)} ({self._place(other)}){more} would change as well: an anchor (&) shares its text "
+                    f"with {_shown(path)}; nothing was changed: {apart}"
                 )
             raise UsageError(f"{self._place(path)}: {why}") from None
         self.text = self.text[: len(self.text) - len(bare)] + changed
@@ -136,19 +136,17 @@ class StackEdit:
         path = (*_SERVICES, service)
         if isinstance(yaml_edit.at(tree, _SERVICES), str):
             raise UsageError(
-                f"{self._place(_SERVICES)}: weir:services is text there that is no JSON with each key once; nothing "
-                "was changed: write it as YAML by hand"
+                f"{self._place(_SERVICES)}: weir:services is a string that is not valid JSON or has a key twice; "
+                "nothing was changed: write it as YAML by hand"
             )
         found = yaml_edit.at(tree, path)
         if isinstance(found, str):
             raise UsageError(
-                f"{self._place(path)}: {_shown(path)} is text there, and weir takes a mapping; nothing was changed: "
+                f"{self._place(path)}: {_shown(path)} is a string and must be a mapping; nothing was changed: "
                 "write it as YAML by hand"
             )
         if not isinstance(found, dict):
-            raise UsageError(
-                f"{self.path}: has no settings of a service {service} below config, weir:services; nothing was changed"
-            )
+            raise UsageError(f"{self.path}: has no service {service} under weir:services; nothing was changed")
         return found
 
     def _place(self, path: tuple[str, ...]) -> str:

@@ -19,8 +19,8 @@ in containers are.
 """
 
 _ADVICE = {
-    errno.EACCES: "make it writable for you (ls -l says for whom it is), then run the same command again",
-    errno.EPERM: "make it writable for you (lsattr says whether it is held fast), then run the same command again",
+    errno.EACCES: "make it writable for you (ls -l shows its owner and mode), then run the same command again",
+    errno.EPERM: "make it writable for you (lsattr shows whether it is immutable), then run the same command again",
     errno.EROFS: "mount its file system for writing, or work in another checkout",
     errno.ENOSPC: "free some space there, then run the same command again",
     errno.EDQUOT: "free some space of your quota there, then run the same command again",
@@ -53,8 +53,8 @@ def overwrite(path: Path, text: str) -> None:
             if os.fstat(file.fileno()).st_nlink > 1 or not _replaced(target, data):
                 _in_place(file.fileno(), data)
     except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "see to that, then run the same command again")
-        raise UsageError(f"{path} cannot be written: {error.strerror}; it is as it was: {advice}") from None
+        advice = _ADVICE.get(error.errno or 0, "fix that, then run the same command again")
+        raise UsageError(f"{path} cannot be written: {error.strerror}; it is unchanged: {advice}") from None
 
 
 def _replaced(target: Path, data: bytes) -> bool:

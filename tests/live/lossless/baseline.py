@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.harness import Project
+from tests.live.lossless.lab_stack import FORTIO, LabStack
 from tests.live.lossless.load import FULL, Load, Rate
-from tests.live.lossless.scene import FORTIO, Scene
 
 _SOURCE = Path(__file__).parent / "naive"
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostRequests:
     """What one update of the naive program cost."""
 
     step: str
@@ -29,32 +29,32 @@ class Lost:
         return asdict(self)
 
 
-class Naive:
+class NaiveStack:
     """The naive program's stack, in a directory of its own; made and destroyed with the block."""
 
     def __init__(self, project: Project, rate: Rate = FULL) -> None:
         self._rate = rate
-        self._place = Scene.beside(project, _SOURCE, "naive")
+        self._place = LabStack.beside(project, _SOURCE, "naive")
 
-    def __enter__(self) -> Naive:
-        self.scene = self._place.__enter__()
+    def __enter__(self) -> NaiveStack:
+        self.stack = self._place.__enter__()
         self._up({"v1": 100})
         return self
 
     def __exit__(self, *exception: Any) -> None:
         self._place.__exit__(*exception)
 
-    def measure(self) -> Iterator[Lost]:
+    def measure(self) -> Iterator[LostRequests]:
         """Add a version at 50 %, then remove one, each by one `pulumi up` under a load of its own."""
         for step, weights in (("add v2 at 50", {"v1": 50, "v2": 50}), ("remove v1", {"v2": 100})):
-            with Load(self.scene, rate=self._rate) as load:
+            with Load(self.stack, rate=self._rate) as load:
                 self._up(weights)
                 tally = load.stop()
-            yield Lost(step, tally.requests, tally.failed, dict(tally.codes), tally.flags)
+            yield LostRequests(step, tally.requests, tally.failed, dict(tally.codes), tally.flags)
 
     def _up(self, weights: Mapping[str, int]) -> None:
-        self.scene.run(
+        self.stack.run(
             f"pulumi config set --stack naive image {FORTIO} && pulumi config set --stack naive weights "
             f"'{json.dumps(weights)}'"
         )
-        self.scene.up()
+        self.stack.up()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.live.lossless.scene import FORTIO
+from tests.live.lossless.lab_stack import FORTIO
 
 CALLERS = 3
 ELSEWHERE = "elsewhere"

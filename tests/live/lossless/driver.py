@@ -14,9 +14,9 @@ import yaml
 
 from tests.live.harness import CHECKOUT, until
 from tests.live.lossless.callers import ELSEWHERE
-from tests.live.lossless.draws import SHOP, Config, start, steps
+from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import Load, Stream, Tally, slow
-from tests.live.lossless.scene import Scene
+from tests.live.lossless.random_changes import SHOP, Config, start, steps
 from weir.model import ConfigError, load
 
 MANIFEST = CHECKOUT / "docs" / "guide" / "ingress-gateway.yaml"
@@ -25,7 +25,7 @@ REFUSAL = "weir:force: true goes on anyway"
 
 
 @dataclass
-class Random:
+class RandomRun:
     """What became of it."""
 
     seed: int
@@ -59,59 +59,59 @@ class Random:
         return not self.failures and not any(tally.failed or tally.failures for tally in self.tallies)
 
 
-def drive(scene: Scene, seed: int, seconds: float, tell: Callable[[str], None]) -> Random:
+def drive(stack: LabStack, seed: int, seconds: float, tell: Callable[[str], None]) -> RandomRun:
     """Random changes for so long, under load with slow requests and some that enter at a gateway. The same seed draws
     the same changes.
     """
-    found = Random(seed)
+    found = RandomRun(seed)
     tell(f"seed {seed}")
     standing = start()
-    scene.run(f"kubectl apply -f {MANIFEST}")
-    scene.up(standing, "--skip-preview")
-    scene.run("kubectl rollout status -n istio-ingress deploy/istio-ingress --timeout=120s")
-    address = scene.run("kubectl get service -n istio-ingress istio-ingress -o jsonpath={.spec.clusterIP}").strip()
+    stack.run(f"kubectl apply -f {MANIFEST}")
+    stack.up(standing, "--skip-preview")
+    stack.run("kubectl rollout status -n istio-ingress deploy/istio-ingress --timeout=120s")
+    address = stack.run("kubectl get service -n istio-ingress istio-ingress -o jsonpath={.spec.clusterIP}").strip()
     pod = "$(kubectl get pod -n istio-ingress -l istio=ingress -o name | head -1)"
     until(
-        lambda: scene.succeeds(f"kubectl exec -n istio-ingress {pod} -- curl -sf -H host:{SHOP} localhost:80/"),
+        lambda: stack.succeeds(f"kubectl exec -n istio-ingress {pod} -- curl -sf -H host:{SHOP} localhost:80/"),
         60,
         "the gateway knows",
     )
-    drawn = steps(seed, lambda config: _sound(scene, config))
+    drawn = steps(seed, lambda config: _sound(stack, config))
     names, config = next(drawn)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         batch = min(end, time.monotonic() + BATCH_SECONDS)
-        with Load(scene, slow(scene), Stream("entering", f"http://{SHOP}/", 20, 2, address), elsewhere=True) as running:
+        with Load(stack, slow(stack), Stream("entering", f"http://{SHOP}/", 20, 2, address), elsewhere=True) as running:
             while time.monotonic() < batch:
-                standing = _apply(scene, running, found, names, standing, config, tell)
+                standing = _apply(stack, running, found, names, standing, config, tell)
                 names, config = drawn.send(deepcopy(standing))
             found.tallies.append(running.stop())
         tell(f"{found.tallies[-1].figures()}")
-    scene.run(f"kubectl delete --wait=false -f {MANIFEST}; kubectl delete namespace {ELSEWHERE} --wait=false")
+    stack.run(f"kubectl delete --wait=false -f {MANIFEST}; kubectl delete namespace {ELSEWHERE} --wait=false")
     return found
 
 
 def _apply(
-    scene: Scene,
+    stack: LabStack,
     running: Load,
-    found: Random,
+    found: RandomRun,
     names: tuple[str, ...],
     before: Config,
     after: Config,
     tell: Callable[[str], None],
 ) -> Config:
     """What stands after the step."""
-    since = scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
-    reading, objects = running.read(), _specs(scene)
-    scene.write(after)
-    update = scene.pulumi("up --yes --skip-preview")
+    since = stack.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+    reading, objects = running.read(), _specs(stack)
+    stack.write(after)
+    update = stack.pulumi("up --yes --skip-preview")
     found.steps += 1
     lost = running.failures(since)
     count = running.read().requests() - reading.requests()
     if refusals := [line.strip() for line in update.said.splitlines() if REFUSAL in line]:
         found.refused.update({_what(line) for line in refusals})
         # Also without a preview a refusal comes before anything is changed.
-        outcome = f"refused: {_what(refusals[0])}" if _specs(scene) == objects else "FAILED: refused halfway"
+        outcome = f"refused: {_what(refusals[0])}" if _specs(stack) == objects else "FAILED: refused halfway"
     elif update.code == 0:
         found.applied.update(names)
         outcome = "applied"
@@ -136,14 +136,14 @@ def _apply(
         tell(yaml.safe_dump(found.failures[-1], sort_keys=False))
     if failed:
         # What was begun is ended, or taken back, or the soak cannot go on.
-        scene.up(before if refusals else after, "--skip-preview --refresh")
+        stack.up(before if refusals else after, "--skip-preview --refresh")
     return before if refusals else after
 
 
-def _specs(scene: Scene) -> dict[str, Any]:
+def _specs(stack: LabStack) -> dict[str, Any]:
     """What stands in the namespace of what weir makes."""
     items = json.loads(
-        scene.kubectl(
+        stack.kubectl(
             "get virtualservices,destinationrules,gateways,services,deployments -l app.kubernetes.io/managed-by=weir "
             "-o json"
         )
@@ -167,9 +167,9 @@ def _what(line: str) -> str:
     return line[:100]
 
 
-def _sound(scene: Scene, config: Config) -> bool:
+def _sound(stack: LabStack, config: Config) -> bool:
     try:
-        load({"namespace": scene.namespace, **config})
+        load({"namespace": stack.namespace, **config})
     except ConfigError:
         return False
     return True

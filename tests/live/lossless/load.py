@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from tests.live.harness import until
 from tests.live.lossless.callers import CALLERS, ELSEWHERE, Caller, callers, namespace
-from tests.live.lossless.scene import Scene
+from tests.live.lossless.lab_stack import LabStack
 from weir.measurement.clusters import ClusterName, read_clusters
 
 
@@ -70,10 +70,10 @@ class Stream:
     resolve: str = ""
 
 
-def slow(scene: Scene) -> Stream:
-    """Requests that take their time; the versions must be fortios that may wait so long (`scene.server`)."""
+def slow(stack: LabStack) -> Stream:
+    """Requests that take their time; the versions must be fortios that may wait so long (`stack.server`)."""
     return Stream(
-        "slow", f"http://backend.{scene.namespace}.svc.cluster.local/?delay={SLOW_SECONDS}s", 1, 2 * SLOW_SECONDS
+        "slow", f"http://backend.{stack.namespace}.svc.cluster.local/?delay={SLOW_SECONDS}s", 1, 2 * SLOW_SECONDS
     )
 
 
@@ -164,18 +164,18 @@ class Tally:
 
 
 class Load:
-    """Requests to `backend` of a scene's namespace, and those of other streams, while the block runs.
+    """Requests to `backend` of a stack's namespace, and those of other streams, while the block runs.
 
     `elsewhere`: a caller in another namespace sends some, too.
     """
 
-    def __init__(self, scene: Scene, *streams: Stream, rate: Rate = FULL, elsewhere: bool = False) -> None:
-        self._scene = scene
+    def __init__(self, stack: LabStack, *streams: Stream, rate: Rate = FULL, elsewhere: bool = False) -> None:
+        self._scene = stack
         self._rate = rate
-        self._counts = {scene.namespace: CALLERS, **({ELSEWHERE: 1} if elsewhere else {})}
+        self._counts = {stack.namespace: CALLERS, **({ELSEWHERE: 1} if elsewhere else {})}
         self._streams = streams
         self._threads = _THREADS | {stream.name: stream.threads for stream in streams}
-        self._host = f"backend.{scene.namespace}.svc.cluster.local"
+        self._host = f"backend.{stack.namespace}.svc.cluster.local"
         self._pods: list[Caller] = []
         self._runs: list[tuple[Caller, str, int, str]] = []
         self._pool = ThreadPoolExecutor(sum(self._counts.values()))

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.harness import Project
-from tests.live.lossless.baseline import Naive
+from tests.live.lossless.baseline import NaiveStack
 from tests.live.lossless.callers import CALLERS
 from tests.live.lossless.driver import drive
-from tests.live.lossless.life import START, STEPS, Step, live, told
+from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import FULL, Load, Tally
-from tests.live.lossless.scene import Scene
+from tests.live.lossless.service_lifecycle import START, STEPS, Step, live, told
 
 
 def main() -> int:
@@ -73,26 +73,26 @@ def main() -> int:
 def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, Any]:
     """The whole report."""
     _tell("the naive program, as baseline")
-    with Naive(project) as naive:
+    with NaiveStack(project) as naive:
         lost = list(naive.measure())
     for each in lost:
         _tell(f"  {each.step}: {each.failed} of {each.requests} requests failed {dict(each.flags)}")
-    scene = Scene.create(project, "soak")
+    stack = LabStack.create(project, "soak")
     steps: list[Step] = []
     tallies: list[Tally] = []
     try:
         for number in range(1, rounds + 1):
             # Without previews, which change nothing in the cluster: more updates in the same time.
-            scene.up(START, "--skip-preview")
-            with Load(scene) as load:
-                for step in live(scene, load, "--skip-preview"):
+            stack.up(START, "--skip-preview")
+            with Load(stack) as load:
+                for step in live(stack, load, "--skip-preview"):
                     _tell(f"round {number}: {told(step)}")
                     steps.append(step)
                 tallies.append(load.stop())
             _tell(f"round {number}: {tallies[-1].figures()}")
-        drawn = drive(scene, seed, minutes * 60, _tell)
+        drawn = drive(stack, seed, minutes * 60, _tell)
     finally:
-        project.run(f"pulumi cancel --yes --stack {scene.name}; pulumi destroy --yes --stack {scene.name}", check=False)
+        project.run(f"pulumi cancel --yes --stack {stack.name}; pulumi destroy --yes --stack {stack.name}", check=False)
     return {
         "soak": "the life of a service under load",
         "machine": {

@@ -15,10 +15,10 @@ import pytest
 
 from tests.live.harness import CHECKOUT, until
 from tests.live.lossless.callers import ELSEWHERE
-from tests.live.lossless.conftest import RATE, SOAKING, left_as, soak
+from tests.live.lossless.conftest import RATE, SOAKING, restores_services, soak
+from tests.live.lossless.lab_stack import FORTIO, SAME_FORTIO, LabStack, backend, server
 from tests.live.lossless.load import Load, Stream, slow
-from tests.live.lossless.running import CLI, Running
-from tests.live.lossless.scene import FORTIO, SAME_FORTIO, Scene, backend, server
+from tests.live.lossless.running_update import CLI, RunningUpdate
 
 HTTP_ECHO = "hashicorp/http-echo:1.0.0"
 SHOP = "shop.example.com"
@@ -45,7 +45,7 @@ STANDING = config(backend("v1", {"v2": 20}, v1={}, v2={}))
 
 
 @pytest.fixture(scope="module")
-def load(hazards: Scene) -> Iterator[Load]:
+def load(hazards: LabStack) -> Iterator[Load]:
     """Requests to the service, slow ones, those of another namespace, and those to a host at the gateway, none of
     which may fail.
     """
@@ -64,24 +64,24 @@ def load(hazards: Scene) -> Iterator[Load]:
 
 
 @pytest.fixture(autouse=True)
-def unharmed(hazards: Scene, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
+def unharmed(hazards: LabStack, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test finds `STANDING`, and no request of any kind fails in it."""
     before, since = load.read(), hazards.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
-    with left_as(hazards, STANDING, request):
+    with restores_services(hazards, STANDING, request):
         yield
     assert load.failures(since) == []
     assert load.read().requests() > before.requests()
 
 
-def route(scene: Scene) -> Any:
-    return json.loads(scene.kubectl("get virtualservice backend -o json"))["spec"]
+def route(stack: LabStack) -> Any:
+    return json.loads(stack.kubectl("get virtualservice backend -o json"))["spec"]
 
 
-def shares(scene: Scene) -> list[int]:
-    return [entry["weight"] for entry in route(scene)["http"][0]["route"]]
+def shares(stack: LabStack) -> list[int]:
+    return [entry["weight"] for entry in route(stack)["http"][0]["route"]]
 
 
-def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: Scene) -> None:
+def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: LabStack) -> None:
     """By service, with what to do, all at once, and nothing is touched: not a line of it is a traceback."""
     echoing = {
         "orders": {**ORDERS, **EXPOSED, "protocol": "http2", "image": FORTIO, "versions": {"v1": server("v1", 5678)}}
@@ -101,7 +101,7 @@ def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: Scene) -> N
     assert "namespace hazards → one of another name: everything in hazards would be deleted" in said
 
 
-def test_pods_that_listen_elsewhere(hazards: Scene) -> None:
+def test_pods_that_listen_elsewhere(hazards: LabStack) -> None:
     """A new version at another port takes over from two with two pods; then all pods, its own too, are at another one,
     with args and targetPort.
     """
@@ -112,7 +112,7 @@ def test_pods_that_listen_elsewhere(hazards: Scene) -> None:
     hazards.up(STANDING, "--skip-preview")
 
 
-def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
+def test_a_host_moves_from_one_service_to_another(hazards: LabStack) -> None:
     """And back: who enters at the gateway is served by the one or by the other."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})
     for _ in range(10 if SOAKING else 1):
@@ -121,7 +121,7 @@ def test_a_host_moves_from_one_service_to_another(hazards: Scene) -> None:
 
 
 @pytest.mark.parametrize("stuck", [pytest.param("v1", marks=soak), "v2"])
-def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) -> None:
+def test_shares_move_whatever_state_the_pods_are_in(hazards: LabStack, stuck: str) -> None:
     """With a rollout of either version stuck, traffic goes back to the stable version before the update waits for
     pods, which then fail it.
     """
@@ -129,19 +129,19 @@ def test_shares_move_whatever_state_the_pods_are_in(hazards: Scene, stuck: str) 
     hazards.write(config(backend("v1", {"v2": 20}, **versions), readyTimeout="8s"))
     assert hazards.pulumi("up --yes --skip-preview").code != 0
     hazards.write(config(backend("v1", {"v2": 0}, **versions), readyTimeout="15s"))
-    with Running(hazards) as running:
+    with RunningUpdate(hazards) as running:
         until(lambda: shares(hazards) == [100, 0] or running.process.poll() is not None, 120, "the route has moved")
         assert running.process.poll() is None, f"the route waited for the pods:\n{running.said}"
         update = running.wait()
     assert update.code != 0
-    assert f"version {stuck} of backend is at fault" in update.said
+    assert f"version {stuck} of backend did not become ready" in update.said
     hazards.up(STANDING, "--skip-preview")
 
 
-def test_an_interrupted_update_accuses_nobody(hazards: Scene) -> None:
+def test_an_interrupted_update_accuses_nobody(hazards: LabStack) -> None:
     """Ctrl-C while pods start is no fault of theirs."""
     hazards.write(config(backend("v1", {"v2": 20, "v4": 5}, v1={}, v2={}, v4=BROKEN), readyTimeout="60s"))
-    with Running(hazards) as running:
+    with RunningUpdate(hazards) as running:
         until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v4"), 30, "the pods are made")
         os.killpg(running.process.pid, signal.SIGINT)
         update = running.wait()
@@ -151,12 +151,12 @@ def test_an_interrupted_update_accuses_nobody(hazards: Scene) -> None:
     hazards.up(STANDING, "--skip-preview")
 
 
-def test_what_a_killed_update_left_is_named_and_taken_over(hazards: Scene) -> None:
+def test_what_a_killed_update_left_is_named_and_taken_over(hazards: LabStack) -> None:
     """kill -9 while a Deployment is made: the preview names it and the command that removes it; added again, it is the
     stack's.
     """
     hazards.write(config(backend("v1", {"v2": 20}, v1={}, v2={}, v5=BROKEN)))
-    with Running(hazards) as running:
+    with RunningUpdate(hazards) as running:
         until(lambda: hazards.succeeds("kubectl -n hazards get deployment backend-v5"), 30, "the pods are made")
         running.kill(CLI)
         running.wait()
@@ -172,7 +172,7 @@ def test_what_a_killed_update_left_is_named_and_taken_over(hazards: Scene) -> No
     assert not hazards.succeeds("kubectl -n hazards get deployment backend-v5")
 
 
-def test_a_namespace_that_is_let_go_of_stays(hazards: Scene) -> None:
+def test_a_namespace_that_is_let_go_of_stays(hazards: LabStack) -> None:
     """`createNamespace: false` deletes nothing, says nothing is to do, and holds; what stands on it goes on."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})
     hazards.up(config(service, createNamespace=False))

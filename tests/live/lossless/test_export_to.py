@@ -12,23 +12,23 @@ import pytest
 
 from tests.live.harness import Project
 from tests.live.lossless.callers import ELSEWHERE
-from tests.live.lossless.conftest import RATE, scene_of, soak
+from tests.live.lossless.conftest import RATE, soak, temporary_stack
+from tests.live.lossless.lab_stack import LabStack, backend
 from tests.live.lossless.load import Load, slow
-from tests.live.lossless.scene import Scene, backend
 
 POLICY = {"trafficPolicy": {"loadBalancer": {"simple": "ROUND_ROBIN"}}}
 
 
 @pytest.fixture
-def visible(lab: Project) -> Iterator[Scene]:
+def visible(lab: Project) -> Iterator[LabStack]:
     """The stack of the rules that others come to see. It is one way: rules that all see cannot be hidden without
     losing requests.
     """
-    with scene_of(lab, "visible") as scene:
+    with temporary_stack(lab, "visible") as stack:
         # Another module's may be on its way out.
-        scene.run(f"kubectl delete namespace {ELSEWHERE} --ignore-not-found")
-        yield scene
-        scene.run(f"kubectl delete namespace {ELSEWHERE} --wait=false")
+        stack.run(f"kubectl delete namespace {ELSEWHERE} --ignore-not-found")
+        yield stack
+        stack.run(f"kubectl delete namespace {ELSEWHERE} --wait=false")
 
 
 def config(service: Mapping[str, Any], *seen_by: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def config(service: Mapping[str, Any], *seen_by: str) -> dict[str, Any]:
 
 
 @soak
-def test_rules_that_others_see(visible: Scene) -> None:
+def test_rules_that_others_see(visible: LabStack) -> None:
     """With three versions and a policy for all of them, for callers of its own namespace and of another one.
 
     Whoever sees nothing of it divides requests by pods; whoever sees a part of it would lose them.

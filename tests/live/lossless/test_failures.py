@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from tests.live.harness import until
-from tests.live.lossless.conftest import SOAKING, left_as, loaded, soak
+from tests.live.lossless.conftest import SOAKING, restores_services, soak, under_load
+from tests.live.lossless.lab_stack import LabStack, backend
 from tests.live.lossless.load import Load
-from tests.live.lossless.running import CLI, LANGUAGE, PROGRAM, PROVIDER, Running
-from tests.live.lossless.scene import Scene, backend
+from tests.live.lossless.running_update import CLI, LANGUAGE, PROGRAM, PROVIDER, RunningUpdate
 
 STANDING = {"services": {"backend": backend("v1", v1={})}}
 SWAPPED = {"services": {"backend": backend("v2", v2={})}}
@@ -51,62 +51,62 @@ KILLS = (
 
 
 @pytest.fixture(scope="module")
-def load(failures: Scene) -> Iterator[Load]:
+def load(failures: LabStack) -> Iterator[Load]:
     """The load goes through all tests."""
-    with loaded(failures, STANDING, "--skip-preview") as running:
+    with under_load(failures, STANDING, "--skip-preview") as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def standing(failures: Scene, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
+def standing(failures: LabStack, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test finds `STANDING`."""
-    with left_as(failures, STANDING, request):
+    with restores_services(failures, STANDING, request):
         yield
 
 
 @contextmanager
-def unharmed(scene: Scene, load: Load) -> Iterator[None]:
+def unharmed(stack: LabStack, load: Load) -> Iterator[None]:
     """Within the block no request fails."""
-    before, since = load.read(), scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+    before, since = load.read(), stack.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
     yield
     assert load.failures(since) == []
     assert load.read().requests() > before.requests()
 
 
-def recover(scene: Scene, config: Mapping[str, Any]) -> str:
+def recover(stack: LabStack, config: Mapping[str, Any]) -> str:
     """What the next update says: it must converge, after the cure that its message names where there is one."""
-    state = json.loads(scene.run(f"pulumi stack export --stack {scene.name}"))
+    state = json.loads(stack.run(f"pulumi stack export --stack {stack.name}"))
     types = [resource["type"] for resource in state["deployment"]["resources"]]
     assert "kubernetes:core/v1:Namespace" in types, types
     said = ""
-    scene.write(config)
+    stack.write(config)
     for _ in range(2):
-        update = scene.pulumi("up --yes --skip-preview")
+        update = stack.pulumi("up --yes --skip-preview")
         said += update.said
         if update.code == 0:
             break
         assert "the stack is currently locked by" in update.said, update.said[-4000:]
         assert "pulumi cancel" in update.said, update.said[-4000:]
-        scene.pulumi("cancel --yes")
+        stack.pulumi("cancel --yes")
     assert update.code == 0, update.said[-4000:]
-    scene.assert_converged()
-    assert_nothing_forgotten(scene)
+    stack.assert_converged()
+    assert_nothing_forgotten(stack)
     return said
 
 
-def assert_nothing_forgotten(scene: Scene) -> None:
+def assert_nothing_forgotten(stack: LabStack) -> None:
     """What weir made in the cluster is what the state has, object by object."""
     kinds = "deployments,services,serviceaccounts,virtualservices,destinationrules"
-    items = json.loads(scene.kubectl(f"get {kinds} -l app.kubernetes.io/managed-by=weir -o json"))["items"]
+    items = json.loads(stack.kubectl(f"get {kinds} -l app.kubernetes.io/managed-by=weir -o json"))["items"]
     there = {
         (item["kind"], item["metadata"]["name"]) for item in items if not item["metadata"].get("deletionTimestamp")
     }
-    state = json.loads(scene.run(f"pulumi stack export --stack {scene.name}"))
+    state = json.loads(stack.run(f"pulumi stack export --stack {stack.name}"))
     # Pulumi keeps the note of a creation that was cut off until a refresh; what it made must not be unknown.
     begun = {operation["resource"]["urn"] for operation in state["deployment"].get("pending_operations", [])}
     assert begun <= {resource["urn"] for resource in state["deployment"]["resources"]}
     if begun:
-        cleared = scene.pulumi("refresh --yes --clear-pending-creates --expect-no-changes")
+        cleared = stack.pulumi("refresh --yes --clear-pending-creates --expect-no-changes")
         assert cleared.code == 0, cleared.said[-4000:]
     known = {
         (resource["inputs"]["kind"], resource["inputs"]["metadata"]["name"])
@@ -117,13 +117,13 @@ def assert_nothing_forgotten(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("victim", "moment"), KILLS)
-def test_killed_in_the_middle_of_an_update(failures: Scene, load: Load, victim: str, moment: str) -> None:
+def test_killed_in_the_middle_of_an_update(failures: LabStack, load: Load, victim: str, moment: str) -> None:
     """kill -9 at a moment of an update costs no request; the next update ends what was begun, and a lock names its
     cure.
     """
     with unharmed(failures, load):
         failures.write(SWAPPED)
-        with Running(failures) as running:
+        with RunningUpdate(failures) as running:
             running.until_said(MOMENTS[moment])
             killed = running.kill_once_there(victim)
             update = running.wait()
@@ -136,14 +136,14 @@ def test_killed_in_the_middle_of_an_update(failures: Scene, load: Load, victim: 
 
 @soak
 @pytest.mark.parametrize("moment", ["route changes", "pods go"])
-def test_killed_and_taken_back(failures: Scene, load: Load, moment: str) -> None:
+def test_killed_and_taken_back(failures: LabStack, load: Load, moment: str) -> None:
     """After a kill once the route stands, the config is taken back: nothing is lost, and a refusal names the cure.
 
     Pods that were being deleted go, whatever the state says, and are made again before they get requests.
     """
     with unharmed(failures, load):
         failures.write(SWAPPED)
-        with Running(failures) as running:
+        with RunningUpdate(failures) as running:
             running.until_said(MOMENTS[moment])
             running.kill(CLI)
             running.wait()
@@ -157,24 +157,24 @@ def test_killed_and_taken_back(failures: Scene, load: Load, moment: str) -> None
         assert_nothing_forgotten(failures)
 
 
-def _unit(scene: Scene, name: str) -> Mapping[str, Any]:
-    return dict(json.loads((scene.project.directory / ".weir/lab/node.json").read_text())[name])
+def _unit(stack: LabStack, name: str) -> Mapping[str, Any]:
+    return dict(json.loads((stack.project.directory / ".weir/lab/node.json").read_text())[name])
 
 
-def _node_process(scene: Scene, unit: str) -> int:
+def _node_process(stack: LabStack, unit: str) -> int:
     """The process of a unit of the lab's node, as the host numbers it."""
-    node = json.loads((scene.project.directory / ".weir/lab/launch.json").read_text())["pid"]
-    inside = _unit(scene, unit)["pid"]
+    node = json.loads((stack.project.directory / ".weir/lab/launch.json").read_text())["pid"]
+    inside = _unit(stack, unit)["pid"]
     for child in Path(f"/proc/{node}/task/{node}/children").read_text().split():
         numbers = next(
             line for line in Path(f"/proc/{child}/status").read_text().splitlines() if line.startswith("NSpid:")
         )
         if int(numbers.split()[-1]) == inside:
             return int(child)
-    raise AssertionError(f"no {unit} in the lab of {scene.project.directory}")
+    raise AssertionError(f"no {unit} in the lab of {stack.project.directory}")
 
 
-def test_a_protocol_changes_while_kubernetes_is_behind(failures: Scene, load: Load) -> None:
+def test_a_protocol_changes_while_kubernetes_is_behind(failures: LabStack, load: Load) -> None:
     """With the controllers that write endpoints at a standstill, there and back: the port has its endpoints all the
     time.
     """
@@ -193,13 +193,13 @@ def test_a_protocol_changes_while_kubernetes_is_behind(failures: Scene, load: Lo
 
 @soak
 @pytest.mark.parametrize("unit", ["kube-apiserver", "etcd"])
-def test_control_plane_restarts_in_the_middle(failures: Scene, load: Load, unit: str) -> None:
+def test_control_plane_restarts_in_the_middle(failures: LabStack, load: Load, unit: str) -> None:
     """The process dies and comes back while an update runs: no request is lost, and that update or the next one
     converges.
     """
     with unharmed(failures, load):
         failures.write(SWAPPED)
-        with Running(failures) as running:
+        with RunningUpdate(failures) as running:
             running.until_said(MOMENTS["pods begin"])
             restarts = _unit(failures, unit)["restarts"]
             os.kill(_node_process(failures, unit), signal.SIGKILL)
@@ -212,7 +212,7 @@ def test_control_plane_restarts_in_the_middle(failures: Scene, load: Load, unit:
 
 
 @soak
-def test_istiod_gone_for_half_a_minute(failures: Scene, load: Load) -> None:
+def test_istiod_gone_for_half_a_minute(failures: LabStack, load: Load) -> None:
     """An update that adds and removes while istiod is away waits for it, and loses nothing."""
     with unharmed(failures, load):
         failures.write(SWAPPED)
@@ -220,7 +220,7 @@ def test_istiod_gone_for_half_a_minute(failures: Scene, load: Load) -> None:
             "kubectl -n istio-system scale deployment istiod --replicas=0 && kubectl -n istio-system wait "
             "--for=delete pod -l app=istiod"
         )
-        with Running(failures) as running:
+        with RunningUpdate(failures) as running:
             gone = time.monotonic()
             until(lambda: time.monotonic() - gone >= 30 or running.process.poll() is not None, 60, "half a minute")
             failures.run(
@@ -234,7 +234,7 @@ def test_istiod_gone_for_half_a_minute(failures: Scene, load: Load) -> None:
 
 
 @pytest.fixture
-def small_disk(failures: Scene, tmp_path: Path) -> Iterator[Path]:
+def small_disk(failures: LabStack, tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB for a Pulumi state of its own."""
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=2m", "weir-small-disk", str(tmp_path)], capture_output=True, check=False
@@ -256,7 +256,7 @@ def fill(directory: Path) -> Path:
 
 
 @soak
-def test_full_disk_under_the_state(failures: Scene, load: Load, small_disk: Path) -> None:
+def test_full_disk_under_the_state(failures: LabStack, load: Load, small_disk: Path) -> None:
     """The disk with the state fills up while an update runs: no request is lost, what was written stays readable, and
     with room it goes on.
     """
@@ -266,11 +266,13 @@ def test_full_disk_under_the_state(failures: Scene, load: Load, small_disk: Path
         f"{small_disk}/../exported'"
     )
     original = failures.environment["PULUMI_BACKEND_URL"]
-    own = Scene(failures.project, {**failures.environment, "PULUMI_BACKEND_URL": f"file://{small_disk}"}, failures.name)
+    own = LabStack(
+        failures.project, {**failures.environment, "PULUMI_BACKEND_URL": f"file://{small_disk}"}, failures.name
+    )
     failures.run(move(original, f"file://{small_disk}"))
     with unharmed(failures, load):
         own.write(SWAPPED)
-        with Running(own) as running:
+        with RunningUpdate(own) as running:
             running.until_said(MOMENTS["pods begin"])
             full = fill(small_disk)
             update = running.wait()

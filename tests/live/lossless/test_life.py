@@ -5,14 +5,14 @@ requests.
 from __future__ import annotations
 
 from tests.live.harness import Project
-from tests.live.lossless.baseline import Naive
+from tests.live.lossless.baseline import NaiveStack
 from tests.live.lossless.conftest import RATE, soak
-from tests.live.lossless.life import START, STEPS, assert_lossless, live, told
+from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import Load
-from tests.live.lossless.scene import Scene
+from tests.live.lossless.service_lifecycle import START, STEPS, assert_lossless, live, told
 
 
-def test_no_update_of_a_life_loses_a_request(life: Scene) -> None:
+def test_no_update_of_a_life_loses_a_request(life: LabStack) -> None:
     """Add, shift, promote, retire, replace pods, scale and swap under load: no error, no reset, no answer from a
     version that gets nothing.
     """
@@ -35,7 +35,7 @@ def test_the_naive_program_loses_requests(lab: Project) -> None:
     """The same load sees requests fail when people's usual program adds a version at 50 %; `make soak` has it remove
     one too.
     """
-    with Naive(lab, RATE) as naive:
+    with NaiveStack(lab, RATE) as naive:
         lost = next(naive.measure())
     print(lost.figures())
     assert lost.failed > 0, lost

@@ -15,8 +15,8 @@ from lab.progress import Progress
 from lab.tools.toolset import find_checker
 from tests.live.harness import CHECKOUT, Project
 from tests.live.lossless.conftest import RATE, soak
+from tests.live.lossless.lab_stack import FORTIO, LabStack, server
 from tests.live.lossless.load import Load
-from tests.live.lossless.scene import FORTIO, Scene, server
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 SIGMAS = 6.0
@@ -26,47 +26,47 @@ SIGMAS = 6.0
 
 
 @pytest.fixture
-def own(lab: Project) -> Iterator[Scene]:
+def own(lab: Project) -> Iterator[LabStack]:
     """The stack of the Python program."""
-    with Scene.beside(lab, PROGRAMS / "own", "own") as scene:
-        yield scene
+    with LabStack.beside(lab, PROGRAMS / "own", "own") as stack:
+        yield stack
 
 
 @pytest.fixture
-def package(lab: Project) -> Iterator[Scene]:
+def package(lab: Project) -> Iterator[LabStack]:
     """The stack of the YAML program; the lab's tools have no language host for it."""
     host = find_checker("pulumi-language-yaml", Progress())
-    with Scene.beside(lab, PROGRAMS / "package", "package") as scene:
-        scene.environment = {**scene.environment, "PATH": f"{host.parent}:{scene.environment['PATH']}"}
-        file = scene.project.directory / "Pulumi.yaml"
+    with LabStack.beside(lab, PROGRAMS / "package", "package") as stack:
+        stack.environment = {**stack.environment, "PATH": f"{host.parent}:{stack.environment['PATH']}"}
+        file = stack.project.directory / "Pulumi.yaml"
         file.write_text(file.read_text().replace("../../../../components", str(CHECKOUT / "components")))
-        yield scene
+        yield stack
 
 
 Apply = Callable[..., None]
 
 
-def by_config(scene: Scene) -> Apply:
+def by_config(stack: LabStack) -> Apply:
     """One `pulumi up` of the Python program with these versions of backend."""
 
     def apply(versions: Sequence[str], stable: str, **canary: float) -> None:
         written = json.dumps({"versions": versions, "stable": stable, "canary": canary})
-        scene.run(f"pulumi config set --stack own image {FORTIO} && pulumi config set --stack own backend '{written}'")
-        scene.up()
+        stack.run(f"pulumi config set --stack own image {FORTIO} && pulumi config set --stack own backend '{written}'")
+        stack.up()
 
     return apply
 
 
-def by_edit(scene: Scene) -> Apply:
+def by_edit(stack: LabStack) -> Apply:
     """One `pulumi up` of the YAML program with these versions of backend written into it."""
-    file = scene.project.directory / "Pulumi.yaml"
+    file = stack.project.directory / "Pulumi.yaml"
 
     def apply(versions: Sequence[str], stable: str, **canary: float) -> None:
         program = yaml.safe_load(file.read_text())
         backend = program["resources"]["backend"]["properties"]
         backend |= {"versions": {version: server(version) for version in versions}, "stable": stable, "canary": canary}
         file.write_text(yaml.safe_dump(program))
-        scene.up()
+        stack.up()
 
     return apply
 
@@ -84,28 +84,28 @@ def assert_split(load: Load, shares: dict[str, float]) -> None:
         )
 
 
-def assert_loses_nothing(scene: Scene, apply: Apply) -> None:
+def assert_loses_nothing(stack: LabStack, apply: Apply) -> None:
     """A version comes, gets its share, takes over, and the old one goes, under load; then there is nothing to do."""
     apply(["v1"], "v1")
-    with Load(scene, rate=RATE) as load:
+    with Load(stack, rate=RATE) as load:
         apply(["v1", "v2"], "v1", v2=20)
-        assert outputs(scene) == {"host": f"backend.{scene.name}.svc.cluster.local", "weights": {"v1": 80, "v2": 20}}
+        assert outputs(stack) == {"host": f"backend.{stack.name}.svc.cluster.local", "weights": {"v1": 80, "v2": 20}}
         assert_split(load, {"v1": 0.8, "v2": 0.2})
         apply(["v1", "v2"], "v2", v1=50)
         assert_split(load, {"v1": 0.5, "v2": 0.5})
         apply(["v2"], "v2")
         assert_split(load, {"v2": 1.0})
-        answer = scene.run(
-            load.caller.exec("caller", f"/usr/bin/fortio curl http://orders.{scene.name}.svc.cluster.local/") + " 2>&1"
+        answer = stack.run(
+            load.caller.exec("caller", f"/usr/bin/fortio curl http://orders.{stack.name}.svc.cluster.local/") + " 2>&1"
         )
         tally = load.stop()
     assert "200 OK" in answer, answer
     tally.assert_nothing_lost()
-    scene.assert_converged()
+    stack.assert_converged()
 
 
 @soak
-def test_a_program_of_ones_own_loses_nothing(own: Scene) -> None:
+def test_a_program_of_ones_own_loses_nothing(own: LabStack) -> None:
     """In Python, with pods of its own that have a volume and an init container."""
     assert_loses_nothing(own, by_config(own))
     [pod] = json.loads(own.kubectl("get pods -l app=orders,version=v2 -o json"))["items"]
@@ -114,7 +114,7 @@ def test_a_program_of_ones_own_loses_nothing(own: Scene) -> None:
 
 
 @pytest.mark.timeout(900)  # the language host for YAML may have to be compiled first
-def test_the_component_package_loses_nothing(package: Scene) -> None:
+def test_the_component_package_loses_nothing(package: LabStack) -> None:
     """In YAML, where each component is constructed alone; what is wrong is refused in the preview, in weir's words."""
     apply = by_edit(package)
     assert_loses_nothing(package, apply)
@@ -126,10 +126,10 @@ def test_the_component_package_loses_nothing(package: Scene) -> None:
     package.kubectl(f"patch virtualservice backend --type merge --field-manager=somebody -p '{edited}'")
     with pytest.raises(
         AssertionError,
-        match=r"VirtualService package/backend is not as the last update left it \(field manager somebody\)",
+        match=r"VirtualService package/backend was edited since the last update \(field manager somebody\)",
     ):
         apply(["v2", "v3"], "v2", v3=10)
 
 
-def outputs(scene: Scene) -> Any:
-    return json.loads(scene.run(f"pulumi stack output --stack {scene.name} --json"))
+def outputs(stack: LabStack) -> Any:
+    return json.loads(stack.run(f"pulumi stack output --stack {stack.name} --json"))

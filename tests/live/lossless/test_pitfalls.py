@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from tests.live.harness import until
-from tests.live.lossless.conftest import left_as, loaded, soak
+from tests.live.lossless.conftest import restores_services, soak, under_load
+from tests.live.lossless.event_order import changes, number_of
+from tests.live.lossless.lab_stack import LabStack, backend
 from tests.live.lossless.load import Load
-from tests.live.lossless.running import Running
-from tests.live.lossless.scene import Scene, backend
-from tests.live.lossless.watching import changes, number_of
+from tests.live.lossless.running_update import RunningUpdate
 
 pytestmark = soak
 READY_SECONDS = 20
@@ -35,23 +35,23 @@ OTHER = {"image": HTTP_ECHO, "port": 80, "targetPort": 5678, "versions": {"v1": 
 
 
 @pytest.fixture(scope="module")
-def load(pitfalls: Scene) -> Iterator[Load]:
+def load(pitfalls: LabStack) -> Iterator[Load]:
     """The load goes through all tests."""
-    with loaded(pitfalls, STANDING) as running:
+    with under_load(pitfalls, STANDING) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def standing(pitfalls: Scene, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
+def standing(pitfalls: LabStack, load: Load, request: pytest.FixtureRequest) -> Iterator[None]:
     """Each test finds `STANDING`."""
-    with left_as(pitfalls, STANDING, request):
+    with restores_services(pitfalls, STANDING, request):
         yield
 
 
 @contextmanager
-def unharmed(scene: Scene, load: Load, *versions: str) -> Iterator[None]:
+def unharmed(stack: LabStack, load: Load, *versions: str) -> Iterator[None]:
     """Within the block no request fails, and none goes to any version but these."""
-    before, since = load.read(), scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+    before, since = load.read(), stack.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
     yield
     after = load.read()
     assert load.failures(since) == []
@@ -59,13 +59,13 @@ def unharmed(scene: Scene, load: Load, *versions: str) -> Iterator[None]:
     assert after.requests() > before.requests()
 
 
-def specs(scene: Scene) -> Any:
+def specs(stack: LabStack) -> Any:
     """The traffic as the cluster has it."""
-    items = json.loads(scene.kubectl("get virtualservice,destinationrule -o json"))["items"]
+    items = json.loads(stack.kubectl("get virtualservice,destinationrule -o json"))["items"]
     return {(item["kind"], item["metadata"]["name"]): item["spec"] for item in items}
 
 
-def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: Scene, load: Load) -> None:
+def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: LabStack, load: Load) -> None:
     """One update swaps v1 for v2: ready pods, subset, route, and only then the old subset and pods go
     (argo-rollouts#4195, istio#26861).
     """
@@ -81,7 +81,7 @@ def test_pitfalls_1_and_3_order_of_subset_route_and_pods(pitfalls: Scene, load: 
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_subset_with_no_ready_pod(pitfalls: LabStack, load: Load) -> None:
     """An image that cannot be had gets no request (argo-rollouts#2507, #4775): the update says why in time, and the
     corrected one goes on.
     """
@@ -90,7 +90,7 @@ def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None
         update = pitfalls.pulumi("up --yes")
         assert update.code != 0
         assert update.seconds < READY_SECONDS + 60, update.seconds
-        assert "version v2 of backend is at fault:" in update.said
+        assert "version v2 of backend did not become ready:" in update.said
         assert "container backend: ImagePullBackOff" in update.said or "container backend: ErrImagePull" in update.said
         assert "nowhere.invalid/none:1" in update.said
         assert "Traffic is unchanged; the next pulumi up continues from here." in update.said
@@ -100,7 +100,7 @@ def test_pitfall_2_subset_with_no_ready_pod(pitfalls: Scene, load: Load) -> None
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: LabStack, load: Load) -> None:
     """A version that crashes gets no request; the message has its exit code and its last log lines, and other
     arguments fix it.
     """
@@ -109,7 +109,7 @@ def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load
         pitfalls.write(broken)
         update = pitfalls.pulumi("up --yes")
         assert update.code != 0
-        assert "version v2 of backend is at fault:" in update.said
+        assert "version v2 of backend did not become ready:" in update.said
         # Between a crash and the wait for the next start the pod's reason is that of the crash.
         assert re.search(r"container backend: (CrashLoopBackOff|Error) \(exit code 127\)", update.said), update.said
         assert "log: Missing -text option or ECHO_TEXT env var!" in update.said
@@ -124,7 +124,7 @@ def test_pitfall_2_crashing_pod_tells_its_last_words(pitfalls: Scene, load: Load
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_quota_that_forbids_pods(pitfalls: LabStack, load: Load) -> None:
     """A quota that leaves no room for a version's pods is named with the version, and traffic stays; without it the
     update goes on.
     """
@@ -137,7 +137,7 @@ def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
         update = pitfalls.pulumi("up --yes")
         pitfalls.kubectl("delete quota full")
         assert update.code != 0
-        assert "version v2 of backend is at fault:" in update.said
+        assert "version v2 of backend did not become ready:" in update.said
         assert "exceeded quota: full" in update.said
     with unharmed(pitfalls, load, "v1", "v2"):
         # A controller that was refused tries again at growing intervals.
@@ -150,7 +150,7 @@ def test_pitfall_2_quota_that_forbids_pods(pitfalls: Scene, load: Load) -> None:
         pitfalls.up(STANDING)
 
 
-def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: LabStack, load: Load) -> None:
     """A preview refuses to send requests to a version that has no pods, by name; where somebody took them away, a
     refresh puts them back.
     """
@@ -165,9 +165,10 @@ def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load)
         said = pitfalls.refused(config(backend("v1", {"v2": 50}, v1={}, v2={})))
         # The API server keeps no field manager of what is changed through the subresource scale.
         assert (
-            "backend: v2 would get requests and somebody has scaled it to 0 pods (who did it is not recorded)" in said
+            "backend: v2 would get requests, but somebody has scaled it to 0 pods (no other field manager is recorded)"
+            in said
         )
-        assert "put it back and go on with pulumi up --refresh" in said
+        assert "to undo that and go on: pulumi up --refresh" in said
         said = pitfalls.refused(config(backend("v1", {"v2": 50}, v1={}, v2={"replicas": 0})))
         assert (
             "backend: v2 gets requests and would have 0 replicas: they would be answered 503; send it nothing in the "
@@ -179,7 +180,7 @@ def test_pitfall_2_canary_to_a_version_without_pods(pitfalls: Scene, load: Load)
         pitfalls.up(STANDING)
 
 
-def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
+def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: LabStack) -> None:
     """An object on its way out is waited for: what is written into it would be reported as made, and go."""
     held = {"name": "leaving", "namespace": pitfalls.namespace, "finalizers": ["example.com/held"]}
     wanted = config(backend("v1", v1={}), {"leaving": OTHER})
@@ -192,11 +193,11 @@ def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
         assert f"{told}: the update waits until it is gone" in pitfalls.pulumi("preview").said
         said = pitfalls.refused({**wanted, "readyTimeout": "5s"}, "up --yes --skip-preview")
         assert (
-            f"ServiceAccount {pitfalls.namespace}/leaving is still being deleted after 5s (weir:readyTimeout), held "
-            "by example.com/held"
+            f"ServiceAccount {pitfalls.namespace}/leaving is still being deleted after 5s (weir:readyTimeout; its "
+            "finalizers: example.com/held)"
         ) in said
         pitfalls.write(wanted)
-        with Running(pitfalls) as running:
+        with RunningUpdate(pitfalls) as running:
             running.until_said(f"{told}: waiting until it is gone")
             pitfalls.kubectl(let_go)
             assert running.wait().code == 0
@@ -206,7 +207,7 @@ def test_what_is_being_deleted_is_not_taken_for_there(pitfalls: Scene) -> None:
         pitfalls.up(STANDING)
 
 
-def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_3_pods_that_still_get_requests(pitfalls: LabStack, load: Load) -> None:
     """A version that gets requests cannot be scaled to 0 or left out: the preview says which, and nothing changes
     (argo-rollouts#4195).
     """
@@ -227,7 +228,7 @@ def test_pitfall_3_pods_that_still_get_requests(pitfalls: Scene, load: Load) -> 
         assert "weir:force is on: requests may be lost" in forced.said
 
 
-def test_pitfall_10_adoption_is_asked_for(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_10_adoption_is_asked_for(pitfalls: LabStack, load: Load) -> None:
     """An object that somebody else made is refused by name at preview, not taken over in silence, and taken over with
     weir:adopt.
     """
@@ -256,7 +257,7 @@ def test_pitfall_10_adoption_is_asked_for(pitfalls: Scene, load: Load) -> None:
         assert ("DestinationRule", "other-v1") not in specs(pitfalls)
 
 
-def test_pitfall_10_route_edited_by_hand(pitfalls: Scene, load: Load) -> None:
+def test_pitfall_10_route_edited_by_hand(pitfalls: LabStack, load: Load) -> None:
     """An edited VirtualService is not overwritten unseen: the update names who edited it, and
     --refresh puts it back.
     """
@@ -266,10 +267,10 @@ def test_pitfall_10_route_edited_by_hand(pitfalls: Scene, load: Load) -> None:
         pitfalls.kubectl(f"patch virtualservice backend --type merge --field-manager=somebody -p '{edit}'")
         said = pitfalls.refused(config({**backend("v1", v1={}), "timeout": "9s"}), "up --yes")
         assert (
-            f"VirtualService {pitfalls.namespace}/backend is not as the last update left it (field manager somebody)"
+            f"VirtualService {pitfalls.namespace}/backend was edited since the last update (field manager somebody)"
             in said
         )
-        assert "put it back and go on with pulumi up --refresh" in said
+        assert "To undo it and go on: pulumi up --refresh" in said
         assert specs(pitfalls)["VirtualService", "backend"]["http"][0]["timeout"] == "7s"
         pitfalls.up(STANDING, "--refresh")
         assert specs(pitfalls) == before

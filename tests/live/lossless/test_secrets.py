@@ -17,9 +17,9 @@ import pytest
 
 from tests.live.harness import Project, discard
 from tests.live.lossless.conftest import RATE
+from tests.live.lossless.event_order import changes, number_of
+from tests.live.lossless.lab_stack import LabStack, backend
 from tests.live.lossless.load import Load
-from tests.live.lossless.scene import Scene, backend
-from tests.live.lossless.watching import changes, number_of
 
 FIRST, SECOND = "hunter2-the-first", "hunter2-the-second"
 KEY = "weir:services.backend.env.TOKEN"
@@ -41,29 +41,29 @@ COMMANDS = {
 class Told:
     """All that was said, to be searched for what must not be in it."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+    def __init__(self, stack: LabStack) -> None:
+        self.stack = stack
         self.all: list[str] = []
 
     def run(self, command: str, code: int = 0) -> str:
         """A line of bash on the lab, with this exit code; what it prints."""
-        done = self.scene.call(command)
+        done = self.stack.call(command)
         self.all.append(done.stdout)
         assert done.returncode == code, f"{command}: {done.stdout[-6000:]}"
         return done.stdout
 
     def pulumi(self, command: str) -> str:
         verb, _, rest = command.partition(" ")
-        return self.run(f"pulumi {verb} --stack {self.scene.name} --non-interactive --color never {rest}")
+        return self.run(f"pulumi {verb} --stack {self.stack.name} --non-interactive --color never {rest}")
 
     def weir(self, command: str) -> str:
-        return self.run(f"weir {command} --stack {self.scene.name}")
+        return self.run(f"weir {command} --stack {self.stack.name}")
 
 
 @pytest.fixture(scope="module")
-def scene(lab: Project) -> Iterator[Scene]:
+def stack(lab: Project) -> Iterator[LabStack]:
     """A stack with a secret, deployed by the account of `weir rbac`."""
-    made = Scene.create(lab, "secrets")
+    made = LabStack.create(lab, "secrets")
     yield made
     if os.environ.get("WEIR_KEEP_LAB") != "1":
         # As an administrator: what `weir rbac` made goes too, and a namespace that is gone is not for its account to
@@ -73,10 +73,10 @@ def scene(lab: Project) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def told(scene: Scene) -> Told:
+def told(stack: LabStack) -> Told:
     """The stack is up, with v2 at 20 %."""
-    told = Told(scene)
-    scene.write(
+    told = Told(stack)
+    stack.write(
         {
             "readyTimeout": "5m",
             "services": {"backend": backend("v1", {"v2": 20}, v1={}, v2={"env": {"PLAIN": "in-the-clear"}})},
@@ -84,32 +84,32 @@ def told(scene: Scene) -> Told:
     )
     told.run(f"pulumi config set --stack secrets --secret --path {KEY} {FIRST}")
     told.run("weir rbac --stack secrets | kubectl apply -f -")
-    use_account(scene)
+    use_account(stack)
     told.pulumi("up --yes --diff")
     return told
 
 
-def use_account(scene: Scene) -> None:
+def use_account(stack: LabStack) -> None:
     """The stack is the account's from here on."""
-    token = scene.run("kubectl create token weir-secrets -n istio-system --duration=1h").strip()
-    content = json.loads((scene.project.directory / ".weir/lab/kubeconfig").read_text())
+    token = stack.run("kubectl create token weir-secrets -n istio-system --duration=1h").strip()
+    content = json.loads((stack.project.directory / ".weir/lab/kubeconfig").read_text())
     content["users"][0]["user"] = {"token": token}
-    path = scene.project.directory / ACCOUNT
+    path = stack.project.directory / ACCOUNT
     path.touch(mode=0o600)
     path.write_text(json.dumps(content))
-    scene.run(f"pulumi config set --stack secrets weir:kubeconfig {ACCOUNT}")
+    stack.run(f"pulumi config set --stack secrets weir:kubeconfig {ACCOUNT}")
 
 
-def environment(scene: Scene, version: str) -> str:
+def environment(stack: LabStack, version: str) -> str:
     """What the program in a version's pod sees: fortio tells its environment."""
-    return scene.kubectl(
+    return stack.kubectl(
         f"exec deploy/backend-{version} -c istio-proxy -- curl -s 'http://localhost:8080/debug?env=dump'"
     )
 
 
-def own_secrets(scene: Scene) -> dict[str, Any]:
+def own_secrets(stack: LabStack) -> dict[str, Any]:
     """The Secrets of the namespace that weir made, by version."""
-    items = json.loads(scene.kubectl("get secret -l app.kubernetes.io/managed-by=weir -o json"))["items"]
+    items = json.loads(stack.kubectl("get secret -l app.kubernetes.io/managed-by=weir -o json"))["items"]
     found = {item["metadata"]["labels"]["version"]: item for item in items}
     assert len(found) == len(items), [item["metadata"]["name"] for item in items]
     return found
@@ -120,62 +120,62 @@ def forms(value: str) -> list[bytes]:
     return [value.encode(), base64.b64encode(value.encode())]
 
 
-def test_pods_have_it_and_nothing_else_does(scene: Scene, told: Told) -> None:
+def test_pods_have_it_and_nothing_else_does(stack: LabStack, told: Told) -> None:
     """Each version's program sees the value; it stands in an immutable Secret of the version's and in no Deployment."""
     for version in ("v1", "v2"):
-        assert f"TOKEN={FIRST}" in environment(scene, version)
-        made = own_secrets(scene)[version]
+        assert f"TOKEN={FIRST}" in environment(stack, version)
+        made = own_secrets(stack)[version]
         assert (made["immutable"], made["data"]) == (True, {"TOKEN": base64.b64encode(FIRST.encode()).decode()})
         assert made["metadata"]["annotations"]["weir.dev/stack"] == "organization/weir/secrets"
-    assert "PLAIN=in-the-clear" in environment(scene, "v2")
-    objects = scene.kubectl("get deployment,replicaset,pod,virtualservice,destinationrule,service,event -o yaml")
+    assert "PLAIN=in-the-clear" in environment(stack, "v2")
+    objects = stack.kubectl("get deployment,replicaset,pod,virtualservice,destinationrule,service,event -o yaml")
     assert not [form for form in forms(FIRST) if form.decode() in objects]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands_that_need_no_value_work(scene: Scene, told: Told, command: str) -> None:
+def test_commands_that_need_no_value_work(stack: LabStack, told: Told, command: str) -> None:
     """Whatever they do, they do it with a secret in the stack file; what they print is searched in the last test."""
-    file = scene.project.directory / "Pulumi.secrets.yaml"
+    file = stack.project.directory / "Pulumi.secrets.yaml"
     before = file.read_text()
     told.weir(COMMANDS[command])
     file.write_text(before)
 
 
-def test_shares_move_and_an_abort_aborts(scene: Scene, told: Told) -> None:
+def test_shares_move_and_an_abort_aborts(stack: LabStack, told: Told) -> None:
     """`weir set` and `weir abort` with a secret in the file; pods are left as they are."""
-    before = scene.kubectl("get pods -l app=backend -o name")
+    before = stack.kubectl("get pods -l app=backend -o name")
     for command, share in (
         ("set backend v2=50 --yes", 50),
         ("abort backend --yes", 0),
         ("set backend v2=20 --yes", 20),
     ):
         told.weir(command)
-        route = json.loads(scene.kubectl("get virtualservice backend -o json"))["spec"]["http"][-1]["route"]
+        route = json.loads(stack.kubectl("get virtualservice backend -o json"))["spec"]["http"][-1]["route"]
         assert {entry["destination"]["subset"]: entry["weight"] for entry in route} == {"v1": 100 - share, "v2": share}
-    assert scene.kubectl("get pods -l app=backend -o name") == before
+    assert stack.kubectl("get pods -l app=backend -o name") == before
     told.pulumi("preview --expect-no-changes")
 
 
-def test_a_new_value_reaches_the_pods_and_loses_no_request(scene: Scene, told: Told) -> None:
+def test_a_new_value_reaches_the_pods_and_loses_no_request(stack: LabStack, told: Told) -> None:
     """A new Secret, then pods that have it, then the old Secret goes; the diff says that the environment changes, and
     no value.
     """
-    names = {version: made["metadata"]["name"] for version, made in own_secrets(scene).items()}
-    with Load(scene, rate=RATE) as load:
+    names = {version: made["metadata"]["name"] for version, made in own_secrets(stack).items()}
+    with Load(stack, rate=RATE) as load:
         told.run(f"pulumi config set --stack secrets --secret --path {KEY} {SECOND}")
         shown = told.weir("diff")
         assert "backend: v1 environment changed" in shown
         assert "backend: v2 environment changed" in shown
         assert "other objects: 2 Secret replaced" in shown
         assert "[secret]" in told.pulumi("preview --diff")
-        with changes(scene, "secrets") as found:
+        with changes(stack, "secrets") as found:
             told.pulumi("up --yes")
         tally = load.stop()
     print(tally.figures())
     tally.assert_nothing_lost()
-    now = own_secrets(scene)
+    now = own_secrets(stack)
     for version in ("v1", "v2"):
-        seen = environment(scene, version)
+        seen = environment(stack, version)
         assert f"TOKEN={SECOND}" in seen
         assert FIRST not in seen
         assert now[version]["metadata"]["name"] != names[version]
@@ -197,9 +197,9 @@ def test_history_tells_what_changed_and_no_value(told: Told) -> None:
     assert all(update["known"] for update in (newest, *rest))
 
 
-def test_a_value_that_is_not_applied_yet_is_counted(scene: Scene, told: Told) -> None:
+def test_a_value_that_is_not_applied_yet_is_counted(stack: LabStack, told: Told) -> None:
     """Of a release: without the value, by what it is encrypted to; the same one encrypted anew may be another."""
-    file = scene.project.directory / "Pulumi.secrets.yaml"
+    file = stack.project.directory / "Pulumi.secrets.yaml"
     before = file.read_text()
     told.run(f"pulumi config set --stack secrets --secret --path {KEY} {SECOND}")
     said = told.weir("set backend v2=30 --yes")
@@ -211,11 +211,11 @@ def test_a_value_that_is_not_applied_yet_is_counted(scene: Scene, told: Told) ->
     assert "not applied" not in told.weir("set backend v2=20 --yes")
 
 
-def test_a_secret_that_a_killed_update_has_left_is_told(scene: Scene, told: Told) -> None:
-    """It has the stack's mark, and no pods take it; those that pods take, and others', are not named. The command that
+def test_a_secret_that_a_killed_update_has_left_is_told(stack: LabStack, told: Told) -> None:
+    """It has the stack's mark, and no pods use it; those that pods take, and others', are not named. The command that
     is told removes it.
     """
-    made = own_secrets(scene)["v1"]
+    made = own_secrets(stack)["v1"]
     left = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -226,20 +226,20 @@ def test_a_secret_that_a_killed_update_has_left_is_told(scene: Scene, told: Told
             "annotations": {"weir.dev/stack": made["metadata"]["annotations"]["weir.dev/stack"]},
         },
     }
-    scene.apply(left)
+    stack.apply(left)
     [line] = [line for line in told.weir("status --window 0").splitlines() if "Secret " in line]
-    assert "Secret secrets/backend-v1-0f0f0f0f was made by this stack, and no pods take it" in line
-    scene.run("kubectl delete -n secrets secret backend-v1-0f0f0f0f")
+    assert "Secret secrets/backend-v1-0f0f0f0f was made by this stack, and no pods use it" in line
+    stack.run("kubectl delete -n secrets secret backend-v1-0f0f0f0f")
     assert "Secret " not in told.weir("status --window 0")
 
 
-def test_no_value_was_told_or_left_anywhere(scene: Scene, told: Told) -> None:
+def test_no_value_was_told_or_left_anywhere(stack: LabStack, told: Told) -> None:
     """Not by a command, nor in the project's files, the state, its backups and history."""
     said = "\n".join(told.all)
     assert len(told.all) > 20
     assert "[secret]" in said
-    backend_of = Path(scene.environment["PULUMI_BACKEND_URL"].removeprefix("file://").partition("?")[0])
-    project = scene.project.directory
+    backend_of = Path(stack.environment["PULUMI_BACKEND_URL"].removeprefix("file://").partition("?")[0])
+    project = stack.project.directory
     operations = [
         file for place in (backend_of, project / ".weir/operations") for file in place.rglob("*") if file.is_file()
     ]

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.harness import Project
-from tests.live.routing.stage import CURL, NAMESPACE, OUTSIDER, Stage
+from tests.live.routing.routing_stack import CURL, NAMESPACE, OUTSIDER, RoutingStack
 
 
 @pytest.fixture(scope="package")
-def stage(lab: Project) -> Iterator[Stage]:
+def stage(lab: Project) -> Iterator[RoutingStack]:
     """The stack, up, with all traffic on v1; WEIR_KEEP_LAB=1 leaves it running."""
-    made = Stage.create(lab)
+    made = RoutingStack.create(lab)
     made.run("pulumi stack init stage --no-select", check=False)
     made.use_account("stage")
-    made.play()
+    made.apply_settings()
     outsider = {
         "metadata": {"name": "outsider", "namespace": NAMESPACE, "labels": {"sidecar.istio.io/inject": "false"}},
         "spec": {

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.routing.asking import Request
-from tests.live.routing.stage import FORTIO, Stage, accepted, fortio_args
+from tests.live.routing.routing_stack import FORTIO, RoutingStack, accepted, fortio_args
+from tests.live.routing.sent_requests import Request
 
 NAMESPACE = "warehouse"
 
@@ -52,7 +52,7 @@ def objects() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def foreign(stage: Stage) -> Iterator[Stage]:
+def foreign(stage: RoutingStack) -> Iterator[RoutingStack]:
     """The objects above, running, and a stack for them that is not up yet; in the end both are gone."""
     stage.apply(*objects())
     stage.run(f"kubectl rollout status -n {NAMESPACE} deploy --timeout=60s")
@@ -62,7 +62,7 @@ def foreign(stage: Stage) -> Iterator[Stage]:
     stage.run(f"kubectl delete namespace {NAMESPACE} --wait=false")
 
 
-def state(stage: Stage) -> list[Any]:
+def state(stage: RoutingStack) -> list[Any]:
     """What the owner would see: each object's identity, labels, annotations and spec, without what a controller
     reports of it.
     """
@@ -76,7 +76,7 @@ def state(stage: Stage) -> list[Any]:
     return [({key: one["metadata"].get(key) for key in kept}, one["spec"]) for one in found]
 
 
-def test_25_a_service_of_somebody_else_is_steered_and_left_as_it_was(foreign: Stage) -> None:
+def test_25_a_service_of_somebody_else_is_steered_and_left_as_it_was(foreign: RoutingStack) -> None:
     """Callers follow the split that weir sets; through update and destroy the owner's namespace, Service and
     Deployments stay untouched.
     """

@@ -96,14 +96,13 @@ def test_a_look_changes_nothing(project: Path, phase: Phase, text: str, capfd: p
     said = capfd.readouterr().err
     assert everything(project) == before
     assert (
-        "the drill of backend ended 12 min ago and is left standing; it is removed by: weir drill backend --clean "
+        "the drill of backend expired 12 min ago and was not removed; to remove it: weir drill backend --clean "
         "--stack dev"
     ) in said
     told = re.search(
         (
-            r"`weir set backend v2=50`, begun \d+ s ago, was killed while it applied; Pulumi.dev.yaml (.*), the "
-            r"cluster "
-            r"may not"
+            r"`weir set backend v2=50`, started \d+ s ago, was killed during its update; Pulumi.dev.yaml (.*), and the "
+            r"cluster may not"
         ),
         said,
     )
@@ -119,7 +118,7 @@ def test_a_change_that_was_killed_is_forgotten_and_not_carried_through(
     """
     killed(project, Entry("weir set backend v2=50", "applying", before="old", after=STACK))
     left_over(Context("dev"), repair=True)
-    assert "was killed while it applied; Pulumi.dev.yaml has its change" in capfd.readouterr().err
+    assert "was killed during its update; Pulumi.dev.yaml has its change" in capfd.readouterr().err
     assert (project / "Pulumi.dev.yaml").read_text() == STACK
     assert calls(project) == ["stack"]
     assert not path_of(project, "dev").exists()
@@ -134,9 +133,9 @@ def test_which_drills_are_over(project: Path) -> None:
     with operation(path_of(project, "dev", "backend"), Entry("weir drill backend", "drilling")):
         assert list(over(context)) == []
     killed(project, Entry("weir drill backend", "drilling"), "backend")
-    assert list(over(context)) == [("backend", "has lost its process, which was killed")]
+    assert list(over(context)) == [("backend", "was not removed, because its process was killed")]
     context = saying(project, drilled(datetime.now(UTC) - timedelta(hours=3)))
-    assert list(over(context)) == [("backend", "ended 3 h ago and is left standing")]
+    assert list(over(context)) == [("backend", "expired 3 h ago and was not removed")]
 
 
 def saying(project: Path, text: str) -> Context:

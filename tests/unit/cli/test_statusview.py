@@ -82,7 +82,7 @@ def test_a_service_fits_the_terminal(columns: int) -> None:
         ["v2", "20", "%", "–", "20.0", "%", "2.5", "%", "1.00", "s", "2.47", "s", "0", "of", "1"],
     ]
     assert "10,000 requests seen by 3 sidecars in 2.0 s" in lines
-    assert "100 of them went past all versions" in lines
+    assert "100 of them went to the service as a whole, not to a version" in lines
     assert lines[-1] == "observed by 20 of 25 sidecars"
 
 
@@ -104,7 +104,7 @@ def test_faults_say_how_long_they_last() -> None:
     }
     lines = " ".join(shown(ServiceStatus("backend", VERSIONS, faults, ())))
     assert "(10 min left)" in lines
-    assert "that was 5 min ago, and it still stands: weir drill --clean" in lines
+    assert "it expired 5 min ago and was not removed: weir drill --clean" in lines
     assert "fault in force, c: 50 % of requests delayed 3 s; no end" in lines
 
 

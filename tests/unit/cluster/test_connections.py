@@ -116,7 +116,7 @@ def test_a_connection_that_has_ended_is_opened_again(cluster: Cluster) -> None:
             ClusterError,
             "no istiod in namespace istio-system is ready; see kubectl -n istio-system get pods",
         ),
-        ([pod("mute")], UnaskedError, "mute cannot be asked: kubectl port-forward ended with: error: forbidden"),
+        ([pod("mute")], UnaskedError, "no connection to mute: kubectl port-forward ended with: error: forbidden"),
     ],
 )
 def test_what_cannot_be_asked_is_said(

@@ -208,7 +208,7 @@ def test_a_push_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
 def test_a_version_without_a_ready_pod_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster without endpoints answers 503."""
-    with pytest.raises(LaggingError, match="1 of 1 proxies do not know backend v2: a"):
+    with pytest.raises(LaggingError, match="1 of 1 proxies have not acknowledged backend v2: a"):
         wait(monkeypatch, V2, FakeIstiod({"a": proxy(9, "v1 v2", pods="v1")}))
 
 
@@ -220,14 +220,14 @@ def test_a_wait_that_takes_long_is_spoken_of(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(LaggingError):
         wait(monkeypatch, V2, FakeIstiod(*[two] * 60, one), tell=told.append)
     assert told == [
-        "2 of 3 proxies do not know backend v2 yet: b, c",
-        "1 of 3 proxies do not know backend v2 yet: c",
+        "2 of 3 proxies have not acknowledged backend v2 yet: b, c",
+        "1 of 3 proxies have not acknowledged backend v2 yet: c",
     ]
     told.clear()
     wait(monkeypatch, V2, FakeIstiod({"a": knows}), tell=told.append)
     assert told == []
     wait(monkeypatch, Want(HOST, gone=frozenset({"v2"})), FakeIstiod({}, ready_for=5), tell=told.append)
-    assert told == ["istiod has just come back: waiting 30 s, in which every proxy comes back to it"]
+    assert told == ["istiod became ready a moment ago: waiting 30 s for every proxy to reconnect to it"]
 
 
 def test_a_route_is_let_go_of_by_every_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +235,7 @@ def test_a_route_is_let_go_of_by_every_proxy(monkeypatch: pytest.MonkeyPatch) ->
     gone = Want(HOST, gone=frozenset({"v2"}))
     free, bound = proxy(9, "v1 v2", {"v1": 100}), proxy(8, "v1 v2", {"v1": 80, "v2": 20})
     assert wait(monkeypatch, gone, FakeIstiod({"a": free, "b": free})) < 0.35
-    with pytest.raises(LaggingError, match="1 of 2 proxies do not let go of backend v2: b"):
+    with pytest.raises(LaggingError, match="1 of 2 proxies have not drained backend v2: b"):
         wait(monkeypatch, gone, FakeIstiod({"a": free, "b": bound}))
 
 
@@ -281,7 +281,7 @@ def test_a_split_is_followed_when_the_proportions_are_the_same(
     if follows:
         assert wait(monkeypatch, want, istiod) < 0.35
     else:
-        with pytest.raises(LaggingError, match="do not acknowledge the change of backend"):
+        with pytest.raises(LaggingError, match="have not acknowledged the change of backend"):
             wait(monkeypatch, want, istiod)
 
 
@@ -309,9 +309,14 @@ def test_an_istiod_that_is_away_is_asked_again_until_the_end(monkeypatch: pytest
     told: list[str] = []
     wait_for(KUBECTL, V2, 5, age=for_ever, tell=told.append, clock=lambda: time[0], pause=pause)
     assert len(tries) == 7
-    assert told == ["istiod cannot be asked, trying again for 5 s: no istiod in namespace istio-system is ready"]
+    assert told == [
+        "istiod's sync status cannot be read, trying again for 5 s: no istiod in namespace istio-system is ready"
+    ]
     time[0] = 0.0
-    with pytest.raises(ClusterError, match="could not be asked for 2 s whether proxies know backend v2: no istiod"):
+    with pytest.raises(
+        ClusterError,
+        match="could not be read for 2 s, so it is not known whether proxies have acknowledged backend v2: no istiod",
+    ):
         wait_for(KUBECTL, V2, 2, age=for_ever, clock=lambda: time[0], pause=pause)
     time[0] = 0.0
     error = UnaskedError("there is no istiod in namespace istio-system")

@@ -147,5 +147,5 @@ def test_the_message_has_the_object_the_proxies_and_the_reason() -> None:
         "5 of 7 proxies reject the routes of VirtualService ops/old (route moved) (p0.demo, p1.demo, p2.demo and "
         "2 more): no"
     )
-    assert "since before this change, and do not take it" in standing
+    assert "since before this update, so they do not accept the update either" in standing
     assert isinstance(RejectedError(rejections, 7, standing=True), ClusterError)

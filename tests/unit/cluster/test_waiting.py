@@ -57,7 +57,8 @@ def test_what_was_rejected_before_is_told_apart(monkeypatch: pytest.MonkeyPatch)
     )
     istiod.before = before(8, ("a.other", ROUTES))
     with pytest.raises(
-        RejectedError, match="1 of 2 proxies reject the routes since before this change, and do not take it"
+        RejectedError,
+        match="1 of 2 proxies reject the routes since before this update, so they do not accept the update either",
     ) as error:
         wait(monkeypatch, ROUTE, istiod, timeout=30)
     assert error.value.standing
@@ -70,7 +71,7 @@ def test_who_does_not_see_the_rules_is_not_waited_for(monkeypatch: pytest.Monkey
     istiod = FakeIstiod({"a.demo": proxy(9, "v1 v2"), "b.other": proxy(8, "v1")})
     v2 = Want(HOST, known=frozenset({"v2"}))
     assert wait(monkeypatch, replace(v2, seen_by=seen_by("demo", {"exportTo": [".", "shop"]})), istiod) < 1
-    with pytest.raises(LaggingError, match=r"1 of 2 proxies do not know backend v2: b.other"):
+    with pytest.raises(LaggingError, match=r"1 of 2 proxies have not acknowledged backend v2: b.other"):
         wait(
             monkeypatch, replace(v2, seen_by=seen_by("demo", {"exportTo": ["."]}, {"exportTo": [".", "other"]})), istiod
         )
@@ -149,7 +150,7 @@ def test_however_many_there_are_to_ask_about_the_deadline_holds(monkeypatch: pyt
     strangers = {f"app{number}-5d9-x.other": proxy(3) for number in range(600)}
     istiod = FakeIstiod({"a.demo": proxy(9, "v1 v2", SPLIT), **strangers})
     istiod.before = before(8)
-    with pytest.raises(LaggingError, match=r"after 2 s \d+ of \d+ proxies do not"):
+    with pytest.raises(LaggingError, match=r"after 2 s \d+ of \d+ proxies have not"):
         wait(monkeypatch, ROUTE, istiod, timeout=2)
     assert len(istiod.asked) <= 8 * 2 / 0.05
 
@@ -190,7 +191,7 @@ def test_what_was_not_waited_for_to_the_end_is_asked_about_again(monkeypatch: py
     both = {"a.demo": proxy(8, "v1 v2"), "b.demo": proxy(8, "v1 v2", accepted=False)}
     istiod = FakeIstiod(both)
     istiod.before = before(8)
-    with pytest.raises(LaggingError, match=r"1 of 2 proxies do not acknowledge the change of backend: b\.demo"):
+    with pytest.raises(LaggingError, match=r"1 of 2 proxies have not acknowledged the change of backend: b\.demo"):
         wait(monkeypatch, again, istiod, timeout=4)
     followed = FakeIstiod(*[both] * 60, {"a.demo": proxy(8, "v1 v2"), "b.demo": proxy(8, "v1 v2")})
     followed.before = before(8)

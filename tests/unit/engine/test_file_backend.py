@@ -25,5 +25,5 @@ def test_an_empty_note_beside_a_state_is_named_with_its_cure(
     assert words(failed) == "failed to load checkpoint: EOF"
     (stacks / "prod.json.attrs").touch()
     assert unreadable() == [stacks / "prod.json.attrs"]
-    assert words(failed).endswith(f"which needs none: rm {stacks}/prod.json.attrs")
+    assert words(failed).endswith(f"which does not need it: rm {stacks}/prod.json.attrs")
     assert words(subprocess.CompletedProcess([], 255, "", "error: no such stack\n")) == "no such stack"

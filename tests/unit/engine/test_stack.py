@@ -38,7 +38,7 @@ def test_a_stack_that_was_never_initialised(tmp_path: Path, monkeypatch: pytest.
     target = stack(tmp_path, monkeypatch, 6, "no stack named 'dev' found")
     for ask in (target.up, target.preview, target.history, target.unlock, lambda: target.output("namespace")):
         with pytest.raises(
-            NoStackError, match=r"stack dev was never initialised .* nothing was done; to do so: pulumi stack init dev"
+            NoStackError, match=r"stack dev does not exist .* nothing was done; to create it: pulumi stack init dev"
         ):
             ask()
 

@@ -27,7 +27,7 @@ def test_a_copied_checkout_has_no_lab(tmp_path: Path) -> None:
     for ask in (environment.settings, status):
         with pytest.raises(
             LabError,
-            match=f"was made by the lab of {own.project}, and came here as a copy.*rm -r {copy.weir}, then weir lab up",
+            match=f"belongs to the lab of {own.project} and was copied here.*rm -r {copy.weir}, then weir lab up",
         ):
             ask(copy)
     shutil.rmtree(copy.weir)

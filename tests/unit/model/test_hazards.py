@@ -92,13 +92,13 @@ LOST = [
         "exportTo grows",
         backend(exportTo=[".", "shop"]),
         backend(exportTo=[".", "shop", "web"]),
-        'backend: exportTo [".", shop] cannot grow to [".", shop, web] at once',
+        'backend: exportTo [".", shop] cannot grow to [".", shop, web] in one update',
     ),
     (
         "exportTo changes and a version goes",
         backend(),
         backend(exportTo=["."], versions={"v1": {}}, canary={}),
-        "backend: exportTo changes and v2, which the route names, goes: two updates",
+        "backend: exportTo changes and v2, which the route names, is removed: do this in two updates",
     ),
     (
         "no pods for what gets requests",
@@ -140,7 +140,7 @@ LOST = [
         "hosts are exchanged",
         {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}},
         {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}},
-        "backend, orders: they take hosts of expose from each other, and none can come first",
+        "backend, orders: these services take hosts of expose from each other, so none can be updated first",
     ),
 ]
 KEPT = [

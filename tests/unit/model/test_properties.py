@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
-from tests.unit.model.breakage import Mistake, bad_values, broken_configs, clash_name, mistakes
-from tests.unit.model.drawing import in_rounds, tens
-from tests.unit.model.refused import CLASHES
+from tests.unit.model.broken_configs import Mistake, bad_values, broken_configs, clash_name, mistakes
+from tests.unit.model.config_places import fields, is_part, places, plain
+from tests.unit.model.hypothesis_rounds import in_rounds, tens
+from tests.unit.model.refused_values import CLASHES
 from tests.unit.model.strategies import configs, splits
-from tests.unit.model.walking import fields, is_part, places, plain
 from weir import yaml_writer
 from weir.model import ConfigError, StackConfig, load, mesh, percentages, read, traffic
 from weir.model.config.base import Part

@@ -19,8 +19,8 @@ from weir.model import Manifest, load, mesh
 def refused(reason: str) -> list[str]:
     return [
         (
-            f"backend: is nothing that weir writes, so that no rule can judge its routes ({reason}); write it as a "
-            "service of weir:services"
+            f"backend: the VirtualService does not have the form that weir writes, so no rule can judge its routes ({reason}); define it "
+            "as a service of weir:services"
         )
     ]
 
@@ -97,10 +97,10 @@ CASES = [
         "readable-routes",
         "TCP",
         lambda: unreadable(put(route(), "spec", {"hosts": ["backend"], "tcp": []})),
-        refused("there is no http"),
+        refused("http is missing"),
     ),
     Case(
-        "readable-routes", "no spec", lambda: unreadable({"metadata": {"name": "backend"}}), refused("there is no spec")
+        "readable-routes", "no spec", lambda: unreadable({"metadata": {"name": "backend"}}), refused("spec is missing")
     ),
     Case(
         "readable-routes",
@@ -118,7 +118,7 @@ CASES = [
         "readable-routes",
         "a list where there is none",
         lambda: unreadable(put(route(), "spec.http", "all")),
-        refused("the spec has another shape"),
+        refused("the spec does not have the expected structure"),
     ),
 ]
 

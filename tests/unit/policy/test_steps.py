@@ -81,7 +81,7 @@ REFUSED = on_route("some", "5 % to 100 %", "95", "30")
 A, B = {"uri": {"prefix": "/a"}}, {"uri": {"prefix": "/b"}}
 ALL = {"uri": {"prefix": "/"}}
 BETA = headers(x_user={"exact": "beta"})
-MIRRORED = "give its mirror percentage: {} first"
+MIRRORED = "set percentage: {} on its mirror first"
 ROUTES = [
     Case("canary-step", "a route of every path, by expression", lambda: new_route({"uri": {"regex": ".*"}}), REFUSED),
     Case("canary-step", "a route of every path, by prefix", lambda: new_route(ALL), REFUSED),

@@ -227,49 +227,49 @@ BASE = HEAD + "    web: &web\n      stable: v1\n      canary: {v2: 20}\n    api:
         (
             BASE,
             lambda edit: edit.set_canary("web", "v3", Decimal(5)),
-            "FILE:7:7: with weir:services.web.canary.v3, weir:services.api.canary.v3 (FILE:8:5) would change: an "
-            "anchor (&) makes them the same text; "
-            "nothing was changed: write weir:services.web.canary: {v2: 20, v3: 5} by hand, apart from the others",
+            "FILE:7:7: weir:services.api.canary.v3 (FILE:8:5) would change as well: an anchor (&) shares its text with "
+            "weir:services.web.canary.v3; nothing was changed: write weir:services.web.canary: {v2: 20, v3: 5} by hand, "
+            "apart from the others",
         ),
         (
             SHARED,
             lambda edit: edit.set_canary("web", "v2", None),
-            "FILE:7:23: with weir:services.web.canary.v2, weir:services.api.canary.v2 (FILE:10:7) would change: an "
-            "anchor (&) makes them the same text; "
-            "nothing was changed: take weir:services.web.canary.v2 out by hand, apart from the others",
+            "FILE:7:23: weir:services.api.canary.v2 (FILE:10:7) would change as well: an anchor (&) shares its text "
+            "with weir:services.web.canary.v2; nothing was changed: take weir:services.web.canary.v2 out by hand, apart "
+            "from the others",
         ),
         (
             HEAD + "    web: {<<: {drill: {until: x}}, stable: v1}\n",
             lambda edit: edit.remove_drill("web"),
-            "FILE:5:5: weir:services.web.drill cannot be changed in place without a change to more than that; nothing "
-            "was changed: take weir:services.web.drill out by hand",
+            "FILE:5:5: weir:services.web.drill cannot be edited in place without changing other text; nothing was "
+            "changed: take weir:services.web.drill out by hand",
         ),
         (
             HEAD + "    web: {canary: [1]}\n",
             lambda edit: edit.set_canary("web", "v2", Decimal(5)),
             (
-                "FILE:5:11: weir:services.web.canary has no percents by version; nothing was changed: write it anew by "
-                "hand"
+                "FILE:5:11: weir:services.web.canary is not a mapping from version to percent; nothing was changed: "
+                "correct it by hand"
             ),
         ),
         (
             TEXT.replace("SETTINGS", '{"stable": "v1", "stable": "v2"}'),
             lambda edit: edit.set_stable("web", "v3"),
             (
-                "FILE:2:3: weir:services is text there that is no JSON with each key once; nothing was changed: write "
-                "it as YAML by hand"
+                "FILE:2:3: weir:services is a string that is not valid JSON or has a key twice; nothing was "
+                "changed: write it as YAML by hand"
             ),
         ),
         (
             HEAD + '    web: \'{"stable": "v1"}\'\n',
             lambda edit: edit.set_stable("web", "v2"),
-            "FILE:5:5: weir:services.web is text there, and weir takes a mapping; nothing was changed: write it as YAML "
+            "FILE:5:5: weir:services.web is a string and must be a mapping; nothing was changed: write it as YAML "
             "by hand",
         ),
         (
             HEAD + "    web: [v1]\n",
             lambda edit: edit.set_stable("web", "v2"),
-            "FILE: has no settings of a service web below config, weir:services; nothing was changed",
+            "FILE: has no service web under weir:services; nothing was changed",
         ),
         (
             "config: {a: [\n",

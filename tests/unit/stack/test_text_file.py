@@ -146,8 +146,8 @@ def test_what_one_may_not_write_is_said(place: Path) -> None:
     place.chmod(0o777)
     said = as_process(lambda: overwrite(path, "new"), user=NOBODY if os.geteuid() == 0 else None)
     assert said == (
-        f"{path} cannot be written: Permission denied; it is as it was: make it writable for you (ls -l says for whom "
-        "it is), then run the same command again"
+        f"{path} cannot be written: Permission denied; it is unchanged: make it writable for you (ls -l shows its owner "
+        "and mode), then run the same command again"
     )
     assert path.read_text() == "old"
 
@@ -161,8 +161,7 @@ def test_without_space_the_old_text_is_whole(tmp_path: Path, names: int) -> None
         (tmp_path / "other").hardlink_to(path)
     said = as_process(lambda: overwrite(path, "new\n" * 2000), largest=4096)
     assert (
-        said
-        == f"{path} cannot be written: File too large; it is as it was: see to that, then run the same command again"
+        said == f"{path} cannot be written: File too large; it is unchanged: fix that, then run the same command again"
     )
     assert path.read_text() == "old\n" * 500
     assert len(list(tmp_path.iterdir())) == names
@@ -174,7 +173,7 @@ def test_a_file_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file or directory"):
         read(path)
     with pytest.raises(
-        UsageError, match=r"cannot be written: No such file or directory; it is as it was: put it back \(git checkout\)"
+        UsageError, match=r"cannot be written: No such file or directory; it is unchanged: put it back \(git checkout\)"
     ):
         overwrite(path, "new")
     path.write_bytes(b"a: \xff")
@@ -204,19 +203,19 @@ FULL = "mount -t tmpfs -o size=64k none disk && printf 'old\\n' > disk/file && h
     [
         (
             FULL,
-            "disk/file cannot be written: No space left on device; it is as it was: free some space there, then run "
+            "disk/file cannot be written: No space left on device; it is unchanged: free some space there, then run "
             "the same command again\n"
             "old ['file', 'other']",
         ),
         (
             f"{FULL} && ln disk/file disk/link",
-            "disk/file cannot be written: No space left on device; it is as it was: free some space there, then run "
+            "disk/file cannot be written: No space left on device; it is unchanged: free some space there, then run "
             "the same command again\n"
             "old ['file', 'link', 'other']",
         ),
         (
             "echo old > disk/file && mount --bind disk disk && mount -o remount,bind,ro disk",
-            "disk/file cannot be written: Read-only file system; it is as it was: mount its file system for writing, "
+            "disk/file cannot be written: Read-only file system; it is unchanged: mount its file system for writing, "
             "or work in another checkout\n"
             "old ['file']",
         ),

@@ -78,7 +78,7 @@ class KeptProvider:
             if method == _CANCEL and not self._under_way:
                 return b""
             if self._ending:
-                _refuse(context, grpc.StatusCode.UNAVAILABLE, "weir has ended, and the provider that it keeps with it")
+                _refuse(context, grpc.StatusCode.UNAVAILABLE, "weir has ended, and its provider has ended with it")
             if method == _CONFIGURE:
                 self._require_same(request, context)
             self._spent = self._spent or method == _CANCEL
@@ -130,7 +130,7 @@ class KeptProvider:
             _refuse(
                 context,
                 grpc.StatusCode.FAILED_PRECONDITION,
-                "the provider is configured otherwise than in the update before; run pulumi up",
+                "the provider's configuration differs from the last update's; run pulumi up",
             )
         self._settings = settings
 

@@ -101,8 +101,8 @@ def _protocol(
     if changing:
         yield (
             f"protocol {before} → {config.protocol} and other pods ({', '.join(changing)}) in one update: old pods "
-            "would be sent what only the new ones may understand; first bring in pods that speak both, with protocol: "
-            f"{before}, and change protocol in the update after"
+            "would get requests in a protocol that they may not speak; first deploy pods that speak both, with "
+            f"protocol: {before}, and change protocol in the next update"
         )
 
 
@@ -145,11 +145,14 @@ def _seen(config: Service, objects: ServiceObjects, route: Mapping[str, Any]) ->
         )
     elif before not in ([], _PUBLIC, ["."]) and set(before) < set(after):
         yield (
-            f"exportTo {_shown(before)} cannot grow to {_shown(after)} at once: Istio would hide the rules from those "
-            f"who come to see them; first write exportTo: {_shown(_PUBLIC)}, and {_shown(after)} in the update after"
+            f"exportTo {_shown(before)} cannot grow to {_shown(after)} in one update: Istio would hide the rules from "
+            f"the added namespaces; first write exportTo: {_shown(_PUBLIC)}, and {_shown(after)} in the next update"
         )
     elif gone := sorted(subsets.named(route) - set(objects.versions)):
-        yield f"exportTo changes and {', '.join(gone)}, which the route names, goes: two updates, in any order"
+        yield (
+            f"exportTo changes and {', '.join(gone)}, which the route names, is removed: do this in two updates, in "
+            "any order"
+        )
 
 
 def _shown(names: list[str]) -> str:
@@ -160,8 +163,8 @@ def _exchanges(wanted: Mapping[str, ServiceObjects], standing: Objects) -> Itera
     circle = sorted(order.exchanged(wanted, standing))
     if circle:
         yield (
-            f"{', '.join(circle)}: they take hosts of expose from each other, and none can come first; hand over one "
-            "host an update"
+            f"{', '.join(circle)}: these services take hosts of expose from each other, so none can be updated first; "
+            "move one host in each update"
         )
 
 
@@ -170,7 +173,7 @@ def namespace_hazard(before: str, after: str | None) -> str:
     where it is not known yet.
     """
     return (
-        f"namespace {before} → {after or 'one of another name'}: everything in {before} would be deleted, its pods "
-        f"with every request to them; keep weir:namespace: {before}, or make a stack of its own for the other "
-        "namespace, move the callers, and destroy this one"
+        f"namespace {before} → {after or 'one of another name'}: everything in {before} would be deleted, and every "
+        f"request to its pods lost; keep weir:namespace: {before}, or create another stack for the other namespace, "
+        "move the callers, and then destroy this stack"
     )

@@ -135,7 +135,7 @@ def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> I
         there = config.host(name)
         for index, other in enumerate(service.expose.hosts):
             if covers(other, there):
-                message = f"is or covers {there}, as which the service is reached anyway; remove it"
+                message = f"is or covers {there}, the service's own host; remove it"
                 yield Problem((*path, "expose", "hosts", index), message)
         for index, gateway in enumerate(service.expose.gateways):
             if "/" not in gateway and gateway not in config.gateways:
@@ -163,6 +163,6 @@ def _ports(path: Path, policy: TrafficPolicy | None) -> Iterator[Problem]:
         if entry.port.number in seen:
             yield Problem(
                 (*path, "portLevelSettings", index, "port"),
-                f"port {entry.port.number} has settings before; put them together",
+                f"port {entry.port.number} has settings in an earlier entry; merge the two entries",
             )
         seen.add(entry.port.number)

@@ -80,7 +80,7 @@ def _uri(here: Path, uri: StringMatch) -> Iterator[Found]:
     if unreachable:
         yield (
             where,
-            "asks for a ? in the path, which has none: the query is no part of it; match on queryParams",
+            "matches a ? in the path, but the query is not part of the path; match on queryParams",
             "query-in-path",
         )
 
@@ -101,14 +101,14 @@ def _joined(here: Path, prefixes: list[str], new: str) -> Iterator[Found]:
             yield (here, f"turns {old}api into {new}api; write {new}/", "rewrite-slashes")
         elif new.endswith("/") and not old.endswith("/"):
             remedy = f"match on exact {old} and on prefix {old}/"
-            yield (here, f"turns {old}/api into {new}/api, and takes {old}wealth too; {remedy}", "rewrite-slashes")
+            yield (here, f"turns {old}/api into {new}/api, and also matches {old}-other; {remedy}", "rewrite-slashes")
 
 
 def _references(here: Path, rewrite: RegexRewrite) -> Iterator[Found]:
     there = groups(rewrite.match)
     for backslash, dollar in dict.fromkeys(found.groups() for found in _REFERENCE.finditer(rewrite.rewrite)):
         if dollar is not None:
-            yield (here, f"writes ${dollar} as it stands; a group is \\{dollar}", "rewrite-group")
+            yield (here, f"writes ${dollar} literally; for the group write \\{dollar}", "rewrite-group")
         elif backslash in _DIGITS and int(backslash) > there:
             yield (
                 here,

@@ -32,7 +32,7 @@ def policy_warnings(path: Path, service: Service) -> Iterator[tuple[Path, str, s
             if balancer is not None and balancer.simple == "PASSTHROUGH":
                 yield (
                     (*at, "loadBalancer", "simple"),
-                    "sends requests past the versions, wherever they were meant to go; choose another algorithm",
+                    "sends requests to the address that the caller chose, past every version; choose another algorithm",
                     "passthrough-past-versions",
                 )
             if balancer is not None and balancer.fails_over and blind:
@@ -52,12 +52,12 @@ def _tls(at: Path, tls: ClientTls) -> Iterator[tuple[Path, str, str]]:
     elif tls.insecure_skip_verify:
         yield (
             (*at, "insecureSkipVerify"),
-            "believes every server; name its authorities in caCertificates",
+            "accepts the certificate of any server; name the trusted CAs in caCertificates",
             "unverified-server",
         )
     elif tls.ca_certificates is None:
         message = (
-            f"mode {tls.mode} without caCertificates trusts the authorities in the proxy's image alone; name those "
-            "of the server"
+            f"mode {tls.mode} without caCertificates trusts only the CAs in the proxy's image; name the server's CA in "
+            "caCertificates"
         )
         yield (at, message, "unverified-server")

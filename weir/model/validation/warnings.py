@@ -33,8 +33,8 @@ WARNINGS: Mapping[str, str] = {
     "mirror-to-itself": "A version gets copies of requests that it gets anyway.",
     "hash-across-split": "A consistent hash holds within a version only: a split draws the version for each request.",
     "unused-version": "No route names the version.",
-    "passthrough-past-versions": "PASSTHROUGH sends requests where the caller meant them to go, past every version.",
-    "failover-without-outliers": "Failover begins when pods are found failing, and nothing looks for that.",
+    "passthrough-past-versions": "PASSTHROUGH sends requests to the address that the caller chose, past every version.",
+    "failover-without-outliers": "Failover needs outlierDetection to find failing pods, and there is none.",
     "unverified-server": "The server's certificate is not checked, or only against authorities in the proxy's image.",
     "tls-without-sidecar": "Sidecars ignore credentialName, which only gateways read, and send plain text.",
     "large-body": "Every proxy of the mesh holds the body of a direct response.",
@@ -44,10 +44,10 @@ WARNINGS: Mapping[str, str] = {
     "rewrite-slashes": "A prefix and what replaces it do not both end with a slash: /common/api becomes //api.",
     "rewrite-group": "A rewrite names a group that its expression does not have: the path stays, or ends there.",
     "gateway-without-host": "A gateway of this stack serves none of the hosts that the service is exposed under.",
-    "workload-without-image": "Pods are described, and without an image weir leaves pods alone.",
+    "workload-without-image": "Settings of pods have no effect: without an image weir manages no pods.",
     "fractional-bytes": "Memory or storage is not a whole number of bytes: 100m is a tenth of one; 100Mi was meant.",
     "host-of-two": (
-        "Two services are exposed under one host, and each is reached as it in the mesh: which gets a request is not "
+        "Two services claim one host, as an exposed host or as a name in the mesh: which of them gets a request is not "
         "defined."
     ),
     "host-served-twice": "Two servers of gateways for the same pods have one port and host: Istio takes only one.",
@@ -199,8 +199,8 @@ def _mirrors(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[W
         for index, mirror in enumerate(route.mirrors):
             if route.weights.get(mirror.version, 0) > 0 and mirror.percentage != 0:
                 message = (
-                    f"{mirror.version} gets requests of this route anyway, and those once more; mirror to another "
-                    "version"
+                    f"{mirror.version} already gets requests of this route and would get the copies too; mirror to "
+                    "another version"
                 )
                 yield Warned((*_at(path, service, route), "mirrors", index), message, "mirror-to-itself")
 
@@ -214,8 +214,8 @@ def _hashes(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
         split = [version for version, weight in route.weights.items() if weight > 0]
         if len(split) > 1 and (hashes(routes.policy) or any(hashes(routes.versions[version]) for version in split)):
             message = (
-                f"is drawn anew for each request, so that the consistent hash keeps no user on {' or '.join(split)}; "
-                "a route with a match does"
+                "draws the version anew for each request, so the consistent hash does not keep a user on "
+                f"{' or '.join(split)}; use a route with a match for that"
             )
             yield Warned((*_at(path, service, route), "canary"), message, "hash-across-split")
 
@@ -285,7 +285,7 @@ def _workloads(path: Path, service: Service) -> Iterator[Warned]:
         for name in given(part, *described):
             yield Warned(
                 (*where, name),
-                "describes pods, and without an image weir leaves pods alone; add image, or remove it",
+                "has no effect: without an image weir manages no pods; add image, or remove it",
                 "workload-without-image",
             )
 

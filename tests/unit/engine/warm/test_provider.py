@@ -255,7 +255,7 @@ def test_what_is_under_way_is_heard_of_when_weir_is_killed(tmp_path: Path) -> No
         until(lambda: (tmp_path / "deleting").exists(), 30, "the deletion is under way")
         weir.kill()
         said = weir.stdout.read().splitlines()
-    assert said == ["under way weir has ended, and the provider that it keeps with it", "heard of"]
+    assert said == ["under way weir has ended, and its provider has ended with it", "heard of"]
     until(lambda: not alive(pid), 30, "the provider ended")
 
 

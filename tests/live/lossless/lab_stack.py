@@ -28,7 +28,7 @@ class Update:
 
 
 @dataclass
-class Scene(Shell):
+class LabStack(Shell):
     """A stack with a namespace of its own, both called `name`."""
 
     name: str
@@ -37,15 +37,15 @@ class Scene(Shell):
     written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, project: Project, name: str) -> Scene:
+    def create(cls, project: Project, name: str) -> LabStack:
         """A new stack; the settings of `weir env` are read once."""
-        scene = cls(project, shell_environment(project), name)
-        scene.run(f"pulumi stack init {name} --no-select", check=False)
-        return scene
+        stack = cls(project, shell_environment(project), name)
+        stack.run(f"pulumi stack init {name} --no-select", check=False)
+        return stack
 
     @classmethod
     @contextmanager
-    def beside(cls, project: Project, source: Path, name: str) -> Iterator[Scene]:
+    def beside(cls, project: Project, source: Path, name: str) -> Iterator[LabStack]:
         """The stack of another program, which is copied from `source` into a directory of its own, on the lab's
         settings; removed with the block.
         """
@@ -53,12 +53,12 @@ class Scene(Shell):
         shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         if not (directory / ".venv").is_symlink():
             (directory / ".venv").symlink_to(project.directory / ".venv")
-        scene = cls(Project(directory), shell_environment(project), name)
-        scene.run(f"pulumi stack init {name} --no-select", check=False)
+        stack = cls(Project(directory), shell_environment(project), name)
+        stack.run(f"pulumi stack init {name} --no-select", check=False)
         try:
-            yield scene
+            yield stack
         finally:
-            scene.run(
+            stack.run(
                 f"pulumi stack rm --yes --force {name} && kubectl delete namespace {name} --ignore-not-found "
                 "--wait=false"
             )
@@ -71,11 +71,11 @@ class Scene(Shell):
         return self.call(command).returncode == 0
 
     def kubectl(self, command: str) -> str:
-        """What kubectl prints, in the scene's namespace."""
+        """What kubectl prints, in the stack's namespace."""
         return self.run(f"kubectl -n {self.namespace} {command}")
 
     def write(self, config: Mapping[str, Any]) -> None:
-        """The whole config of the stack; the namespace is the scene's."""
+        """The whole config of the stack; the namespace is the stack's."""
         self.written = config
         self.write_stack(self.name, {"namespace": self.namespace, **config})
 

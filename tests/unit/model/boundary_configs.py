@@ -13,9 +13,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
+from tests.unit.model.config_places import Place, fields, places
 from tests.unit.model.strategies import configs
 from tests.unit.model.strategies_values import Values
-from tests.unit.model.walking import Place, fields, places
 from weir.model import ConfigError, load
 from weir.model.config import answers, load_balancer, matches, traffic_policy
 from weir.model.values import hosts, http, numbers, text

@@ -12,9 +12,9 @@ from typing import Any, Literal, get_origin
 
 from hypothesis import strategies as st
 
-from tests.unit.model.refused import BAD_VALUES, CLASHES, EMPTY
+from tests.unit.model.config_places import Place, fields, is_part, places
+from tests.unit.model.refused_values import BAD_VALUES, CLASHES, EMPTY
 from tests.unit.model.strategies import configs
-from tests.unit.model.walking import Place, fields, is_part, places
 from weir.model import StackConfig
 from weir.model.config.base import Part
 from weir.model.config.environment import Variable

@@ -1,7 +1,7 @@
 """The stack of the routing tests: its pods stand for the whole session, and each test plays its own traffic settings
 on them.
 
-`play` replaces the settings of the service `backend` and returns when the caller's Envoy follows. How that is known
+`apply_settings` replaces the settings of the service `backend` and returns when the caller's Envoy follows. How that is known
 without a wait of fixed length: once the update has ended, an object of the tests' own, the marker, is written. istiod
 tells a proxy all it knows at a time, so a proxy that answers with the new marker has been told of everything written
 before it.
@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 from lab.tools.catalog import FORTIO_VERSION
 from tests.live.harness import Project, Shell, shell_environment, until
-from tests.live.routing.asking import Answer, Arrival, Request, answers, arrivals, curl_config
+from tests.live.routing.sent_requests import Answer, Arrival, Request, answers, arrivals, curl_config
 from weir.measurement.binomial import Region, acceptance, power
 
 ERROR_RATE = 1e-6
@@ -60,16 +60,16 @@ def accepted(count: int, share: float, unlike: float) -> Region:
 
 
 @dataclass
-class Stage(Shell):
+class RoutingStack(Shell):
     """The stack, the shell to work on it, and the pods to send requests from."""
 
-    played: str = ""
-    """When the last play began: the backend's log is read from there."""
+    applied_at: str = ""
+    """When the settings were last applied: the backend's log is read from there."""
     kubeconfigs: dict[str, str] = field(default_factory=dict)
     """By stack, where it is not the administrator's."""
 
     @classmethod
-    def create(cls, project: Project) -> Stage:
+    def create(cls, project: Project) -> RoutingStack:
         """A stage on the project's lab."""
         return cls(project, shell_environment(project))
 
@@ -94,7 +94,7 @@ class Stage(Shell):
         self.write_stack(stack, {**own, **config})
         self.run(f"pulumi up --yes --skip-preview --stack {stack}")
 
-    def play(
+    def apply_settings(
         self, *, top: Mapping[str, Any] | None = None, versions: Mapping[str, Any] | None = None, **traffic: Any
     ) -> None:
         """Give the service these settings and no others, and return when the caller follows.
@@ -102,7 +102,7 @@ class Stage(Shell):
         `versions` adds to what each version has, `top` to the keys beside the services. No pod is started or ended by
         it.
         """
-        self.played = datetime.now(UTC).isoformat(timespec="seconds")
+        self.applied_at = datetime.now(UTC).isoformat(timespec="seconds")
         own = versions or {}
         all_versions = {
             name: {"args": fortio_args(name), "replicas": replicas, **own.get(name, {})}
@@ -144,10 +144,12 @@ class Stage(Shell):
         return sorted(found, key=lambda answer: answer.request)
 
     def arrivals(self, path: str, at_least: int) -> list[Arrival]:
-        """The requests to `path` since the last play, from the logs of the backend's pods, once there are so many and
+        """The requests to `path` since the settings were last applied, from the logs of the backend's pods, once there are so many and
         no more come.
         """
-        command = f"kubectl logs -n {NAMESPACE} -l app=backend -c backend --prefix --tail=-1 --since-time={self.played}"
+        command = (
+            f"kubectl logs -n {NAMESPACE} -l app=backend -c backend --prefix --tail=-1 --since-time={self.applied_at}"
+        )
         seen: list[list[Arrival]] = [[], []]
 
         def quiet() -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.harness import until
-from tests.live.lossless.scene import Scene
+from tests.live.lossless.lab_stack import LabStack
 
 _KINDS = ("virtualservices.networking.istio.io", "destinationrules.networking.istio.io", "deployments.apps")
 
@@ -29,32 +29,32 @@ class Change:
 
 
 @contextmanager
-def changes(scene: Scene, *more: str) -> Iterator[list[Change]]:
-    """The changes of the scene's routes, rules, Deployments and what else there is of `more` while the block runs; the
+def changes(stack: LabStack, *more: str) -> Iterator[list[Change]]:
+    """The changes of the stack's routes, rules, Deployments and what else there is of `more` while the block runs; the
     list is filled when it ends.
     """
     found: list[Change] = []
-    with ExitStack() as stack:
+    with ExitStack() as closing:
         kinds = (*_KINDS, *more)
-        files = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in kinds]
+        files = [closing.enter_context(tempfile.TemporaryFile("w+")) for _ in kinds]
         watches = []
         for kind, file in zip(kinds, files, strict=True):
-            command = ["kubectl", "-n", scene.namespace, "get", kind, "--watch", "--output-watch-events", "-o", "json"]
-            process = subprocess.Popen(command, env=dict(scene.environment), stdout=file, cwd=scene.project.directory)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
+            command = ["kubectl", "-n", stack.namespace, "get", kind, "--watch", "--output-watch-events", "-o", "json"]
+            process = subprocess.Popen(command, env=dict(stack.environment), stdout=file, cwd=stack.project.directory)
+            closing.callback(process.wait)
+            closing.callback(process.kill)
             watches.append(process)
         # What stands is said first: from then on nothing is missed.
         until(lambda: all(_length(file) for file in files), 20, "the watches have begun")
         first = max(change.number for file in files for change in _read(file))
         yield found
-        last = _marker(scene)
+        last = _marker(stack)
         until(lambda: any(change.number >= last for change in _read(files[0])), 20, "the watches have seen the end")
         found += sorted(
             (change for file in files for change in _read(file) if first < change.number < last),
             key=lambda one: one.number,
         )
-        scene.kubectl("delete virtualservice watch-marker")
+        stack.kubectl("delete virtualservice watch-marker")
 
 
 def number_of(found: list[Change], what: str, kind: str, name: str, containing: str = "") -> int:
@@ -68,11 +68,11 @@ def number_of(found: list[Change], what: str, kind: str, name: str, containing: 
     return numbers[0]
 
 
-def _marker(scene: Scene) -> int:
+def _marker(stack: LabStack) -> int:
     spec = {"hosts": ["watch-marker.test"], "http": [{"directResponse": {"status": 200}}]}
-    metadata = {"name": "watch-marker", "namespace": scene.namespace}
-    scene.apply({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec})
-    return int(scene.kubectl("get virtualservice watch-marker -o jsonpath={.metadata.resourceVersion}"))
+    metadata = {"name": "watch-marker", "namespace": stack.namespace}
+    stack.apply({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec})
+    return int(stack.kubectl("get virtualservice watch-marker -o jsonpath={.metadata.resourceVersion}"))
 
 
 def _length(file: Any) -> int:

@@ -1,4 +1,4 @@
-"""A weir process that makes one change after the other, as a release does: `python -m tests.live.changes STACK` moves
+"""A weir process that makes one change after the other, as a release does: `python -m tests.live.release_process STACK` moves
 v2 of backend to each share on stdin.
 """
 
@@ -19,12 +19,12 @@ from weir.errors import WeirError
 _MADE, _FAILED = "change: made", "change: failed"
 
 
-class Changes:
+class ReleaseProcess:
     """Such a process, driven."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str], stack: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.live.changes", stack],
+            [sys.executable, "-m", "tests.live.release_process", stack],
             cwd=directory,
             env={**environment, "PYTHONPATH": str(CHECKOUT)},
             stdin=subprocess.PIPE,

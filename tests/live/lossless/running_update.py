@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.live.harness import until
-from tests.live.lossless.scene import Scene, Update
+from tests.live.lossless.lab_stack import LabStack, Update
 
 CLI, LANGUAGE, PROGRAM, PROVIDER = (
     "pulumi",
@@ -21,18 +21,18 @@ CLI, LANGUAGE, PROGRAM, PROVIDER = (
 """The processes of an update."""
 
 
-class Running:
+class RunningUpdate:
     """A `pulumi up` under way, in a session of its own; its output goes to a file.
 
     At the end of the block it is killed if it still runs: the lock it holds would fail the tests after the one that
     failed.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._file = scene.project.directory / f"{scene.name}.update.log"
+    def __init__(self, stack: LabStack) -> None:
+        self._file = stack.project.directory / f"{stack.name}.update.log"
         with self._file.open("w") as output:
-            self.process = scene.start(
-                f"pulumi up --yes --skip-preview --stack {scene.name} --non-interactive --color never", stdout=output
+            self.process = stack.start(
+                f"pulumi up --yes --skip-preview --stack {stack.name} --non-interactive --color never", stdout=output
             )
         self._start = time.monotonic()
 

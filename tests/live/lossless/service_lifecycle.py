@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.live.harness import until
+from tests.live.lossless.lab_stack import SAME_FORTIO, LabStack, backend, receiving
 from tests.live.lossless.load import Failure, Load, Reading, Tally
-from tests.live.lossless.scene import SAME_FORTIO, Scene, backend, receiving
 
 Config = Mapping[str, Any]
 QUIET_REQUESTS = 400
@@ -70,14 +70,14 @@ class Step:
         return {name: round(value, 2) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
-def live(scene: Scene, load: Load, options: str = "") -> Iterator[Step]:
+def live(stack: LabStack, load: Load, options: str = "") -> Iterator[Step]:
     """One round: every step of the life, each update begun when the one before is known to be followed; `options` are
     for `pulumi up`.
     """
     before, last = START, load.read()
     for name, wanted in STEPS.items():
-        since = _now(scene)
-        update = scene.up(wanted, options)
+        since = _now(stack)
+        update = stack.up(wanted, options)
         old, new = receiving(before["services"]["backend"]), receiving(wanted["services"]["backend"])
         ended = time.monotonic()
         settled, followed = _settle(load, new, ended)
@@ -155,5 +155,5 @@ def _flags(failures: Sequence[Failure]) -> dict[str, int]:
     return dict(Counter(failure.flag for failure in failures))
 
 
-def _now(scene: Scene) -> str:
-    return scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+def _now(stack: LabStack) -> str:
+    return stack.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from tests.live.lossless.callers import ELSEWHERE
-from tests.live.lossless.scene import FORTIO, SAME_FORTIO, server
+from tests.live.lossless.lab_stack import FORTIO, SAME_FORTIO, server
 
 SHOP = "shop.example.com"
 UNTIL = "2100-01-01T00:00:00Z"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.unit.model.walking import fields
+from tests.unit.model.config_places import fields
 from weir.model import StackConfig
 from weir.model.config import (
     actions,
