@@ -76,6 +76,7 @@ class Service(Traffic, Container):
     kubernetes: ServiceParts | None = key(
         "what else Kubernetes can say of its objects, in Kubernetes' words",
         example={"service": {"spec": {"type": "LoadBalancer"}}},
+        becomes="Deployment, Service, ServiceAccount, PodDisruptionBudget",
     )
     expose: Expose | None = key(
         "gateways at which it is reached as well; sidecars alone when left out",

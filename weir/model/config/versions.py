@@ -98,6 +98,7 @@ class Version(Container):
     kubernetes: VersionParts | None = key(
         "what else Kubernetes can say of its objects, in Kubernetes' words",
         example={"deployment": {"spec": {"minReadySeconds": 10}}},
+        becomes="Deployment",
     )
     headers: Headers | None = key(
         "changes to headers of requests that go to it",
