@@ -29,6 +29,7 @@ COMMANDS = {
     "check": "weir check --file FILE",
     "refuse": "weir check --file FILE, of a file with a mistake in its last service: exit code 2, with line and column",
     "render": "weir render --file FILE",
+    "parts": "weir render --file FILE, where each service has partial Kubernetes objects",
 }
 
 _WEIR = str(Path(sys.executable).with_name("weir"))
@@ -92,6 +93,7 @@ def _size(size: int, directory: Path) -> dict[str, int]:
     """Writes the files of this size."""
     file = configs.write(size, directory / f"{size}.yaml")
     configs.write(size, directory / f"{size}.bad.yaml", mistake=True)
+    configs.write(size, directory / f"{size}.parts.yaml", parts=True)
     return {"services": size, "versions": size * configs.VERSIONS, "bytes": file.stat().st_size}
 
 
@@ -101,6 +103,7 @@ def _costs(size: int, directory: Path) -> list[tuple[str, Cost]]:
         ("read", cost([sys.executable, "-m", "tests.bench.read", file], out)),
         ("check", cost([_WEIR, "check", "--file", file], out)),
         ("refuse", cost([_WEIR, "check", "--file", bad], out, exit_code=2)),
+        ("parts", cost([_WEIR, "render", "--file", str(directory / f"{size}.parts.yaml")], out)),
         ("render", cost([_WEIR, "render", "--file", file], out)),
     ]
     with out.open("rb") as rendered:

@@ -76,8 +76,22 @@ _FEATURES = (
 )
 
 
-def write(services: int, file: Path, mistake: bool = False) -> Path:
-    """A stack file of so many services; `mistake`: the last of them has a canary of no version."""
+_PARTS = """      kubernetes:
+        service: {{spec: {{type: LoadBalancer}}}}
+        deployment:
+          spec:
+            template:
+              metadata: {{annotations: {{example.com/team: shop}}}}
+              spec:
+                volumes: [{{name: tmp, emptyDir: {{}}}}]
+                containers: [{{name: service-{number:04d}, volumeMounts: [{{name: tmp, mountPath: /tmp}}]}}]
+"""
+
+
+def write(services: int, file: Path, *, mistake: bool = False, parts: bool = False) -> Path:
+    """A stack file of so many services; `mistake`: the last of them has a canary of no version; `parts`: each has
+    partial Kubernetes objects.
+    """
     with file.open("w", encoding="utf-8") as out:
         out.write(_HEAD.format(services=services))
         for number in range(services):
@@ -85,6 +99,8 @@ def write(services: int, file: Path, mistake: bool = False) -> Path:
             for every, text in _FEATURES:
                 if number % every == 0:
                     out.write(text.format(number=number))
+            if parts:
+                out.write(_PARTS.format(number=number))
         if mistake:
             out.write("      mirrors: [{version: v9}]\n")
     return file
