@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from weir.cli.context import Context
-from weir.cli.options import counted, json_option, say_left_over, stack_options
+from weir.cli.left_over import say_left_over
+from weir.cli.options import counted, json_option, stack_options
 from weir.model import ConfigError, Problem, Warned, ended, warnings
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weir.cli.context import Context
-from weir.cli.options import say_left_over, stack_option
+from weir.cli.left_over import say_left_over
+from weir.cli.options import stack_option
 from weir.errors import UsageError
 from weir.markdown import code
 

@@ -10,7 +10,8 @@ import click
 from rich.table import Table
 
 from weir.cli.context import Context
-from weir.cli.options import json_option, say_left_over, stack_option
+from weir.cli.left_over import say_left_over
+from weir.cli.options import json_option, stack_option
 from weir.console import Console, Text
 from weir.engine.history import Change, read_history
 from weir.engine.history import as_json as update_as_json

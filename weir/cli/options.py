@@ -1,4 +1,4 @@
-"""Options that commands share: which stack, and how to report; and what each says of a command that was killed."""
+"""Options that commands share: which stack, and how to report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-
-from weir.cli.context import Context
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -50,12 +48,3 @@ _file_option = click.option(
 def stack_options(function: Command) -> Command:
     """Gives the parameters `stack` and `file`, which a Context takes."""
     return stack_option(_file_option(function))
-
-
-def say_left_over(context: Context) -> None:
-    """Say what a command that was killed has left of the stack, if there is anything; nothing of it is touched."""
-    if (context.project / ".weir" / "operations").is_dir():
-        # It needs the engine, which a command that finds nothing left over may do without.
-        from weir.cli.recovery import left_over
-
-        left_over(context, repair=False)

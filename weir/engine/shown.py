@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import termios
 import threading
 from contextlib import suppress
 
@@ -55,9 +56,6 @@ def _ends() -> tuple[int, int]:
     except OSError:
         # A machine without them: rather an update that may break with this process than none.
         return os.pipe()
-    # Not above: of what a command imports first each millisecond counts.
-    import termios
-
     # Line ends stay what they are.
     settings = termios.tcgetattr(theirs)
     settings[1] &= ~termios.OPOST

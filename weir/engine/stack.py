@@ -257,7 +257,7 @@ class Stack:
         """What to say of a pulumi that is older than the SDK of the program; nothing where it
         is not, or nobody knows.
         """
-        # Only an update that failed asks.
+        # Only an update that failed asks: for weir history it would be a twelfth of its time.
         from importlib import metadata
 
         needed = metadata.version("pulumi")

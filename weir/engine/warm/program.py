@@ -164,7 +164,7 @@ def plugin_to_keep(project: Path) -> Path | None:
     """The Kubernetes provider that the engine would start by itself; None where this is not certain, or where it could
     outlive this process.
     """
-    # Not above: of the first change of a process, which keeps none, it would be a hundredth.
+    # Not above, where weir history would import it: a twelfth of its time.
     from importlib import metadata
 
     settings = _settings(project)
