@@ -962,6 +962,8 @@ class VersionArgs:
     """the number of pods; its service's when left out"""
     traffic_policy: TrafficPolicy | None = None
     """how callers treat its pods; goes before the service's, setting by setting"""
+    labels: Mapping[str, str] | None = None
+    """labels that tell its pods from those of other versions; version: NAME when left out"""
     kubernetes: VersionParts | None = None
     """what else Kubernetes can say of its objects, in Kubernetes' words"""
     headers: Headers | None = None
@@ -1043,6 +1045,8 @@ class MeshServiceArgs:
     """how callers treat the pods of all versions"""
     export_to: Sequence[str] | None = None
     """namespaces that see its rules: names, "." for its own, or "*" for all, which is Istio's default"""
+    selector: Mapping[str, str] | None = None
+    """labels of the pods of all its versions; app: NAME when left out"""
     kubernetes: ServiceParts | None = None
     """what else Kubernetes can say of its objects, in Kubernetes' words"""
     expose: Expose | None = None
@@ -1085,12 +1089,16 @@ class BackendVersionArgs:
     """what the container may do; what is left out stays hardened"""
     replicas: pulumi.Input[int] | None = None
     """the number of pods; its service's when left out"""
+    labels: Mapping[str, str] | None = None
+    """labels that tell its pods from those of other versions; version: NAME when left out"""
     kubernetes: VersionParts | None = None
     """what else Kubernetes can say of its objects, in Kubernetes' words"""
     target_port: int | None = None
     """the port the pods listen on; port when left out"""
     protocol: Literal["http", "http2", "grpc"] | None = None
     """what the pods speak on the port"""
+    selector: Mapping[str, str] | None = None
+    """labels of the pods of all its versions; app: NAME when left out"""
     cluster: ClusterArgs = field(default_factory=ClusterArgs)
     """the cluster, and what is asked of it before something changes"""
 
@@ -1105,6 +1113,8 @@ class DestinationRuleArgs:
     """the service; the name is its host's, and the value of the label app"""
     version: str | None = None
     """the version; the name is the value of the label version; all when left out"""
+    labels: Mapping[str, str] | None = None
+    """labels that tell its pods from those of other versions; version: NAME when left out"""
     traffic_policy: TrafficPolicy | None = None
     """how callers treat the pods of all versions"""
     export_to: Sequence[str] | None = None

@@ -110,6 +110,7 @@ def _made(name: str, args: BackendVersionArgs) -> MadeVersion:
         stable=args.version,
         target_port=args.target_port,
         protocol=args.protocol,
+        selector=args.selector,
         cluster=args.cluster,
     )
     checked = Checked("BackendVersion", "services", args.service, whole)

@@ -134,10 +134,10 @@ class Gateway(IstioObject):
 
 def _rule(args: DestinationRuleArgs) -> Made:
     version = args.version or "all"
-    policy = {version: VersionArgs(traffic_policy=args.traffic_policy)} if args.version else {version: VersionArgs()}
+    own = VersionArgs(traffic_policy=args.traffic_policy, labels=args.labels) if args.version else VersionArgs()
     whole = MeshServiceArgs(
         namespace=args.namespace,
-        versions=policy,
+        versions={version: own},
         stable=version,
         traffic_policy=None if args.version else args.traffic_policy,
         export_to=args.export_to,

@@ -53,7 +53,9 @@ class MeshService(pulumi.ComponentResource):
         self._first = pulumi.Output.from_input((opts.depends_on if opts else None) or [])
         self.versions, self.rules = {}, {}
         self._workloads = {
-            version: Workload(name, version, each.workload) for version, each in args.versions.items() if each.workload
+            version: Workload(name, version, config.services[name].pod_labels(name, version), each.workload)
+            for version, each in args.versions.items()
+            if each.workload
         }
         objects = without_pods(service_objects(name, config, config.namespace), self._workloads)
         self._standing = standing(args.cluster, args.namespace)

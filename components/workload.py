@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,10 @@ from weir.model.manifests.kubernetes import PORT_NAME
 class Workload:
     """A Deployment or StatefulSet of the program's own, with what its pods must have to get requests."""
 
-    def __init__(self, service: str, version: str, resource: pulumi.Resource) -> None:
-        """Nothing is looked at yet."""
+    def __init__(self, service: str, version: str, labels: Mapping[str, str], resource: pulumi.Resource) -> None:
+        """Nothing is looked at yet. `labels`: those by which the service and its subset find the pods."""
         self.resource = resource
-        self._wanted = {"app": service, "version": version}
+        self._wanted = labels
         self._who = f"MeshService {service}: the pods of {version}"
 
     async def checked(self) -> None:

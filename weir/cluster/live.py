@@ -143,7 +143,10 @@ class Live:
         """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when
         nothing is said.
         """
-        pods = self.kubectl.get(["pods", "-l", f"app={app},version={version}"])["items"]
+        deployment = self.find("Deployment", f"{app}-{version}")
+        labels = deployment["spec"]["selector"]["matchLabels"] if deployment else {"app": app, "version": version}
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        pods = self.kubectl.get(["pods", "-l", selector])["items"]
         told = [text for pod in pods if (text := self._ailment(pod))]
         # Pods of one version mostly fail alike.
         return "\n".join(dict.fromkeys(told)) or self._without_pods(f"{app}-{version}")

@@ -15,7 +15,7 @@ CLUSTER, WORKLOAD, VERSION = "Cluster", "Workload", "Version"
 _LATE = ("namespace", "image", "replicas", "env", "workload")
 """What a program may know only while it runs. All else decides which resources there are, and in which order."""
 _SERVICE = {"service": "the service; the name is its host's, and the value of the label app"}
-_POD_KEYS = ("targetPort", "protocol")
+_POD_KEYS = ("targetPort", "protocol", "selector")
 _RULE_KEYS = ("trafficPolicy", "exportTo")
 _ROUTE_KEYS = (
     *("stable", "canary", "fault", "timeout", "retries", "mirrors", "headers", "corsPolicy", "rewrite"),
@@ -95,6 +95,7 @@ def arguments(found: Mapping[str, Any]) -> list[Arguments]:
                         "description": "the version; the name is the value of the label version; all when left out",
                     },
                 ),
+                *_config(_only(version, ("labels",))),
                 *_config(_only(service, _RULE_KEYS)),
             ],
         ),

@@ -54,6 +54,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
         environment.ContainerResource,
         ["", "cpu", "limits.gpu", "limit.cpu", "limits.cpu.x", "requests.hugepages-", "limits.hugepages-two", 5],
     ),
+    (hosts.Labels, [{}, 5, "app=shop"]),
     (environment.DataKey, ["", "a b", "a/b", ".", "..", "..a", "ä", "x" * 254, 5]),
     (environment.Divisor, ["", 0, 2, "1000m", "10Mi", "1K", "1ki", True, "m", 1.5]),
     (environment.EnvValue, [1.5, ["a"]]),

@@ -196,6 +196,10 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
             }
             for version, settings in versions.items()
         }
+    if draw(_odds) == 3:
+        written["selector"] = {"app.kubernetes.io/name": name}
+    if draw(_odds) == 3:
+        versions = {version: {**settings, "labels": {"color": version}} for version, settings in versions.items()}
     written["versions"] = {version: settings or draw(_nothing) for version, settings in versions.items()}
     if "." in written.get("exportTo", ()):
         written["exportTo"] = [entry for entry in written["exportTo"] if entry != namespace]

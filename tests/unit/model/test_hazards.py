@@ -53,6 +53,18 @@ def told(before: dict[str, Any], after: dict[str, Any], owner: str = OWNER) -> l
 H2 = {"args": ["server"]}
 LOST = [
     (
+        "another selector",
+        backend(),
+        backend(selector={"app.kubernetes.io/name": "shop"}),
+        "backend: selector app=backend → app.kubernetes.io/name=shop: the Service would leave the pods that serve",
+    ),
+    (
+        "other labels of a version",
+        backend(),
+        backend(versions={**VERSIONS, "v2": {"args": ["-text=two"], "labels": {"version": "2.0"}}}),
+        "backend: labels of v2, app=backend,version=v2 → app=backend,version=2.0: its Deployment would be deleted",
+    ),
+    (
         "the image goes",
         backend(),
         backend(image=None),
@@ -145,6 +157,11 @@ LOST = [
 ]
 KEPT = [
     ("nothing", backend(), backend()),
+    (
+        "a new version with labels of its own",
+        backend(),
+        backend(versions={**VERSIONS, "v4": {"labels": {"version": "4.0"}}}),
+    ),
     ("a new service", {}, backend()),
     ("a service goes, which is asked for", {**backend(), "orders": OTHER}, backend()),
     ("pods listen elsewhere, which callers do not see", backend(), backend(targetPort=8081)),

@@ -20,7 +20,7 @@ from weir.model.config.routes import Route, Traffic
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.config.versions import Container, Version, Workload
 from weir.model.values.durations import Duration, Length, ReadyTimeout
-from weir.model.values.hosts import CLUSTER_DOMAIN, ClusterDomain, ExportTo
+from weir.model.values.hosts import CLUSTER_DOMAIN, ClusterDomain, ExportTo, Labels
 from weir.model.values.names import Image, Label, ServiceName
 from weir.model.values.numbers import Count, Port, ServicePort
 from weir.model.values.text import Flag, SomeText, Text
@@ -73,6 +73,11 @@ class Service(Traffic, Container):
         example=["."],
         becomes="VirtualService.exportTo, DestinationRule.exportTo",
     )
+    selector: Labels | None = key(
+        "labels of the pods of all its versions; app: NAME when left out",
+        example={"app.kubernetes.io/name": "shop"},
+        becomes="Service.spec.selector",
+    )
     kubernetes: ServiceParts | None = key(
         "what else Kubernetes can say of its objects, in Kubernetes' words",
         example={"service": {"spec": {"type": "LoadBalancer"}}},
@@ -92,6 +97,18 @@ class Service(Traffic, Container):
     def routing_only(self) -> bool:
         """Whether weir manages the routes alone and leaves Service and Deployments to somebody else."""
         return self.image is None and all(version.image is None for version in self.versions.values())
+
+    def selected_by(self, name: str) -> dict[str, str]:
+        """The labels of the pods of all versions, by which the Service `name` finds them."""
+        return dict(self.selector) if self.selector else {"app": name}
+
+    def told_apart_by(self, version: str) -> dict[str, str]:
+        """The labels that tell the pods of a version from those of others."""
+        return dict(self.versions[version].labels or {"version": version})
+
+    def pod_labels(self, name: str, version: str) -> dict[str, str]:
+        """All labels by which the pods of a version of the service `name` are found."""
+        return {**self.selected_by(name), **self.told_apart_by(version)}
 
     def replicas_of(self, version: str) -> int:
         """The number of pods the version asks for, itself or through its service."""

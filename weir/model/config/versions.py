@@ -15,6 +15,7 @@ from weir.model.config.environment import MAX_KEY, EnvFrom, Variable, secrets
 from weir.model.config.kubernetes_parts import VersionParts
 from weir.model.config.probes import OnceProbe, Probe
 from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.values.hosts import Labels
 from weir.model.values.names import EnvName, Image
 from weir.model.values.numbers import Count
 from weir.model.values.text import Text
@@ -94,6 +95,11 @@ class Version(Container):
         "how callers treat its pods; goes before the service's, setting by setting",
         example={"connectionPool": {"tcp": {"maxConnections": 10}}},
         becomes="DestinationRule.subsets.trafficPolicy",
+    )
+    labels: Labels | None = key(
+        "labels that tell its pods from those of other versions; version: NAME when left out",
+        example={"version": "2.0"},
+        becomes="DestinationRule.subsets.labels",
     )
     kubernetes: VersionParts | None = key(
         "what else Kubernetes can say of its objects, in Kubernetes' words",

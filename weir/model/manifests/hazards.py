@@ -65,6 +65,7 @@ def _of(
         else:
             yield from _port(config, service)
             yield from _protocol(name, config, objects, service, standing)
+            yield from _selectors(name, objects, objects.service, service, standing, owner)
     yield from _without_pods(name, objects, standing, route, routes_only)
     if route is not None and annotation(route, OWNER) == owner:
         yield from _seen(config, objects, route["spec"])
@@ -104,6 +105,40 @@ def _protocol(
             "would get requests in a protocol that they may not speak; first deploy pods that speak both, with "
             f"protocol: {before}, and change protocol in the next update"
         )
+
+
+def _selectors(
+    name: str,
+    objects: ServiceObjects,
+    wanted: Manifest,
+    service: Mapping[str, Any],
+    standing: Objects,
+    owner: str,
+) -> Iterator[str]:
+    """By which labels pods are found: a Service leaves those with the old ones at once, and a Deployment cannot change
+    it (Kubernetes' API: spec.selector is immutable).
+    """
+    before, after = service["spec"].get("selector", {}), wanted["spec"]["selector"]
+    if before != after:
+        yield (
+            f"selector {_labels(before)} → {_labels(after)}: the Service would leave the pods that serve; keep "
+            "selector, and make a service of its own for pods with other labels"
+        )
+        return
+    for version, parts in objects.versions.items():
+        there = standing.get(("Deployment", f"{name}-{version}"))
+        if parts.deployment is None or there is None or annotation(there, OWNER) != owner:
+            continue
+        before, after = (each["spec"]["selector"].get("matchLabels", {}) for each in (there, parts.deployment))
+        if before != after:
+            yield (
+                f"labels of {version}, {_labels(before)} → {_labels(after)}: its Deployment would be deleted with its "
+                f"pods and made anew; add a version with the new labels, move the requests to it, then remove {version}"
+            )
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "none"
 
 
 def _without_pods(

@@ -18,7 +18,7 @@ _API = "networking.istio.io/v1"
 
 
 def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
-    """The subset of one version of the host `there`: the pods with its label. Istio merges the rules of a host, so
+    """The subset of one version of the host `there`: the pods with its labels. Istio merges the rules of a host, so
     each version comes and goes alone.
     """
     return _rule(
@@ -42,7 +42,7 @@ def _subset(version: str, traffic: ServiceTraffic) -> Manifest:
     policy = traffic.versions[version]
     return {
         "name": version,
-        "labels": {"version": version},
+        "labels": dict(traffic.labels[version]),
         **({} if policy is None else {"trafficPolicy": as_written(policy)}),
     }
 

@@ -78,7 +78,7 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
         "kind": "Service",
         "metadata": metadata(name, namespace, name),
         "spec": {
-            "selector": {"app": name},
+            "selector": settings.selected_by(name),
             "ports": [
                 {
                     "name": PORT_NAME,
@@ -109,12 +109,12 @@ def with_port_name(spec: Mapping[str, Any], there: Mapping[str, Any] | None) -> 
     return {**spec, "ports": [{**port, "name": names[0]}]} if names else dict(spec)
 
 
-def version_deployment(name: str, version: str, port: int, workload: Workload, namespace: str) -> Manifest:
-    """The pods of one version of service `name`, listening on `port`.
+def version_deployment(name: str, version: str, settings: Service, workload: Workload, namespace: str) -> Manifest:
+    """The pods of one version of service `name`, with what the version has of these settings filled in.
 
     Ready means the port takes connections: which path of an unknown image would answer a health check is not known.
     """
-    probe = workload.readiness_probe
+    port, probe = settings.container_port, workload.readiness_probe
     container = {
         **_container(name, workload.image),
         "ports": [{"name": PORT_NAME, "containerPort": port, "protocol": "TCP"}],
@@ -138,7 +138,13 @@ def version_deployment(name: str, version: str, port: int, workload: Workload, n
         container["resources"] = as_written(workload.resources)
     if workload.security_context:
         container["securityContext"] = {**container["securityContext"], **as_written(workload.security_context)}
-    made = _deployment(f"{name}-{version}", name, version, workload.replicas, container, _GRACE_SECONDS, namespace)
+    made = _deployment(
+        metadata(f"{name}-{version}", namespace, name, version),
+        settings.pod_labels(name, version),
+        workload.replicas,
+        container,
+        _GRACE_SECONDS,
+    )
     sealed = {variable: secret.sealed for variable, secret in secrets(workload.env).items()}
     if sealed and all(sealed.values()):
         made["metadata"]["annotations"] = {SEALED: digest(sealed)}
@@ -162,7 +168,9 @@ def version_secret(name: str, version: str, workload: Workload, namespace: str) 
     }
 
 
-def disruption_budget(name: str, version: str, replicas: int, namespace: str) -> Manifest | None:
+def disruption_budget(
+    name: str, version: str, labels: Mapping[str, str], replicas: int, namespace: str
+) -> Manifest | None:
     """Of several pods of a version, a drained node takes one at a time; a single pod must be allowed to move, so it
     has no budget.
     """
@@ -172,38 +180,40 @@ def disruption_budget(name: str, version: str, replicas: int, namespace: str) ->
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(f"{name}-{version}", namespace, name, version),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _identity(name, version)}},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(labels)}},
     }
 
 
 def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
     """The pods of a client: it offers nothing, so there is no port, probe or draining."""
     container = {**_container(name, client.image), "command": list(client.command)}
-    return _deployment(name, name, None, client.replicas, container, _CLIENT_GRACE_SECONDS, namespace)
+    return _deployment(
+        metadata(name, namespace, name), {"app": name}, client.replicas, container, _CLIENT_GRACE_SECONDS
+    )
 
 
 def _deployment(
-    name: str, app: str, version: str | None, replicas: int, container: Manifest, grace_seconds: int, namespace: str
+    about: Manifest, labels: Mapping[str, str], replicas: int, container: Manifest, grace_seconds: int
 ) -> Manifest:
-    identity = _identity(app, version)
+    """`about`: its metadata; `labels`: those by which its pods are found."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(name, namespace, app, version),
+        "metadata": about,
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": identity},
+            "selector": {"matchLabels": dict(labels)},
             # A new pod is ready before an old one goes, also where there is only one.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
             "template": {
-                "metadata": {"labels": {**identity, **MANAGED_BY}},
+                "metadata": {"labels": {**labels, **MANAGED_BY}},
                 "spec": {
-                    "serviceAccountName": app,
+                    "serviceAccountName": about["labels"]["app"],
                     "automountServiceAccountToken": False,
                     "terminationGracePeriodSeconds": grace_seconds,
                     # Also where there is one pod: the template must not change, and pods not restart, when a second one
                     # comes.
-                    "affinity": _apart(identity),
+                    "affinity": _apart(labels),
                     "containers": [container],
                 },
             },
@@ -211,9 +221,9 @@ def _deployment(
     }
 
 
-def _apart(identity: Mapping[str, str]) -> Manifest:
+def _apart(labels: Mapping[str, str]) -> Manifest:
     """Pods of a version rather stand on different nodes, and on one where there is no other."""
-    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": dict(identity)}}
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": dict(labels)}}
     return {
         "podAntiAffinity": {
             "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
@@ -269,5 +279,5 @@ def with_secret(spec: Manifest, secret: Manifest, known_as: Any) -> Manifest:
 
 
 def _identity(app: str, version: str | None) -> dict[str, str]:
-    """The labels by which Services, subsets and people select pods."""
+    """The labels by which people, and weir, find the objects of a service."""
     return {"app": app} if version is None else {"app": app, "version": version}

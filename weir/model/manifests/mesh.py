@@ -146,11 +146,13 @@ def _version(
         parts, own = service.kubernetes or ServiceParts(), service.versions[version].kubernetes or VersionParts()
         secret = kubernetes.version_secret(name, version, workload, namespace)
         deployment = laid_over(
-            kubernetes.version_deployment(name, version, service.container_port, workload, namespace),
+            kubernetes.version_deployment(name, version, service, workload, namespace),
             parts.deployment,
             own.deployment,
         )
-        budget = kubernetes.disruption_budget(name, version, workload.replicas, namespace)
+        budget = kubernetes.disruption_budget(
+            name, version, service.pod_labels(name, version), workload.replicas, namespace
+        )
         budget = laid_over(budget, parts.pod_disruption_budget) if budget else None
     return VersionObjects(
         secret=secret,

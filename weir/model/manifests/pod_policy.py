@@ -90,7 +90,7 @@ def _rules(deployments: Sequence[Manifest], own: set[str]) -> list[tuple[str, st
             "does not have",
         ),
         *_users(found),
-        *(_known(pods, found, own) if deployments else ()),
+        *([_secrets_of(found, own)] if deployments else []),
     ]
 
 
@@ -139,17 +139,20 @@ def _volumes(volumes: Sequence[Manifest]) -> tuple[str, str]:
 
 
 def _account(pods: Sequence[Manifest]) -> tuple[str, str]:
-    """As whom pods run: the account of their label app, or another that the stack names."""
-    others = {pod["serviceAccountName"] for pod in pods if pod["serviceAccountName"] != pod["containers"][0]["name"]}
+    """As whom pods run: as one of the stack's own; where it has none yet, as their label app says."""
+    accounts = {pod["serviceAccountName"] for pod in pods}
     token = any(pod.get("automountServiceAccountToken", True) for pod in pods)
     account = "variables.pod.?serviceAccountName.orValue('')"
-    is_known = (
-        f"({account} == variables.app || {account} in {_list(others)})" if others else f"{account} == variables.app"
-    )
     no_token = "" if token else "variables.pod.?automountServiceAccountToken.orValue(true) == false && "
+    if not pods:
+        return (
+            f"{no_token}variables.app != '' && {account} == variables.app",
+            f"pods have the account of their label app{'' if token else ', and no token of it'}",
+        )
     return (
-        f"{no_token}variables.app != '' && {is_known}",
-        f"pods have the account of their label app{'' if token else ', and no token of it'}",
+        f"{no_token}{account} in {_list(accounts)}",
+        f"{_only('accounts', accounts)}; after a new service apply weir rbac again"
+        f"{'' if token else '; no pod has its token'}",
     )
 
 
@@ -192,17 +195,12 @@ def _users(found: Sequence[Manifest]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _known(pods: Sequence[Manifest], found: Sequence[Manifest], own: set[str]) -> Iterator[tuple[str, str]]:
-    """Which accounts and Secrets, by name."""
-    accounts = {pod["containers"][0]["name"] for pod in pods}
-    yield (
-        f"variables.app in {_list(accounts)}",
-        _only("accounts", accounts) + "; after a new service apply weir rbac again",
-    )
+def _secrets_of(found: Sequence[Manifest], own: set[str]) -> tuple[str, str]:
+    """Which Secrets are read into variables, by name."""
     secrets = {name for container in found for name in _secrets(container)}
     known = f"{{}} in {_list(secrets - own)} || {_list(own)}.exists(o, {{}}.startsWith(o + '-'))"
     of_key, whole = "e.valueFrom.secretKeyRef.name", "e.secretRef.name"
-    yield (
+    return (
         _each(
             "c.?env.orValue([]).all(e, !has(e.valueFrom) || !has(e.valueFrom.secretKeyRef) || "
             f"{known.format(of_key, of_key)})"

@@ -32,15 +32,18 @@ def read(virtual_service: Manifest, rules: Iterable[Manifest]) -> ServiceTraffic
     notes = virtual_service.get("metadata", {}).get("annotations") or {}
     own, *exposed = spec["hosts"]
     versions: dict[str, TrafficPolicy | None] = {}
+    labels: dict[str, Mapping[str, str]] = {}
     policy: TrafficPolicy | None = None
     for rule in (each["spec"] for each in rules if each["spec"]["host"] == own):
         policy = policy or _optional(TrafficPolicy, rule.get("trafficPolicy"))
+        labels |= {subset["name"]: subset.get("labels", {}) for subset in rule.get("subsets", [])}
         versions |= {
             subset["name"]: _optional(TrafficPolicy, subset.get("trafficPolicy")) for subset in rule.get("subsets", [])
         }
     return ServiceTraffic(
         routes=tuple(_route(route, notes.get(f"{FAULT_UNTIL}{route['name']}")) for route in spec["http"]),
         versions=versions,
+        labels=labels,
         policy=policy,
         gateways=tuple(name for name in spec.get("gateways", []) if name != MESH),
         hosts=tuple(exposed),

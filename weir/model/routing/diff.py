@@ -174,6 +174,10 @@ def _policies(service: str, before: ServiceTraffic, after: ServiceTraffic) -> It
     for version in after.versions:
         if version in before.versions:
             yield from _value("trafficPolicy", service, before.versions[version], after.versions[version], version)
+            if before.labels[version] != after.labels[version]:
+                yield TrafficChange(
+                    "labels", service, version=version, before=before.labels[version], after=after.labels[version]
+                )
 
 
 def _places(kind: str, service: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[TrafficChange]:

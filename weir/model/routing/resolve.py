@@ -56,12 +56,14 @@ class ServiceTraffic:
     """All routes of a service, the default one last, and how its pods are treated: `versions` has a subset's policy or
     None.
 
+    `labels` are those of a version's pods, by which its subset finds them.
     `gateways` and `hosts` are those it is exposed at, gateways in full; empty for the mesh alone. `export_to` is empty
     for all.
     """
 
     routes: tuple[RouteTraffic, ...]
     versions: Mapping[str, TrafficPolicy | None]
+    labels: Mapping[str, Mapping[str, str]]
     policy: TrafficPolicy | None = None
     gateways: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ def traffic(service: Service, namespace: str) -> ServiceTraffic:
     return ServiceTraffic(
         routes=tuple(_drilled([*routes, _route(service, service, DEFAULT_ROUTE, ())], service.drill)),
         versions={name: version.traffic_policy for name, version in service.versions.items()},
+        labels={name: service.told_apart_by(name) for name in service.versions},
         policy=service.traffic_policy,
         gateways=tuple(full_gateway(name, namespace) for name in expose.gateways) if expose else (),
         hosts=expose.hosts if expose else (),

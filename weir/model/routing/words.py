@@ -71,6 +71,8 @@ def _told(change: TrafficChange) -> str:
             return f"{_PLACES[kind]}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
         case "replicas":
             return f"{version} pods {before} → {after}"
+        case "labels":
+            return f"pods of {version} are those with {_labels(before)} → {_labels(after)}"
         case "image":
             return f"{version} image {_images(str(before), str(after))}"
         case "args" | "env" | "resources" | "securityContext" | "probes":
@@ -171,6 +173,10 @@ def _mirrors(mirrors: tuple[Mirror, ...]) -> str:
     return ", ".join(
         f"{100 if mirror.percentage is None else plain(mirror.percentage)} % to {mirror.version}" for mirror in mirrors
     )
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in labels.items()) or "any label"
 
 
 def _images(before: str, after: str) -> str:

@@ -31,6 +31,7 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     """Every problem between fields. `reported` are the paths refused before, which count as left out in this config."""
     yield from _namespace(config, reported)
     yield from _names(config)
+    yield from _selectors(config)
     refused: defaultdict[str, list[str]] = defaultdict(list)
     for where in sorted(reported, key=str):
         if len(where) == _OF_A_VERSION and where[0] == "services" and where[2] == "versions":
@@ -38,6 +39,7 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     for name, service in config.services.items():
         path: Path = ("services", name)
         yield from _versions(path, name, service, reported, refused[name])
+        yield from _labels(path, name, service)
         yield from _exposure(path, name, service, config)
         yield from _policies(path, service)
         yield from check_parts(path, name, service)
@@ -106,6 +108,24 @@ def _names(config: StackConfig) -> Iterator[Problem]:
             taken[name] = what
 
 
+def _selectors(config: StackConfig) -> Iterator[Problem]:
+    """A Deployment takes every pod with its labels for its own, also those of another service."""
+    with_pods = {name: service for name, service in config.services.items() if not service.routing_only}
+    for name, service in with_pods.items():
+        # Without a selector it is the name, which no other service has.
+        for other, theirs in with_pods.items() if service.selector else ():
+            if other != name and any(
+                service.pod_labels(name, mine).items() <= theirs.pod_labels(other, their).items()
+                for mine in service.versions
+                for their in theirs.versions
+            ):
+                yield Problem(
+                    ("services", name, "selector"),
+                    f"pods of service {other} have these labels, too; add one that tells them apart",
+                )
+                break
+
+
 def _versions(
     path: Path, name: str, service: Service, reported: frozenset[Path], refused: Sequence[str]
 ) -> Iterator[Problem]:
@@ -128,6 +148,27 @@ def _versions(
                 "routing only)"
             )
             yield Problem((*path, "versions", version, "image"), message)
+
+
+def _labels(path: Path, name: str, service: Service) -> Iterator[Problem]:
+    """Each version's pods are told from those of every other, by what its own labels say."""
+    for version in service.versions:
+        where = (*path, "versions", version, "labels")
+        labels = service.told_apart_by(version)
+        other = {key for key, value in labels.items() if service.selected_by(name).get(key, value) != value}
+        if other:
+            yield Problem(where, f"{min(other)} is a label of selector too, with another value; take one of them out")
+        same = next(
+            (
+                each
+                for each in service.versions
+                if each != version and labels.items() <= service.pod_labels(name, each).items()
+            ),
+            None,
+        )
+        if same is not None:
+            told = ", ".join(f"{key}: {value}" for key, value in labels.items())
+            yield Problem(where, f"pods of {same} have {told} as well; give each version labels that no other has")
 
 
 def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> Iterator[Problem]:

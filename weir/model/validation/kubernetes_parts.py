@@ -50,7 +50,7 @@ def _of_service(
     yield "deployment", parts.deployment, _deployment(name, service, version) if version else None
     yield "service", parts.service, kubernetes.service(name, service, _NAMESPACE) if pods else None
     yield "serviceAccount", parts.service_account, kubernetes.service_account(name, _NAMESPACE) if pods else None
-    budget = kubernetes.disruption_budget(name, str(version), _SEVERAL, _NAMESPACE)
+    budget = kubernetes.disruption_budget(name, str(version), service.selected_by(name), _SEVERAL, _NAMESPACE)
     yield "podDisruptionBudget", parts.pod_disruption_budget, budget if pods else None
 
 
@@ -58,7 +58,7 @@ def _deployment(name: str, service: Service, version: str) -> Manifest | None:
     workload = service.workload(version)
     if workload is None:
         return None
-    return kubernetes.version_deployment(name, version, service.container_port, workload, _NAMESPACE)
+    return kubernetes.version_deployment(name, version, service, workload, _NAMESPACE)
 
 
 def _sound(made: Manifest, patch: Mapping[str, Any] | None) -> bool:

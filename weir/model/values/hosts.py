@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import PlainValidator
+from pydantic import AfterValidator, PlainValidator
 
 from weir.model.values.names import MAX_LABEL, label
 from weir.model.values.problems import shown
@@ -151,6 +152,13 @@ def label_value(value: Any) -> str:
     return value
 
 
+def some_labels(value: Mapping[str, str]) -> Mapping[str, str]:
+    """Labels by which pods are found: all pods have none."""
+    if not value:
+        raise ValueError("must have a label, such as {app.kubernetes.io/name: shop}; or leave it out")
+    return value
+
+
 ClusterDomain = Annotated[str, PlainValidator(cluster_domain), described("DNS domain")]
 Domain = Annotated[str, PlainValidator(domain), described("host")]
 ExportTo = Annotated[
@@ -163,5 +171,6 @@ LabelKey = Annotated[str, PlainValidator(label_key), described("key of a label")
 LabelValue = Annotated[
     str, PlainValidator(label_value), described("value of a label", type="string", maxLength=MAX_LABEL)
 ]
+Labels = Annotated[Mapping[LabelKey, LabelValue], AfterValidator(some_labels)]
 MatchGateway = Annotated[str, PlainValidator(match_gateway), described("gateway, or mesh")]
 ServerHost = Annotated[str, PlainValidator(server_host), described("host, or *")]
