@@ -35,6 +35,8 @@ DRAWS = int(os.environ.get("WEIR_DRAWS", "2000"))
 STACK = "pods"
 PAGE = CHECKOUT / "docs/guide/pods.md"
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+SELECTOR = {"app.kubernetes.io/name": "shop"}
+LABELS = {"version": "2.0", "track": "canary"}
 MORE = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 90}}}}
 DATA = CHECKOUT / "weir/model/values/kubernetes_api.json"
 ROOTS = {
@@ -218,7 +220,8 @@ def in_order(tree: Any) -> Any:
 
 def test_ten_things_pods_need(lab: Project) -> None:
     """All of the guide's page in one service, brought up by the account of `weir rbac`: each is in the cluster, the pods
-    are ready, nothing is left to do; the version after has them too.
+    are ready, nothing is left to do; the version after has them too. Its pods are found by labels of their own, and
+    requests are divided between the two.
     """
     shell = Shell(lab, shell_environment(lab))
     page = [YAML(typ="safe").load(block) for block in BLOCK.findall(PAGE.read_text())]
@@ -228,9 +231,15 @@ def test_ten_things_pods_need(lab: Project) -> None:
         "targetPort": 5678,
         "versions": {"v1": {"args": ["-text=one"]}},
         "stable": "v1",
+        "selector": SELECTOR,
         **functools.reduce(together, page),
     }
-    config = {"namespace": STACK, "createNamespace": False, "services": {"backend": service}}
+    config = {
+        "namespace": STACK,
+        "createNamespace": False,
+        "services": {"backend": service},
+        "clients": {"frontend": {"image": "curlimages/curl:latest"}},
+    }
     shell.write_stack(STACK, config)
     shell.apply(
         {
@@ -247,17 +256,21 @@ def test_ten_things_pods_need(lab: Project) -> None:
             shell.write_stack(STACK, {**config, "kubeconfig": kubeconfig})
             up = f"pulumi up --yes --skip-preview --stack {STACK}"
             shell.run(up)
-            service["versions"]["v2"] = {"args": ["-text=two"], "kubernetes": {"deployment": MORE}}
+            service["versions"]["v2"] = {"args": ["-text=two"], "labels": LABELS, "kubernetes": {"deployment": MORE}}
             service["canary"] = {"v2": 50}
             shell.write_stack(STACK, {**config, "kubeconfig": kubeconfig})
             shell.run(up)
             shell.run(f"pulumi preview --expect-no-changes --stack {STACK}")
+        shell.write_stack(STACK, config)
+        shell.run(f"weir verify backend --requests 400 --stack {STACK}")
         found = json.loads(shell.run(f"kubectl get all,serviceaccounts -n {STACK} -o json"))["items"]
         objects = {(each["kind"], each["metadata"]["name"]): each for each in found}
         for version, seconds in (("v1", 60), ("v2", 90)):
             deployment = objects["Deployment", f"backend-{version}"]
             assert deployment["status"]["readyReplicas"] == 1
             template = deployment["spec"]["template"]
+            labels = {**SELECTOR, **(LABELS if version == "v2" else {"version": "v1"})}
+            assert deployment["spec"]["selector"] == {"matchLabels": labels}
             pod = template["spec"]
             assert {each["name"] for each in pod["volumes"]} == {"tmp", "settings", "key"}
             assert [each["name"] for each in pod["containers"]] == ["backend", "beside"]
@@ -275,6 +288,7 @@ def test_ten_things_pods_need(lab: Project) -> None:
             assert pod["terminationGracePeriodSeconds"] == seconds
         assert objects["ServiceAccount", "backend"]["metadata"]["annotations"]["example.com/role"] == "shop"
         assert objects["Service", "backend"]["spec"]["type"] == "LoadBalancer"
+        assert objects["Service", "backend"]["spec"]["selector"] == SELECTOR
     finally:
         discard(lab, STACK, STACK)
 
