@@ -17,7 +17,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 MAX_COUNT = 1_000_000
 """The largest n for which the accuracy above is stated; larger ones are refused."""
@@ -37,7 +36,6 @@ class Region:
         return isinstance(count, int) and self.lo <= count <= self.hi
 
 
-@lru_cache(maxsize=256)
 def acceptance(n: int, p: Fraction, alpha: float) -> Region:
     """Counts of n draws with share p that are accepted when a wrong refusal may happen with probability alpha.
 
@@ -108,7 +106,6 @@ class Detectable:
         return max(shifts) if shifts else None
 
 
-@lru_cache(maxsize=256)
 def detectable(n: int, p: Fraction, alpha: float, wanted: float = 0.99) -> Detectable:
     """The smallest shifts from p, to 1/10,000, that `acceptance(n, p, alpha)` refuses with probability `wanted` or
     more.
