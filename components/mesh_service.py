@@ -132,7 +132,9 @@ class MeshService(pulumi.ComponentResource):
         account = ServiceAccount(
             self._name,
             metadata=placed(objects.service_account, self._place),
-            automount_service_account_token=objects.service_account["automountServiceAccountToken"],
+            automount_service_account_token=objects.service_account.get("automountServiceAccountToken"),
+            image_pull_secrets=objects.service_account.get("imagePullSecrets"),
+            secrets=objects.service_account.get("secrets"),
             opts=opts,
         )
         spec: Any = pulumi.Output.from_input(objects.service["spec"]).apply(self._keeping_port_name)

@@ -49,6 +49,39 @@ def test_the_engine_gets_the_models_objects_word_for_word(program: Recorded) -> 
     assert compared == 8
 
 
+PARTS = {
+    "service": {"metadata": {"annotations": {"a": "b"}}, "spec": {"type": "LoadBalancer"}},
+    "serviceAccount": {"imagePullSecrets": [{"name": "registry"}], "secrets": [{"name": "x"}]},
+    "podDisruptionBudget": {"metadata": {"labels": {"team": "shop"}}, "spec": {"maxUnavailable": "50%"}},
+    "deployment": {"metadata": {"annotations": {"c": "d"}}, "spec": {"minReadySeconds": 5}},
+}
+
+
+def test_the_engine_gets_all_of_the_merged_objects() -> None:
+    """What the config says in Kubernetes' own words is in the objects that Pulumi writes, field by field."""
+    backend = {**SOUND["services"]["backend"], "replicas": 2, "kubernetes": PARTS, "selector": {"app": "shop"}}
+    config = {**SOUND, "services": {"backend": backend}}
+    registered = run(config).resources
+    kinds = {
+        "Service": "core/v1",
+        "ServiceAccount": "core/v1",
+        "Deployment": "apps/v1",
+        "PodDisruptionBudget": "policy/v1",
+    }
+    compared = 0
+    for manifest in mesh(load(config), "demo").objects():
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        if kind not in kinds or name == "frontend":
+            continue
+        given = registered[(f"kubernetes:{kinds[kind]}:{kind}", name)]
+        metadata = {**manifest["metadata"], "annotations": manifest["metadata"].get("annotations", {})}
+        assert metadata["annotations"].items() <= given["metadata"]["annotations"].items(), name
+        wanted = {**manifest, "metadata": {**metadata, "annotations": given["metadata"]["annotations"]}}
+        assert {**given, "apiVersion": manifest["apiVersion"]} == wanted, name
+        compared += 1
+    assert compared == 6
+
+
 def test_pods_get_no_token_and_an_identity_each(program: Recorded) -> None:
     """Each service and client has an account of its own, whose pods cannot talk to the Kubernetes API."""
     for name in ("backend", "frontend"):

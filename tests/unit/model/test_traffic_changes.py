@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unit.model.test_rules import service
-from weir.model import ServiceTraffic, load, traffic
+from weir.model import ServiceTraffic, load, mesh, traffic
+from weir.model.manifests.diff import differences
 from weir.model.routing.diff import TrafficChange, changes
 from weir.model.routing.words import as_json, describe
 
@@ -125,3 +126,42 @@ def test_json_has_plain_values(
     assert (document["kind"], document["route"], document["before"], document["after"]) == (kind, route, old, new)
     assert document["text"] == describe(change)
     assert list(document) == ["kind", "route", "version", "before", "after", "text"]
+
+
+def pod_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What a preview says of the service, in words."""
+    sides = [
+        [
+            (manifest["kind"], manifest)
+            for manifest in mesh(
+                load({"namespace": "demo", "services": {"backend": service(**keys)}}), "demo"
+            ).objects()
+        ]
+        for keys in (before, after)
+    ]
+    return [describe(change) for told in differences(*sides).values() for change in told]
+
+
+MOUNTED = {"spec": {"template": {"spec": {"volumes": [{"name": "tmp", "emptyDir": {}}]}}}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"command": ["/shop"]}, "command changed"),
+        ({"args": ["-v"]}, "arguments changed"),
+        ({"kubernetes": {"deployment": MOUNTED}}, "other settings of its pods changed"),
+        ({"kubernetes": {"deployment": {"metadata": {"annotations": {"a": "b"}}}}}, ""),
+    ],
+)
+def test_what_changes_in_pods_is_told(keys: dict[str, Any], words: str) -> None:
+    """New pods have a reason, whatever the key is that makes them; what makes none is no change of pods."""
+    assert pod_changes({}, keys) == ([f"v1 {words}", f"v2 {words}"] if words else [])
+
+
+def test_other_labels_of_a_version_are_told() -> None:
+    """Its subset is other pods."""
+    assert pod_changes({}, {"versions": {"v1": {}, "v2": {"labels": {"version": "2.0"}}}}) == [
+        "pods of v2 are those with version=v2 → version=2.0",
+        "v2 other settings of its pods changed",
+    ]

@@ -13,6 +13,7 @@ from weir.model.routing.resolve import ServiceTraffic
 
 # Kind of change → the keys of a container that it is about.
 _UNSHOWN = {
+    "command": ("command",),
     "args": ("args",),
     "env": ("env", "envFrom"),
     "resources": ("resources",),
@@ -105,3 +106,15 @@ def _pods(service: str, version: str, before: Manifest, after: Manifest) -> Iter
     for kind, keys in _UNSHOWN.items():
         if any(old.get(key) != new.get(key) for key in keys):
             yield TrafficChange(kind, service, version=version)
+    if _rest(before) != _rest(after):
+        yield TrafficChange("kubernetes", service, version=version)
+
+
+def _rest(spec: Manifest) -> Manifest:
+    """The spec of a Deployment without what is told of it by itself."""
+    told = {"image", *(key for keys in _UNSHOWN.values() for key in keys)}
+    pod = spec["template"]["spec"]
+    first, *others = pod["containers"]
+    containers = [{key: value for key, value in first.items() if key not in told}, *others]
+    template = {**spec["template"], "spec": {**pod, "containers": containers}}
+    return {**{key: value for key, value in spec.items() if key != "replicas"}, "template": template}

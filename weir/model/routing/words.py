@@ -75,7 +75,9 @@ def _told(change: TrafficChange) -> str:
             return f"pods of {version} are those with {_labels(before)} → {_labels(after)}"
         case "image":
             return f"{version} image {_images(str(before), str(after))}"
-        case "args" | "env" | "resources" | "securityContext" | "probes":
+        case "kubernetes":
+            return f"{version} other settings of its pods changed"
+        case "command" | "args" | "env" | "resources" | "securityContext" | "probes":
             return f"{version} {name} changed"
     return _value(change, name if version is None else f"{name} of {version}")
 
