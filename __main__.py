@@ -32,9 +32,6 @@ config = stack_config()
 cluster = cluster_of(config)
 opts = pulumi.ResourceOptions(provider=provider(cluster))
 guard = safeguards(cluster)
-if not config.ephemeral:
-    # Every rule asks what stands there.
-    guard.cluster.look_ahead(config.namespace)
 
 own = namespace_manifest(config.namespace, config.revision) if config.create_namespace else left_alone(config)
 made = (

@@ -61,10 +61,6 @@ class Cluster:
         # Not the event loop's own threads: those may all be waiting for the engine, which waits for these answers.
         self._asking = ThreadPoolExecutor(_QUESTIONS_AT_A_TIME, thread_name_prefix="weir-asks")
 
-    def look_ahead(self, namespace: str) -> None:
-        """Begin to read a namespace: the answer comes while the engine still sees to it."""
-        self._asking.submit(lambda: self.state(namespace).read())
-
     async def objects(self, namespace: str | None) -> Objects | None:
         """What stands in the namespace; None where the cluster cannot be asked. A namespace that has no name yet has
         nothing in it.

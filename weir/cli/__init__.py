@@ -16,7 +16,6 @@ from typing import NoReturn
 import click
 
 from weir import garbage
-from weir.cli import ahead
 from weir.errors import WeirError
 from weir.visible import guard
 
@@ -86,7 +85,6 @@ def main() -> NoReturn:
     # A terminated command cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        ahead.start(sys.argv[1:])
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:
         _end("interrupted", INTERRUPTED)

@@ -100,23 +100,9 @@ class Context:
     @cached_property
     def kubectl(self) -> Kubectl:
         """kubectl on the stack's cluster, in its namespace. Raises ClusterError, EngineError."""
-        return self._kubectl(self.namespace, self.config.kubeconfig, self.config.kube_context)
-
-    def early_kubectl(self) -> Kubectl | None:
-        """The same by the unchecked config, before the model is imported; None where that takes the model. Raises
-        StackFileError, ClusterError.
-        """
-        config = self.stack_file.config
-        namespace, kubeconfig, context = (config.get(key) for key in ("namespace", "kubeconfig", "kubeContext"))
-        if not isinstance(namespace, str) or config.get("ephemeral"):
-            return None
-        if not isinstance(kubeconfig, str | None) or not isinstance(context, str | None):
-            return None
-        return self._kubectl(namespace, kubeconfig, context)
-
-    def _kubectl(self, namespace: str, kubeconfig: str | None, context: str | None) -> Kubectl:
         from weir.cluster.kubectl import Kubectl  # not needed where no cluster is
 
+        kubeconfig = self.config.kubeconfig
         # The config's kubeconfig is relative to the project, wherever weir is run.
         path = None if kubeconfig is None else str(self.project / Path(kubeconfig).expanduser())
-        return Kubectl.find(namespace, kubeconfig=path, context=context)
+        return Kubectl.find(self.namespace, kubeconfig=path, context=self.config.kube_context)

@@ -101,7 +101,7 @@ class Live:
         """The traffic of a service (and its full name) as the objects in the cluster make it; None where its
         VirtualService is not there.
         """
-        # Not above: whoever looks ahead has no time to wait for the model, which is a fifth of a second.
+        # Not above: the process of the program answers the engine before it has the model, a fifth of a second later.
         from weir.model import read
 
         route = self.find("VirtualService", service)

@@ -99,23 +99,11 @@ def test_an_ephemeral_namespace_is_pulumis_to_tell(project: Path) -> None:
     assert Context("dev", text=EPHEMERAL, given_namespace="demo-1").kubectl.namespace == "demo-1"
 
 
-def test_the_early_kubectl_is_the_same(project: Path) -> None:
-    """What is read ahead with it is what the command asks for; what takes the model is left to the model."""
-    assert Context("dev").early_kubectl() == Context("dev").kubectl
-    for text in (
-        EPHEMERAL,
-        STACK.replace("demo", "[1]"),
-        STACK.replace("lab/config", "[1]"),
-        STACK.replace("Context: lab", "Context: 5"),
-    ):
-        assert Context("dev", text=text).early_kubectl() is None
-
-
 def test_a_stack_file_is_read_without_the_model(project: Path) -> None:
     """Model, engine and rich are imported by the question that needs them."""
     code = (
-        "import sys; from weir.cli.context import Context; context = Context('dev'); context.stack_file, "
-        "context.early_kubectl();print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'weir.model', "
+        "import sys; from weir.cli.context import Context; context = Context('dev'); context.stack_file; "
+        "print('HEAVY', sorted({'pulumi', 'pydantic', 'rich', 'weir.model', "
         "'weir.engine.stack'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -2,8 +2,8 @@
 wait for.
 
 `pulumi up --client=ADDRESS` asks an address for the program, as it asks the Automation API's server for an inline one.
-`weir.engine.warm.server` answers there. It is started before anything else and imports on the other core while this
-process sees to the config; a process that makes several changes keeps it.
+`weir.engine.warm.server` answers there. It imports on the other core while the engine starts; a process that makes
+several changes keeps it.
 """
 
 from __future__ import annotations

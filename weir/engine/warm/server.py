@@ -12,7 +12,6 @@ whether it runs. It ends when stdin does, which is when whoever started it ends,
 from __future__ import annotations
 
 import ast
-import gc
 import importlib
 import json
 import os
@@ -80,12 +79,7 @@ class Program:
         class Servicer(LanguageServer):
             def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
                 program.updates += not request.dryRun
-                # Nearly all that a run makes it needs until its end.
-                gc.disable()
-                try:
-                    return super().Run(request, context)  # type: ignore[no-untyped-call]
-                finally:
-                    gc.enable()
+                return super().Run(request, context)  # type: ignore[no-untyped-call]
 
         add_LanguageRuntimeServicer_to_server(Servicer(self._run), _Registry(self))
         for name in imported(self._file):
