@@ -90,7 +90,7 @@ def _own(made: Manifest) -> Iterator[tuple[Steps, str]]:
     yield from (((name,), f"{name} is what it is; leave it out") for name in ("apiVersion", "kind", "status"))
     yield ("metadata", "name"), f"must stay: {_NAMES}"
     yield ("metadata", "namespace"), f"must stay: {_NAMES}"
-    yield from ((("metadata", "labels", label), f"must stay: {_NAMES}") for label in made["metadata"]["labels"])
+    yield from ((("metadata", "labels", label), f"must stay: {_NAMES}") for label in ("app", "version", *MANAGED_BY))
     if made["kind"] in ("Deployment", "Service", "PodDisruptionBudget"):
         yield ("spec", "selector"), f"must stay: {_SELECTOR}"
     if made["kind"] == "Deployment":
@@ -107,9 +107,8 @@ def _own_of_pods(made: Manifest) -> Iterator[tuple[Steps, str]]:
     yield ("spec", "strategy", "type"), f"must stay: {_ORDER}"
     yield ("spec", "strategy", "rollingUpdate", "maxUnavailable"), f"must stay: {_ORDER}"
     yield ("spec", "paused"), "must not be: an update waits for the new pods"
-    for label in template["metadata"]["labels"]:
-        if label not in MANAGED_BY:
-            yield ("spec", "template", "metadata", "labels", label), f"must stay: {_FIND}"
+    for label in made["spec"]["selector"]["matchLabels"]:
+        yield ("spec", "template", "metadata", "labels", label), f"must stay: {_FIND}"
     # Those of the config come after weir's own.
     name = template["spec"]["containers"][0]["name"]
     here: Steps = ("spec", "template", "spec", "containers", Item("name", name))
