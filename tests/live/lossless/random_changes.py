@@ -121,6 +121,19 @@ def version_added(random: Random, config: Config) -> None:
 
 
 @kind
+def version_added_with_labels_of_its_own(random: Random, config: Config) -> None:
+    name = random.choice(NAMES)
+    own = {**server(name, _port(config)), "labels": {"version": f"{name}.0", "track": "new"}}
+    _backend(config)["versions"].setdefault(name, own)
+
+
+@kind
+def labels_of_a_version(random: Random, config: Config) -> None:
+    if random.random() < 0.1:
+        _toggle(random, _some(random, config), "labels", {"version": "other"})
+
+
+@kind
 def version_added_with_a_share(random: Random, config: Config) -> None:
     version_added(random, config)
     canary(random, config)
@@ -289,6 +302,20 @@ def image(random: Random, config: Config) -> None:
 @kind
 def image_of_a_version(random: Random, config: Config) -> None:
     _toggle(random, _some(random, config), "image", FORTIO, SAME_FORTIO)
+
+
+@kind
+def partial_objects(random: Random, config: Config) -> None:
+    """Annotations, a longer grace period, a volume, a container beside the server: new pods each time."""
+    place = random.choice((_backend(config), _some(random, config)))
+    beside = {"name": "beside", "image": "curlimages/curl:latest", "command": ["sleep", "infinity"]}
+    pods: tuple[Config, ...] = (
+        {"metadata": {"annotations": {"example.com/drawn": str(random.randrange(100))}}},
+        {"spec": {"terminationGracePeriodSeconds": random.choice((40, 60))}},
+        {"spec": {"volumes": [{"name": "tmp", "emptyDir": {}}]}},
+        {"spec": {"containers": [beside]}},
+    )
+    _toggle(random, place, "kubernetes", *({"deployment": {"spec": {"template": each}}} for each in pods))
 
 
 @kind
