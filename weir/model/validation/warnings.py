@@ -14,6 +14,7 @@ from weir.model.config.matches import Match
 from weir.model.config.routes import Traffic
 from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.config.versions import Container, Version
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic, traffic
 from weir.model.validation.gateway_warnings import edge_warnings
 from weir.model.validation.path_warnings import path_warnings
@@ -266,23 +267,9 @@ def _hosts(path: Path, service: Service, config: StackConfig) -> Iterator[Warned
 def _workloads(path: Path, service: Service) -> Iterator[Warned]:
     if not service.routing_only:
         return
-    probes = ("readiness_probe", "liveness_probe", "startup_probe")
-    described = (
-        "command",
-        "args",
-        "env",
-        "env_from",
-        "resources",
-        *probes,
-        "security_context",
-        "replicas",
-        "kubernetes",
-    )
-    for where, part in [
-        (path, service),
-        *(((*path, "versions", name), version) for name, version in service.versions.items()),
-    ]:
-        for name in given(part, *described):
+    described = ({*Container.model_fields} - {"image"}) | {"replicas", "selector", "kubernetes"}
+    for where, part in _described(path, service):
+        for name in given(part, *(field for field in type(part).model_fields if field in described)):
             yield Warned(
                 (*where, name),
                 "has no effect: without an image weir manages no pods; add image, or remove it",
@@ -290,11 +277,14 @@ def _workloads(path: Path, service: Service) -> Iterator[Warned]:
             )
 
 
+def _described(path: Path, service: Service) -> Iterator[tuple[Path, Service | Version]]:
+    """What describes pods: the service, then each of its versions."""
+    yield path, service
+    yield from (((*path, "versions", name), version) for name, version in service.versions.items())
+
+
 def _amounts(path: Path, service: Service) -> Iterator[Warned]:
-    for where, part in [
-        (path, service),
-        *(((*path, "versions", name), version) for name, version in service.versions.items()),
-    ]:
+    for where, part in _described(path, service):
         if part.resources is None:
             continue
         for kind, amounts in (("requests", part.resources.requests), ("limits", part.resources.limits)):
