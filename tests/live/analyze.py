@@ -213,9 +213,9 @@ def _service(name: str, place: str, selector: Mapping[str, str], ports: Mapping[
 
 def _workload(name: str, service: Service, place: str) -> Iterator[Manifest]:
     """A service as somebody else runs it."""
-    yield _service(name, place, {"app": name}, {service.protocol: service.port})
+    yield _service(name, place, service.selected_by(name), {service.protocol: service.port})
     for version in service.versions:
-        yield _pod(f"{name}-{version}", place, {"app": name, "version": version})
+        yield _pod(f"{name}-{version}", place, service.pod_labels(name, version))
 
 
 def _gateway_proxy(name: str, place: str, selector: Mapping[str, str], ports: set[int]) -> Iterator[Manifest]:

@@ -96,7 +96,7 @@ def test_what_ends_a_change_of_several_leaves_nothing_half_done(
         changes.kill()
         until(lambda: not alive(provider), 30, "the provider has ended with weir")
         said = weir(stack, "status --window 0")
-        assert "`weir set backend v2=27`, begun" in said
+        assert "`weir set backend v2=27`, started" in said
         assert "was killed during its update" in said
         # Not carried through: what it had brought about by then is what the next one begins with.
         assert re.search("v2 2[47] % → 30 %", weir(stack, "set backend v2=30 --yes"))

@@ -143,10 +143,11 @@ class Live:
         """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when
         nothing is said.
         """
-        deployment = self.find("Deployment", f"{app}-{version}")
-        labels = deployment["spec"]["selector"]["matchLabels"] if deployment else {"app": app, "version": version}
-        selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        pods = self.kubectl.get(["pods", "-l", selector])["items"]
+        labels = {"app": app, "version": version}
+        # By now there may be one that was not there when all was read. Its own labels are always these; its pods' not.
+        for deployment in self.kubectl.get(["deployments", "-l", _selector(labels)])["items"]:
+            labels = deployment["spec"]["selector"]["matchLabels"]
+        pods = self.kubectl.get(["pods", "-l", _selector(labels)])["items"]
         told = [text for pod in pods if (text := self._ailment(pod))]
         # Pods of one version mostly fail alike.
         return "\n".join(dict.fromkeys(told)) or self._without_pods(f"{app}-{version}")
@@ -212,6 +213,10 @@ class Live:
             ),
             "",
         )
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 _ahead: dict[Kubectl, Live] = {}

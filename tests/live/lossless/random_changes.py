@@ -308,7 +308,9 @@ def image_of_a_version(random: Random, config: Config) -> None:
 def partial_objects(random: Random, config: Config) -> None:
     """Annotations, a longer grace period, a volume, a container beside the server: new pods each time."""
     place = random.choice((_backend(config), _some(random, config)))
-    beside = {"name": "beside", "image": "curlimages/curl:latest", "command": ["sleep", "infinity"]}
+    ends = "trap exit TERM; sleep infinity & wait"
+    beside: dict[str, Any] = {"name": "beside", "image": "curlimages/curl:latest", "imagePullPolicy": "IfNotPresent"}
+    beside["command"] = ["sh", "-c", ends]
     pods: tuple[Config, ...] = (
         {"metadata": {"annotations": {"example.com/drawn": str(random.randrange(100))}}},
         {"spec": {"terminationGracePeriodSeconds": random.choice((40, 60))}},
