@@ -223,7 +223,10 @@ def test_a_change_that_was_killed_while_it_applied(drill_stack: DrillStack) -> N
     assert "canary: {v2: 30}" in drill_stack.file.read_text()
     said = drill_stack.weir("status --window 0")
     assert "`weir set backend v2=30`, started" in said
-    assert "was killed during its update; Pulumi.drill.yaml has its change, the cluster may not have the change" in said
+    assert (
+        "was killed during its update; Pulumi.drill.yaml has its change, and the cluster may not have the change"
+        in said
+    )
     said = killed_while_it_applies(drill_stack, "promote backend v2 --yes")
     assert "was killed during its update; Pulumi.drill.yaml has its change" in said
     assert re.search("backend: v2 [23]0 % → 100 %", said), said
