@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from weir.cluster.kubectl import Kubectl
 from weir.model.config.gateways import Gateway
+from weir.model.values.hosts import label_selector
 
 
 def unserved(kubectl: Kubectl, gateways: Mapping[str, Gateway]) -> Iterator[str]:
@@ -15,8 +16,8 @@ def unserved(kubectl: Kubectl, gateways: Mapping[str, Gateway]) -> Iterator[str]
     right to see them all.
     """
     for name, gateway in gateways.items():
-        selector = ",".join(f"{key}={value}" for key, value in sorted(gateway.selector.items()))
-        if selector and not kubectl.get(["pods", "--all-namespaces", "--selector", selector])["items"]:
+        selector = label_selector(gateway.selector)
+        if gateway.selector and not kubectl.get(["pods", "--all-namespaces", "--selector", selector])["items"]:
             yield (
                 f"gateway {name}: no pod in the cluster has the labels {selector}, so nothing serves it;"
                 " correct its selector, or run a proxy with these labels (docs/guide/ingress-gateway.yaml)"

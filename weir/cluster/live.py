@@ -143,11 +143,14 @@ class Live:
         """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when
         nothing is said.
         """
+        # Not above, as in `traffic`.
+        from weir.model.values.hosts import label_selector
+
         labels = {"app": app, "version": version}
         # By now there may be one that was not there when all was read. Its own labels are always these; its pods' not.
-        for deployment in self.kubectl.get(["deployments", "-l", _selector(labels)])["items"]:
+        for deployment in self.kubectl.get(["deployments", "-l", label_selector(labels)])["items"]:
             labels = deployment["spec"]["selector"]["matchLabels"]
-        pods = self.kubectl.get(["pods", "-l", _selector(labels)])["items"]
+        pods = self.kubectl.get(["pods", "-l", label_selector(labels)])["items"]
         told = [text for pod in pods if (text := self._ailment(pod))]
         # Pods of one version mostly fail alike.
         return "\n".join(dict.fromkeys(told)) or self._without_pods(f"{app}-{version}")
@@ -213,10 +216,6 @@ class Live:
             ),
             "",
         )
-
-
-def _selector(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 _ahead: dict[Kubectl, Live] = {}

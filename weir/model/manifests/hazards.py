@@ -15,6 +15,7 @@ from weir.model.manifests.annotations import OWNER, annotation
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
+from weir.model.values.hosts import label_selector
 
 NO_PODS = "gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update"
 """What is said of a version, after its name."""
@@ -121,8 +122,8 @@ def _selectors(
     before, after = service["spec"].get("selector", {}), wanted["spec"]["selector"]
     if before != after:
         yield (
-            f"selector {_labels(before)} → {_labels(after)}: the Service would leave the pods that serve; keep "
-            "selector, and make a service of its own for pods with other labels"
+            f"selector {label_selector(before)} → {label_selector(after)}: the Service would leave the pods that "
+            "serve; keep selector, and make a service of its own for pods with other labels"
         )
         return
     for version, parts in objects.versions.items():
@@ -132,13 +133,10 @@ def _selectors(
         before, after = (each["spec"]["selector"].get("matchLabels", {}) for each in (there, parts.deployment))
         if before != after:
             yield (
-                f"labels of {version}, {_labels(before)} → {_labels(after)}: its Deployment would be deleted with its "
-                f"pods and made anew; add a version with the new labels, move the requests to it, then remove {version}"
+                f"labels of {version}, {label_selector(before)} → {label_selector(after)}: its Deployment would be "
+                "deleted with its pods and made anew; add a version with the new labels, move the requests to it, then "
+                f"remove {version}"
             )
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "none"
 
 
 def _without_pods(

@@ -14,6 +14,7 @@ from weir.model.config.matches import Match
 from weir.model.routing.diff import TrafficChange, moved, percents, plain_percent
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic
 from weir.model.values.durations import Duration
+from weir.model.values.hosts import label_selector
 from weir.model.values.numbers import plain
 
 _MAX_SHOWN = 120
@@ -72,7 +73,7 @@ def _told(change: TrafficChange) -> str:
         case "replicas":
             return f"{version} pods {before} → {after}"
         case "labels":
-            return f"pods of {version} are those with {_labels(before)} → {_labels(after)}"
+            return f"pods of {version} are those with {label_selector(before)} → {label_selector(after)}"
         case "image":
             return f"{version} image {_images(str(before), str(after))}"
         case "kubernetes":
@@ -175,10 +176,6 @@ def _mirrors(mirrors: tuple[Mirror, ...]) -> str:
     return ", ".join(
         f"{100 if mirror.percentage is None else plain(mirror.percentage)} % to {mirror.version}" for mirror in mirrors
     )
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{name}={value}" for name, value in labels.items()) or "any label"
 
 
 def _images(before: str, after: str) -> str:

@@ -26,17 +26,19 @@ _SEVERAL = 2
 def check_parts(path: Path, name: str, service: Service) -> Iterator[Problem]:
     """Every problem of the keys `kubernetes` of a service and its versions."""
     parts = service.kubernetes
+    before = parts.deployment if parts else None
     for key, patch, made in _of_service(name, service, parts) if parts else ():
         # Without an image there is nothing to merge it with; a warning says so (workload-without-image).
-        if patch and made:
-            yield from _problems((*path, "kubernetes", key), made, patch)
+        found = list(_problems((*path, "kubernetes", key), made, patch)) if patch and made else []
+        yield from found
+        if found and key == "deployment":
+            before = None
     for version, own in service.versions.items():
         patch = own.kubernetes.deployment if own.kubernetes else None
         made = _deployment(name, service, version) if patch else None
         if patch and made:
-            before = parts.deployment if parts else None
-            made = laid_over(made, before) if _sound(made, before) else made
-            yield from _problems((*path, "versions", version, "kubernetes", "deployment"), made, patch)
+            where: Path = (*path, "versions", version, "kubernetes", "deployment")
+            yield from _problems(where, laid_over(made, before), patch)
 
 
 def _of_service(
@@ -59,10 +61,6 @@ def _deployment(name: str, service: Service, version: str) -> Manifest | None:
     if workload is None:
         return None
     return kubernetes.version_deployment(name, version, service, workload, _NAMESPACE)
-
-
-def _sound(made: Manifest, patch: Mapping[str, Any] | None) -> bool:
-    return not patch or not any(_problems((), made, patch))
 
 
 def _problems(where: Path, made: Manifest, patch: Mapping[str, Any]) -> Iterator[Problem]:

@@ -152,6 +152,11 @@ def label_value(value: Any) -> str:
     return value
 
 
+def label_selector(labels: Mapping[str, str]) -> str:
+    """Labels as kubectl takes them and messages have them: app=shop,version=v1; "none" where there is none."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "none"
+
+
 def some_labels(value: Mapping[str, str]) -> Mapping[str, str]:
     """Labels by which pods are found: all pods have none."""
     if not value:
