@@ -49,6 +49,18 @@ if TYPE_CHECKING:
         ]
         """the status of gRPC to answer them with"""
 
+    class Autoscaling(TypedDict, total=False):
+        """A HorizontalPodAutoscaler for each version, which owns the number of its pods."""
+
+        minReplicas: int
+        """the least pods, with which a version begins"""
+        maxReplicas: Required[int]
+        """the most pods"""
+        metrics: Sequence[Mapping[str, Any]]
+        """what it goes by, in Kubernetes' words; 80 % of the cpu that pods request when left out"""
+        behavior: Mapping[str, Any]
+        """how fast it goes up and down, in Kubernetes' words"""
+
     class Body(TypedDict, total=False):
         """The body of an answer."""
 
@@ -958,8 +970,10 @@ class VersionArgs:
     """when the other probes begin; at once when left out"""
     security_context: SecurityContext | None = None
     """what the container may do; what is left out stays hardened"""
-    replicas: pulumi.Input[int] | None = None
-    """the number of pods; its service's when left out"""
+    replicas: pulumi.Input[int | Literal["external"]] | None = None
+    """the number of pods, 1 when left out; external: an autoscaler of somebody else's owns it"""
+    autoscaling: Autoscaling | None = None
+    """a HorizontalPodAutoscaler for each version, in the place of replicas"""
     traffic_policy: TrafficPolicy | None = None
     """how callers treat its pods; goes before the service's, setting by setting"""
     labels: Mapping[str, str] | None = None
@@ -1007,6 +1021,10 @@ class MeshServiceArgs:
     """when the other probes begin; at once when left out"""
     security_context: SecurityContext | None = None
     """what the container may do; what is left out stays hardened"""
+    replicas: pulumi.Input[int | Literal["external"]] | None = None
+    """the number of pods, 1 when left out; external: an autoscaler of somebody else's owns it"""
+    autoscaling: Autoscaling | None = None
+    """a HorizontalPodAutoscaler for each version, in the place of replicas"""
     canary: Mapping[str, float] | None = None
     """version: share of the requests; any number of versions, 0.5 is a valid share"""
     fault: Fault | None = None
@@ -1035,8 +1053,6 @@ class MeshServiceArgs:
     """the port the pods listen on; port when left out"""
     protocol: Literal["http", "http2", "grpc"] | None = None
     """what the pods speak on the port"""
-    replicas: pulumi.Input[int] | None = None
-    """the number of pods of each version that names none"""
     routes: Sequence[Route] | None = None
     """routes before the default one, first match wins"""
     drill: Drill | None = None
@@ -1087,8 +1103,10 @@ class BackendVersionArgs:
     """when the other probes begin; at once when left out"""
     security_context: SecurityContext | None = None
     """what the container may do; what is left out stays hardened"""
-    replicas: pulumi.Input[int] | None = None
-    """the number of pods; its service's when left out"""
+    replicas: pulumi.Input[int | Literal["external"]] | None = None
+    """the number of pods, 1 when left out; external: an autoscaler of somebody else's owns it"""
+    autoscaling: Autoscaling | None = None
+    """a HorizontalPodAutoscaler for each version, in the place of replicas"""
     labels: Mapping[str, str] | None = None
     """labels that tell its pods from those of other versions; version: NAME when left out"""
     kubernetes: VersionParts | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
@@ -47,14 +48,21 @@ class BackendVersion(pulumi.ComponentResource):
         spec = made.checked.filled(manifest["spec"])
         if objects.secret:
             spec = with_secret(spec, objects.secret, self._secret(name, objects.secret, made))
+        counted = "replicas" in spec
+        if objects.autoscaler:
+            # Its first pods; the number is the autoscaler's from then on.
+            spec = {**spec, "replicas": objects.autoscaler["spec"]["minReplicas"]}
         self.deployment = Deployment(
             name,
-            metadata=placed(manifest, place),
+            metadata=placed(manifest, place, place.guard.ownership.of_replicas(manifest, place.namespace)),
             spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=place.after,
                 hooks=place.guard.pods,
+                # Left out of what is applied, a number that weir owned before would become Kubernetes' default, 1. The
+                # provider leaves what is ignored as it stands, whoever owns it.
+                ignore_changes=None if counted else ["spec.replicas"],
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=place.guard.ready_timeout, update=place.guard.ready_timeout
                 ),
@@ -66,6 +74,16 @@ class BackendVersion(pulumi.ComponentResource):
                 metadata=placed(objects.disruption_budget, place),
                 spec=objects.disruption_budget["spec"],
                 opts=pulumi.ResourceOptions(parent=self, hooks=place.guard.bare),
+            )
+        if objects.autoscaler:
+            # Under its own type, without the import of a module that few stacks need.
+            CustomResource(
+                name,
+                api_version=objects.autoscaler["apiVersion"],
+                kind=objects.autoscaler["kind"],
+                metadata=placed(objects.autoscaler, place),
+                spec=objects.autoscaler["spec"],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.deployment], hooks=place.guard.bare),
             )
         self.register_outputs({"deployment": manifest["metadata"]["name"]})
 
@@ -118,5 +136,5 @@ def _made(name: str, args: BackendVersionArgs) -> MadeVersion:
     if objects.deployment is None:
         raise pulumi.RunError(f'BackendVersion "{name}": image: missing; name the image its pods run')
     there = standing(args.cluster, args.namespace)
-    there.declare(*(each for each in (objects.secret, objects.deployment, objects.disruption_budget) if each))
+    there.declare(*objects.of_pods())
     return MadeVersion(objects=objects, checked=checked, place=there.place())

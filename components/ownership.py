@@ -15,7 +15,7 @@ from components.cluster import Cluster
 from components.placement import known, owner
 from components.warned import warn
 from weir.model import Duration
-from weir.model.manifests.annotations import MANAGER, OWNER, annotation
+from weir.model.manifests.annotations import MANAGER, OWN, OWNER, REPLICAS, annotation
 
 FORCE = "weir:force: true goes on anyway"
 _POLL_SECONDS = 0.5
@@ -42,6 +42,19 @@ class Ownership:
             return {MANAGER: "weir"}
         there = annotation(found, MANAGER)
         return {MANAGER: there} if there is not None else {}
+
+    async def of_replicas(self, manifest: Mapping[str, Any], namespace: pulumi.Input[str]) -> dict[str, str]:
+        """Annotations of a Deployment whose number of pods weir owns again: it is taken back from who owned it, which
+        the API server refuses unforced.
+
+        They stay, so that another update has nothing to change.
+        """
+        if "replicas" not in manifest["spec"]:
+            return {}
+        found = (await self._cluster.objects(await known(namespace)) or {}).get(
+            ("Deployment", manifest["metadata"]["name"])
+        )
+        return {REPLICAS: OWN, "pulumi.com/patchForce": "true"} if annotation(found, REPLICAS) is not None else {}
 
     async def refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
         """Hook: an object that is about to be created must not exist, unless an interrupted update of this stack

@@ -15,6 +15,8 @@ from components.propagation import Propagation
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want
 from weir.model import ServiceObjects
+from weir.model.config.scaling import EXTERNAL
+from weir.model.manifests.annotations import REPLICAS, annotation
 from weir.model.manifests.hazards import NO_PODS
 
 
@@ -55,9 +57,14 @@ class Readiness:
             if there is None or there["status"].get("readyReplicas", 0) > 0 or (service, version) in self._remade:
                 continue  # ready, or about to be made or changed, which this update waits for
             if there["spec"].get("replicas") == 0:
+                undo = (
+                    "to undo that and go on: pulumi up --refresh"
+                    if annotation(there, REPLICAS) != EXTERNAL
+                    else "its number of pods is external, so scale it up first"
+                )
                 raise pulumi.RunError(
                     f"{service}: {version} would get requests, but somebody has scaled it to 0 pods ({maker(there)}); "
-                    f"to undo that and go on: pulumi up --refresh ({FORCE})"
+                    f"{undo} ({FORCE})"
                 )
             reason = await self._cluster.failure_reason(namespace, service, version)
             raise pulumi.RunError(

@@ -57,7 +57,9 @@ def _at(spec: Any, *keys: str) -> Any:
 def without_pods(objects: ServiceObjects, versions: Collection[str]) -> ServiceObjects:
     """The objects of a service but for the pods of these versions, which somebody else runs."""
     parts = {
-        version: replace(each, secret=None, deployment=None, disruption_budget=None) if version in versions else each
+        version: replace(each, secret=None, deployment=None, disruption_budget=None, autoscaler=None)
+        if version in versions
+        else each
         for version, each in objects.versions.items()
     }
     return replace(objects, versions=parts)

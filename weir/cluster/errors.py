@@ -13,5 +13,9 @@ class UnaskedError(ClusterError):
     """istiod cannot be asked at all here: none was found, or there is no right to. Waiting longer would not help."""
 
 
+class DeniedError(ClusterError):
+    """Whoever asks has no right to the answer."""
+
+
 class GoneError(ClusterError):
     """The proxy that istiod was asked about has gone: there is nothing to wait for any more."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.errors import ClusterError, DeniedError, UnaskedError
 
 TOOL_VARIABLE = "WEIR_TOOL_KUBECTL"
 """Environment variable that names the kubectl to use; without it, the first one on PATH."""
@@ -160,7 +160,7 @@ class Kubectl:
                 "weir:kubeContext names the right one"
             )
         if any(words in said for words in _DENIED):
-            raise ClusterError(
+            raise DeniedError(
                 f"the cluster of {cluster} denies access ({why}); check the user of the kubeconfig and its rights"
             )
 

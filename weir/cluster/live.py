@@ -13,7 +13,7 @@ from functools import cached_property
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from weir.cluster.errors import ClusterError
+from weir.cluster.errors import ClusterError, DeniedError
 from weir.cluster.kubectl import Kubectl
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _KINDS = (
     "serviceaccounts",
     "poddisruptionbudgets.policy",
 )
+_OF_SOME = ("horizontalpodautoscalers.autoscaling",)
+"""Kinds that only some stacks make; the account of another may not list them."""
 _LOG_LINES = 5
 _FRESH_SECONDS = 10.0
 
@@ -61,10 +63,17 @@ class Live:
         once more for every object.
         """
         try:
-            items = self.kubectl.get([",".join(_KINDS), "--show-managed-fields"])["items"]
+            try:
+                items = self._listed(*_KINDS, *_OF_SOME)
+            except DeniedError:
+                items = self._listed(*_KINDS)
         except ClusterError as error:
             return error
         return {(item["kind"], item["metadata"]["name"]): item for item in items}
+
+    def _listed(self, *kinds: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.kubectl.get([",".join(kinds), "--show-managed-fields"])["items"]
+        return found
 
     def age(self, service: str, now: float) -> float:
         """For how many seconds, at the most, the Service has been there: what was not there when this was read has

@@ -18,6 +18,7 @@ from weir.model.config import (
     load_balancer,
     matches,
     probes,
+    scaling,
     traffic_policy,
 )
 from weir.model.config.drills import DrillMatch
@@ -175,6 +176,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (traffic_policy.ServerName, [*_TEXTS, "x" * 256, "日" * 86]),
     (matches.QueryParameter, [*_TEXTS, "x" * 1025]),
     (numbers.Count, _COUNTS),
+    (scaling.Replicas, [*_COUNTS, "External"]),
     (numbers.ErrorCode, [99, 600, "x"]),
     (numbers.FromOne, [0, *_COUNTS]),
     (numbers.LocalityWeight, [0, 101, 1.5]),
@@ -205,6 +207,7 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
     actions.Abort: [{"httpStatus": 503, "grpcStatus": "INTERNAL"}],
     answers.Body: [{"string": "a", "bytes": "AAE="}],
     answers.Redirect: [{"uri": "/a", "prefixRewrite": "/b"}, {"port": 80, "derivePort": "FROM_REQUEST_PORT"}],
+    scaling.Autoscaling: [{"minReplicas": 3, "maxReplicas": 2}, {"metrics": [{"type": "Cpu"}]}],
     actions.Retries: [
         {"attempts": 0, "perTryTimeout": "1s"},
         {"attempts": 0, "retryOn": "5xx"},

@@ -127,6 +127,17 @@ def _routes(
 
 
 _described = {name: values for name, values in container.items() if name != "image"}
+_autoscaling = mapping(
+    {"maxReplicas": st.integers(3, 9)},
+    {
+        "minReplicas": st.integers(1, 3),
+        "metrics": st.just(
+            [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Value", "value": "1"}}}]
+        ),
+        "behavior": st.just({"scaleDown": {"stabilizationWindowSeconds": 60}}),
+    },
+)
+_numbers = {"replicas": counts | st.just("external"), "autoscaling": _autoscaling}
 _pods_parts: Values = st.sampled_from(
     [
         {},
@@ -152,7 +163,7 @@ _version = mapping(
     {},
     {
         **_described,
-        "replicas": counts,
+        **_numbers,
         "headers": headers | headers_with_host,
         "kubernetes": mapping({}, {"deployment": _pods_parts}),
     },
@@ -165,7 +176,7 @@ _service = mapping(
         "port": st.just(80) | free_ports,
         "targetPort": ports,
         "protocol": st.sampled_from(["http", "http2", "grpc"]),
-        "replicas": counts,
+        **_numbers,
         "kubernetes": _parts,
         "exportTo": st.just(["*"]) | some_of([".", "other", "a", "x" * 63], 1),
     },
@@ -178,6 +189,8 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
     written: dict[str, Any] = draw(_service)
     versions = {version: draw(_version) for version in names}
     for holder in (written, *versions.values()):
+        if "autoscaling" in holder:
+            holder.pop("replicas", None)
         if draw(_odds) == 3:
             holder["trafficPolicy"] = draw(traffic_policy)
     pods = draw(_owners)
@@ -187,12 +200,10 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
         if pods == "each its own" or (pods == "the service's" and draw(_odds) == 3):
             version["image"] = draw(images)
     if pods == "nobody's" and draw(_odds) < 3:
-        written = {
-            name: value for name, value in written.items() if name not in (*_described, "replicas", "kubernetes")
-        }
+        written = {name: value for name, value in written.items() if name not in (*_described, *_numbers, "kubernetes")}
         versions = {
             version: {
-                name: value for name, value in settings.items() if name not in (*_described, "replicas", "kubernetes")
+                name: value for name, value in settings.items() if name not in (*_described, *_numbers, "kubernetes")
             }
             for version, settings in versions.items()
         }

@@ -35,6 +35,7 @@ KINDS = {
     "Service",
     "Deployment",
     "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
     "DestinationRule",
     "VirtualService",
     "Gateway",

@@ -17,6 +17,7 @@ from weir.model.config.drills import Drill
 from weir.model.config.gateways import Expose, Gateway
 from weir.model.config.kubernetes_parts import ServiceParts
 from weir.model.config.routes import Route, Traffic
+from weir.model.config.scaling import EXTERNAL, Autoscaling
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.config.versions import Container, Version, Workload
 from weir.model.values.durations import Duration, Length, ReadyTimeout
@@ -42,9 +43,6 @@ class Service(Traffic, Container):
     )
     protocol: Literal["http", "http2", "grpc"] = key(
         "what the pods speak on the port", "http", example="grpc", becomes="Service.spec.ports.name"
-    )
-    replicas: Count = key(
-        "the number of pods of each version that names none", 1, example=2, becomes="Deployment.spec.replicas"
     )
     versions: Mapping[Label, Annotated[Version, BeforeValidator(_nothing_is_empty)]] = key(
         "its versions by name; the name is the value of the label version",
@@ -110,10 +108,14 @@ class Service(Traffic, Container):
         """All labels by which the pods of a version of the service `name` are found."""
         return {**self.selected_by(name), **self.told_apart_by(version)}
 
-    def replicas_of(self, version: str) -> int:
-        """The number of pods the version asks for, itself or through its service."""
-        own = self.versions[version].replicas
-        return self.replicas if own is None else own
+    def scaling(self, version: str) -> int | Autoscaling | None:
+        """How many pods the version asks for, itself or through its service; None where somebody else owns that."""
+        for part in (self.versions[version], self):
+            if part.autoscaling is not None:
+                return part.autoscaling
+            if part.replicas is not None:
+                return None if part.replicas == EXTERNAL else part.replicas
+        return 1
 
     def workload(self, version: str) -> Workload | None:
         """What the version's pods run; None where neither the version nor the service names an image."""
@@ -121,9 +123,11 @@ class Service(Traffic, Container):
         image = own.image or self.image
         if image is None:
             return None
+        scaling = self.scaling(version)
         return Workload(
             image=image,
-            replicas=self.replicas_of(version),
+            replicas=scaling if isinstance(scaling, int) else None,
+            autoscaling=scaling if isinstance(scaling, Autoscaling) else None,
             command=(self.command if own.command is None else own.command) or (),
             args=(self.args if own.args is None else own.args) or (),
             env={**self.env, **own.env},

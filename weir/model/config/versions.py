@@ -9,20 +9,20 @@ from typing import Self
 from pydantic import model_validator
 
 from weir.model.config.actions import Headers
-from weir.model.config.base import Part, key
+from weir.model.config.base import Part, at_most_one, key
 from weir.model.config.containers import Resources, SecurityContext
 from weir.model.config.environment import MAX_KEY, EnvFrom, Variable, secrets
 from weir.model.config.kubernetes_parts import VersionParts
 from weir.model.config.probes import OnceProbe, Probe
+from weir.model.config.scaling import Autoscaling, Replicas
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.values.hosts import Labels
 from weir.model.values.names import EnvName, Image
-from weir.model.values.numbers import Count
 from weir.model.values.text import Text
 
 
 class Container(Part):
-    """What pods run. A service says it for all of its versions, a version for itself."""
+    """What pods run, and how many there are. A service says it for all of its versions, a version for itself."""
 
     image: Image | None = key(
         "the container image; a service without any is routing only",
@@ -73,6 +73,21 @@ class Container(Part):
         example={"runAsUser": 1000},
         becomes="Container.securityContext",
     )
+    replicas: Replicas | None = key(
+        "the number of pods, 1 when left out; external: an autoscaler of somebody else's owns it",
+        example=2,
+        becomes="Deployment.spec.replicas",
+    )
+    autoscaling: Autoscaling | None = key(
+        "a HorizontalPodAutoscaler for each version, in the place of replicas",
+        example={"minReplicas": 2, "maxReplicas": 10},
+        becomes="HorizontalPodAutoscaler.spec",
+    )
+
+    @model_validator(mode="after")
+    def _says_once_how_many(self) -> Self:
+        at_most_one(self, "replicas", "autoscaling")
+        return self
 
     @model_validator(mode="after")
     def _secrets_have_keys(self) -> Self:
@@ -88,9 +103,6 @@ class Container(Part):
 class Version(Container):
     """One version of a service. What it leaves out it takes from its service."""
 
-    replicas: Count | None = key(
-        "the number of pods; its service's when left out", example=2, becomes="Deployment.spec.replicas"
-    )
     traffic_policy: TrafficPolicy | None = key(
         "how callers treat its pods; goes before the service's, setting by setting",
         example={"connectionPool": {"tcp": {"maxConnections": 10}}},
@@ -115,10 +127,13 @@ class Version(Container):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What the pods of one version run, with everything the version takes from its service filled in."""
+    """What the pods of one version run, with everything the version takes from its service filled in.
+
+    `replicas`: None where an autoscaler owns it, be it that of `autoscaling` or somebody else's.
+    """
 
     image: str
-    replicas: int
+    replicas: int | None
     command: tuple[str, ...]
     args: tuple[str, ...]
     env: Mapping[str, Variable]
@@ -128,3 +143,4 @@ class Workload:
     liveness_probe: Probe | None = None
     startup_probe: Probe | None = None
     security_context: SecurityContext | None = None
+    autoscaling: Autoscaling | None = None

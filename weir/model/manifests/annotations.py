@@ -42,6 +42,16 @@ of undoing one.
 """
 
 
+REPLICAS = f"{PREFIX}replicas"
+"""The annotation of a version's Deployment that says who owns the number of its pods: `external` where weir does not,
+and OWN where weir does again, and has to take it back from who owned it.
+"""
+
+
+OWN = "own"
+"""Its value where weir owns the number again."""
+
+
 LAGGING = f"{PREFIX}lagging"
 """The annotation of a rule that the proxies concerned had not acknowledged when an update gave up waiting: the next
 one asks about it again.

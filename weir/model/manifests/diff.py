@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.read import read
+from weir.model.manifests.scaling import number_of_pods
 from weir.model.routing.diff import TrafficChange, changes, percents
 from weir.model.routing.resolve import ServiceTraffic
 
@@ -29,6 +30,7 @@ class _Side:
     route: Manifest | None = None
     rules: list[Manifest] = field(default_factory=list)
     pods: dict[str, Manifest] = field(default_factory=dict)
+    autoscalers: dict[str, Manifest] = field(default_factory=dict)
 
 
 def service_of(kind: str, manifest: Manifest) -> str | None:
@@ -38,7 +40,7 @@ def service_of(kind: str, manifest: Manifest) -> str | None:
             return str(manifest["metadata"]["name"])
         case "DestinationRule":
             return str(manifest["spec"]["host"]).split(".")[0]
-        case "Deployment" if "version" in manifest["metadata"].get("labels", {}):
+        case "Deployment" | "HorizontalPodAutoscaler" if "version" in manifest["metadata"].get("labels", {}):
             return str(manifest["metadata"]["labels"]["app"])
     return None
 
@@ -68,7 +70,8 @@ def _put(side: _Side, kind: str, manifest: Manifest) -> None:
     elif kind == "DestinationRule":
         side.rules.append(manifest)
     else:
-        side.pods[manifest["metadata"]["labels"]["version"]] = manifest
+        kind_of = side.pods if kind == "Deployment" else side.autoscalers
+        kind_of[manifest["metadata"]["labels"]["version"]] = manifest
 
 
 def _changes(service: str, before: _Side, after: _Side) -> list[TrafficChange]:
@@ -81,7 +84,11 @@ def _changes(service: str, before: _Side, after: _Side) -> list[TrafficChange]:
         found = changes(service, old, new)
     for version in dict.fromkeys((*before.pods, *after.pods)):
         if version in before.pods and version in after.pods:
-            found += _pods(service, version, before.pods[version]["spec"], after.pods[version]["spec"])
+            found += _pods(service, version, before.pods[version], after.pods[version])
+    for version in dict.fromkeys((*before.autoscalers, *after.autoscalers)):
+        was, becomes = (_bounds(side.autoscalers.get(version)) for side in (before, after))
+        if was != becomes and (version in before.pods) == (version in after.pods):
+            found.append(TrafficChange("autoscaling", service, version=version, before=was, after=becomes))
     return found
 
 
@@ -97,17 +104,26 @@ def _split(traffic: ServiceTraffic) -> Mapping[str, Fraction]:
     return percents(traffic.routes[-1].weights) if traffic.routes else {}
 
 
-def _pods(service: str, version: str, before: Manifest, after: Manifest) -> Iterator[TrafficChange]:
+def _pods(
+    service: str, version: str, deployment_before: Manifest, deployment_after: Manifest
+) -> Iterator[TrafficChange]:
     """What is different in the pods; values that can be long, or secret, are not shown."""
+    before, after = deployment_before["spec"], deployment_after["spec"]
     old, new = (spec["template"]["spec"]["containers"][0] for spec in (before, after))
-    for kind, was, becomes in (("replicas", before, after), ("image", old, new)):
-        if was.get(kind) != becomes.get(kind):
-            yield TrafficChange(kind, service, version=version, before=was.get(kind), after=becomes.get(kind))
+    numbers = number_of_pods(deployment_before), number_of_pods(deployment_after)
+    for kind, was, becomes in (("replicas", *numbers), ("image", old.get("image"), new.get("image"))):
+        if was != becomes:
+            yield TrafficChange(kind, service, version=version, before=was, after=becomes)
     for kind, keys in _UNSHOWN.items():
         if any(old.get(key) != new.get(key) for key in keys):
             yield TrafficChange(kind, service, version=version)
     if _rest(before) != _rest(after):
         yield TrafficChange("kubernetes", service, version=version)
+
+
+def _bounds(autoscaler: Manifest | None) -> Manifest | None:
+    """What an autoscaler goes by, without whose it is."""
+    return autoscaler and {key: value for key, value in autoscaler["spec"].items() if key != "scaleTargetRef"}
 
 
 def _rest(spec: Manifest) -> Manifest:

@@ -147,7 +147,7 @@ def _without_pods(
     """
     sent = subsets.used(route["spec"]) if route is not None else frozenset()
     for version, parts in objects.versions.items():
-        if parts.used and parts.deployment and parts.deployment["spec"]["replicas"] == 0:
+        if parts.used and parts.deployment and parts.deployment["spec"].get("replicas") == 0:
             there = standing.get(("Deployment", f"{name}-{version}"))
             taken = there is not None and there["spec"].get("replicas") != 0 and not routes_only
             # No change: what gets requests without pods already, by force.

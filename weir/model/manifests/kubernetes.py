@@ -7,9 +7,10 @@ from typing import Any
 
 from weir.model.config.base import as_written
 from weir.model.config.environment import Variable, secrets
+from weir.model.config.scaling import EXTERNAL
 from weir.model.config.stack import Client, Service
 from weir.model.config.versions import Workload
-from weir.model.manifests.annotations import SEALED, digest
+from weir.model.manifests.annotations import REPLICAS, SEALED, digest
 from weir.secret import Secret
 
 Manifest = dict[str, Any]
@@ -146,8 +147,11 @@ def version_deployment(name: str, version: str, settings: Service, workload: Wor
         _GRACE_SECONDS,
     )
     sealed = {variable: secret.sealed for variable, secret in secrets(workload.env).items()}
-    if sealed and all(sealed.values()):
-        made["metadata"]["annotations"] = {SEALED: digest(sealed)}
+    notes = {SEALED: digest(sealed)} if sealed and all(sealed.values()) else {}
+    if workload.replicas is None:
+        notes[REPLICAS] = EXTERNAL
+    if notes:
+        made["metadata"]["annotations"] = notes
     return made
 
 
@@ -168,22 +172,6 @@ def version_secret(name: str, version: str, workload: Workload, namespace: str) 
     }
 
 
-def disruption_budget(
-    name: str, version: str, labels: Mapping[str, str], replicas: int, namespace: str
-) -> Manifest | None:
-    """Of several pods of a version, a drained node takes one at a time; a single pod must be allowed to move, so it
-    has no budget.
-    """
-    if replicas < 2:
-        return None
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": metadata(f"{name}-{version}", namespace, name, version),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(labels)}},
-    }
-
-
 def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
     """The pods of a client: it offers nothing, so there is no port, probe or draining."""
     container = {**_container(name, client.image), "command": list(client.command)}
@@ -193,15 +181,17 @@ def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
 
 
 def _deployment(
-    about: Manifest, labels: Mapping[str, str], replicas: int, container: Manifest, grace_seconds: int
+    about: Manifest, labels: Mapping[str, str], replicas: int | None, container: Manifest, grace_seconds: int
 ) -> Manifest:
-    """`about`: its metadata; `labels`: those by which its pods are found."""
+    """`about`: its metadata; `labels`: those by which its pods are found; `replicas`: None where it is somebody
+    else's to say.
+    """
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": about,
         "spec": {
-            "replicas": replicas,
+            **({} if replicas is None else {"replicas": replicas}),
             "selector": {"matchLabels": dict(labels)},
             # A new pod is ready before an old one goes, also where there is only one.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},

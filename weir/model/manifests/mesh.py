@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weir.model.config.kubernetes_parts import ServiceParts, VersionParts
 from weir.model.config.stack import Client, Service, StackConfig
-from weir.model.manifests import istio, kubernetes, subsets
+from weir.model.manifests import istio, kubernetes, scaling, subsets
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.kubernetes_parts import laid_over
 from weir.model.routing.resolve import traffic
@@ -15,8 +15,8 @@ from weir.model.routing.resolve import traffic
 
 @dataclass(frozen=True, slots=True)
 class VersionObjects:
-    """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, and
-    its subset.
+    """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, who
+    says how many there are (None: weir does, or nobody is known), and its subset.
 
     `secret`: those of its variables that are secrets, None where none is; `named`: whether a route names it; `used`:
     whether it gets requests or copies.
@@ -25,9 +25,14 @@ class VersionObjects:
     secret: Manifest | None
     deployment: Manifest | None
     disruption_budget: Manifest | None
+    autoscaler: Manifest | None
     destination_rule: Manifest
     named: bool
     used: bool
+
+    def of_pods(self) -> Iterator[Manifest]:
+        """The objects of its pods, each after those it needs."""
+        yield from (each for each in (self.secret, self.deployment, self.disruption_budget, self.autoscaler) if each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,7 @@ class ServiceObjects:
         if self.service_account and self.service:
             yield self.service_account
             yield self.service
-        yield from (version.secret for version in self.versions.values() if version.secret)
-        yield from (version.deployment for version in self.versions.values() if version.deployment)
-        yield from (version.disruption_budget for version in self.versions.values() if version.disruption_budget)
+        yield from (each for version in self.versions.values() for each in version.of_pods())
         yield from (version.destination_rule for version in self.versions.values())
         if self.host_rule:
             yield self.host_rule
@@ -141,7 +144,7 @@ def _version(
     name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str
 ) -> VersionObjects:
     workload = service.workload(version)
-    secret = deployment = budget = None
+    secret = deployment = budget = autoscaler = None
     if workload:
         parts, own = service.kubernetes or ServiceParts(), service.versions[version].kubernetes or VersionParts()
         secret = kubernetes.version_secret(name, version, workload, namespace)
@@ -150,14 +153,17 @@ def _version(
             parts.deployment,
             own.deployment,
         )
-        budget = kubernetes.disruption_budget(
+        budget = scaling.disruption_budget(
             name, version, service.pod_labels(name, version), workload.replicas, namespace
         )
         budget = laid_over(budget, parts.pod_disruption_budget) if budget else None
+        if workload.autoscaling:
+            autoscaler = scaling.autoscaler(name, version, workload.autoscaling, namespace)
     return VersionObjects(
         secret=secret,
         deployment=deployment,
         disruption_budget=budget,
+        autoscaler=autoscaler,
         destination_rule=rule,
         named=version in subsets.named(route["spec"]),
         used=version in subsets.used(route["spec"]),

@@ -41,11 +41,12 @@ def _lacks(wanted: Manifest | None, name: str, version: str, standing: Objects, 
     more requests.
     """
     there = standing.get(("Deployment", f"{name}-{version}"))
-    return wanted is not None and (there is None or (more and _pods(wanted) > _pods(there)))
+    return wanted is not None and (there is None or (more and _more(wanted, there)))
 
 
-def _pods(deployment: Mapping[str, Any]) -> int:
-    return int(deployment["spec"].get("replicas", 1))
+def _more(wanted: Manifest, there: Mapping[str, Any]) -> bool:
+    """Whether pods are added. Where somebody else says how many there are, an update adds none."""
+    return bool(wanted["spec"].get("replicas", 0) > there["spec"].get("replicas", 1))
 
 
 def routes_first(services: Mapping[str, ServiceObjects], standing: Objects | None) -> Mapping[str, frozenset[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from weir.model.config.scaling import EXTERNAL
 from weir.model.config.stack import Service, StackConfig
 from weir.model.routing.weights import weights
 from weir.model.values.numbers import plain
@@ -11,7 +12,7 @@ from weir.model.values.numbers import plain
 
 def outputs(config: StackConfig, namespace: str) -> dict[str, Any]:
     """`namespace`, and `services` by name: host, stable, canary (percent), weights (as in the route), faults, versions
-    (image, replicas).
+    (image, replicas; `external` where somebody else owns them, or `autoscaling` with its bounds in their place).
 
     All are those of the default route; `weights` is empty where the proxy answers by itself. `faults` has `delay` and
     `abort` where they are configured, with the keys of the config, and `until` where that ends; percentages are plain
@@ -38,7 +39,12 @@ def _service(service: Service, host: str) -> dict[str, Any]:
 
 def _version(service: Service, version: str) -> dict[str, Any]:
     workload = service.workload(version)
-    return {} if workload is None else {"image": workload.image, "replicas": workload.replicas}
+    if workload is None:
+        return {}
+    if (own := workload.autoscaling) is not None:
+        pods: Any = {"minReplicas": own.min_replicas, "maxReplicas": own.max_replicas}
+        return {"image": workload.image, "autoscaling": pods}
+    return {"image": workload.image, "replicas": EXTERNAL if workload.replicas is None else workload.replicas}
 
 
 def _faults(service: Service) -> dict[str, Any]:

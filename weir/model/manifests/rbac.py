@@ -8,6 +8,7 @@ that it is all of the namespace.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from weir.model.config.environment import secrets
@@ -47,9 +48,10 @@ def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
             {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
         ]
         objects += _role("ClusterRole", None, own, account)
-    objects += _role("Role", there, _rules(verify, has_secrets(config)), account)
-    objects += _role("Role", istio, _asking(), account)
     made = list(mesh(config, there).objects())
+    kinds = {each["kind"] for each in made}
+    objects += _role("Role", there, _rules(verify, has_secrets(config), kinds), account)
+    objects += _role("Role", istio, _asking(), account)
     pods = [each for each in made if each["kind"] == "Deployment"]
     secret = [each["metadata"]["name"] for each in made if each["kind"] == "Secret"]
     objects += pod_policy(account["name"], f"system:serviceaccount:{istio}:{account['name']}", pods, secret)
@@ -99,7 +101,7 @@ def has_secrets(config: StackConfig) -> bool:
     )
 
 
-def _rules(verify: bool, keeps_secrets: bool) -> list[dict[str, Any]]:
+def _rules(verify: bool, keeps_secrets: bool, kinds: Collection[str]) -> list[dict[str, Any]]:
     rules = [
         {"apiGroups": [""], "resources": ["services", "serviceaccounts"], "verbs": _MANAGE},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": _MANAGE},
@@ -117,6 +119,8 @@ def _rules(verify: bool, keeps_secrets: bool) -> list[dict[str, Any]]:
     ]
     if keeps_secrets:
         rules.append({"apiGroups": [""], "resources": ["secrets"], "verbs": _MANAGE})
+    if "HorizontalPodAutoscaler" in kinds:
+        rules.append({"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": _MANAGE})
     if verify:
         rules.append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]})
     return rules

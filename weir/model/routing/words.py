@@ -70,6 +70,8 @@ def _told(change: TrafficChange) -> str:
             return f"new version {version}" if after else f"version {version} retired"
         case "gateways" | "hosts" | "exportTo":
             return f"{_PLACES[kind]}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
+        case "autoscaling":
+            return f"{version} pods {_autoscaling(before, after)}"
         case "replicas":
             return f"{version} pods {before} → {after}"
         case "labels":
@@ -176,6 +178,15 @@ def _mirrors(mirrors: tuple[Mirror, ...]) -> str:
     return ", ".join(
         f"{100 if mirror.percentage is None else plain(mirror.percentage)} % to {mirror.version}" for mirror in mirrors
     )
+
+
+def _autoscaling(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    old, new = (f"{each['minReplicas']} to {each['maxReplicas']}" if each else "" for each in (before, after))
+    if not new:
+        return f"no longer autoscaled ({old} before)"
+    if old == new:
+        return f"autoscaled by other settings ({new} as before)"
+    return f"autoscaled: {old} → {new}" if old else f"autoscaled, {new}"
 
 
 def _images(before: str, after: str) -> str:

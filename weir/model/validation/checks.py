@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.validation.autoscaling import check_autoscaling
 from weir.model.validation.kubernetes_parts import check_parts
 from weir.model.validation.route_checks import check_routes
 from weir.model.values.hosts import covers
@@ -43,6 +44,9 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
         yield from _exposure(path, name, service, config)
         yield from _policies(path, service)
         yield from check_parts(path, name, service)
+        yield from check_autoscaling(path, service.autoscaling)
+        for version, own in service.versions.items():
+            yield from check_autoscaling((*path, "versions", version), own.autoscaling)
         if service.versions:
             # A version that was refused is there all the same: who names it is not to blame.
             yield from check_routes(path, service, [*service.versions, *refused[name]])

@@ -9,7 +9,7 @@ from typing import Any
 
 from weir.model.config.kubernetes_parts import PartialObject, ServiceParts
 from weir.model.config.stack import Service
-from weir.model.manifests import kubernetes
+from weir.model.manifests import kubernetes, scaling
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.kubernetes_parts import broken, laid_over, type_of
 from weir.model.validation.messages import ONLY_ENV
@@ -19,8 +19,6 @@ from weir.secret import Secret
 
 _NAMESPACE = "namespace"
 """Which one it is makes no difference here."""
-_SEVERAL = 2
-"""So many pods have a budget."""
 
 
 def check_parts(path: Path, name: str, service: Service) -> Iterator[Problem]:
@@ -52,7 +50,7 @@ def _of_service(
     yield "deployment", parts.deployment, _deployment(name, service, version) if version else None
     yield "service", parts.service, kubernetes.service(name, service, _NAMESPACE) if pods else None
     yield "serviceAccount", parts.service_account, kubernetes.service_account(name, _NAMESPACE) if pods else None
-    budget = kubernetes.disruption_budget(name, str(version), service.selected_by(name), _SEVERAL, _NAMESPACE)
+    budget = scaling.disruption_budget(name, str(version), service.selected_by(name), None, _NAMESPACE)
     yield "podDisruptionBudget", parts.pod_disruption_budget, budget if pods else None
 
 

@@ -184,7 +184,7 @@ def _pods(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Warn
         return
     for route in routes.routes:
         for version, weight in route.weights.items():
-            if weight > 0 and service.replicas_of(version) == 0:
+            if weight > 0 and service.scaling(version) == 0:
                 own = _written(service, route)
                 where = (*_at(path, service, route), *(("canary", version) if version in own.canary else ("stable",)))
                 share = f"{100 * weight / sum(route.weights.values()):.10g} %"
@@ -267,7 +267,7 @@ def _hosts(path: Path, service: Service, config: StackConfig) -> Iterator[Warned
 def _workloads(path: Path, service: Service) -> Iterator[Warned]:
     if not service.routing_only:
         return
-    described = ({*Container.model_fields} - {"image"}) | {"replicas", "selector", "kubernetes"}
+    described = ({*Container.model_fields} - {"image"}) | {"selector", "kubernetes"}
     for where, part in _described(path, service):
         for name in given(part, *(field for field in type(part).model_fields if field in described)):
             yield Warned(
