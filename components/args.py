@@ -982,8 +982,10 @@ class VersionArgs:
     """what else Kubernetes can say of its objects, in Kubernetes' words"""
     headers: Headers | None = None
     """changes to headers of requests that go to it"""
-    workload: pulumi.Resource | None = None
-    """a Deployment or StatefulSet of the program's own that runs its pods; weir makes none then"""
+    workload: pulumi.Resource | str | None = None
+    """a Deployment or StatefulSet of the program's own that runs its pods, or KIND/NAME of one that is there;
+    weir makes none then
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1063,6 +1065,10 @@ class MeshServiceArgs:
     """namespaces that see its rules: names, "." for its own, or "*" for all, which is Istio's default"""
     selector: Mapping[str, str] | None = None
     """labels of the pods of all its versions; app: NAME when left out"""
+    create_service: bool | None = None
+    """whether weir makes its Service and ServiceAccount; false: they are somebody else's; where no version has
+    an image, false when left out
+    """
     kubernetes: ServiceParts | None = None
     """what else Kubernetes can say of its objects, in Kubernetes' words"""
     expose: Expose | None = None

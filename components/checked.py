@@ -66,6 +66,8 @@ class Checked:
         """What would stand in a stack file."""
         if is_dataclass(value) and not isinstance(value, type):
             given = {each.name: getattr(value, each.name) for each in fields(value) if each.name not in _OURS}
+            if isinstance(workload := getattr(value, "workload", None), str):
+                given["workload"] = workload
             return {to_camel(name): self._written(inner, name) for name, inner in given.items() if inner is not None}
         if isinstance(value, pulumi.Output):
             return self._placeholder(value, key)

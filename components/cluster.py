@@ -17,6 +17,7 @@ from components.warned import warn
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live, live
+from weir.cluster.workloads import WorkloadState, workload_state
 from weir.model import StackConfig
 from weir.model.manifests.order import Objects
 
@@ -78,6 +79,10 @@ class Cluster:
     async def failure_reason(self, namespace: str, service: str, version: str) -> str:
         """Why pods of a version are not ready, as they give it; empty where they give none, or nobody can tell."""
         return await self.ask(lambda: self.state(namespace).failure_reason(service, version), "")
+
+    async def workload(self, namespace: str, reference: str) -> WorkloadState | None:
+        """What of somebody else's runs pods, as it is now; None where there is none, or nobody can tell."""
+        return await self.ask(lambda: workload_state(self.kubectl(namespace), reference), None)
 
     async def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may

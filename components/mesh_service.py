@@ -55,7 +55,7 @@ class MeshService(pulumi.ComponentResource):
         self._workloads = {
             version: Workload(name, version, config.services[name].pod_labels(name, version), each.workload)
             for version, each in args.versions.items()
-            if each.workload
+            if isinstance(each.workload, pulumi.Resource)
         }
         objects = without_pods(service_objects(name, config, config.namespace), self._workloads)
         self._standing = standing(args.cluster, args.namespace)

@@ -4,6 +4,8 @@ where it does not become ready.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import pulumi
@@ -14,25 +16,32 @@ from components.ownership import FORCE, maker
 from components.propagation import Propagation
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want
-from weir.model import ServiceObjects
+from weir.cluster.workloads import WorkloadState
+from weir.model import Duration, ServiceObjects
 from weir.model.config.scaling import EXTERNAL
 from weir.model.manifests.annotations import REPLICAS, annotation
 from weir.model.manifests.hazards import NO_PODS
+
+_POLL_SECONDS = 1.0
 
 
 class Readiness:
     """The hooks of pods in one run of a program."""
 
     def __init__(
-        self, cluster: Cluster, propagation: Propagation, acknowledgement: Acknowledgement, *, force: bool
+        self,
+        cluster: Cluster,
+        propagation: Propagation,
+        acknowledgement: Acknowledgement,
+        *,
+        patience: Duration,
+        force: bool,
     ) -> None:
-        """`force`: go on where requests would be lost."""
-        self._cluster, self._propagation, self._acknowledgement, self._force = (
-            cluster,
-            propagation,
-            acknowledgement,
-            force,
-        )
+        """`patience`: how long pods of somebody else may take to become ready; `force`: go on where requests would be
+        lost.
+        """
+        self._cluster, self._propagation, self._acknowledgement = cluster, propagation, acknowledgement
+        self._patience, self._force = patience, force
         self._services: dict[str, ServiceObjects] = {}
         self._remade: set[tuple[str, str]] = set()
 
@@ -46,6 +55,8 @@ class Readiness:
             return
         versions = self._services[service].versions
         for version in sorted(fresh):
+            if workload := versions[version].workload:
+                await self._refuse_without_workload(service, version, namespace, workload)
             if versions[version].deployment is None:
                 continue
             there = await self._cluster.standing(namespace, "Deployment", f"{service}-{version}")
@@ -71,6 +82,59 @@ class Readiness:
                 f"{service}: {version} would get requests and none of its pods is "
                 f"ready{': ' + reason if reason else ''}; fix it first ({FORCE})"
             )
+
+    async def _refuse_without_workload(self, service: str, version: str, namespace: str, reference: str) -> None:
+        """Pods that somebody else makes are there, have the labels by which they are found, and one is ready."""
+        there = await self._cluster.workload(namespace, reference)
+        would = f"{service}: {version} would get requests, but"
+        if there is None:
+            if not await self._cluster.objects(namespace):
+                return  # the cluster cannot be asked, or nothing is there yet
+            raise pulumi.RunError(
+                f"{would} {reference} is not in namespace {namespace}; correct workload, or create it first ({FORCE})"
+            )
+        wanted = self._services[service].pods[version]
+        lacking = {} if there.labels is None else dict(wanted.items() - there.labels.items())
+        if lacking:
+            raise pulumi.RunError(
+                f"{would} pods of {reference} lack the labels by which they are found: "
+                f"{', '.join(f'{key}: {value}' for key, value in sorted(lacking.items()))}; correct labels or selector "
+                f"in the config, or labels of the pods ({FORCE})"
+            )
+        if not there.ready:
+            reason = await self._why(namespace, there)
+            raise pulumi.RunError(f"{would} none of the pods of {reference} is ready{reason}; fix it first ({FORCE})")
+
+    async def await_workloads(self, service: str, namespace: str, fresh: frozenset[str]) -> None:
+        """Return when the pods that somebody else makes for these versions are ready, all that there are to be.
+
+        Raises RunError when that takes longer than pods may take.
+        """
+        for version in sorted(fresh):
+            reference = self._services[service].versions[version].workload
+            if reference is None or self._force:
+                continue
+            begun = time.monotonic()
+            while (there := await self._cluster.workload(namespace, reference)) is None or there.ready < max(
+                1, there.desired
+            ):
+                ready = f"{there.ready} of {there.desired} pods of {reference} are ready" if there else ""
+                told = ready or f"{reference} is not there"
+                if time.monotonic() - begun > self._patience.seconds:
+                    reason = await self._why(namespace, there) if there else ""
+                    raise pulumi.RunError(
+                        f"{service}: {version} would get requests, but after {self._patience} (weir:readyTimeout) "
+                        f"{told}{reason}. Traffic is unchanged; run this again once they are ready ({FORCE})"
+                    )
+                pulumi.log.info(f"{service}: waiting for {version}: {told}", ephemeral=True)
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def _why(self, namespace: str, there: WorkloadState) -> str:
+        """Why pods are not ready, behind a colon; empty where they do not say."""
+        if not there.selector:
+            return ""
+        reason = await self._cluster.ask(lambda: self._cluster.state(namespace).failure_reason_of(there.selector), "")
+        return f": {reason}" if reason else ""
 
     async def note_remade(self, args: pulumi.ResourceHookArgs) -> None:
         """Note that this update makes a version's pods anew, whatever of them it changes: what is wrong with them now

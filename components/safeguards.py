@@ -53,11 +53,12 @@ class Safeguards:
         self.force, self.ready_timeout = force, args.ready_timeout
         self.places: dict[object, Any] = {}
         self.cluster = Cluster(args)
-        self.ownership = Ownership(self.cluster, adopt=args.adopt, patience=Duration.parse(args.ready_timeout))
+        patience = Duration.parse(args.ready_timeout)
+        self.ownership = Ownership(self.cluster, adopt=args.adopt, patience=patience)
         self.drift = Drift(self.cluster, force=force)
         self.propagation = Propagation(self.cluster, settings)
         self.acknowledgement = Acknowledgement(self.cluster, self.propagation, force=force)
-        self.readiness = Readiness(self.cluster, self.propagation, self.acknowledgement, force=force)
+        self.readiness = Readiness(self.cluster, self.propagation, self.acknowledgement, patience=patience, force=force)
         self.subsets = Subsets(self.cluster, self.propagation, self.acknowledgement, self.readiness, force=force)
         seen = pulumi.ResourceHookOptions(on_dry_run=True)
         adopt = pulumi.ResourceHook(f"not-somebody-elses{more}", self.ownership.refuse_others, seen)

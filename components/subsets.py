@@ -14,7 +14,10 @@ from components.readiness import Readiness
 from components.warned import warn
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want, seen_by
+from weir.model.manifests.annotations import WORKLOAD, annotation
 from weir.model.manifests.subsets import used
+
+_RULE = "DestinationRule"
 
 
 class Subsets:
@@ -52,6 +55,7 @@ class Subsets:
         if pulumi.runtime.is_dry_run():
             await self._readiness.refuse_without_pods(args.name, namespace, fresh)
         else:
+            await self._readiness.await_workloads(args.name, namespace, fresh)
             await self._acknowledgement.known(
                 Want(inputs["spec"]["hosts"][0], known=fresh, seen_by=seen_by(namespace, inputs["spec"]))
             )
@@ -84,6 +88,7 @@ class Subsets:
         try:
             seen = seen_by(namespace, route["spec"] if route else None, {"exportTo": exports.get("exportTo")})
             await self._propagation.wait(Want(host, gone=leaving, seen_by=seen), await self._propagation.mark())
+            await self._tell_drained(name, namespace, leaving)
         except RejectedError as error:
             # Who rejects what came since still has what came before; to a version that got nothing then, it sends
             # nothing now.
@@ -91,3 +96,16 @@ class Subsets:
                 self._acknowledgement.refuse(error)
             else:
                 warn(f"{error}; no route used {', '.join(sorted(leaving))}, so it is removed anyway")
+
+    async def _tell_drained(self, service: str, namespace: str, versions: frozenset[str]) -> None:
+        """Say of versions that are retired which pods of somebody else's may go now."""
+        rules = [each for (kind, _), each in (await self._cluster.objects(namespace) or {}).items() if kind == _RULE]
+        owners = {
+            each["metadata"]["labels"]["version"]: annotation(each, WORKLOAD)
+            for each in rules
+            if each["metadata"].get("labels", {}).get("app") == service and annotation(each, WORKLOAD)
+        }
+        for version in sorted(versions & owners.keys()):
+            pulumi.log.info(
+                f"{service}: {version} is drained, no proxy routes to it: the pods of {owners[version]} may go"
+            )

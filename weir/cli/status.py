@@ -26,10 +26,11 @@ from weir.cluster.entrances import unserved
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.cluster.version_secrets import secrets_of_weir, unused
+from weir.cluster.workloads import WorkloadState, state_of, workload_state
 from weir.console import Console, Text
 from weir.measurement.caller import Caller
 from weir.measurement.observed import MAX_CALLERS, Observation, Taken, observe
-from weir.model import ServiceTraffic, mesh, traffic, without_ended
+from weir.model import Service, ServiceTraffic, mesh, traffic, without_ended
 from weir.model.manifests.annotations import OWNER, annotation
 from weir.model.manifests.hazards import orphans
 from weir.model.routing.diff import changes, percents
@@ -212,13 +213,26 @@ def _status(name: str, context: Context, live: Live) -> ServiceStatus:
     names = dict.fromkeys((*config.services[name].versions, *configured, *actual, *(there.versions if there else ())))
     versions = []
     for version in names:
-        deployment = live.find("Deployment", f"{name}-{version}")
-        ready = deployment["status"].get("readyReplicas", 0) if deployment else None
-        desired = deployment["spec"].get("replicas", 1) if deployment else None
-        failure = live.failure(name, version) if deployment else ""
+        pods, failure = _pods(name, version, config.services[name], live)
+        ready, desired = (pods.ready, pods.desired) if pods else (None, None)
         versions.append(VersionStatus(version, configured.get(version), actual.get(version), ready, desired, failure))
     faults = {route.name: route.fault for route in (there.routes if there else ()) if route.fault}
     return ServiceStatus(name, tuple(versions), faults, None if there is None else tuple(changes(name, there, wanted)))
+
+
+def _pods(service: str, version: str, config: Service, live: Live) -> tuple[WorkloadState | None, str]:
+    """How many pods of a version there are, and why some of them are not ready; None where nobody is known to run
+    any.
+    """
+    workload = config.versions[version].workload if version in config.versions else None
+    if workload is not None:
+        there = workload_state(live.kubectl, workload)
+        if there is None:
+            return None, f"{workload} is not in namespace {live.kubectl.namespace}"
+        lacking = there.ready < there.desired and there.selector
+        return there, live.failure_reason_of(there.selector) if lacking else ""
+    deployment = live.find("Deployment", f"{service}-{version}")
+    return (state_of(deployment), live.failure(service, version)) if deployment else (None, "")
 
 
 def _default(service: ServiceTraffic) -> dict[str, Fraction]:

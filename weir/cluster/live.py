@@ -159,10 +159,17 @@ class Live:
         # By now there may be one that was not there when all was read. Its own labels are always these; its pods' not.
         for deployment in self.kubectl.get(["deployments", "-l", label_selector(labels)])["items"]:
             labels = deployment["spec"]["selector"]["matchLabels"]
+        return self.failure_reason_of(labels) or self._without_pods(f"{app}-{version}")
+
+    def failure_reason_of(self, labels: Mapping[str, str]) -> str:
+        """The same of the pods with these labels."""
+        # Not above, as in `traffic`.
+        from weir.model.values.hosts import label_selector
+
         pods = self.kubectl.get(["pods", "-l", label_selector(labels)])["items"]
         told = [text for pod in pods if (text := self._ailment(pod))]
         # Pods of one version mostly fail alike.
-        return "\n".join(dict.fromkeys(told)) or self._without_pods(f"{app}-{version}")
+        return "\n".join(dict.fromkeys(told))
 
     def _ailment(self, pod: Mapping[str, Any]) -> str:
         status = pod.get("status", {})

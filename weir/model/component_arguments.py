@@ -71,17 +71,17 @@ def arguments(found: Mapping[str, Any]) -> list[Arguments]:
         Arguments(
             name=VERSION,
             says=found["Version"]["description"],
-            keys=(*_config(version), Argument(key="workload", shape={"$ref": WORKLOAD, "description": _WORKLOAD_SAYS})),
+            keys=(
+                *_config(_without(version, "workload")),
+                Argument(key="workload", shape={"$ref": WORKLOAD, "description": _WORKLOAD_SAYS}),
+            ),
         ),
         _whole("MeshService", found, "Service"),
         _part(
             "BackendVersion",
             "The pods of one version of a service.",
             {**_SERVICE, "version": "the version; the name is the value of the label version"},
-            _config(
-                {key: value for key, value in version.items() if key not in ("trafficPolicy", "headers")}
-                | _only(service, _POD_KEYS)
-            ),
+            _config(_without(version, "trafficPolicy", "headers", "workload") | _only(service, _POD_KEYS)),
         ),
         _part(
             "DestinationRule",
@@ -115,7 +115,10 @@ _CLUSTER_SAYS = (
     "Which cluster it is, and how a component works on it. Components with the same settings share what the cluster "
     "has answered."
 )
-_WORKLOAD_SAYS = "a Deployment or StatefulSet of the program's own that runs its pods; weir makes none then"
+_WORKLOAD_SAYS = (
+    "a Deployment or StatefulSet of the program's own that runs its pods, or KIND/NAME of one that is there; weir "
+    "makes none then"
+)
 _VERSION_NAMES = {
     "type": "array",
     "items": {"type": "string"},
@@ -206,6 +209,10 @@ def _part(name: str, says: str, own: Mapping[str, str], keys: Iterable[Argument]
 def _config(keys: Mapping[str, Any], required: Iterable[str] = ()) -> list[Argument]:
     needed = set(required)
     return [Argument(key=key, shape=shape, required=key in needed) for key, shape in keys.items()]
+
+
+def _without(keys: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in keys.items() if name not in names}
 
 
 def _only(keys: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ _OF_A_STACK = ("Gateway", "Client", "MeshService")
 _CLASSES = {
     CLUSTER: "ClusterArgs",
     VERSION: "VersionArgs",
-    WORKLOAD: "pulumi.Resource",
+    WORKLOAD: "pulumi.Resource | str",
     "Variable": "str | pulumi.Output[str] | Variable",
 }
 """What is named otherwise than the mapping of the config."""

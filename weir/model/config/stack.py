@@ -76,6 +76,12 @@ class Service(Traffic, Container):
         example={"app.kubernetes.io/name": "shop"},
         becomes="Service.spec.selector",
     )
+    create_service: Flag | None = key(
+        "whether weir makes its Service and ServiceAccount; false: they are somebody else's; where no version has an "
+        "image, false when left out",
+        example=False,
+        becomes="Service, ServiceAccount",
+    )
     kubernetes: ServiceParts | None = key(
         "what else Kubernetes can say of its objects, in Kubernetes' words",
         example={"service": {"spec": {"type": "LoadBalancer"}}},
@@ -95,6 +101,11 @@ class Service(Traffic, Container):
     def routing_only(self) -> bool:
         """Whether weir manages the routes alone and leaves Service and Deployments to somebody else."""
         return self.image is None and all(version.image is None for version in self.versions.values())
+
+    @property
+    def makes_service(self) -> bool:
+        """Whether weir makes the Service."""
+        return not self.routing_only if self.create_service is None else self.create_service
 
     def selected_by(self, name: str) -> dict[str, str]:
         """The labels of the pods of all versions, by which the Service `name` finds them."""
@@ -118,10 +129,10 @@ class Service(Traffic, Container):
         return 1
 
     def workload(self, version: str) -> Workload | None:
-        """What the version's pods run; None where neither the version nor the service names an image."""
+        """What the version's pods run; None where weir makes none: no image is named, or somebody else's workload."""
         own = self.versions[version]
         image = own.image or self.image
-        if image is None:
+        if image is None or own.workload is not None:
             return None
         scaling = self.scaling(version)
         return Workload(

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import model_validator
 
 from weir.model.config.actions import Headers
-from weir.model.config.base import Part, at_most_one, key
+from weir.model.config.base import ConflictError, Part, at_most_one, given, key
 from weir.model.config.containers import Resources, SecurityContext
 from weir.model.config.environment import MAX_KEY, EnvFrom, Variable, secrets
 from weir.model.config.kubernetes_parts import VersionParts
@@ -17,7 +17,7 @@ from weir.model.config.probes import OnceProbe, Probe
 from weir.model.config.scaling import Autoscaling, Replicas
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.values.hosts import Labels
-from weir.model.values.names import EnvName, Image
+from weir.model.values.names import EnvName, Image, WorkloadName
 from weir.model.values.text import Text
 
 
@@ -118,11 +118,24 @@ class Version(Container):
         example={"deployment": {"spec": {"minReadySeconds": 10}}},
         becomes="Deployment",
     )
+    workload: WorkloadName | None = key(
+        "what runs its pods, made by somebody else; weir routes to them, and makes none",
+        example="deployment/shop-v2",
+    )
     headers: Headers | None = key(
         "changes to headers of requests that go to it",
         example={"response": {"set": {"x-version": "v2"}}},
         becomes="HTTPRouteDestination.headers",
     )
+
+    @model_validator(mode="after")
+    def _has_pods_once(self) -> Self:
+        own = given(self, *Container.model_fields, "kubernetes") if self.workload else []
+        if own:
+            raise ConflictError(
+                f"has workload, so its pods are made by somebody else; remove {', '.join(own)}, or workload"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ OWN = "own"
 """Its value where weir owns the number again."""
 
 
+WORKLOAD = f"{PREFIX}workload"
+"""The annotation of a version's subset that says what of somebody else's runs its pods, such as deployment/shop-v2."""
+
+
 LAGGING = f"{PREFIX}lagging"
 """The annotation of a rule that the proxies concerned had not acknowledged when an update gave up waiting: the next
 one asks about it again.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from weir.model.manifests.annotations import WORKLOAD, annotation
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.read import read
 from weir.model.manifests.scaling import number_of_pods
@@ -85,11 +86,24 @@ def _changes(service: str, before: _Side, after: _Side) -> list[TrafficChange]:
     for version in dict.fromkeys((*before.pods, *after.pods)):
         if version in before.pods and version in after.pods:
             found += _pods(service, version, before.pods[version], after.pods[version])
+    found += [
+        TrafficChange("workload", service, version=version, before=one, after=other)
+        for version, one, other in _workloads(before, after)
+    ]
     for version in dict.fromkeys((*before.autoscalers, *after.autoscalers)):
         was, becomes = (_bounds(side.autoscalers.get(version)) for side in (before, after))
         if was != becomes and (version in before.pods) == (version in after.pods):
             found.append(TrafficChange("autoscaling", service, version=version, before=was, after=becomes))
     return found
+
+
+def _workloads(before: _Side, after: _Side) -> Iterator[tuple[str, str | None, str | None]]:
+    """By version what of somebody else's runs its pods, where that is another one than before."""
+    old, new = ({rule["metadata"]["name"]: rule for rule in side.rules} for side in (before, after))
+    for name in old.keys() & new.keys():
+        was, becomes = annotation(old[name], WORKLOAD), annotation(new[name], WORKLOAD)
+        if was != becomes:
+            yield new[name]["metadata"]["labels"]["version"], was, becomes
 
 
 def _traffic(side: _Side, other: _Side) -> ServiceTraffic:

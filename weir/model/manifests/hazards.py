@@ -59,14 +59,20 @@ def _of(
     service, route = standing.get(("Service", name)), standing.get(("VirtualService", name))
     if service is not None and annotation(service, OWNER) == owner and not routes_only:
         if objects.service is None:
+            why = (
+                "without an image it is routing only: its Service and its pods would be deleted"
+                if config.create_service is None
+                else "with createService: false its Service would be deleted"
+            )
+            keep = "image" if config.create_service is None else "createService as it was"
             yield (
-                "without an image it is routing only: its Service and its pods would be deleted, and every request to "
-                "it lost; keep image, or remove the whole service once nobody calls it"
+                f"{why}, and every request to it lost; keep {keep}, or remove the whole service once nobody calls it"
             )
         else:
             yield from _port(config, service)
             yield from _protocol(name, config, objects, service, standing)
             yield from _selectors(name, objects, objects.service, service, standing, owner)
+    yield from _handed_over(name, objects, standing, owner)
     yield from _without_pods(name, objects, standing, route, routes_only)
     if route is not None and annotation(route, OWNER) == owner:
         yield from _seen(config, objects, route["spec"])
@@ -153,6 +159,17 @@ def _without_pods(
             # No change: what gets requests without pods already, by force.
             if taken or version not in sent:
                 yield f"{version} {NO_PODS}"
+
+
+def _handed_over(name: str, objects: ServiceObjects, standing: Objects, owner: str) -> Iterator[str]:
+    """Pods of weir's would go in the update that begins to count on somebody else's."""
+    for version, parts in objects.versions.items():
+        there = standing.get(("Deployment", f"{name}-{version}"))
+        if parts.workload is not None and there is not None and annotation(there, OWNER) == owner:
+            yield (
+                f"{version} would have the pods of {parts.workload}, and those that weir made would be deleted; add a "
+                f"version with that workload, move the requests to it, then remove {version}"
+            )
 
 
 def _runs(deployment: Mapping[str, Any] | None) -> Any:

@@ -145,6 +145,8 @@ def version_deployment(name: str, version: str, settings: Service, workload: Wor
         workload.replicas,
         container,
         _GRACE_SECONDS,
+        # One of the name of a Service that is somebody else's may be, too: Kubernetes gives pods `default`.
+        account=name if settings.makes_service else None,
     )
     sealed = {variable: secret.sealed for variable, secret in secrets(workload.env).items()}
     notes = {SEALED: digest(sealed)} if sealed and all(sealed.values()) else {}
@@ -176,12 +178,18 @@ def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
     """The pods of a client: it offers nothing, so there is no port, probe or draining."""
     container = {**_container(name, client.image), "command": list(client.command)}
     return _deployment(
-        metadata(name, namespace, name), {"app": name}, client.replicas, container, _CLIENT_GRACE_SECONDS
+        metadata(name, namespace, name), {"app": name}, client.replicas, container, _CLIENT_GRACE_SECONDS, account=name
     )
 
 
 def _deployment(
-    about: Manifest, labels: Mapping[str, str], replicas: int | None, container: Manifest, grace_seconds: int
+    about: Manifest,
+    labels: Mapping[str, str],
+    replicas: int | None,
+    container: Manifest,
+    grace_seconds: int,
+    *,
+    account: str | None,
 ) -> Manifest:
     """`about`: its metadata; `labels`: those by which its pods are found; `replicas`: None where it is somebody
     else's to say.
@@ -198,7 +206,7 @@ def _deployment(
             "template": {
                 "metadata": {"labels": {**labels, **MANAGED_BY}},
                 "spec": {
-                    "serviceAccountName": about["labels"]["app"],
+                    **({} if account is None else {"serviceAccountName": account}),
                     "automountServiceAccountToken": False,
                     "terminationGracePeriodSeconds": grace_seconds,
                     # Also where there is one pod: the template must not change, and pods not restart, when a second one

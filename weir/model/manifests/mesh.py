@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from weir.model.config.kubernetes_parts import ServiceParts, VersionParts
 from weir.model.config.stack import Client, Service, StackConfig
 from weir.model.manifests import istio, kubernetes, scaling, subsets
+from weir.model.manifests.annotations import WORKLOAD
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.kubernetes_parts import laid_over
-from weir.model.routing.resolve import traffic
+from weir.model.routing.resolve import ServiceTraffic, traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class VersionObjects:
     """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, who
     says how many there are (None: weir does, or nobody is known), and its subset.
 
+    `workload`: what of somebody else's runs its pods, as the config names it; None where it names none.
     `secret`: those of its variables that are secrets, None where none is; `named`: whether a route names it; `used`:
     whether it gets requests or copies.
     """
@@ -27,6 +29,7 @@ class VersionObjects:
     disruption_budget: Manifest | None
     autoscaler: Manifest | None
     destination_rule: Manifest
+    workload: str | None
     named: bool
     used: bool
 
@@ -40,7 +43,7 @@ class ServiceObjects:
     """One service. Account and Service are None where it is routing only; `host_rule` where nothing is said of all its
     pods, nor who sees its rules.
 
-    `host` is its full name.
+    `host` is its full name; `pods` by version: the labels by which its pods are found.
     """
 
     host: str
@@ -49,14 +52,13 @@ class ServiceObjects:
     versions: Mapping[str, VersionObjects]
     host_rule: Manifest | None
     virtual_service: Manifest
+    pods: Mapping[str, Mapping[str, str]]
 
     def objects(self) -> Iterator[Manifest]:
         """All objects, each after those it needs: pods before the subset that selects them, subsets before the route
         that names them.
         """
-        if self.service_account and self.service:
-            yield self.service_account
-            yield self.service
+        yield from (each for each in (self.service_account, self.service) if each)
         yield from (each for version in self.versions.values() for each in version.of_pods())
         yield from (version.destination_rule for version in self.versions.values())
         if self.host_rule:
@@ -123,21 +125,33 @@ def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceOb
     route = istio.virtual_service(name, routes, namespace, there)
     return ServiceObjects(
         host=there,
-        service_account=None
-        if service.routing_only
-        else laid_over(kubernetes.service_account(name, namespace), parts.service_account),
-        service=None
-        if service.routing_only
-        else laid_over(kubernetes.service(name, service, namespace), parts.service),
+        service_account=laid_over(kubernetes.service_account(name, namespace), parts.service_account)
+        if service.makes_service and not service.routing_only
+        else None,
+        service=laid_over(kubernetes.service(name, service, namespace), parts.service)
+        if service.makes_service
+        else None,
         versions={
             version: _version(
-                name, version, service, istio.version_rule(name, version, routes, namespace, there), route, namespace
+                name, version, service, _rule(name, version, service, routes, namespace, there), route, namespace
             )
             for version in service.versions
         },
         host_rule=istio.host_rule(name, routes, namespace, there),
         virtual_service=route,
+        pods={
+            # Which pods somebody else's Service selects is not known.
+            version: service.pod_labels(name, version) if service.makes_service else service.told_apart_by(version)
+            for version in service.versions
+        },
     )
+
+
+def _rule(name: str, version: str, service: Service, routes: ServiceTraffic, namespace: str, there: str) -> Manifest:
+    """The subset of a version, which says whose its pods are: who removes it reads there whom to tell."""
+    made = istio.version_rule(name, version, routes, namespace, there)
+    workload = service.versions[version].workload
+    return made if workload is None else {**made, "metadata": {**made["metadata"], "annotations": {WORKLOAD: workload}}}
 
 
 def _version(
@@ -165,6 +179,7 @@ def _version(
         disruption_budget=budget,
         autoscaler=autoscaler,
         destination_rule=rule,
+        workload=service.versions[version].workload,
         named=version in subsets.named(route["spec"]),
         used=version in subsets.used(route["spec"]),
     )

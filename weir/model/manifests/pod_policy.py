@@ -140,7 +140,7 @@ def _volumes(volumes: Sequence[Manifest]) -> tuple[str, str]:
 
 def _account(pods: Sequence[Manifest]) -> tuple[str, str]:
     """As whom pods run: as one of the stack's own; where it has none yet, as their label app says."""
-    accounts = {pod["serviceAccountName"] for pod in pods}
+    accounts = {pod.get("serviceAccountName", "") for pod in pods}
     token = any(pod.get("automountServiceAccountToken", True) for pod in pods)
     account = "variables.pod.?serviceAccountName.orValue('')"
     no_token = "" if token else "variables.pod.?automountServiceAccountToken.orValue(true) == false && "
@@ -151,7 +151,7 @@ def _account(pods: Sequence[Manifest]) -> tuple[str, str]:
         )
     return (
         f"{no_token}{account} in {_list(accounts)}",
-        f"{_only('accounts', accounts)}; after a new service apply weir rbac again"
+        f"{_only('accounts', {each or 'default' for each in accounts})}; after a new service apply weir rbac again"
         f"{'' if token else '; no pod has its token'}",
     )
 

@@ -8,7 +8,7 @@ that it is all of the namespace.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from weir.model.config.environment import secrets
@@ -17,6 +17,7 @@ from weir.model.manifests.annotations import OWNER
 from weir.model.manifests.kubernetes import MANAGED_BY, Manifest, namespace
 from weir.model.manifests.mesh import mesh
 from weir.model.manifests.pod_policy import pod_policy
+from weir.model.values.names import WORKLOAD_KINDS
 
 ACCOUNT = "weir"
 _RBAC = "rbac.authorization.k8s.io"
@@ -50,7 +51,7 @@ def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
         objects += _role("ClusterRole", None, own, account)
     made = list(mesh(config, there).objects())
     kinds = {each["kind"] for each in made}
-    objects += _role("Role", there, _rules(verify, has_secrets(config), kinds), account)
+    objects += _role("Role", there, _rules(verify, has_secrets(config), kinds, _workloads(config)), account)
     objects += _role("Role", istio, _asking(), account)
     pods = [each for each in made if each["kind"] == "Deployment"]
     secret = [each["metadata"]["name"] for each in made if each["kind"] == "Secret"]
@@ -101,7 +102,19 @@ def has_secrets(config: StackConfig) -> bool:
     )
 
 
-def _rules(verify: bool, keeps_secrets: bool, kinds: Collection[str]) -> list[dict[str, Any]]:
+def _workloads(config: StackConfig) -> list[tuple[str, str]]:
+    """API group and resource of what of somebody else's runs pods; Deployments are weir's to see anyway."""
+    versions = [version for service in config.services.values() for version in service.versions.values()]
+    kinds = {version.workload.partition("/")[0] for version in versions if version.workload} - {"deployment"}
+    return sorted(
+        ("apps", f"{kind}s") if kind in WORKLOAD_KINDS else (kind.partition(".")[2], kind.partition(".")[0])
+        for kind in kinds
+    )
+
+
+def _rules(
+    verify: bool, keeps_secrets: bool, kinds: Collection[str], workloads: Iterable[tuple[str, str]]
+) -> list[dict[str, Any]]:
     rules = [
         {"apiGroups": [""], "resources": ["services", "serviceaccounts"], "verbs": _MANAGE},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": _MANAGE},
@@ -119,6 +132,7 @@ def _rules(verify: bool, keeps_secrets: bool, kinds: Collection[str]) -> list[di
     ]
     if keeps_secrets:
         rules.append({"apiGroups": [""], "resources": ["secrets"], "verbs": _MANAGE})
+    rules += [{"apiGroups": [group], "resources": [resource], "verbs": ["get"]} for group, resource in workloads]
     if "HorizontalPodAutoscaler" in kinds:
         rules.append({"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": _MANAGE})
     if verify:

@@ -74,6 +74,9 @@ def _told(change: TrafficChange) -> str:
             return f"{version} pods {_autoscaling(before, after)}"
         case "replicas":
             return f"{version} pods {before} → {after}"
+        case "workload":
+            whose = f"those of {after}" if after else f"no longer those of {before}"
+            return f"pods of {version} are {whose}"
         case "labels":
             return f"pods of {version} are those with {label_selector(before)} → {label_selector(after)}"
         case "image":

@@ -143,7 +143,11 @@ def _versions(
                 f"{len(full)}"
             )
             yield Problem((*path, "versions", version), message)
-    without = [version for version in service.versions if service.workload(version) is None]
+    without = [
+        version
+        for version, own in service.versions.items()
+        if service.workload(version) is None and own.workload is None
+    ]
     if not service.routing_only and (*path, "image") not in reported:
         others = ", ".join(version for version in service.versions if version not in without)
         for version in without:

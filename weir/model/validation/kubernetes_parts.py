@@ -28,6 +28,8 @@ def check_parts(path: Path, name: str, service: Service) -> Iterator[Problem]:
     for key, patch, made in _of_service(name, service, parts) if parts else ():
         # Without an image there is nothing to merge it with; a warning says so (workload-without-image).
         found = list(_problems((*path, "kubernetes", key), made, patch)) if patch and made else []
+        if patch and key.startswith("service") and service.create_service is False:
+            found = [Problem((*path, "kubernetes", key), "must not be there with createService: false; remove it")]
         yield from found
         if found and key == "deployment":
             before = None

@@ -23,6 +23,10 @@ them.
 """
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = rf"{_LABEL.pattern}(\.{_LABEL.pattern})*"
+WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset")
+"""Kinds of Kubernetes' own that keep pods running."""
+_WORKLOAD = re.compile(rf"({'|'.join(WORKLOAD_KINDS)}|[a-z0-9-]+\.{_SUBDOMAIN})/{_SUBDOMAIN}")
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 # The grammar of github.com/distribution/reference: [domain/]path[:tag][@digest].
@@ -80,9 +84,22 @@ def image(value: Any) -> str:
     return str(value)
 
 
+def workload(value: Any) -> str:
+    """What runs pods, as kubectl names it: KIND/NAME, or RESOURCE.GROUP/NAME for kinds that are not Kubernetes' own."""
+    if not isinstance(value, str) or not _WORKLOAD.fullmatch(value):
+        raise ValueError(
+            f"must be {', '.join(f'{kind}/NAME' for kind in WORKLOAD_KINDS)}, or RESOURCE.GROUP/NAME such as "
+            f"rollouts.argoproj.io/shop, was {shown(value)}"
+        )
+    return value
+
+
 _NAME = described("name (DNS label)", type="string", pattern=f"^{_LABEL.pattern}$")
 
 EnvName = Annotated[str, PlainValidator(env_name), described("name of a variable")]
 Image = Annotated[str, PlainValidator(image), described("image reference")]
 Label = Annotated[str, PlainValidator(label), _NAME]
+WorkloadName = Annotated[
+    str, PlainValidator(workload), described("KIND/NAME of a workload", type="string", pattern=f"^{_WORKLOAD.pattern}$")
+]
 ServiceName = Annotated[str, PlainValidator(service_name), _NAME]
