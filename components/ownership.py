@@ -14,6 +14,7 @@ import pulumi
 from components.cluster import Cluster
 from components.placement import known, owner
 from components.warned import warn
+from weir.cluster.taking_over import take_over
 from weir.model import Duration
 from weir.model.manifests.annotations import MANAGER, OWN, OWNER, REPLICAS, annotation
 
@@ -38,7 +39,7 @@ class Ownership:
         owns the fields; under another name weir could not change them.
         """
         found = (await self._cluster.objects(await known(namespace)) or {}).get((kind, name))
-        if found is None:
+        if found is None or self._adopts(found):
             return {MANAGER: "weir"}
         there = annotation(found, MANAGER)
         return {MANAGER: there} if there is not None else {}
@@ -74,11 +75,18 @@ class Ownership:
         what = name if kind == "Namespace" else f"{namespace}/{name}"
         if found is not None and found["metadata"].get("deletionTimestamp"):
             await self.until_gone(found, namespace)
+        elif found is not None and self._adopts(found):
+            if not pulumi.runtime.is_dry_run():
+                await self._cluster.ask(lambda: take_over(self._cluster.kubectl(namespace), found), None)
         elif found is not None and not self._adopt and annotation(found, OWNER) != owner():
             raise pulumi.RunError(
                 f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose another "
                 "name, or take it over with weir:adopt: true"
             )
+
+    def _adopts(self, found: Mapping[str, Any]) -> bool:
+        """Whether an object that is there is somebody else's, and taken over."""
+        return self._adopt and found["kind"] != "Namespace" and annotation(found, OWNER) != owner()
 
     async def until_gone(self, leaving: Mapping[str, Any], namespace: str, *, at_once: bool = False) -> None:
         """Return when an object that is being deleted is no more. Raises RunError when that takes longer than pods may

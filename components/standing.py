@@ -19,6 +19,7 @@ from weir.model import Manifest, Service, ServiceObjects
 from weir.model.manifests.hazards import hazards, orphans
 from weir.model.manifests.kubernetes import with_port_name
 from weir.model.manifests.order import Objects, lost_hosts, pods_first, routes_first
+from weir.model.manifests.rivals import rivals
 from weir.program_environment import ROUTES_ALONE, variable
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class Standing:
         if not variable(ROUTES_ALONE):
             await self._see_leaving_gone(namespace, there)
             await self._tell_orphans(namespace, there)
+            domain = {name: objects.host.split(".", 2)[2] for name, objects in self._objects.items()}
+            hosts = [(name, f"{name}.{namespace}.{rest}") for name, rest in domain.items()]
+            for line in rivals(hosts, there, owner()):
+                warn(line)
         return namespace
 
     async def _see_leaving_gone(self, namespace: str, there: Objects) -> None:

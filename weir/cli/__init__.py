@@ -36,6 +36,7 @@ COMMANDS = {
     "drill": "A fault for a limited time that ends by itself.",
     "history": "Who changed the traffic, when, from what to what, and why.",
     "diff": "What an update would change in the traffic, in words.",
+    "adopt": "Print the config of a service that runs already.",
     "rbac": "Print the account and roles that a stack needs.",
     "verify": "Send requests inside the mesh and judge the traffic.",
 }

@@ -54,6 +54,7 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
     whether or not something changes.
     """
     # They bring the model along, which the help of the command does without.
+    from weir.cli.taken_over import taken_over
     from weir.engine.preview import PreviewError, parse
     from weir.jsontext import NotJsonError, loads
     from weir.model.routing.words import describe
@@ -70,6 +71,8 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
             f"{saved or 'the preview'}: is not valid JSON ({broken}); make one with: pulumi preview --json > "
             "preview.json"
         ) from None
+    if saved is None:
+        found = taken_over(context, found)
     told = {name: list(map(describe, changed)) for name, changed in found.services.items()}
     if form == "json":
         click.echo(_json(found, told))

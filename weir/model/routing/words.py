@@ -53,6 +53,10 @@ def _told(change: TrafficChange) -> str:
                 if before is None
                 else f"service removed; it had {_answering(before)}"
             )
+        case "takenOver":
+            if before:
+                return f"taken over as it runs, but for {'; '.join(before)}"
+            return f"taken over as it runs{': traffic does not change' if after else ''}"
         case "route":
             return f"route {change.route} removed" if after is None else f"new route {change.route}: {_summary(after)}"
         case "drill":

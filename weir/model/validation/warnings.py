@@ -267,7 +267,9 @@ def _hosts(path: Path, service: Service, config: StackConfig) -> Iterator[Warned
 def _workloads(path: Path, service: Service) -> Iterator[Warned]:
     if not service.routing_only:
         return
-    described = ({*Container.model_fields} - {"image"}) | {"selector", "kubernetes"}
+    # By its selector, pods that weir is yet to make are found beside those of somebody else's.
+    beside = any(version.workload for version in service.versions.values())
+    described = ({*Container.model_fields} - {"image"}) | {"kubernetes", *(() if beside else ("selector",))}
     for where, part in _described(path, service):
         for name in given(part, *(field for field in type(part).model_fields if field in described)):
             yield Warned(

@@ -1,0 +1,69 @@
+"""`weir adopt`: what runs already, as the config that says the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from weir.cli.context import Context
+from weir.cli.options import stack_option
+from weir.cluster.found import controllers, found
+from weir.errors import UsageError
+from weir.model import load, mesh
+from weir.model.adopted import Adopted, adopted
+from weir.yaml_writer import dump
+
+
+@click.command("adopt")
+@click.argument("services", metavar="SERVICE...", nargs=-1, required=True)
+@stack_option
+@click.option("--namespace", metavar="NAME", help="Where it runs; the stack's namespace when left out.")
+def command(services: tuple[str, ...], stack: str, namespace: str | None) -> None:
+    """Print the config of a service that runs already, so that the stack takes over its routes as they are: from its
+    Service, from what runs its pods, and from VirtualServices and DestinationRules that somebody else has written.
+
+    Nothing is changed. What the config cannot say, and what is left to do, is said on stderr.
+    """
+    context = Context(stack, given_namespace=namespace)
+    kubectl, config = context.kubectl, context.config
+    made: dict[str, Adopted] = {}
+    for name in services:
+        there = found(kubectl, name, config.cluster_domain)
+        if there is None:
+            raise UsageError(f"there is no Service {name} in namespace {kubectl.namespace}; kubectl get services shows")
+        made[name] = adopted(there)
+    written = {name: each.config for name, each in made.items()}
+    click.echo(_text(written), nl=False)
+    for name, each in made.items():
+        for line in (*(f"cannot be taken over: {line}" for line in each.lost), *each.notes):
+            click.echo(f"{name}: {line}", err=True)
+    replaced = {entry for each in made.values() for entry in each.replaced}
+    for line in controllers(kubectl, replaced):
+        click.echo(line, err=True)
+    click.echo("\n".join(_steps(context, written, replaced)), err=True)
+
+
+def _text(services: dict[str, Any]) -> str:
+    """The keys of a stack file."""
+    return dump([{"config": {"weir:services": services}}]).removeprefix("---\n")
+
+
+def _steps(context: Context, services: dict[str, Any], replaced: set[tuple[str, str]]) -> list[str]:
+    """What to do with it, and what is left of what there was."""
+    namespace = context.kubectl.namespace
+    objects = mesh(load({"namespace": namespace, "createNamespace": False, "services": services}), namespace).objects()
+    same = {(each["kind"], each["metadata"]["name"]) for each in objects} & replaced
+    left = sorted(replaced - same)
+    lines = [f"to take it over: put this into {context.path.name}, see weir diff, then pulumi up"]
+    if context.config.create_namespace or context.config.namespace != namespace:
+        lines.append(f"  with weir:namespace: {namespace} and weir:createNamespace: false, which leaves it its owner's")
+    if same:
+        names = ", ".join(f"{kind} {name}" for kind, name in sorted(same))
+        lines.append(f"  with weir:adopt: true in the first update: {names} becomes the stack's")
+    if left:
+        commands = " ".join(f"{kind.lower()}/{name}" for kind, name in left)
+        lines.append(
+            f"then remove what says the same, and goes before it until then: kubectl delete -n {namespace} {commands}"
+        )
+    return lines

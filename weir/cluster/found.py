@@ -1,0 +1,62 @@
+"""What runs in a namespace beside what the stack has made: Services, what runs their pods, and rules of Istio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from weir.cluster.errors import ClusterError
+from weir.cluster.kubectl import Kubectl
+from weir.model.adopted import Found
+from weir.model.manifests.annotations import OWNER, annotation
+
+_RULES = "virtualservices.networking.istio.io,destinationrules.networking.istio.io"
+_WORKLOADS = "deployments.apps,statefulsets.apps,daemonsets.apps"
+_CONTROLLERS = {
+    "rollouts.argoproj.io": ("Rollout", "Argo Rollouts", "spec.strategy.canary.trafficRouting"),
+    "canaries.flagger.app": ("Canary", "Flagger", "the Canary"),
+}
+"""Resource → kind and name of what writes rules of Istio by itself, and what to take out so that it does not."""
+
+
+def found(kubectl: Kubectl, service: str, domain: str) -> Found | None:
+    """What there is of a service, without what any stack of weir's has made; None where there is no such Service.
+    Raises ClusterError.
+    """
+    there = kubectl.get(["service", service, "--ignore-not-found"], missing={})
+    if not there:
+        return None
+    rules = [each for each in kubectl.get([_RULES])["items"] if annotation(each, OWNER) is None]
+    return Found(
+        namespace=kubectl.namespace,
+        domain=domain,
+        service=there,
+        workloads=kubectl.get([_WORKLOADS])["items"],
+        routes=[each for each in rules if each["kind"] == "VirtualService"],
+        rules=[each for each in rules if each["kind"] == "DestinationRule"],
+    )
+
+
+def controllers(kubectl: Kubectl, names: set[tuple[str, str]]) -> Iterator[str]:
+    """A line for each controller of the namespace that goes on writing these rules (kind and name)."""
+    for resource, (kind, who, what) in _CONTROLLERS.items():
+        try:
+            items = kubectl.get([resource])["items"]
+        except ClusterError:
+            continue  # it is not installed, or not to be seen
+        for each in items:
+            if names & set(_written_by(each)):
+                yield f"{kind} {each['metadata']['name']}: {who} writes its rules; take out {what} first"
+
+
+def _written_by(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Kind and name of the rules that a Rollout or a Canary writes."""
+    istio = item["spec"].get("strategy", {}).get("canary", {}).get("trafficRouting", {}).get("istio", {})
+    routes = [istio.get("virtualService"), *istio.get("virtualServices", [])]
+    yield from (("VirtualService", each["name"]) for each in routes if each)
+    if rule := istio.get("destinationRule"):
+        yield "DestinationRule", rule["name"]
+    if "targetRef" in item["spec"]:
+        name = item["spec"].get("service", {}).get("name") or item["spec"]["targetRef"]["name"]
+        yield "VirtualService", name
+        yield from (("DestinationRule", each) for each in (f"{name}-primary", f"{name}-canary"))

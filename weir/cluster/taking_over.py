@@ -1,0 +1,41 @@
+"""An object of somebody else's becomes weir's as it stands, field by field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from weir.cluster.errors import ClusterError
+from weir.cluster.kubectl import Kubectl
+
+_SECONDS = 20.0
+_OF_THE_SERVER = ("managedFields", "uid", "creationTimestamp", "generation")
+
+
+def take_over(kubectl: Kubectl, found: Mapping[str, Any]) -> None:
+    """Have weir alone own all fields of the object, and change nothing of it. Raises ClusterError.
+
+    By server-side apply a field goes when nobody who owns it says it any more: what weir does not write of a rule, such
+    as another route, would stay for as long as its maker owns it.
+    """
+    group, _, version = found["apiVersion"].rpartition("/")
+    name = (
+        f"{found['kind']}.{version}.{group}/{found['metadata']['name']}"
+        if group
+        else (f"{found['kind']}/{found['metadata']['name']}")
+    )
+    # Kubernetes' documentation, "Server-Side Apply", clearing managedFields: an empty entry forgets all owners.
+    forget = json.dumps({"metadata": {"managedFields": [{}]}})
+    there = json.loads(_run(kubectl, ["patch", name, "--type=merge", "-o", "json", "-p", forget]))
+    # With its resourceVersion: what somebody changes at this very moment is not undone, the API server refuses.
+    metadata = {key: value for key, value in there["metadata"].items() if key not in _OF_THE_SERVER}
+    same = {**{key: value for key, value in there.items() if key != "status"}, "metadata": metadata}
+    _run(kubectl, ["apply", "--server-side", "--force-conflicts", "--field-manager=weir", "-f", "-"], json.dumps(same))
+
+
+def _run(kubectl: Kubectl, command: list[str], stdin: str | None = None) -> str:
+    done = kubectl.call(command, timeout=_SECONDS, stdin=stdin)
+    if done.status:
+        raise ClusterError(f"kubectl {' '.join(command[:2])} failed, and nothing was taken over: {done.complaint}")
+    return done.stdout

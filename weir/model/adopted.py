@@ -1,0 +1,293 @@
+"""What runs already, as the config that says the same: a Service, what runs its pods, and rules of Istio that somebody
+else has written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from weir.model.adopted_routes import AdoptedRoutes, Keys, adopted_routes, label, shares
+from weir.model.manifests.kubernetes import Manifest
+from weir.model.validation.load import load
+from weir.model.values.hosts import MESH, label_selector
+from weir.model.values.problems import ConfigError, Path, dotted
+
+_TELLING = ("version", "app.kubernetes.io/version", "color", "track", "release", "slot")
+"""Labels by which people tell versions apart, the most usual first."""
+_HASHES = ("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
+_PROTOCOLS = ("http2", "http", "grpc")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is in one namespace.
+
+    `workloads`: what runs pods; `routes`, `rules`: VirtualServices and DestinationRules of somebody else's.
+    """
+
+    namespace: str
+    domain: str
+    service: Manifest
+    workloads: Sequence[Manifest]
+    routes: Sequence[Manifest]
+    rules: Sequence[Manifest]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """`config`: the keys of the service.
+
+    `lost`: what of the traffic cannot be taken over, a line each.
+    `notes`: what else is to be known of it, a line each.
+    `replaced`: objects of somebody else's that say the same, KIND NAME.
+    """
+
+    config: Keys
+    lost: tuple[str, ...]
+    notes: tuple[str, ...]
+    replaced: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Version:
+    name: str
+    labels: Mapping[str, str]
+    workloads: list[Manifest]
+    policy: Any = None
+
+
+def adopted(found: Found) -> Adopted:
+    """The config that says what is found."""
+    lost: list[str] = []
+    notes: list[str] = []
+    name = str(found.service["metadata"]["name"])
+    host = f"{name}.{found.namespace}.svc.{found.domain}"
+    selector = dict(found.service["spec"].get("selector") or {})
+    rules = [each for each in found.rules if _full(each["spec"].get("host", ""), each, found.domain) == host]
+    pods = [each for each in found.workloads if selector and selector.items() <= _labels(each).items()]
+    subsets = _subsets(rules)
+    versions = list(_of_subsets(subsets, pods, notes) if subsets else _of_workloads(pods, selector, notes))
+    if not versions:
+        versions = [_Version("v1", selector, [])]
+        notes.append(
+            "nothing is known to run its pods: no Deployment, StatefulSet or DaemonSet has the labels of its selector"
+        )
+    routes = [each for each in found.routes if _concerns(each, host, found.domain)]
+    keys = _keys(name, found.service, selector, versions)
+    keys |= _traffic(routes, versions, subsets, host, found, lost)
+    policy = next((rule["spec"]["trafficPolicy"] for rule in rules if rule["spec"].get("trafficPolicy")), None)
+    if policy:
+        keys["trafficPolicy"] = policy
+    if exports := _exports([*routes, *rules], lost):
+        keys["exportTo"] = exports
+    keys = _taken(name, keys, lost)
+    return Adopted(
+        keys, tuple(lost), tuple(notes), tuple((each["kind"], each["metadata"]["name"]) for each in (*routes, *rules))
+    )
+
+
+def _full(host: str, manifest: Manifest, domain: str) -> str:
+    """The full name that a host means in a rule (ResolveShortnameToFQDN in pkg/config/host of Istio's source)."""
+    return host if "." in host or host == "*" else f"{host}.{manifest['metadata']['namespace']}.svc.{domain}"
+
+
+def _labels(workload: Manifest) -> dict[str, str]:
+    return dict(workload["spec"].get("template", {}).get("metadata", {}).get("labels") or {})
+
+
+def _reference(workload: Manifest) -> str:
+    return f"{workload['kind'].lower()}/{workload['metadata']['name']}"
+
+
+def _subsets(rules: Sequence[Manifest]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for rule in rules:
+        for subset in rule["spec"].get("subsets", []):
+            found.setdefault(subset["name"], subset)
+    return found
+
+
+def _of_subsets(
+    subsets: Mapping[str, Mapping[str, Any]], pods: Sequence[Manifest], notes: list[str]
+) -> Iterator[_Version]:
+    for name, subset in subsets.items():
+        labels = dict(subset.get("labels") or {})
+        own = [each for each in pods if labels.items() <= _labels(each).items()]
+        if not own:
+            notes.append(f"nothing runs pods of {name}, with the labels {label_selector(labels)}")
+        yield _Version(_version_name(name), labels, own, subset.get("trafficPolicy"))
+
+
+def _of_workloads(pods: Sequence[Manifest], selector: Mapping[str, str], notes: list[str]) -> Iterator[_Version]:
+    """A version for each, told from the others by one label."""
+    own = [{key: value for key, value in _labels(each).items() if key not in (*selector, *_HASHES)} for each in pods]
+    common = sorted(set.intersection(*(set(each) for each in own))) if own else []
+    telling = [key for key in (*_TELLING, *common) if key in common and len({each[key] for each in own}) == len(own)]
+    if not telling and len(pods) > 1:
+        names = ", ".join(map(_reference, pods))
+        notes.append(f"no label tells the pods of {names} apart, so they are one version here")
+        yield _Version("v1", selector, list(pods))
+    elif not telling:
+        for each in pods:
+            notes.append(
+                f"pods of {_reference(each)} have no label but those of the selector. Before there is a second "
+                "version, give them one, such as version: v1, and take labels of v1 out of the config"
+            )
+            yield _Version("v1", selector, [each])
+    else:
+        for each, labels in zip(pods, own, strict=True):
+            key = telling[0]
+            yield _Version(_version_name(labels[key]), {key: labels[key]}, [each])
+
+
+def _version_name(text: str) -> str:
+    found = label(text)
+    return f"v{found}" if found[0].isdigit() else found
+
+
+def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: Sequence[_Version]) -> Keys:
+    """What is said of its port, its pods and its versions."""
+    keys: Keys = {}
+    if selector and dict(selector) != {"app": name}:
+        keys["selector"] = dict(selector)
+    keys["createService"] = False
+    keys["versions"] = {}
+    for version in versions:
+        own: Keys = {}
+        if len(version.workloads) == 1:
+            own["workload"] = _reference(version.workloads[0])
+        if dict(version.labels) != {"version": version.name}:
+            own["labels"] = dict(version.labels)
+        if version.policy:
+            own["trafficPolicy"] = version.policy
+        keys["versions"][version.name] = own
+    return {**_port(service, versions), **keys}
+
+
+def _port(service: Manifest, versions: Sequence[_Version]) -> Keys:
+    ports = service["spec"].get("ports", [])
+    port = next((each for each in ports if _protocol(each) in _PROTOCOLS), ports[0] if ports else {"port": 80})
+    keys: Keys = {"port": port["port"]}
+    target = port.get("targetPort", port["port"])
+    if isinstance(target, str):
+        numbers = [number for version in versions for each in version.workloads for number in _numbers(each, target)]
+        target = numbers[0] if numbers else port["port"]
+    if target != port["port"]:
+        keys["targetPort"] = target
+    if _protocol(port) in ("http2", "grpc"):
+        keys["protocol"] = _protocol(port)
+    return keys
+
+
+def _protocol(port: Mapping[str, Any]) -> str:
+    """As Istio reads it: the protocol of the application, else what stands before the first hyphen of the name."""
+    return str(port.get("appProtocol") or port.get("name", "http").partition("-")[0]).lower()
+
+
+def _numbers(workload: Manifest, name: str) -> Iterator[int]:
+    """The numbers of the containers' ports of this name."""
+    for container in workload["spec"].get("template", {}).get("spec", {}).get("containers", []):
+        yield from (port["containerPort"] for port in container.get("ports", []) if port.get("name") == name)
+
+
+def _concerns(route: Manifest, host: str, domain: str) -> bool:
+    """Whether a VirtualService has the host, or sends to it what it has."""
+    spec = route["spec"]
+    if any(_full(each, route, domain) == host for each in spec.get("hosts", [])):
+        return True
+    destinations = [each["destination"] for http in spec.get("http", []) for each in http.get("route", [])]
+    return any(_full(each.get("host", ""), route, domain) == host for each in destinations)
+
+
+def _traffic(
+    routes: Sequence[Manifest],
+    versions: Sequence[_Version],
+    subsets: Mapping[str, Any],
+    host: str,
+    found: Found,
+    lost: list[str],
+) -> Keys:
+    """How its requests are divided, and at which gateways it is reached."""
+    keys: Keys = {}
+    others: list[Keys] = []
+    for route in routes:
+        spec, namespace = route["spec"], route["metadata"]["namespace"]
+        lost += [f"{key} routes of VirtualService {route['metadata']['name']}" for key in ("tcp", "tls") if key in spec]
+        entered = [each if each == MESH or "/" in each else f"{namespace}/{each}" for each in spec.get("gateways", [])]
+        gateways = [each for each in entered if each != MESH]
+        own = any(_full(each, route, found.domain) == host for each in spec.get("hosts", []))
+        in_mesh = own and (not entered or MESH in entered)
+
+        def version_of(destination: Mapping[str, Any], route: Manifest = route) -> str | None:
+            if _full(destination.get("host", ""), route, found.domain) != host:
+                return None
+            subset = destination.get("subset")
+            if subset is not None:
+                return _version_name(subset) if subset in subsets else None
+            return versions[0].name if len(versions) == 1 else None
+
+        made: AdoptedRoutes = adopted_routes(spec.get("http", []), version_of, [] if in_mesh else gateways)
+        lost += [f"{line} (VirtualService {route['metadata']['name']})" for line in made.lost]
+        others += made.others
+        keys |= made.default or {}
+        if gateways:
+            outside = [each for each in spec.get("hosts", []) if _full(each, route, found.domain) != host]
+            expose: Keys = keys.setdefault("expose", {"gateways": [], "hosts": []})
+            expose["gateways"] += [each for each in gateways if each not in expose["gateways"]]
+            expose["hosts"] += [each for each in outside if each not in expose["hosts"]]
+            if not in_mesh:
+                expose.setdefault("routes", []).extend(each["name"] for each in made.others)
+    if "stable" not in keys:
+        pods = {each.name: Fraction(sum(_pods(one) for one in each.workloads)) for each in versions}
+        keys = {**shares(pods), **keys}
+        if len(versions) > 1 and not routes:
+            lost.append("requests go by the number of pods, which is written as percentages, as it is now")
+    return {**keys, **({"routes": others} if others else {})}
+
+
+def _pods(workload: Manifest) -> int:
+    return int(workload["spec"].get("replicas", 1))
+
+
+def _exports(objects: Sequence[Manifest], lost: list[str]) -> list[str]:
+    """Who sees the rules, where all say the same."""
+    said = {tuple(each["spec"].get("exportTo", [])) for each in objects}
+    if len(said) > 1:
+        lost.append("exportTo, which differs between its rules")
+    return list(next(iter(said))) if len(said) == 1 else []
+
+
+def _taken(name: str, keys: Keys, lost: list[str]) -> Keys:
+    """The keys without those that weir refuses, each with the reason."""
+    while True:
+        try:
+            load({"namespace": "namespace", "createNamespace": False, "services": {name: keys}})
+        except ConfigError as error:
+            for problem in error.problems:
+                inside = problem.path[2:]
+                if not _leave_out(keys, inside):
+                    raise
+                lost.append(f"{dotted(inside).removeprefix('weir:')}: {problem.message}")
+        else:
+            return keys
+
+
+def _leave_out(tree: Any, path: Path) -> bool:
+    """Take out what stands at the path, or what it would stand in where it is missing."""
+    for depth in range(len(path), 0, -1):
+        parent: Any = tree
+        for step in path[: depth - 1]:
+            parent = _inside(parent, step)
+        if _inside(parent, path[depth - 1]) is not None:
+            del parent[path[depth - 1]]
+            return True
+    return False
+
+
+def _inside(tree: Any, step: str | int) -> Any:
+    if isinstance(tree, list):
+        return tree[step] if isinstance(step, int) and step < len(tree) else None
+    return tree.get(step) if isinstance(tree, dict) else None
