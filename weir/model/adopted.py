@@ -57,6 +57,7 @@ class _Version:
     labels: Mapping[str, str]
     workloads: list[Manifest]
     policy: Any = None
+    headers: Any = None
 
 
 def adopted(found: Found) -> Adopted:
@@ -76,10 +77,10 @@ def adopted(found: Found) -> Adopted:
             "nothing is known to run its pods: no Deployment, StatefulSet or DaemonSet has the labels of its selector"
         )
     routes = [each for each in found.routes if _concerns(each, host, found.domain)]
-    keys = _keys(name, found.service, selector, versions)
-    keys |= _traffic(routes, versions, subsets, host, found, lost)
-    policy = next((rule["spec"]["trafficPolicy"] for rule in rules if rule["spec"].get("trafficPolicy")), None)
-    if policy:
+    divided = _traffic(routes, versions, subsets, host, found, lost)
+    keys = _keys(name, found.service, selector, versions) | divided
+    policy = next((rule["spec"]["trafficPolicy"] for rule in rules if "trafficPolicy" in rule["spec"]), None)
+    if policy is not None:
         keys["trafficPolicy"] = policy
     if exports := _exports([*routes, *rules], lost):
         keys["exportTo"] = exports
@@ -145,7 +146,7 @@ def _of_workloads(pods: Sequence[Manifest], selector: Mapping[str, str], notes: 
 
 def _version_name(text: str) -> str:
     found = label(text)
-    return f"v{found}" if found[0].isdigit() else found
+    return f"v{found}" if found != text and found[0].isdigit() else found
 
 
 def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: Sequence[_Version]) -> Keys:
@@ -161,8 +162,10 @@ def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: S
             own["workload"] = _reference(version.workloads[0])
         if dict(version.labels) != {"version": version.name}:
             own["labels"] = dict(version.labels)
-        if version.policy:
+        if version.policy is not None:
             own["trafficPolicy"] = version.policy
+        if version.headers is not None:
+            own["headers"] = version.headers
         keys["versions"][version.name] = own
     return {**_port(service, versions), **keys}
 
@@ -213,6 +216,7 @@ def _traffic(
     """How its requests are divided, and at which gateways it is reached."""
     keys: Keys = {}
     others: list[Keys] = []
+    headers: dict[str, list[Any]] = {}
     for route in routes:
         spec, namespace = route["spec"], route["metadata"]["namespace"]
         lost += [f"{key} routes of VirtualService {route['metadata']['name']}" for key in ("tcp", "tls") if key in spec]
@@ -232,6 +236,8 @@ def _traffic(
         made: AdoptedRoutes = adopted_routes(spec.get("http", []), version_of, [] if in_mesh else gateways)
         lost += [f"{line} (VirtualService {route['metadata']['name']})" for line in made.lost]
         others += made.others
+        for version, said in made.headers.items():
+            headers.setdefault(version, []).extend(said)
         keys |= made.default or {}
         if gateways:
             outside = [each for each in spec.get("hosts", []) if _full(each, route, found.domain) != host]
@@ -240,12 +246,24 @@ def _traffic(
             expose["hosts"] += [each for each in outside if each not in expose["hosts"]]
             if not in_mesh:
                 expose.setdefault("routes", []).extend(each["name"] for each in made.others)
-    if "stable" not in keys:
+    for each in versions:
+        each.headers = _headers(each.name, headers.get(each.name, []), lost)
+    if "redirect" in keys or "directResponse" in keys:
+        keys = {"stable": versions[0].name, **keys}
+    elif "stable" not in keys:
         pods = {each.name: Fraction(sum(_pods(one) for one in each.workloads)) for each in versions}
         keys = {**shares(pods), **keys}
         if len(versions) > 1 and not routes:
             lost.append("requests go by the number of pods, which is written as percentages, as it is now")
     return {**keys, **({"routes": others} if others else {})}
+
+
+def _headers(version: str, said: Sequence[Any], lost: list[str]) -> Any:
+    """What all destinations that are the version say of headers."""
+    if any(each != said[0] for each in said):
+        lost.append(f"headers of requests to {version}, which differ from route to route")
+        return None
+    return said[0] if said else None
 
 
 def _pods(workload: Manifest) -> int:

@@ -28,10 +28,15 @@ _ISTIOS_RETRIES = {"attempts": 2}
 
 @dataclass
 class AdoptedRoutes:
-    """`default`: keys of the service; `others`: routes before it; `lost`: what cannot be said, a line each."""
+    """`default`: keys of the service; `others`: routes before it.
+
+    `headers`: by version, what each destination that is it says of headers.
+    `lost`: what cannot be said, a line each.
+    """
 
     default: Keys | None = None
     others: list[Keys] = field(default_factory=list)
+    headers: dict[str, list[Any]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
 
 
@@ -43,18 +48,16 @@ def adopted_routes(http: Sequence[Mapping[str, Any]], version_of: VersionOf, gat
     found = AdoptedRoutes()
     for index, spec in enumerate(http):
         name = _name(str(spec.get("name") or f"route-{index + 1}"), [each["name"] for each in found.others])
-        keys = _route(spec, name, version_of, found.lost)
+        keys = _route(spec, name, version_of, found)
         if keys is None:
             continue
         match = [dict(each) for each in spec.get("match", [])]
         if gateways:
             match = [{**each, "gateways": list(gateways)} for each in match or [{}]]
-        elif not match or {"uri": {"prefix": "/"}} in match:
+        elif index == len(http) - 1 and (not match or {"uri": {"prefix": "/"}} in match):
             found.default = keys
-            if http[index + 1 :]:
-                found.lost.append(f"{len(http) - index - 1} routes behind {name}, which takes every request")
             break
-        found.others.append({"name": name, "match": match, **keys})
+        found.others.append({"name": name, **({"match": match} if match else {}), **keys})
     if found.default is None and not gateways:
         found.default = dict(_NOT_FOUND)
     _as_if_alone(found)
@@ -77,8 +80,9 @@ def _plain(percent: Fraction) -> int | float:
     return int(percent) if percent.denominator == 1 else float(percent)
 
 
-def _route(spec: Mapping[str, Any], name: str, version_of: VersionOf, lost: list[str]) -> Keys | None:
+def _route(spec: Mapping[str, Any], name: str, version_of: VersionOf, found: AdoptedRoutes) -> Keys | None:
     """What one route does; None where it cannot be said at all."""
+    lost = found.lost
     lost += [f"{key} of {name}" for key in sorted(spec.keys() - _KNOWN)]
     keys: Keys = {}
     if not any(answer in spec for answer in _ANSWERS):
@@ -89,8 +93,7 @@ def _route(spec: Mapping[str, Any], name: str, version_of: VersionOf, lost: list
             if version is None:
                 lost.append(f"{name}, which sends requests to {each['destination'].get('host')}")
                 return None
-            if each.get("headers"):
-                lost.append(f"headers of {name} towards {version}; write them as headers of the version")
+            found.headers.setdefault(version, []).append(each.get("headers"))
             weight = 1 if len(destinations) == 1 else each.get("weight", 0)
             parts[version] = parts.get(version, Fraction(0)) + Fraction(weight)
         if not parts:
@@ -148,7 +151,7 @@ def _as_if_alone(found: AdoptedRoutes) -> None:
 
 def label(text: str) -> str:
     """A DNS label as near to the text as can be."""
-    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:60].rstrip("-") or "x"
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63].rstrip("-") or "x"
 
 
 def _name(wanted: str, taken: Sequence[str]) -> str:

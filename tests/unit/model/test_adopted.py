@@ -1,0 +1,227 @@
+"""What runs already, read as config: what weir writes itself comes back as it was, and what people write is understood
+or named.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from tests.unit.model.hypothesis_rounds import in_rounds, tens
+from tests.unit.model.strategies import configs
+from weir.model import ServiceTraffic, load, mesh, traffic
+from weir.model.adopted import Adopted, Found, adopted
+from weir.model.manifests.kubernetes import service as service_manifest
+
+SERVICE = {
+    "kind": "Service",
+    "metadata": {"name": "shop", "namespace": "demo"},
+    "spec": {"selector": {"app": "shop"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+}
+
+
+def workload(name: str, kind: str = "Deployment", replicas: int = 1, **labels: str) -> dict[str, Any]:
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"ports": [{"name": "web", "containerPort": 9}]}]},
+    }
+    return {
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "demo"},
+        "spec": {"replicas": replicas, "template": template},
+    }
+
+
+def rule(kind: str, spec: dict[str, Any], name: str = "shop") -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, "namespace": "demo"}, "spec": spec}
+
+
+def found(
+    *workloads: dict[str, Any], http: list[Any] | None = None, service: Any = SERVICE, subsets: Any = None, **route: Any
+) -> Adopted:
+    """What is read of these; `http`, `subsets`: of a VirtualService and a DestinationRule by hand."""
+    routes = [rule("VirtualService", {"hosts": ["shop"], "http": http, **route})] if http is not None else []
+    rules = [rule("DestinationRule", {"host": "shop", "subsets": subsets})] if subsets else []
+    return adopted(Found("demo", "cluster.local", service, workloads, routes, rules))
+
+
+SUBSETS = [{"name": "v1", "labels": {"version": "v1"}}, {"name": "v2", "labels": {"version": "v2"}}]
+BOTH = (workload("shop-v1", app="shop", version="v1"), workload("shop-v2", app="shop", version="v2"))
+
+
+def to(subset: str, weight: int = 100) -> dict[str, Any]:
+    return {"destination": {"host": "shop", "subset": subset}, "weight": weight}
+
+
+@in_rounds(5)
+@tens
+@given(configs())
+def test_what_weir_writes_comes_back(raw: dict[str, Any]) -> None:
+    """The objects of any config, taken for somebody else's, are read as the same traffic."""
+    # A drill is weir's own, and has routes of names that nobody else gives.
+    services = {
+        name: {key: value for key, value in keys.items() if key != "drill"}
+        for name, keys in raw.get("services", {}).items()
+    }
+    config = load({**raw, "services": services})
+    namespace = raw["namespace"]
+    made = mesh(config, namespace)
+    for name, service in config.services.items():
+        objects = list(made.services[name].objects())
+        pods = [each for each in objects if each["kind"] == "Deployment"]
+        there = Found(
+            namespace,
+            config.cluster_domain,
+            made.services[name].service or service_manifest(name, service, namespace),
+            pods,
+            [json.loads(json.dumps(each)) for each in objects if each["kind"] == "VirtualService"],
+            [json.loads(json.dumps(each)) for each in objects if each["kind"] == "DestinationRule"],
+        )
+        read = adopted(there)
+        assert read.lost == ()
+        again = load({**raw, "services": {name: read.config}, "force": True})
+        assert without_ends(traffic(again.services[name], namespace)) == without_ends(traffic(service, namespace))
+
+
+def without_ends(service: ServiceTraffic) -> ServiceTraffic:
+    """An annotation of weir's says when a fault ends, which nobody else writes."""
+    routes = [
+        replace(route, fault=route.fault.model_copy(update={"until": None}) if route.fault else None)
+        for route in service.routes
+    ]
+    return replace(service, routes=tuple(routes))
+
+
+def test_a_service_alone_is_routing_to_what_it_has() -> None:
+    """A label that people tell versions by becomes the version's; a number is a label of its own."""
+    read = found(workload("shop", app="shop", version="2.0", team="a"))
+    assert read.config == {
+        "port": 80,
+        "targetPort": 8080,
+        "createService": False,
+        "versions": {"v2-0": {"workload": "deployment/shop", "labels": {"version": "2.0"}}},
+        "stable": "v2-0",
+    }
+    assert (read.lost, read.notes, read.replaced) == ((), (), ())
+
+
+def test_the_port_of_a_service_is_what_istio_reads() -> None:
+    """Its protocol by appProtocol or the name, the pods' port by the name that containers give it."""
+    ports = [{"name": "tcp-db", "port": 5432}, {"name": "grpc-api", "port": 9000, "targetPort": "web"}]
+    read = found(
+        workload("shop", "StatefulSet", 1, **{"app.kubernetes.io/name": "shop", "color": "blue"}),
+        service={**SERVICE, "spec": {"selector": {"app.kubernetes.io/name": "shop"}, "ports": ports}},
+    )
+    assert read.config["selector"] == {"app.kubernetes.io/name": "shop"}
+    assert [read.config[key] for key in ("port", "targetPort", "protocol")] == [9000, 9, "grpc"]
+    assert read.config["versions"] == {"blue": {"workload": "statefulset/shop", "labels": {"color": "blue"}}}
+
+
+def test_requests_go_by_the_number_of_pods_without_rules() -> None:
+    """Percentages can say it as it is now, and no longer when pods are added."""
+    read = found(workload("a", replicas=2, app="shop", version="v1"), workload("b", app="shop", version="v2"))
+    assert (read.config["stable"], read.config["canary"]) == ("v1", {"v2": 33.3333})
+    assert read.lost == ("requests go by the number of pods, which is written as percentages, as it is now",)
+
+
+def test_pods_that_no_label_tells_apart_are_one_version() -> None:
+    """And a version needs a label before there is a second one."""
+    read = found(workload("a", app="shop"), workload("b", app="shop"))
+    assert read.notes == ("no label tells the pods of deployment/a, deployment/b apart, so they are one version here",)
+    [note] = found(workload("a", app="shop")).notes
+    assert note.startswith("pods of deployment/a have no label but those of the selector")
+
+
+def test_weights_and_what_routes_say_by_hand() -> None:
+    """Weights of any sum, percentages and durations as Istio writes them, names that are none of weir's."""
+    read = found(
+        *BOTH,
+        subsets=SUBSETS,
+        http=[
+            {"match": [{"headers": {"x-user": {"exact": "beta"}}}], "route": [to("v2")], "name": "Beta Users"},
+            {
+                "route": [to("v1", 3), to("v2", 1)],
+                "timeout": "5s",
+                "retries": {"attempts": 3, "retryOn": "5xx, reset"},
+                "fault": {"delay": {"percent": 10, "fixedDelay": "3s"}},
+                "mirror": {"host": "shop", "subset": "v2"},
+                "mirrorPercentage": {"value": 12.5},
+            },
+        ],
+    )
+    assert read.lost == ()
+    assert read.replaced == (("VirtualService", "shop"), ("DestinationRule", "shop"))
+    assert read.config["canary"] == {"v2": 25}
+    assert read.config["retries"] == {"attempts": 3, "retryOn": ["5xx", "reset"]}
+    assert read.config["fault"] == {"delay": {"percentage": 10, "fixedDelay": "3s"}}
+    assert read.config["mirrors"] == [{"version": "v2", "percentage": 12.5}]
+    # By Istio a route without them has no timeout, and two retries.
+    match = [{"headers": {"x-user": {"exact": "beta"}}}]
+    assert read.config["routes"] == [
+        {"name": "beta-users", "match": match, "stable": "v2", "timeout": "none", "retries": {"attempts": 2}}
+    ]
+
+
+def test_what_no_route_takes_is_not_found() -> None:
+    """Envoy answers 404 where the last route has a match."""
+    read = found(*BOTH, subsets=SUBSETS, http=[{"match": [{"uri": {"prefix": "/api"}}], "route": [to("v1")]}])
+    assert read.config["directResponse"] == {"status": 404}
+    assert read.config["routes"] == [{"name": "route-1", "match": [{"uri": {"prefix": "/api"}}], "stable": "v1"}]
+
+
+@pytest.mark.parametrize(
+    ("http", "more", "lost"),
+    [
+        (
+            [{"route": [{"destination": {"host": "cart"}}]}, {"route": [to("v1")]}],
+            {},
+            "route-1, which sends requests to cart (VirtualService shop)",
+        ),
+        ([{"delegate": {"name": "other"}, "route": [to("v1")]}], {}, "delegate of route-1 (VirtualService shop)"),
+        ([{"route": [to("v1")]}], {"tcp": [{}]}, "tcp routes of VirtualService shop"),
+        (
+            [{"route": [to("v1")], "timeout": "1.5ms"}],
+            {},
+            'timeout: must be whole milliseconds, was "1.5ms"',
+        ),
+        (
+            [{"route": [to("v1")], "mirror": {"host": "cart"}}],
+            {},
+            "the mirror of route-1 to cart (VirtualService shop)",
+        ),
+    ],
+)
+def test_what_cannot_be_said_is_named(http: list[Any], more: dict[str, Any], lost: str) -> None:
+    """With where it stands; the rest is there."""
+    read = found(*BOTH, subsets=SUBSETS, http=http, **more)
+    assert read.config["stable"] == "v1"
+    assert any(line.startswith(lost[:60]) for line in read.lost), read.lost
+
+
+def test_headers_of_a_destination_are_its_versions() -> None:
+    """Where all destinations say the same."""
+    said = {"response": {"set": {"x-version": "v2"}}}
+    read = found(*BOTH, subsets=SUBSETS, http=[{"route": [to("v1"), {**to("v2", 0), "headers": said}]}])
+    assert read.config["versions"]["v2"]["headers"] == said
+    read = found(
+        *BOTH,
+        subsets=SUBSETS,
+        http=[{"match": [{"port": 80}], "route": [to("v2")]}, {"route": [{**to("v2"), "headers": said}]}],
+    )
+    assert read.lost == ("headers of requests to v2, which differ from route to route",)
+
+
+def test_a_route_at_a_gateway_and_in_the_mesh() -> None:
+    """One VirtualService for both is `expose`."""
+    read = found(
+        *BOTH,
+        subsets=SUBSETS,
+        http=[{"route": [to("v1")]}],
+        hosts=["shop", "shop.example.com"],
+        gateways=["mesh", "edge/public"],
+    )
+    assert read.config["expose"] == {"gateways": ["edge/public"], "hosts": ["shop.example.com"]}
