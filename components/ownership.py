@@ -77,7 +77,9 @@ class Ownership:
             await self.until_gone(found, namespace)
         elif found is not None and self._adopts(found):
             if not pulumi.runtime.is_dry_run():
-                await self._cluster.ask(lambda: take_over(self._cluster.kubectl(namespace), found), None)
+                await self._cluster.ask(
+                    lambda: take_over(self._cluster.kubectl(namespace), found, inputs.get("spec", {})), None
+                )
         elif found is not None and not self._adopt and annotation(found, OWNER) != owner():
             raise pulumi.RunError(
                 f"{kind} {what} exists and this stack did not create it ({maker(found)}); remove it, choose another "
