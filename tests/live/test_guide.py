@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
 from tests.live.harness import CHECKOUT, Project
 
-GUIDE = CHECKOUT / "docs" / "guide" / "tutorial.md"
+GUIDE = CHECKOUT / "docs" / "guide"
 STEP = re.compile(r"```sh\n(?P<commands>.*?)```\n(?:```text\n(?P<shown>.*?)```)?", re.DOTALL)
 
 
@@ -20,9 +21,22 @@ def pattern(line: str) -> str:
 
 def test_the_guide_is_what_happens(lab: Project) -> None:
     """Each block of commands ends well and prints every line the guide shows, in order."""
-    steps = list(STEP.finditer(GUIDE.read_text()))
-    assert len(steps) >= 8
     lab.run("pulumi stack select dev && pulumi up --yes --stack dev")
+    replay(lab, "tutorial.md", 8)
+    lab.run("pulumi destroy --yes --stack dev")
+
+
+def test_a_service_is_brought_as_the_guide_says(lab: Project) -> None:
+    """With what it applies, and what it removes at the end."""
+    (lab.directory / "docs" / "guide").mkdir(parents=True, exist_ok=True)
+    shutil.copy(GUIDE / "shop.yaml", lab.directory / "docs" / "guide")
+    replay(lab, "adopt.md", 8)
+
+
+def replay(lab: Project, page: str, least: int) -> None:
+    """Do what a page of the guide says."""
+    steps = list(STEP.finditer((GUIDE / page).read_text()))
+    assert len(steps) >= least
     for step in steps:
         printed = lab.run(f"set -e; {step['commands']}").stdout
         rest = printed.splitlines()
@@ -31,4 +45,3 @@ def test_the_guide_is_what_happens(lab: Project) -> None:
             if found is None:
                 pytest.fail(f"the guide shows {line!r} after\n{step['commands']}\nand this was printed:\n{printed}")
             rest = rest[found + 1 :]
-    lab.run("pulumi destroy --yes --stack dev")

@@ -36,6 +36,7 @@ OWN = {
     "propagation",
     "adopt",
     "force",
+    "workload",
 } | {
     "policyPack",
     "clusterDomain",

@@ -12,6 +12,7 @@ from weir.cluster.found import controllers, found
 from weir.errors import UsageError
 from weir.model import load, mesh
 from weir.model.adopted import Adopted, adopted
+from weir.visible import in_one_line
 from weir.yaml_writer import dump
 
 
@@ -34,19 +35,15 @@ def command(services: tuple[str, ...], stack: str, namespace: str | None) -> Non
             raise UsageError(f"there is no Service {name} in namespace {kubectl.namespace}; kubectl get services shows")
         made[name] = adopted(there)
     written = {name: each.config for name, each in made.items()}
-    click.echo(_text(written), nl=False)
+    stack_file = {"weir:namespace": kubectl.namespace, "weir:createNamespace": False, "weir:services": written}
+    click.echo(dump([{"config": stack_file}]).removeprefix("---\n"), nl=False)
     for name, each in made.items():
         for line in (*(f"cannot be taken over: {line}" for line in each.lost), *each.notes):
-            click.echo(f"{name}: {line}", err=True)
+            click.echo(f"{name}: {in_one_line(line)}", err=True)
     replaced = {entry for each in made.values() for entry in each.replaced}
     for line in controllers(kubectl, replaced):
-        click.echo(line, err=True)
+        click.echo(in_one_line(line), err=True)
     click.echo("\n".join(_steps(context, written, replaced)), err=True)
-
-
-def _text(services: dict[str, Any]) -> str:
-    """The keys of a stack file."""
-    return dump([{"config": {"weir:services": services}}]).removeprefix("---\n")
 
 
 def _steps(context: Context, services: dict[str, Any], replaced: set[tuple[str, str]]) -> list[str]:
@@ -54,16 +51,11 @@ def _steps(context: Context, services: dict[str, Any], replaced: set[tuple[str, 
     namespace = context.kubectl.namespace
     objects = mesh(load({"namespace": namespace, "createNamespace": False, "services": services}), namespace).objects()
     same = {(each["kind"], each["metadata"]["name"]) for each in objects} & replaced
-    left = sorted(replaced - same)
-    lines = [f"to take it over: put this into {context.path.name}, see weir diff, then pulumi up"]
-    if context.config.create_namespace or context.config.namespace != namespace:
-        lines.append(f"  with weir:namespace: {namespace} and weir:createNamespace: false, which leaves it its owner's")
+    lines = ["to take it over: put this into a stack file, see weir diff, then pulumi up"]
     if same:
         names = ", ".join(f"{kind} {name}" for kind, name in sorted(same))
-        lines.append(f"  with weir:adopt: true in the first update: {names} becomes the stack's")
-    if left:
+        lines.append(f"  in the first update with weir:adopt: true, by which {names} become the stack's")
+    if left := sorted(replaced - same):
         commands = " ".join(f"{kind.lower()}/{name}" for kind, name in left)
-        lines.append(
-            f"then remove what says the same, and goes before it until then: kubectl delete -n {namespace} {commands}"
-        )
+        lines.append(f"then remove what says the same: kubectl delete -n {namespace} {commands}")
     return lines

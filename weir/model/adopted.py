@@ -4,20 +4,26 @@ else has written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from weir.model.adopted_routes import AdoptedRoutes, Keys, adopted_routes, label, shares
+from weir.model.adopted_routes import AdoptedRoutes, Keys, adopted_routes, shares
+from weir.model.adopted_versions import (
+    AdoptedVersion,
+    labels_of,
+    of_subsets,
+    of_workloads,
+    port_numbers,
+    reference,
+    version_name,
+)
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.validation.load import load
-from weir.model.values.hosts import MESH, label_selector
+from weir.model.values.hosts import MESH
 from weir.model.values.problems import ConfigError, Path, dotted
 
-_TELLING = ("version", "app.kubernetes.io/version", "color", "track", "release", "slot")
-"""Labels by which people tell versions apart, the most usual first."""
-_HASHES = ("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
 _PROTOCOLS = ("http2", "http", "grpc")
 
 
@@ -51,15 +57,6 @@ class Adopted:
     replaced: tuple[tuple[str, str], ...]
 
 
-@dataclass
-class _Version:
-    name: str
-    labels: Mapping[str, str]
-    workloads: list[Manifest]
-    policy: Any = None
-    headers: Any = None
-
-
 def adopted(found: Found) -> Adopted:
     """The config that says what is found."""
     lost: list[str] = []
@@ -68,11 +65,11 @@ def adopted(found: Found) -> Adopted:
     host = f"{name}.{found.namespace}.svc.{found.domain}"
     selector = dict(found.service["spec"].get("selector") or {})
     rules = [each for each in found.rules if _full(each["spec"].get("host", ""), each, found.domain) == host]
-    pods = [each for each in found.workloads if selector and selector.items() <= _labels(each).items()]
+    pods = [each for each in found.workloads if selector and selector.items() <= labels_of(each).items()]
     subsets = _subsets(rules)
-    versions = list(_of_subsets(subsets, pods, notes) if subsets else _of_workloads(pods, selector, notes))
+    versions = list(of_subsets(subsets, pods, notes) if subsets else of_workloads(pods, selector, notes))
     if not versions:
-        versions = [_Version("v1", selector, [])]
+        versions = [AdoptedVersion("v1", selector, [])]
         notes.append(
             "nothing is known to run its pods: no Deployment, StatefulSet or DaemonSet has the labels of its selector"
         )
@@ -95,14 +92,6 @@ def _full(host: str, manifest: Manifest, domain: str) -> str:
     return host if "." in host or host == "*" else f"{host}.{manifest['metadata']['namespace']}.svc.{domain}"
 
 
-def _labels(workload: Manifest) -> dict[str, str]:
-    return dict(workload["spec"].get("template", {}).get("metadata", {}).get("labels") or {})
-
-
-def _reference(workload: Manifest) -> str:
-    return f"{workload['kind'].lower()}/{workload['metadata']['name']}"
-
-
 def _subsets(rules: Sequence[Manifest]) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for rule in rules:
@@ -111,45 +100,7 @@ def _subsets(rules: Sequence[Manifest]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _of_subsets(
-    subsets: Mapping[str, Mapping[str, Any]], pods: Sequence[Manifest], notes: list[str]
-) -> Iterator[_Version]:
-    for name, subset in subsets.items():
-        labels = dict(subset.get("labels") or {})
-        own = [each for each in pods if labels.items() <= _labels(each).items()]
-        if not own:
-            notes.append(f"nothing runs pods of {name}, with the labels {label_selector(labels)}")
-        yield _Version(_version_name(name), labels, own, subset.get("trafficPolicy"))
-
-
-def _of_workloads(pods: Sequence[Manifest], selector: Mapping[str, str], notes: list[str]) -> Iterator[_Version]:
-    """A version for each, told from the others by one label."""
-    own = [{key: value for key, value in _labels(each).items() if key not in (*selector, *_HASHES)} for each in pods]
-    common = sorted(set.intersection(*(set(each) for each in own))) if own else []
-    telling = [key for key in (*_TELLING, *common) if key in common and len({each[key] for each in own}) == len(own)]
-    if not telling and len(pods) > 1:
-        names = ", ".join(map(_reference, pods))
-        notes.append(f"no label tells the pods of {names} apart, so they are one version here")
-        yield _Version("v1", selector, list(pods))
-    elif not telling:
-        for each in pods:
-            notes.append(
-                f"pods of {_reference(each)} have no label but those of the selector. Before there is a second "
-                "version, give them one, such as version: v1, and take labels of v1 out of the config"
-            )
-            yield _Version("v1", selector, [each])
-    else:
-        for each, labels in zip(pods, own, strict=True):
-            key = telling[0]
-            yield _Version(_version_name(labels[key]), {key: labels[key]}, [each])
-
-
-def _version_name(text: str) -> str:
-    found = label(text)
-    return f"v{found}" if found != text and found[0].isdigit() else found
-
-
-def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: Sequence[_Version]) -> Keys:
+def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: Sequence[AdoptedVersion]) -> Keys:
     """What is said of its port, its pods and its versions."""
     keys: Keys = {}
     if selector and dict(selector) != {"app": name}:
@@ -159,7 +110,7 @@ def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: S
     for version in versions:
         own: Keys = {}
         if len(version.workloads) == 1:
-            own["workload"] = _reference(version.workloads[0])
+            own["workload"] = reference(version.workloads[0])
         if dict(version.labels) != {"version": version.name}:
             own["labels"] = dict(version.labels)
         if version.policy is not None:
@@ -170,13 +121,15 @@ def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: S
     return {**_port(service, versions), **keys}
 
 
-def _port(service: Manifest, versions: Sequence[_Version]) -> Keys:
+def _port(service: Manifest, versions: Sequence[AdoptedVersion]) -> Keys:
     ports = service["spec"].get("ports", [])
     port = next((each for each in ports if _protocol(each) in _PROTOCOLS), ports[0] if ports else {"port": 80})
     keys: Keys = {"port": port["port"]}
     target = port.get("targetPort", port["port"])
     if isinstance(target, str):
-        numbers = [number for version in versions for each in version.workloads for number in _numbers(each, target)]
+        numbers = [
+            number for version in versions for each in version.workloads for number in port_numbers(each, target)
+        ]
         target = numbers[0] if numbers else port["port"]
     if target != port["port"]:
         keys["targetPort"] = target
@@ -190,12 +143,6 @@ def _protocol(port: Mapping[str, Any]) -> str:
     return str(port.get("appProtocol") or port.get("name", "http").partition("-")[0]).lower()
 
 
-def _numbers(workload: Manifest, name: str) -> Iterator[int]:
-    """The numbers of the containers' ports of this name."""
-    for container in workload["spec"].get("template", {}).get("spec", {}).get("containers", []):
-        yield from (port["containerPort"] for port in container.get("ports", []) if port.get("name") == name)
-
-
 def _concerns(route: Manifest, host: str, domain: str) -> bool:
     """Whether a VirtualService has the host, or sends to it what it has."""
     spec = route["spec"]
@@ -207,7 +154,7 @@ def _concerns(route: Manifest, host: str, domain: str) -> bool:
 
 def _traffic(
     routes: Sequence[Manifest],
-    versions: Sequence[_Version],
+    versions: Sequence[AdoptedVersion],
     subsets: Mapping[str, Any],
     host: str,
     found: Found,
@@ -230,7 +177,7 @@ def _traffic(
                 return None
             subset = destination.get("subset")
             if subset is not None:
-                return _version_name(subset) if subset in subsets else None
+                return version_name(subset) if subset in subsets else None
             return versions[0].name if len(versions) == 1 else None
 
         made: AdoptedRoutes = adopted_routes(spec.get("http", []), version_of, [] if in_mesh else gateways)

@@ -201,6 +201,7 @@ CALLS: dict[str, list[list[str]]] = {
         ["diff"],
         *(["diff", "--preview", "preview.json", "--format", form] for form in ("text", "markdown", "json")),
     ],
+    "adopt": [["adopt", HOSTILE], ["adopt", "backend"]],
     "rbac": [["rbac", "--stack", HOSTILE], ["rbac", "--stack", "bad"]],
     "verify": [["verify"], ["verify", HOSTILE]],
 }

@@ -171,6 +171,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (names.EnvName, ["1A", "", "A=B", "Ä", "a b", ".", "..", "..a"]),
     (names.Image, ["", "App:1", "a b", "a:" + "t" * 129, "a@sha256:abc", "n" * 256, 5]),
     (names.Label, _NAMES),
+    (names.WorkloadName, ["shop", "Deployment/shop", "deployment/", "deployment/A", "pod/shop", "a/b/c", 5]),
     (names.ServiceName, [*_NAMES, "1st"]),
     (fields(traffic_policy.ClientTls)["credentialName"], _NAMES),
     (traffic_policy.ServerName, [*_TEXTS, "x" * 256, "日" * 86]),

@@ -177,6 +177,7 @@ _service = mapping(
         "targetPort": ports,
         "protocol": st.sampled_from(["http", "http2", "grpc"]),
         **_numbers,
+        "createService": flags,
         "kubernetes": _parts,
         "exportTo": st.just(["*"]) | some_of([".", "other", "a", "x" * 63], 1),
     },
@@ -207,6 +208,16 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
             }
             for version, settings in versions.items()
         }
+    if written.get("createService") in (False, "false"):
+        written["kubernetes"] = {
+            key: part for key, part in written.get("kubernetes", {}).items() if not key.startswith("service")
+        }
+    if draw(_odds) == 3:
+        # Pods of somebody else's beside those of the others.
+        name_of, keys = draw(st.sampled_from(sorted(versions.items(), key=str)))
+        own = {"image", *_described, *_numbers, "kubernetes"}
+        versions[name_of] = {key: value for key, value in keys.items() if key not in own}
+        versions[name_of]["workload"] = draw(st.sampled_from(["deployment/shop", "rollouts.argoproj.io/shop.x"]))
     if draw(_odds) == 3:
         written["selector"] = {"app.kubernetes.io/name": name}
     if draw(_odds) == 3:
