@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from policy.known import mapping
 from policy.requests import NARROW_HEADERS
 from policy.routes import service, wide_shares
 from policy.rule import PRODUCTION, VIRTUAL_SERVICE, Option, Resource, Settings, StackRule
@@ -29,6 +30,10 @@ def too_few(resources: Sequence[Resource], over: float, least: int, headers: Seq
     for resource in resources:
         if pods(resource.props):
             counts.setdefault(identity(resource.props), []).append(count(resource.props))
+    for resource in resources:
+        # The least that an autoscaler of weir's keeps stands for the number that its Deployment does not say.
+        if resource.kind.endswith("/HorizontalPodAutoscaler"):
+            counts[identity(resource.props)] = [mapping(resource.props.get("spec")).get("minReplicas", 1)]
     found = []
     for resource in resources:
         if resource.kind != VIRTUAL_SERVICE:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from policy.known import Props, listed, mapping
+from weir.model.config.scaling import EXTERNAL
+from weir.model.manifests.annotations import REPLICAS
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 # What the API takes for a number that is left out (Kubernetes' reference, and Argo's).
@@ -67,8 +69,10 @@ def who(props: Props) -> str:
 
 
 def count(props: Props) -> Any:
-    """How many pods the object keeps; None where it says nothing of it, such as a DaemonSet, and UNKNOWN where it is
-    not known yet.
+    """How many pods the object keeps; None where it says nothing of it, such as a DaemonSet, or somebody else owns the
+    number, and UNKNOWN where it is not known yet.
     """
     kind = props.get("kind", "Deployment")
+    if mapping(mapping(props.get("metadata")).get("annotations")).get(REPLICAS) == EXTERNAL:
+        return None
     return 1 if kind == "Pod" else mapping(props.get("spec")).get("replicas", 1 if kind in _ONE else None)

@@ -52,6 +52,21 @@ TWO_AND_ONE: dict[str, Any] = {"v1": {"replicas": 2}, "v2": {}}
 ROUTING_ONLY: dict[str, Any] = {"image": None, "versions": {"v1": {}, "v2": {}}, "targetPort": None}
 CASES = [
     Case("replicas-for-share", "two pods each", lambda: judged(replicas=2)),
+    Case("replicas-for-share", "as many as somebody else says", lambda: judged(replicas="external")),
+    Case(
+        "replicas-for-share",
+        "two at the least by an autoscaler",
+        lambda: judged(autoscaling={"minReplicas": 2, "maxReplicas": 3}),
+    ),
+    Case(
+        "replicas-for-share",
+        "one at the least by an autoscaler",
+        lambda: judged(autoscaling={"maxReplicas": 3}),
+        [
+            "backend: v1 gets 80 % of the requests and has replicas: 1; above 20 % it needs at least 2: raise replicas, "
+            "or send it less"
+        ],
+    ),
     Case(
         "replicas-for-share",
         "one for as much as one may get",
