@@ -107,5 +107,5 @@ class Subsets:
         }
         for version in sorted(versions & owners.keys()):
             pulumi.log.info(
-                f"{service}: {version} is drained, no proxy routes to it: the pods of {owners[version]} may go"
+                f"{service}: {version} is drained: no proxy routes to it, and the pods of {owners[version]} may go"
             )

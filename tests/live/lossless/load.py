@@ -164,18 +164,28 @@ class Tally:
 
 
 class Load:
-    """Requests to `backend` of a stack's namespace, and those of other streams, while the block runs.
+    """Requests to a service of a stack's namespace, and those of other streams, while the block runs.
 
-    `elsewhere`: a caller in another namespace sends some, too.
+    `service`, `port`: which one; `elsewhere`: a caller in another namespace sends some, too.
     """
 
-    def __init__(self, stack: LabStack, *streams: Stream, rate: Rate = FULL, elsewhere: bool = False) -> None:
+    def __init__(
+        self,
+        stack: LabStack,
+        *streams: Stream,
+        rate: Rate = FULL,
+        elsewhere: bool = False,
+        service: str = "backend",
+        port: int = 80,
+    ) -> None:
         self._scene = stack
+        self._service, self._port = service, port
         self._rate = rate
         self._counts = {stack.namespace: CALLERS, **({ELSEWHERE: 1} if elsewhere else {})}
         self._streams = streams
         self._threads = _THREADS | {stream.name: stream.threads for stream in streams}
-        self._host = f"backend.{stack.namespace}.svc.cluster.local"
+        self._host = f"{service}.{stack.namespace}.svc.cluster.local"
+        self._url = f"http://{self._host}{'' if port == 80 else f':{port}'}/"
         self._pods: list[Caller] = []
         self._runs: list[tuple[Caller, str, int, str]] = []
         self._pool = ThreadPoolExecutor(sum(self._counts.values()))
@@ -189,13 +199,13 @@ class Load:
         list(self._pool.map(self._reach, self._pods))
         self._since = self._scene.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
         address = self._scene.run(
-            f"kubectl get service backend -n {self._scene.namespace} -o jsonpath={{.spec.clusterIP}}"
+            f"kubectl get service {self._service} -n {self._scene.namespace} -o jsonpath={{.spec.clusterIP}}"
         )
         for pod in self._pods:
             rates = _FROM_ELSEWHERE if pod.namespace == ELSEWHERE else self._rate
             for kind, rate in (("kept", rates.kept), ("fresh", rates.fresh)):
                 asked = {
-                    "url": f"http://{self._host}/",
+                    "url": self._url,
                     "resolve": address,
                     "qps": rate,
                     "c": _THREADS[kind],
@@ -299,7 +309,7 @@ class Load:
         self._runs.append((pod, kind, reply["RunID"], reply["ResultID"]))
 
     def _reach(self, pod: Caller) -> None:
-        command = pod.exec("caller", f"/usr/bin/fortio curl -quiet http://{self._host}/")
+        command = pod.exec("caller", f"/usr/bin/fortio curl -quiet {self._url}")
         until(lambda: self._scene.succeeds(command), 30, f"{pod} reaches {self._host}")
 
     def _counters(self, pod: Caller) -> str:

@@ -1,0 +1,200 @@
+"""Services that run already are taken over as they are, and lose no request while they are: sets of manifests of six
+kinds of deployments, applied by kubectl, then adopted, a second version released beside the first, the first one
+retired, and the stack destroyed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.live.harness import CHECKOUT, Project, discard
+from tests.live.lossless.callers import namespace
+from tests.live.lossless.conftest import RATE, soak
+from tests.live.lossless.lab_stack import FORTIO, LabStack
+from tests.live.lossless.load import Load, Stream
+
+SETS = Path(__file__).parent / "adopted"
+INGRESS = "adopted-ingress"
+GATEWAY = CHECKOUT / "docs" / "guide" / "ingress-gateway.yaml"
+SIGMAS = 6.0
+"""A share this far from what is written comes by chance once in 500 million times."""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """A set, and what becomes of it.
+
+    `services`: those that are adopted, the first of which gets a second version.
+    `port`: of that one; `old`: its version, and what runs its pods.
+    `version`: the second one, as the config has it; where somebody else runs that, too, it is there already.
+    `streams`: paths asked for through the gateway, by host.
+    """
+
+    name: str
+    services: tuple[str, ...]
+    old: str
+    gone: str
+    port: int = 80
+    new: str = "v2"
+    version: Mapping[str, Any] = field(default_factory=dict)
+    service: Mapping[str, Any] = field(default_factory=dict)
+    streams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+ARGS = ["server", "-http-port=8080", "-server-idle-timeout=1h"]
+ARGS += [f"-{name}-port=disabled" for name in ("grpc", "tcp", "udp", "redirect")]
+OURS = {"image": FORTIO, "args": ARGS}
+
+
+def pods(**spec: Any) -> dict[str, Any]:
+    return {"deployment": {"spec": {"template": {"spec": spec}}}}
+
+
+A = Adoption(
+    "a",
+    ("frontend", "cart"),
+    old="v1",
+    gone="deployment/frontend",
+    version={
+        **OURS,
+        "replicas": 2,
+        "kubernetes": {
+            "deployment": {
+                "spec": {
+                    "template": {
+                        "metadata": {"annotations": {"example.com/team": "web"}},
+                        "spec": {"serviceAccountName": "frontend"},
+                    }
+                }
+            }
+        },
+    },
+    streams={"shop.example.com": ("/", "/cart")},
+)
+B = Adoption(
+    "b",
+    ("payments",),
+    old="blue",
+    gone="deployment/payments-blue",
+    port=8000,
+    new="green",
+    version={
+        "image": FORTIO,
+        "command": ["/usr/bin/fortio", *ARGS, "-data-dir=/tmp/data"],
+        "labels": {"color": "green"},
+        "kubernetes": pods(
+            volumes=[{"name": "tmp", "emptyDir": {}}],
+            containers=[{"name": "payments", "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]}],
+        ),
+    },
+)
+F = Adoption("f", ("shop",), old="stable", gone="deployment/shop-stable", new="canary")
+
+
+@contextmanager
+def running(lab: Project, adoption: Adoption) -> Iterator[LabStack]:
+    """What runs before weir comes, with a stack that has nothing yet."""
+    stack = LabStack.create(lab, f"set-{adoption.name}")
+    try:
+        if adoption.streams:
+            manifest = (
+                GATEWAY.read_text().replace("istio-ingress", INGRESS).replace("istio: ingress", f"istio: {INGRESS}")
+            )
+            stack.run("kubectl apply -f -", stdin=manifest)
+        stack.apply(namespace(stack.namespace))
+        manifest = (SETS / f"{adoption.name}.yaml").read_text().replace("FORTIO", FORTIO).replace("INGRESS", INGRESS)
+        stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=manifest)
+        for kind in ("deployment", "statefulset"):
+            stack.run(f"kubectl rollout status -n {stack.namespace} {kind} --timeout=3m")
+        if adoption.streams:
+            stack.run(f"kubectl rollout status -n {INGRESS} deployment --timeout=2m")
+        stack.write({"createNamespace": False})
+        yield stack
+    finally:
+        discard(lab, stack.name, stack.namespace)
+        stack.run(f"kubectl delete namespace {stack.namespace} {INGRESS} --ignore-not-found --wait=false")
+
+
+def adopt(stack: LabStack, adoption: Adoption) -> tuple[dict[str, Any], str]:
+    """The config that `weir adopt` prints, without the prefix, and what it says beside it; all of it is taken over."""
+    done = stack.call(f"weir adopt {' '.join(adoption.services)} --stack {stack.name} 2>said; cat said >&2; rm said")
+    printed = yaml.safe_load(stack.run(f"weir adopt {' '.join(adoption.services)} --stack {stack.name} 2>/dev/null"))
+    said = done.stdout
+    assert "cannot be taken over" not in said, said
+    return {key.removeprefix("weir:"): value for key, value in printed["config"].items()}, said
+
+
+def moved(stack: LabStack, adoption: Adoption, load: Load, share: float) -> None:
+    """The second version gets this share of the requests in the mesh."""
+    service = adoption.services[0]
+    stack.run(f"weir set {service} {adoption.new}={share:g} --yes --stack {stack.name}")
+    before = load.read()
+    load.wait(1000)
+    counts = load.read().versions_since(before)
+    total, expected = sum(counts.values()), share / 100
+    deviation = SIGMAS * (expected * (1 - expected) / total) ** 0.5
+    assert abs(counts.get(adoption.new, 0) / total - expected) <= deviation, counts
+
+
+def taken_over(lab: Project, adoption: Adoption) -> None:
+    """The whole life under weir, and not one request lost."""
+    with running(lab, adoption) as stack:
+        address = f"kubectl get service {INGRESS} -n {INGRESS} -o jsonpath={{.spec.clusterIP}}"
+        gateway = stack.run(address) if adoption.streams else ""
+        streams = [
+            Stream(f"{host}{path}", f"http://{host}{path}", 20, 2, gateway)
+            for host, paths in adoption.streams.items()
+            for path in paths
+        ]
+        with Load(stack, *streams, rate=RATE, service=adoption.services[0], port=adoption.port) as load:
+            config, said = adopt(stack, adoption)
+            whole = {**config, "adopt": True}
+            stack.write(whole)
+            told = stack.run(f"weir diff --stack {stack.name}")
+            for service in adoption.services:
+                assert f"{service}: taken over as it runs: traffic does not change" in told, told
+            stack.up()
+            stack.write(config)
+            stack.assert_converged()
+            if removal := re.search(r"kubectl delete -n \S+ .*", said):
+                stack.run(removal[0])
+            release(stack, adoption, load, config)
+            stack.pulumi("destroy --yes")
+            load.wait(500)
+            load.stop().assert_nothing_lost()
+
+
+def release(stack: LabStack, adoption: Adoption, load: Load, config: dict[str, Any]) -> None:
+    """A second version beside the first, by steps; then the first one goes, with its pods."""
+    service = config["services"][adoption.services[0]]
+    if adoption.version:
+        service["versions"][adoption.new] = dict(adoption.version)
+        service |= adoption.service
+        stack.up(config)
+    for share in (20, 100):
+        moved(stack, adoption, load, share)
+    del service["versions"][adoption.old]
+    service |= {"stable": adoption.new, "canary": {}}
+    assert f"{adoption.old} is drained: no proxy routes to it" in stack.up(config).said
+    stack.run(f"kubectl delete -n {stack.namespace} {adoption.gone}")
+    load.wait(500)
+
+
+def test_two_versions_of_another_tool(lab: Project) -> None:
+    """f) Deployments, and a StatefulSet, that somebody else owns: routing alone."""
+    taken_over(lab, F)
+
+
+@soak
+@pytest.mark.parametrize("adoption", [A, B], ids=lambda adoption: adoption.name)
+def test_services_that_run(lab: Project, adoption: Adoption) -> None:
+    """a) Two services behind one gateway. b) Blue and green."""
+    taken_over(lab, adoption)
