@@ -211,9 +211,14 @@ def _service(name: str, place: str, selector: Mapping[str, str], ports: Mapping[
     }
 
 
+def _ports(service: Service) -> dict[str, int]:
+    """Named as Istio wants it: by what they speak."""
+    return {f"{port.protocol}-{port.port}": port.port for port in service.all_ports}
+
+
 def _workload(name: str, service: Service, place: str) -> Iterator[Manifest]:
     """A service as somebody else runs it."""
-    yield _service(name, place, service.selected_by(name), {service.protocol: service.port})
+    yield _service(name, place, service.selected_by(name), _ports(service))
     for version in service.versions:
         yield _pod(f"{name}-{version}", place, service.pod_labels(name, version))
 

@@ -14,6 +14,7 @@ from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.validation.autoscaling import check_autoscaling
 from weir.model.validation.kubernetes_parts import check_parts
+from weir.model.validation.port_checks import check_ports
 from weir.model.validation.route_checks import check_routes
 from weir.model.values.hosts import covers
 from weir.model.values.names import MAX_LABEL, MAX_PET
@@ -43,6 +44,8 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
         yield from _labels(path, name, service)
         yield from _exposure(path, name, service, config)
         yield from _policies(path, service)
+        if not any(where[: len(path) + 1] == (*path, "ports") for where in reported):
+            yield from check_ports(path, service, config)
         yield from check_parts(path, name, service)
         yield from check_autoscaling(path, service.autoscaling)
         for version, own in service.versions.items():
