@@ -11,7 +11,7 @@ import re
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_kubernetes
@@ -38,6 +38,9 @@ from tests.unit.model.hypothesis_rounds import in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import ConfigError, load, mesh
 from weir.model.python_types import module
+
+if TYPE_CHECKING:
+    from components.args import NamedPort
 
 ECHO = "hashicorp/http-echo:1.0.0"
 LABELS = {"app": "backend", "version": "v2"}

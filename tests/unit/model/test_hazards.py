@@ -246,7 +246,7 @@ def test_nothing_else_is(before: dict[str, Any], after: dict[str, Any]) -> None:
 def test_a_name_that_another_port_keeps_is_not_given() -> None:
     """A port keeps the name that it has in the cluster, so that no new one can have that."""
     there = standing(backend())
-    there["Service", "backend"]["spec"]["ports"][0]["name"] = "raw"  # type: ignore[index]
+    there["Service", "backend"]["spec"]["ports"][0]["name"] = "raw"
     config = load({"namespace": "demo", "services": several(RAW, WEB)})
     assert hazards(config.services, mesh(config, "demo").services, there, OWNER) == [
         'backend: port 9000 cannot have the name "raw": port 80 has it in the cluster, and keeps it; choose another name'
