@@ -1039,6 +1039,14 @@ class MeshServiceArgs:
     """the number of pods, 1 when left out; external: an autoscaler of somebody else's owns it"""
     autoscaling: Autoscaling | None = None
     """a HorizontalPodAutoscaler for each version, in the place of replicas"""
+    port: int | None = None
+    """the port of the Service"""
+    target_port: int | None = None
+    """the port the pods listen on; port when left out"""
+    protocol: Literal["http", "http2", "grpc"] | None = None
+    """what the pods speak on the port"""
+    ports: Sequence[NamedPort] | None = None
+    """its ports in place of port, targetPort and protocol, where it has several; one of them must speak HTTP"""
     canary: Mapping[str, float] | None = None
     """version: share of the requests; any number of versions, 0.5 is a valid share"""
     fault: Fault | None = None
@@ -1061,14 +1069,6 @@ class MeshServiceArgs:
     """an answer that sends the caller elsewhere"""
     direct_response: DirectResponse | None = None
     """an answer by the proxy itself"""
-    port: int | None = None
-    """the port of the Service"""
-    target_port: int | None = None
-    """the port the pods listen on; port when left out"""
-    protocol: Literal["http", "http2", "grpc"] | None = None
-    """what the pods speak on the port"""
-    ports: Sequence[NamedPort] | None = None
-    """its ports in place of port, targetPort and protocol, where it has several; one of them must speak HTTP"""
     routes: Sequence[Route] | None = None
     """routes before the default one, first match wins"""
     drill: Drill | None = None

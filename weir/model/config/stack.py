@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
@@ -16,7 +16,7 @@ from weir.model.config.base import Part, key, required
 from weir.model.config.drills import Drill
 from weir.model.config.gateways import Expose, Gateway
 from weir.model.config.kubernetes_parts import ServiceParts
-from weir.model.config.ports import PORT_NAME, NamedPort
+from weir.model.config.ports import Ports
 from weir.model.config.routes import Route, Traffic
 from weir.model.config.scaling import EXTERNAL, Autoscaling
 from weir.model.config.traffic_policy import TrafficPolicy
@@ -24,7 +24,7 @@ from weir.model.config.versions import Container, Version, Workload
 from weir.model.values.durations import Duration, Length, ReadyTimeout
 from weir.model.values.hosts import CLUSTER_DOMAIN, ClusterDomain, ExportTo, Labels
 from weir.model.values.names import Image, Label, ServiceName
-from weir.model.values.numbers import Count, Port, ServicePort
+from weir.model.values.numbers import Count
 from weir.model.values.text import Flag, SomeText, Text
 
 
@@ -32,25 +32,12 @@ def _nothing_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-class Service(Traffic, Container):
+class Service(Traffic, Ports, Container):
     """A service, its versions, and how traffic is divided between them. What it says of traffic is its default route.
 
     `stable` gets what `canary` (version to percent) leaves of 100. Without any image the service is routing only.
     """
 
-    port: ServicePort = key("the port of the Service", 80, example=80, becomes="Service.spec.ports.port")
-    target_port: Port | None = key(
-        "the port the pods listen on; port when left out", example=5678, becomes="Service.spec.ports.targetPort"
-    )
-    protocol: Literal["http", "http2", "grpc"] = key(
-        "what the pods speak on the port", "http", example="grpc", becomes="Service.spec.ports.name"
-    )
-    ports: tuple[NamedPort, ...] = key(
-        "its ports in place of port, targetPort and protocol, where it has several; one of them must speak HTTP",
-        (),
-        example=[{"name": "http", "port": 80}, {"name": "metrics", "port": 9090, "protocol": "tcp"}],
-        becomes="Service.spec.ports",
-    )
     versions: Mapping[Label, Annotated[Version, BeforeValidator(_nothing_is_empty)]] = key(
         "its versions by name; the name is the value of the label version",
         {},
@@ -98,33 +85,6 @@ class Service(Traffic, Container):
         "gateways at which it is reached as well; sidecars alone when left out",
         example={"gateways": ["istio-ingress/public"], "hosts": ["shop.example.com"]},
     )
-
-    @property
-    def all_ports(self) -> tuple[NamedPort, ...]:
-        """Its ports: the entries of ports, or the one that port, targetPort and protocol say."""
-        one = {"name": PORT_NAME, "port": self.port, "targetPort": self.target_port, "protocol": self.protocol}
-        return self.ports or (NamedPort.model_validate(one),)
-
-    @property
-    def http_ports(self) -> tuple[NamedPort, ...]:
-        """Those for which routes hold, in their order."""
-        return tuple(port for port in self.all_ports if port.is_http)
-
-    @property
-    def main_port(self) -> NamedPort:
-        """The first one that speaks HTTP: what gateways send requests to, and `weir verify` too."""
-        return next(iter(self.http_ports), self.all_ports[0])
-
-    @property
-    def pod_ports(self) -> dict[int, str]:
-        """The ports the pods listen on, each with its name: that of the first port of the Service that leads to it.
-
-        Kubernetes merges the ports of a container by their number, so that each has one name.
-        """
-        names: dict[int, str] = {}
-        for port in self.all_ports:
-            names.setdefault(port.container_port, port.name)
-        return names
 
     @property
     def routing_only(self) -> bool:

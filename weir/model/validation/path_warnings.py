@@ -127,7 +127,9 @@ def _references(here: Path, rewrite: RegexRewrite) -> Iterator[Found]:
 
 
 def _past_versions(path: Path, service: Service) -> Iterator[Found]:
-    """TCP is drawn no version for (docs/decisions/0031-several-ports.md): as long as several have pods, each gets connections."""
+    """No version is drawn for TCP: as long as several have pods, each gets connections
+    (docs/decisions/0031-several-ports.md).
+    """
     serving = [name for name in service.versions if service.routing_only or service.scaling(name) != 0]
     for index, port in enumerate(service.ports if len(serving) > 1 else ()):
         if not port.is_http:

@@ -145,7 +145,7 @@ def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
                 (*where, "fault"), f"switches {off} of this route off while it is there", "fault-disables-retries"
             )
         abort = route.fault.abort if route.fault else None
-        if abort is not None and abort.grpc_status is not None and abort.percentage > 0 and not _speaks_grpc(service):
+        if abort is not None and abort.grpc_status is not None and abort.percentage > 0 and not service.speaks_grpc:
             message = (
                 "looks like an answer with status 200 to callers that do not speak gRPC; use httpStatus, or say "
                 "protocol: grpc"
@@ -162,10 +162,6 @@ def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
                     f"is {route.timeout}; raise the timeout, or lower attempts or perTryTimeout"
                 )
                 yield Warned((*where, key), message, "timeout-cuts-retries")
-
-
-def _speaks_grpc(service: Service) -> bool:
-    return any(port.protocol in ("grpc", "grpc-web") for port in service.http_ports)
 
 
 def _drill(path: Path, service: Service, namespace: str) -> Iterator[Warned]:
