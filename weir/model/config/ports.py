@@ -11,7 +11,8 @@ from weir.model.values.numbers import Port, ServicePort
 PORT_NAME = "http"
 """The name of the one port of a service that has no `ports`, and of the pods' port behind it."""
 
-_HTTP = ("http", "http2", "grpc", "grpc-web")
+HTTP = ("http", "http2", "grpc", "grpc-web")
+"""Protocols for which routes hold (IsHTTP in pkg/config/protocol of Istio's source)."""
 
 
 class NamedPort(Part):
@@ -32,7 +33,7 @@ class NamedPort(Part):
     @property
     def is_http(self) -> bool:
         """Whether routes hold for it."""
-        return self.protocol in _HTTP
+        return self.protocol in HTTP
 
     @property
     def container_port(self) -> int:
