@@ -86,8 +86,11 @@ def _route(spec: Mapping[str, Any], fault_until: str | None) -> RouteTraffic:
 
 
 def _port(spec: Mapping[str, Any]) -> int | None:
-    """The port that all destinations of a route have; None where it has none. Others are not weir's."""
-    [port] = {entry["destination"].get("port", {}).get("number") for entry in spec.get("route", [])} or {None}
+    """The port that all destinations of a route have; None where it has none."""
+    found = {entry["destination"].get("port", {}).get("number") for entry in spec.get("route", [])}
+    if len(found) > 1:
+        raise ValueError(f"route {spec.get('name')} sends to several ports")
+    port = next(iter(found), None)
     return None if port is None else int(port)
 
 
