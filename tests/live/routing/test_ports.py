@@ -25,6 +25,7 @@ OUTSIDE = "several.example.com"
 REQUESTS = 300
 HTTP = {"name": "http", "port": 8080}
 GRPC = {"name": "grpc", "port": 8079, "protocol": "grpc"}
+OLD = {"name": "old", "port": 8081, "targetPort": 8080}
 TCP = {"name": "echo", "port": 9000, "targetPort": 8078, "protocol": "tcp"}
 
 
@@ -69,14 +70,14 @@ def enter(stage: RoutingStack, count: int = 1) -> list[str]:
 
 
 def test_several_ports(several: RoutingStack) -> None:
-    """From one port to three, whatever comes in at the gateway meanwhile is answered; then the split holds at both
+    """From one port to four, whatever comes in at the gateway meanwhile is answered; then the split holds at both
     ports of HTTP, by the caller's own counters, and TCP is answered.
     """
     until(lambda: enter(several) == ["200"], 20, "the gateway knows the host")
     ask = f"curl -s -o /dev/null -w '%{{http_code}}\\n' -H 'host: {OUTSIDE}' http://istio-ingress.istio-ingress/"
     loop = f"for i in $(seq 3000); do [ -e /tmp/enough ] && exit; {ask} >> /tmp/seen; sleep 0.02; done"
     several.run(f"kubectl exec -i {OUTSIDER} -- sh -s", stdin=f"({loop}) > /dev/null 2>&1 &")
-    several.up("ports", config(ports=[HTTP, GRPC, TCP]))
+    several.up("ports", config(ports=[HTTP, GRPC, TCP, OLD]))
     several.settle()
     seen = several.run(f"kubectl exec {OUTSIDER} -- sh -c 'touch /tmp/enough; sleep 0.5; cat /tmp/seen'").split()
     assert len(seen) > 100
@@ -92,12 +93,14 @@ def test_several_ports(several: RoutingStack) -> None:
         f"for i in $(seq {REQUESTS // 10}); do for j in $(seq 10); do ask & done; wait; done"
     )
     second = several.run(f"kubectl exec -i {FRONTEND} -- sh -s", stdin=health).splitlines()
+    old = several.run(f"kubectl exec {FRONTEND} -- {call} 'http://several:8081/?[1-50]'").splitlines()
     told = several.run(
         f"kubectl exec {FRONTEND} -- sh -c '(echo hello; sleep 1) | curl -s --max-time 3 telnet://several:9000 || true'"
     )
     after = reading(several)
 
     assert (set(first), set(second)) == ({"200 1.1"}, {"200 2"})
+    assert set(old) == {"200 1.1"}
     assert told.strip() == "hello"
     for port in (8080, 8079):
         counts = attempts(before, after, port)
