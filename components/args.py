@@ -300,8 +300,8 @@ if TYPE_CHECKING:
 
         path: str
         """the path; / when left out"""
-        port: Required[int | Literal["http"]]
-        """the port: a number, or http for targetPort"""
+        port: Required[int | str]
+        """the port: its number, or its name; http where the service has no ports"""
         scheme: Literal["HTTP", "HTTPS"]
         """the scheme; HTTP when left out"""
         host: str
@@ -422,6 +422,18 @@ if TYPE_CHECKING:
         """the version that gets the copies"""
         percentage: float
         """the share of requests to copy; 100 when left out"""
+
+    class NamedPort(TypedDict, total=False):
+        """A port of the Service, and the port of the pods behind it."""
+
+        name: Required[str]
+        """its name, once in its service"""
+        port: Required[int]
+        """the port of the Service, once in its service"""
+        targetPort: int
+        """the port the pods listen on; port when left out"""
+        protocol: Literal["http", "http2", "grpc", "grpc-web", "tcp", "tls", "https", "mongo", "mysql", "redis"]
+        """what the pods speak on it; routes hold for http, http2, grpc and grpc-web, all others pass through"""
 
     class OnceProbe(TypedDict, total=False):
         """A probe whose first success is enough, which is all Kubernetes takes for life and start."""
@@ -810,8 +822,8 @@ if TYPE_CHECKING:
     class TcpSocket(TypedDict, total=False):
         """Succeeds when the port accepts connections."""
 
-        port: Required[int | Literal["http"]]
-        """the port: a number, or http for targetPort"""
+        port: Required[int | str]
+        """the port: its number, or its name; http where the service has no ports"""
 
     class TrafficPolicy(TypedDict, total=False):
         """Settings for all pods of a service, or of one version."""
@@ -963,7 +975,7 @@ class VersionArgs:
     resources: Resources | None = None
     """requests and limits; 10m of cpu and 16Mi of memory are requested when left out"""
     readiness_probe: Probe | None = None
-    """when a pod gets requests; when left out, once its port takes connections"""
+    """when a pod gets requests; when left out, once its first port of HTTP takes connections"""
     liveness_probe: OnceProbe | None = None
     """when a pod's container is started anew; never when left out"""
     startup_probe: OnceProbe | None = None
@@ -1016,7 +1028,7 @@ class MeshServiceArgs:
     resources: Resources | None = None
     """requests and limits; 10m of cpu and 16Mi of memory are requested when left out"""
     readiness_probe: Probe | None = None
-    """when a pod gets requests; when left out, once its port takes connections"""
+    """when a pod gets requests; when left out, once its first port of HTTP takes connections"""
     liveness_probe: OnceProbe | None = None
     """when a pod's container is started anew; never when left out"""
     startup_probe: OnceProbe | None = None
@@ -1027,6 +1039,14 @@ class MeshServiceArgs:
     """the number of pods, 1 when left out; external: an autoscaler of somebody else's owns it"""
     autoscaling: Autoscaling | None = None
     """a HorizontalPodAutoscaler for each version, in the place of replicas"""
+    port: int | None = None
+    """the port of the Service"""
+    target_port: int | None = None
+    """the port the pods listen on; port when left out"""
+    protocol: Literal["http", "http2", "grpc"] | None = None
+    """what the pods speak on the port"""
+    ports: Sequence[NamedPort] | None = None
+    """its ports in place of port, targetPort and protocol, where it has several; one of them must speak HTTP"""
     canary: Mapping[str, float] | None = None
     """version: share of the requests; any number of versions, 0.5 is a valid share"""
     fault: Fault | None = None
@@ -1049,12 +1069,6 @@ class MeshServiceArgs:
     """an answer that sends the caller elsewhere"""
     direct_response: DirectResponse | None = None
     """an answer by the proxy itself"""
-    port: int | None = None
-    """the port of the Service"""
-    target_port: int | None = None
-    """the port the pods listen on; port when left out"""
-    protocol: Literal["http", "http2", "grpc"] | None = None
-    """what the pods speak on the port"""
     routes: Sequence[Route] | None = None
     """routes before the default one, first match wins"""
     drill: Drill | None = None
@@ -1102,7 +1116,7 @@ class BackendVersionArgs:
     resources: Resources | None = None
     """requests and limits; 10m of cpu and 16Mi of memory are requested when left out"""
     readiness_probe: Probe | None = None
-    """when a pod gets requests; when left out, once its port takes connections"""
+    """when a pod gets requests; when left out, once its first port of HTTP takes connections"""
     liveness_probe: OnceProbe | None = None
     """when a pod's container is started anew; never when left out"""
     startup_probe: OnceProbe | None = None
@@ -1121,6 +1135,8 @@ class BackendVersionArgs:
     """the port the pods listen on; port when left out"""
     protocol: Literal["http", "http2", "grpc"] | None = None
     """what the pods speak on the port"""
+    ports: Sequence[NamedPort] | None = None
+    """its ports in place of port, targetPort and protocol, where it has several; one of them must speak HTTP"""
     selector: Mapping[str, str] | None = None
     """labels of the pods of all its versions; app: NAME when left out"""
     cluster: ClusterArgs = field(default_factory=ClusterArgs)
@@ -1189,5 +1205,7 @@ class VirtualServiceArgs:
     """namespaces that see its rules: names, "." for its own, or "*" for all, which is Istio's default"""
     expose: Expose | None = None
     """gateways at which it is reached as well; sidecars alone when left out"""
+    ports: Sequence[NamedPort] | None = None
+    """its ports in place of port, targetPort and protocol, where it has several; one of them must speak HTTP"""
     cluster: ClusterArgs = field(default_factory=ClusterArgs)
     """the cluster, and what is asked of it before something changes"""

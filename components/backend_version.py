@@ -128,6 +128,7 @@ def _made(name: str, args: BackendVersionArgs) -> MadeVersion:
         stable=args.version,
         target_port=args.target_port,
         protocol=args.protocol,
+        ports=args.ports,
         selector=args.selector,
         cluster=args.cluster,
     )

@@ -53,7 +53,13 @@ class MeshService(pulumi.ComponentResource):
         self._first = pulumi.Output.from_input((opts.depends_on if opts else None) or [])
         self.versions, self.rules = {}, {}
         self._workloads = {
-            version: Workload(name, version, config.services[name].pod_labels(name, version), each.workload)
+            version: Workload(
+                name,
+                version,
+                config.services[name].pod_labels(name, version),
+                config.services[name].pod_ports.values(),
+                each.workload,
+            )
             for version, each in args.versions.items()
             if isinstance(each.workload, pulumi.Resource)
         }
@@ -137,7 +143,7 @@ class MeshService(pulumi.ComponentResource):
             secrets=objects.service_account.get("secrets"),
             opts=opts,
         )
-        spec: Any = pulumi.Output.from_input(objects.service["spec"]).apply(self._keeping_port_name)
+        spec: Any = pulumi.Output.from_input(objects.service["spec"]).apply(self._service_spec)
         service = Service(
             self._name,
             # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are
@@ -148,8 +154,15 @@ class MeshService(pulumi.ComponentResource):
         )
         return [account, service]
 
-    async def _keeping_port_name(self, spec: Any) -> Any:
+    async def _service_spec(self, spec: Any) -> Any:
+        if await self._standing.route_before_service(self._name):
+            await self._once_rules_stand(self._taken).future()
         return await self._standing.service_spec(self._name, spec)
+
+    async def _without_service(self, foundation: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """What the route, and what comes before it, depends on: not the Service where that comes after the route."""
+        last = await self._standing.route_before_service(self._name)
+        return [each for each in foundation if not (last and isinstance(each, Service))]
 
     # What comes before what depends on what stands, and is asked while the engine sees to the rest.
 
@@ -158,12 +171,13 @@ class MeshService(pulumi.ComponentResource):
 
     async def _before_pods(self, version: str, foundation: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         first = version in await self._standing.pods_first(self._name)
-        return [*foundation, *([] if first else [self.virtual_service])]
+        return [*await self._without_service(foundation), *([] if first else [self.virtual_service])]
 
     async def _before_host_rule(
         self, objects: ServiceObjects, foundation: Sequence[pulumi.Resource]
     ) -> list[pulumi.Resource]:
-        return [*foundation, *([self.virtual_service] if await self._host_rule_last(objects) else [])]
+        last = await self._host_rule_last(objects)
+        return [*await self._without_service(foundation), *([self.virtual_service] if last else [])]
 
     async def _before_subset(self, version: str, objects: ServiceObjects) -> list[pulumi.Resource]:
         # Pods that do not come before the route come after it, which must not be what its subsets stand on.
@@ -189,6 +203,7 @@ class MeshService(pulumi.ComponentResource):
             await route.resource.id.future()
         first_of_all = await self._first.future()
         first_of_all = first_of_all if isinstance(first_of_all, list) else [first_of_all]
+        always = await self._without_service(always)
         return [*first_of_all, *self._standing.gateways, *always, *rules, *host_rule, *pods]
 
     def _that_run(self, version: str) -> list[pulumi.Resource]:

@@ -17,8 +17,8 @@ from components.safeguards import Safeguards, safeguards
 from components.warned import warn
 from weir.model import Manifest, Service, ServiceObjects
 from weir.model.manifests.hazards import hazards, orphans
-from weir.model.manifests.kubernetes import with_port_name
-from weir.model.manifests.order import Objects, lost_hosts, pods_first, routes_first
+from weir.model.manifests.kubernetes import with_port_names
+from weir.model.manifests.order import Objects, lost_hosts, pods_first, route_before_service, routes_first
 from weir.model.manifests.rivals import rivals
 from weir.program_environment import ROUTES_ALONE, variable
 
@@ -143,13 +143,19 @@ class Standing:
         names = routes_first(self._objects, await self._there()).get(service, frozenset())
         return [self.routes[name] for name in sorted(names)]
 
+    async def route_before_service(self, service: str) -> bool:
+        """Whether the route of a service comes before its Service. A release changes no Service."""
+        if variable(ROUTES_ALONE):
+            return False
+        return route_before_service(service, self._objects[service], await self._there())
+
     async def stands(self, kind: str, name: str) -> bool:
         """Whether this object is there, as far as is known."""
         return (kind, name) in (await self._there() or {})
 
     async def service_spec(self, service: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The Service's spec; its port keeps the name that it has."""
-        return with_port_name(spec, (await self._there() or {}).get(("Service", service)))
+        """The Service's spec; its ports keep the names that they have."""
+        return with_port_names(spec, (await self._there() or {}).get(("Service", service)))
 
     async def _there(self) -> Objects | None:
         return await self._guard.cluster.objects(await known(self._given))

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pulumi
 
 from weir.model import ServiceObjects
-from weir.model.manifests.kubernetes import PORT_NAME
 
 
 class Workload:
     """A Deployment or StatefulSet of the program's own, with what its pods must have to get requests."""
 
-    def __init__(self, service: str, version: str, labels: Mapping[str, str], resource: pulumi.Resource) -> None:
-        """Nothing is looked at yet. `labels`: those by which the service and its subset find the pods."""
+    def __init__(
+        self, service: str, version: str, labels: Mapping[str, str], ports: Iterable[str], resource: pulumi.Resource
+    ) -> None:
+        """Nothing is looked at yet. `labels` and `ports`: those by which the service and its subset find the pods."""
         self.resource = resource
-        self._wanted = labels
+        self._wanted, self._ports = labels, tuple(ports)
         self._who = f"MeshService {service}: the pods of {version}"
 
     async def checked(self) -> None:
-        """Raises RunError where the pods lack the labels or the port by which the service and its subset find them.
+        """Raises RunError where the pods lack the labels or a port by which the service and its subset find them.
 
         What is not known yet passes.
         """
@@ -39,11 +40,15 @@ class Workload:
             )
         containers = _at(template, "spec", "containers") or []
         names = [_at(port, "name") for container in containers for port in _at(container, "ports") or []]
-        if PORT_NAME not in names:
+        missing = [name for name in self._ports if name not in names]
+        if missing:
+            several = "ports" if len(missing) > 1 else "a port"
+            them = "them" if len(missing) > 1 else "it"
+            entries = ", ".join(f"{{name: {name}, containerPort: …}}" for name in missing)
             raise pulumi.RunError(
-                f"{self._who} get no requests without a port named {PORT_NAME}, which the Service sends them to;"
-                f" add it to spec.template.spec.containers of {self.resource.pulumi_resource_name}, with the port they"
-                f" listen on: ports: [{{name: {PORT_NAME}, containerPort: …}}]"
+                f"{self._who} get no requests without {several} named {' and '.join(missing)}, which the Service sends"
+                f" them to; add {them} to spec.template.spec.containers of {self.resource.pulumi_resource_name}, with"
+                f" the port they listen on: ports: [{entries}]"
             )
 
 

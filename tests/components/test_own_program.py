@@ -11,7 +11,7 @@ import re
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_kubernetes
@@ -38,6 +38,9 @@ from tests.unit.model.hypothesis_rounds import in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import ConfigError, load, mesh
 from weir.model.python_types import module
+
+if TYPE_CHECKING:
+    from components.args import NamedPort
 
 ECHO = "hashicorp/http-echo:1.0.0"
 LABELS = {"app": "backend", "version": "v2"}
@@ -208,6 +211,48 @@ def test_pods_of_the_programs_own_name_their_port() -> None:
         pulumi.RunError, match=r"the pods of v2 get no requests without a port named http, .* \[\{name: http, "
     ):
         own(program)
+
+
+def test_pods_of_the_programs_own_name_all_ports() -> None:
+    """The name of each port of the pods to which a port of the Service leads; two may lead to one."""
+
+    def program(*ports: NamedPort) -> None:
+        versions = {"v2": VersionArgs(workload=deployment("mine", LABELS, port="web"))}
+        MeshService(
+            "backend", MeshServiceArgs(namespace="demo", image=ECHO, versions=versions, stable="v2", ports=ports)
+        )
+
+    web: NamedPort = {"name": "web", "port": 80, "targetPort": 5678}
+    own(lambda: program(web, {"name": "old", "port": 81, "targetPort": 5678}))
+    with pytest.raises(
+        pulumi.RunError, match=r"without ports named raw and grpc, .* \[\{name: raw, containerPort: …\}, \{name: grpc, "
+    ):
+        own(
+            lambda: program(
+                web, {"name": "raw", "port": 90, "protocol": "tcp"}, {"name": "grpc", "port": 91, "protocol": "grpc"}
+            )
+        )
+
+
+def test_parts_of_a_service_with_several_ports_stand_alone() -> None:
+    """Pods listen at each, and a route goes to the one that speaks HTTP."""
+    ports: list[NamedPort] = [{"name": "raw", "port": 90, "protocol": "tcp"}, {"name": "web", "port": 80}]
+
+    def program() -> None:
+        BackendVersion(
+            "pods", BackendVersionArgs(namespace="demo", service="backend", version="v1", image=ECHO, ports=ports)
+        )
+        VirtualService(
+            "route",
+            VirtualServiceArgs(namespace="demo", service="backend", versions=["v1"], stable="v1", ports=ports),
+        )
+
+    recorded = own(program)
+    [container] = recorded.resources[(DEPLOYMENT, "pods")]["spec"]["template"]["spec"]["containers"]
+    assert [port["name"] for port in container["ports"]] == ["raw", "web"]
+    assert container["readinessProbe"]["tcpSocket"] == {"port": 80}
+    [route] = recorded.resources[(ROUTE, "route")]["spec"]["http"]
+    assert route["route"][0]["destination"]["port"] == {"number": 80}
 
 
 def test_each_part_of_a_service_stands_alone() -> None:

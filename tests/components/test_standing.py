@@ -70,6 +70,25 @@ def test_the_port_of_a_service_keeps_the_name_it_has(tmp_path: Path) -> None:
     assert (port["name"], port["appProtocol"], port["targetPort"]) == ("grpc", "http2", "http")
 
 
+def test_a_route_at_gateways_is_there_before_its_service_has_more_ports(tmp_path: Path) -> None:
+    """As long as there is one port, destinations name none; pods, subsets and route then wait for no Service."""
+    edge = {"expose": {"gateways": ["edge/public"], "hosts": ["shop.example.com"]}}
+    cluster = FakeKubectl(tmp_path, service(**edge))
+    single = run(service(**edge), kubectl=cluster.kubectl)
+    assert "Service::backend" in depends(single, ROUTE, "backend")
+    web, raw = ({"name": "http", "port": 80, "targetPort": 5678}, {"name": "raw", "port": 9000, "protocol": "tcp"})
+    config = service(**edge, ports=[web, raw], canary={"v2": 20, "v3": 1}, versions={"v1": {}, "v2": {}, "v3": {}})
+    for key in ("port", "targetPort"):
+        config["services"]["backend"].pop(key, None)
+    recorded = run(config, kubectl=cluster.kubectl)
+    order = list(recorded.requests)
+    assert order.index((ROUTE, "backend")) < order.index((SERVICE, "backend"))
+    assert order.index((DEPLOYMENT, "backend-v3")) < order.index((ROUTE, "backend"))
+    for kind, name in ((ROUTE, "backend"), (DEPLOYMENT, "backend-v3")):
+        assert "v1:Service::backend" not in depends(recorded, kind, name)
+        assert "ServiceAccount::backend" in depends(recorded, kind, name)
+
+
 def test_a_version_that_newly_gets_requests_is_waited_for(tmp_path: Path) -> None:
     """It alone."""
     cluster = FakeKubectl(tmp_path, service())

@@ -64,7 +64,10 @@ def _services(config: StackConfig, namespace: str) -> list[Manifest]:
                 "hosts": [f"{name}.{namespace}.svc.cluster.local"],
                 "location": "MESH_INTERNAL",
                 "resolution": "STATIC",
-                "ports": [{"number": service.port, "name": service.protocol, "protocol": service.protocol.upper()}],
+                "ports": [
+                    {"number": port.port, "name": port.name, "protocol": port.protocol.upper()}
+                    for port in service.all_ports
+                ],
                 "endpoints": [
                     {
                         "address": f"192.0.2.{number + 1}",

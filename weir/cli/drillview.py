@@ -56,7 +56,7 @@ class Watched:
     @classmethod
     def find(cls, context: Context, service: str, client: str | None, headers: tuple[tuple[str, str], ...]) -> Watched:
         """Who can send requests to the service in this stack, from inside the mesh."""
-        port = context.config.services[service].port
+        port = context.config.services[service].main_port.port
         url = f"http://{service}/" if port == 80 else f"http://{service}:{port}/"
         name = client or next(iter(context.config.clients), None)
         if name is None:

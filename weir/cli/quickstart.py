@@ -47,7 +47,8 @@ def _next(config: StackConfig, stack: str) -> str:
     client = next(iter(config.clients), None)
     name, service = next(iter(config.services.items()), (None, None))
     if client and name and service:
-        port = "" if service.port == 80 else f":{service.port}"
+        number = service.main_port.port
+        port = "" if number == 80 else f":{number}"
         lines += [
             f"[bold]kubectl exec deploy/{client} -- curl -s http://{name}{port}[/]",
             "  one request, as the service's callers send it",

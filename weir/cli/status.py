@@ -177,7 +177,14 @@ class _Looking:
             callers = Caller.all(self.context.kubectl)
             if len(callers) > MAX_CALLERS:
                 self.remarks = (f"observed by {MAX_CALLERS} of {len(callers)} sidecars",)
-            hosts = [self.context.config.host(name, self.context.namespace) for name in self.names]
+            config, namespace = self.context.config, self.context.namespace
+            # Connections to ports that pass through count as requests in Envoy, and no version is drawn for them.
+            hosts = {
+                config.host(name, namespace): frozenset(
+                    port.port for port in config.services[name].all_ports if not port.is_http
+                )
+                for name in self.names
+            }
             seen, self.last = observe(callers[:MAX_CALLERS], hosts, self.window, self.last)
         except ClusterError as error:
             self.remarks = (f"nothing was observed: {error}",)

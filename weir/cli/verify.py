@@ -120,8 +120,9 @@ def _targets(config: StackConfig, namespace: str, names: list[str], sender: Send
     targets = []
     for name in names:
         service, host = config.services[name], objects[name].host
-        authority = name if service.port == 80 else f"{name}:{service.port}"
-        route = plain_route(traffic(service, namespace), authority, service.port, sender)
+        port = service.main_port.port
+        authority = name if port == 80 else f"{name}:{port}"
+        route = plain_route(traffic(service, namespace), authority, port, sender)
         if not route.weights:
             raise UsageError(f"route {route.name} of {name} answers GET / by itself; there is no split to verify")
         twice = [version for version in expectation(route).mirrors if route.weights.get(version)]
@@ -129,7 +130,7 @@ def _targets(config: StackConfig, namespace: str, names: list[str], sender: Send
             raise UsageError(
                 f"{name}: {twice[0]} gets copies of requests that it gets anyway; the counters cannot tell them apart"
             )
-        targets.append(Target(name, host, service.port, tuple(service.versions), expectation(route)))
+        targets.append(Target(name, host, port, tuple(service.versions), expectation(route)))
     return targets
 
 

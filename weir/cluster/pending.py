@@ -44,7 +44,7 @@ def pending(
     in `written` are listed too, since an update deletes them.
     """
     # It brings the model along, which who asks the cluster alone does without.
-    from weir.model.manifests.kubernetes import with_port_name, with_secret
+    from weir.model.manifests.kubernetes import with_port_names, with_secret
 
     wanted = {
         (str(each["kind"]), str(each["metadata"]["name"])): each for each in written if each["kind"] != "Namespace"
@@ -59,7 +59,7 @@ def pending(
             "spec": with_secret(pods["spec"], secret, _known_as(there.get(("Deployment", name)), name)),
         }
     for key in [key for key in wanted if key[0] == "Service"]:
-        wanted[key] = {**wanted[key], "spec": with_port_name(wanted[key]["spec"], there.get(key))}
+        wanted[key] = {**wanted[key], "spec": with_port_names(wanted[key]["spec"], there.get(key))}
     found = [key for key, manifest in wanted.items() if not _has(there.get(key), manifest)]
     found += [key for key, item in there.items() if key not in wanted and _owner(item).endswith(f"/{owner}")]
     return tuple(f"{kind} {name}" for kind, name in found if (kind, name) not in leave_out)

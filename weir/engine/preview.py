@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from weir.errors import UsageError
-from weir.model.manifests.diff import differences, service_of
+from weir.model.manifests.diff import differences, ports_of, service_of
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.routing.diff import TrafficChange
 from weir.model.routing.words import as_json
@@ -74,6 +74,8 @@ def parse(document: Any) -> Preview:
         kind = token.rpartition(":")[2]
         with _foreign(kind):
             service = service_of(kind, new or old)
+            if kind == "Service" and not (old and new and ports_of(old) != ports_of(new)):
+                service = None  # nothing of it is told
         if service is None:
             others.setdefault(kind, Counter())[_DONE[op]] += 1
             continue

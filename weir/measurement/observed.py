@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -113,10 +113,10 @@ def snapshot(callers: Sequence[Caller]) -> Snapshot:
 
 
 def observe(
-    callers: Sequence[Caller], hosts: Iterable[str], seconds: float, before: Taken | None = None
+    callers: Sequence[Caller], hosts: Mapping[str, Collection[int]], seconds: float, before: Taken | None = None
 ) -> tuple[dict[str, Observation], Taken]:
-    """What the callers see of the hosts (full names) in so many seconds from now, or since `before` if that is longer;
-    and the last snapshot.
+    """What the callers see of the hosts (full names, each with its ports that do not count) in so many seconds from
+    now, or since `before` if that is longer; and the last snapshot.
 
     Raises ClusterError when no caller can be asked.
     """
@@ -125,12 +125,16 @@ def observe(
     if pause > 0:
         time.sleep(pause)
     last = Taken(time.monotonic(), snapshot(callers))
-    return {host: between(first.counters, last.counters, host, last.at - first.at) for host in hosts}, last
+    seen = {
+        host: between(first.counters, last.counters, host, last.at - first.at, without)
+        for host, without in hosts.items()
+    }
+    return seen, last
 
 
-def between(before: Snapshot, after: Snapshot, host: str, seconds: float) -> Observation:
-    """What came between two snapshots for one host. A counter that fell is that of a new endpoint or proxy, and counts
-    from 0.
+def between(before: Snapshot, after: Snapshot, host: str, seconds: float, without: Collection[int] = ()) -> Observation:
+    """What came between two snapshots for one host, at all ports but those in `without`. A counter that fell is that of
+    a new endpoint or proxy, and counts from 0.
     """
     versions: dict[str, Counts] = {}
     callers = 0
@@ -138,7 +142,9 @@ def between(before: Snapshot, after: Snapshot, host: str, seconds: float) -> Obs
         if pod not in before:
             continue
         callers += 1
-        for (version, _, kind), grown in _grown(_counters(before[pod][0], host), _counters(clusters, host)):
+        for (version, _, kind), grown in _grown(
+            _counters(before[pod][0], host, without), _counters(clusters, host, without)
+        ):
             counts = versions.setdefault(version, Counts())
             if kind == "rq_total":
                 counts.requests += grown
@@ -158,11 +164,12 @@ def _grown(old: Mapping[_Key, int], new: Mapping[_Key, int]) -> Iterator[tuple[_
         yield key, value - earlier if value >= earlier else value
 
 
-def _counters(text: str, host: str) -> dict[_Key, int]:
+def _counters(text: str, host: str, without: Collection[int]) -> dict[_Key, int]:
     """By version, endpoint and name: rq_total and rq_error."""
     return {
         (endpoint.cluster.subset, f"{endpoint.cluster.port} {endpoint.address}", name): count
         for endpoint, name, count in counters(text, host, "rq_total", "rq_error")
+        if endpoint.cluster.port not in without
     }
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from weir.model.adopted_ports import adopted_ports, odd_ports, without_copies
 from weir.model.adopted_routes import AdoptedRoutes, Keys, adopted_routes, shares
 from weir.model.adopted_versions import (
     AdoptedVersion,
     labels_of,
     of_subsets,
     of_workloads,
-    port_numbers,
     reference,
     version_name,
 )
@@ -23,8 +23,6 @@ from weir.model.manifests.kubernetes import Manifest
 from weir.model.validation.load import load
 from weir.model.values.hosts import MESH
 from weir.model.values.problems import ConfigError, Path, dotted
-
-_PROTOCOLS = ("http2", "http", "grpc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +74,8 @@ def adopted(found: Found) -> Adopted:
     routes = [each for each in found.routes if _concerns(each, host, found.domain)]
     divided = _traffic(routes, versions, subsets, host, found, lost)
     keys = _keys(name, found.service, selector, versions) | divided
+    for route in routes:
+        lost += odd_ports(without_copies(route["spec"].get("http", [])), keys)
     policy = next((rule["spec"]["trafficPolicy"] for rule in rules if "trafficPolicy" in rule["spec"]), None)
     if policy is not None:
         keys["trafficPolicy"] = policy
@@ -101,7 +101,7 @@ def _subsets(rules: Sequence[Manifest]) -> dict[str, Mapping[str, Any]]:
 
 
 def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: Sequence[AdoptedVersion]) -> Keys:
-    """What is said of its port, its pods and its versions."""
+    """What is said of its ports, its pods and its versions."""
     keys: Keys = {}
     if selector and dict(selector) != {"app": name}:
         keys["selector"] = dict(selector)
@@ -118,29 +118,7 @@ def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: S
         if version.headers is not None:
             own["headers"] = version.headers
         keys["versions"][version.name] = own
-    return {**_port(service, versions), **keys}
-
-
-def _port(service: Manifest, versions: Sequence[AdoptedVersion]) -> Keys:
-    ports = service["spec"].get("ports", [])
-    port = next((each for each in ports if _protocol(each) in _PROTOCOLS), ports[0] if ports else {"port": 80})
-    keys: Keys = {"port": port["port"]}
-    target = port.get("targetPort", port["port"])
-    if isinstance(target, str):
-        numbers = [
-            number for version in versions for each in version.workloads for number in port_numbers(each, target)
-        ]
-        target = numbers[0] if numbers else port["port"]
-    if target != port["port"]:
-        keys["targetPort"] = target
-    if _protocol(port) in ("http2", "grpc"):
-        keys["protocol"] = _protocol(port)
-    return keys
-
-
-def _protocol(port: Mapping[str, Any]) -> str:
-    """As Istio reads it: the protocol of the application, else what stands before the first hyphen of the name."""
-    return str(port.get("appProtocol") or port.get("name", "http").partition("-")[0]).lower()
+    return {**adopted_ports(service, [each for version in versions for each in version.workloads]), **keys}
 
 
 def _concerns(route: Manifest, host: str, domain: str) -> bool:
@@ -180,7 +158,8 @@ def _traffic(
                 return version_name(subset) if subset in subsets else None
             return versions[0].name if len(versions) == 1 else None
 
-        made: AdoptedRoutes = adopted_routes(spec.get("http", []), version_of, [] if in_mesh else gateways)
+        http = without_copies(spec.get("http", []))
+        made: AdoptedRoutes = adopted_routes(http, version_of, [] if in_mesh else gateways)
         lost += [f"{line} (VirtualService {route['metadata']['name']})" for line in made.lost]
         others += made.others
         for version, said in made.headers.items():

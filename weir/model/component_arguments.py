@@ -15,11 +15,11 @@ CLUSTER, WORKLOAD, VERSION = "Cluster", "Workload", "Version"
 _LATE = ("namespace", "image", "replicas", "env", "workload")
 """What a program may know only while it runs. All else decides which resources there are, and in which order."""
 _SERVICE = {"service": "the service; the name is its host's, and the value of the label app"}
-_POD_KEYS = ("targetPort", "protocol", "selector")
+_POD_KEYS = ("targetPort", "protocol", "ports", "selector")
 _RULE_KEYS = ("trafficPolicy", "exportTo")
 _ROUTE_KEYS = (
     *("stable", "canary", "fault", "timeout", "retries", "mirrors", "headers", "corsPolicy", "rewrite"),
-    *("redirect", "directResponse", "routes", "drill", "exportTo", "expose"),
+    *("redirect", "directResponse", "routes", "drill", "exportTo", "expose", "ports"),
 )
 
 

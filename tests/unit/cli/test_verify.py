@@ -34,3 +34,21 @@ def test_the_clients_route_is_expected(match: dict[str, Any], labels: dict[str, 
         load({"namespace": "stg", "services": {"taxapi": service}}), "stg", ["taxapi"], Sender("stg", labels)
     )
     assert [name for name, share in target.expected.shares.items() if share] == [version]
+
+
+@pytest.mark.parametrize(("asked", "version"), [(8080, "v2"), (90, "v1")])
+def test_the_first_port_of_http_is_asked(asked: int, version: str) -> None:
+    """Whatever stands before it passes through; a route for another port is not the one that answers."""
+    service = {
+        "versions": {"v1": {}, "v2": {}},
+        "stable": "v1",
+        "ports": [
+            {"name": "raw", "port": 70, "protocol": "tcp"},
+            {"name": "http", "port": 8080},
+            {"name": "grpc", "port": 90, "protocol": "grpc"},
+        ],
+        "routes": [{"name": "asked", "match": [{"port": asked}], "stable": "v2"}],
+    }
+    [target] = _targets(load({"namespace": "stg", "services": {"shop": service}}), "stg", ["shop"], Sender("stg", {}))
+    assert (target.port, target.url) == (8080, "http://shop:8080/")
+    assert [name for name, share in target.expected.shares.items() if share] == [version]

@@ -48,6 +48,16 @@ def test_shares_and_errors_are_of_the_window() -> None:
     assert between(before, after, "other.demo.svc.cluster.local", 2.0).versions == {}
 
 
+def test_connections_to_ports_that_pass_through_are_no_requests() -> None:
+    """Envoy counts each of them as a request, past the versions; shares are those of what versions are drawn for."""
+    before = clusters(v1_a=(0, 0), v2_b=(0, 0), past_d=(0, 0))
+    after = clusters(v1_a=(6, 0), v2_b=(3, 0), past_d=(9, 0)).replace("outbound|80||", "outbound|9000||")
+    before = before.replace("outbound|80||", "outbound|9000||")
+    sides = {"one": (before, "")}, {"one": (after, "")}
+    assert between(*sides, HOST, 1.0, {9000}).share("v1") == pytest.approx(2 / 3)
+    assert between(*sides, HOST, 1.0).share("v1") == pytest.approx(1 / 3)
+
+
 def test_latency_is_that_of_the_window() -> None:
     """Quantiles lie between the bounds of a bucket in proportion; what was counted before is no part of them."""
     before = {"one": ("", histogram("v1", le5=100, le10=100, le25=100, leinf=100))}

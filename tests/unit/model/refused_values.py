@@ -168,6 +168,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (LengthOrZero, [*_LENGTHS, False]),
     (ReadyTimeout, [*_LENGTHS, "999ms"]),
     (WholeSeconds, [*_LENGTHS, "1500ms"]),
+    (names.PortName, ["A", "a--b", "-a", "a-", "a_b", "1", "x" * 16, "", 5]),
     (names.EnvName, ["1A", "", "A=B", "Ä", "a b", ".", "..", "..a"]),
     (names.Image, ["", "App:1", "a b", "a:" + "t" * 129, "a@sha256:abc", "n" * 256, 5]),
     (names.Label, _NAMES),
@@ -340,6 +341,24 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         },
     ],
     Service: [
+        {"ports": [{"name": "a", "port": 80}], "port": 80},
+        {"ports": [{"name": "a", "port": 80}], "port": None, "targetPort": 80},
+        {"ports": [{"name": "a", "port": 80}], "protocol": "http"},
+        {"ports": [{"name": "a", "port": 80, "protocol": "tcp"}]},
+        {"ports": [{"name": "a", "port": 80}, {"name": "a", "port": 81}]},
+        {"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 80}]},
+        {"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81, "targetPort": 80, "protocol": "grpc"}]},
+        {"ports": [{"name": "a", "port": 80}], "readinessProbe": {"tcpSocket": {"port": "b"}}},
+        {"ports": [{"name": "a", "port": 80}], "routes": [{"name": "a", "match": [{"port": 81}]}]},
+        {
+            "ports": [{"name": "a", "port": 80}],
+            "trafficPolicy": {"portLevelSettings": [{"port": {"number": 81}, "tls": {"mode": "DISABLE"}}]},
+        },
+        {
+            "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81}],
+            "expose": {"gateways": ["a/b"], "hosts": ["a.b"]},
+            "routes": [{"name": "a", "match": [{"sourceNamespace": "a"}]}],
+        },
         {"stable": "nobody"},
         {"stable": None},
         {"canary": {"nobody": 5}},
@@ -386,7 +405,7 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
 
 EMPTY: list[tuple[type, str]] = [
     (actions.CorsPolicy, "allowOrigins"), (gateways.Gateway, "servers"), (gateways.Server, "hosts"), (gateways.Expose, "gateways"),
-    (gateways.Expose, "hosts"), (probes.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"),
+    (gateways.Expose, "hosts"), (probes.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"), (Service, "ports"),
     (Service, "redirect"), (Service, "trafficPolicy"), (Route, "fault"), (Route, "redirect"), (traffic_policy.TrafficPolicy, "connectionPool"),
     (DrillMatch, "headers"), (Service, "drill"),
 ]  # fmt: skip

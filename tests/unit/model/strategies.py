@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.unit.model.strategies_gateways import exposed_hosts, gateways
 from tests.unit.model.strategies_policies import container, traffic_policy
+from tests.unit.model.strategies_ports import with_several_ports
 from tests.unit.model.strategies_traffic import (
     cors_policy,
     direct_response,
@@ -242,7 +243,8 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
         written["drill"] = draw(drills)
         for route in routes:
             route["name"] = _cut(route["name"], _MAX_NAME - len(SUFFIX))
-    return written | ({"routes": routes} if routes else {})
+    written |= {"routes": routes} if routes else {}
+    return with_several_ports(draw, written) if draw(_odds) == 3 else written
 
 
 @cache

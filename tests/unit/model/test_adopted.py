@@ -109,16 +109,54 @@ def test_a_service_alone_is_routing_to_what_it_has() -> None:
     assert (read.lost, read.notes, read.replaced) == ((), (), ())
 
 
-def test_the_port_of_a_service_is_what_istio_reads() -> None:
-    """Its protocol by appProtocol or the name, the pods' port by the name that containers give it."""
+def test_the_ports_of_a_service_are_what_istio_reads() -> None:
+    """Their protocols by appProtocol or the name, the pods' port by the name that containers give it."""
     ports = [{"name": "tcp-db", "port": 5432}, {"name": "grpc-api", "port": 9000, "targetPort": "web"}]
     read = found(
         workload("shop", "StatefulSet", 1, **{"app.kubernetes.io/name": "shop", "color": "blue"}),
         service={**SERVICE, "spec": {"selector": {"app.kubernetes.io/name": "shop"}, "ports": ports}},
     )
     assert read.config["selector"] == {"app.kubernetes.io/name": "shop"}
-    assert [read.config[key] for key in ("port", "targetPort", "protocol")] == [9000, 9, "grpc"]
+    assert read.config["ports"] == [
+        {"name": "tcp-db", "port": 5432, "protocol": "tcp"},
+        {"name": "grpc-api", "port": 9000, "targetPort": 9, "protocol": "grpc"},
+    ]
     assert read.config["versions"] == {"blue": {"workload": "statefulset/shop", "labels": {"color": "blue"}}}
+
+
+def test_one_port_of_a_service_is_said_as_one() -> None:
+    """Also where the others are not of TCP, and where none is for HTTP."""
+    dns = {"name": "dns", "port": 53, "protocol": "UDP"}
+    for ports, keys in (
+        ([dns, {"name": "http2-web", "port": 81}], {"port": 81, "protocol": "http2"}),
+        ([{"name": "web", "port": 82, "appProtocol": "grpc"}], {"port": 82, "protocol": "grpc"}),
+    ):
+        read = found(*BOTH[:1], service={**SERVICE, "spec": {**SERVICE["spec"], "ports": ports}})  # type: ignore[dict-item]
+        assert {key: read.config.get(key) for key in keys} == keys
+        assert "ports" not in read.config
+
+
+def test_ports_of_destinations_are_understood_or_named() -> None:
+    """A destination may name the port that it would have anyway; copies for gateways are weir's alone if they differ in
+    the port alone.
+    """
+    ports = [{"name": "http", "port": 80}, {"name": "http-admin", "port": 81}]
+    service = {**SERVICE, "spec": {"selector": {"app": "shop"}, "ports": ports}}
+
+    def at(number: int, **more: Any) -> dict[str, Any]:
+        destination = {**to("v1")["destination"], "port": {"number": number}}
+        return {"name": "a", "route": [{"destination": destination, "weight": 100}], **more}
+
+    plain = {"name": "a", "route": [to("v1")]}
+    outside = [{"gateways": ["edge/public"]}]
+    entered = {"gateways": ["mesh", "edge/public"], "hosts": ["shop", "shop.example.com"]}
+    copied = found(*BOTH, subsets=SUBSETS, service=service, http=[at(80, match=outside), plain], **entered)
+    assert (copied.lost, "routes" in copied.config) == ((), False)
+    assert found(*BOTH, subsets=SUBSETS, http=[at(80)]).lost == ()
+    assert found(*BOTH, subsets=SUBSETS, http=[at(81)]).lost == ("port 81, to which a sends requests",)
+    assert found(*BOTH, subsets=SUBSETS, service=service, http=[at(81)]).lost == ("port 81, to which a sends requests",)
+    other = found(*BOTH, subsets=SUBSETS, service=service, http=[at(80, match=outside, timeout="1s"), plain], **entered)
+    assert [route["timeout"] for route in other.config["routes"]] == ["1s"]
 
 
 def test_requests_go_by_the_number_of_pods_without_rules() -> None:

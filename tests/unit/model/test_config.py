@@ -136,7 +136,7 @@ def test_the_tutorials_config_is_typed() -> None:
     config = load(SOUND)
     service = config.services["backend"]
     assert (config.ephemeral, config.ready_timeout.seconds) == (False, 120.0)
-    assert (service.container_port, service.scaling("v1"), service.stable) == (5678, 1, "v1")
+    assert (service.main_port.container_port, service.scaling("v1"), service.stable) == (5678, 1, "v1")
     workload = service.workload("v1")
     assert workload is not None
     assert list(workload.args) == ["-text=one"]

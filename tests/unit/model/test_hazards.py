@@ -11,7 +11,7 @@ import pytest
 
 from weir.model import load, mesh
 from weir.model.manifests.hazards import hazards, orphans
-from weir.model.manifests.order import Objects, lost_hosts, pods_first, routes_first
+from weir.model.manifests.order import Objects, lost_hosts, pods_first, route_before_service, routes_first
 
 OWNER = "organization/weir/dev"
 VERSIONS = {"v1": {"args": ["-text=one"]}, "v2": {"args": ["-text=two"]}, "v3": {"args": ["-text=three"]}}
@@ -51,7 +51,41 @@ def told(before: dict[str, Any], after: dict[str, Any], owner: str = OWNER) -> l
 
 
 H2 = {"args": ["server"]}
+WEB = {"name": "http", "port": 80, "targetPort": 5678}
+RAW = {"name": "raw", "port": 9000, "protocol": "tcp"}
+ADMIN = {"name": "admin", "port": 81, "targetPort": 5678}
+
+
+def several(*ports: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    """The service with these ports in place of its own."""
+    return backend(port=None, targetPort=None, ports=list(ports), **keys)
+
+
 LOST = [
+    (
+        "one port of several goes",
+        several(WEB, RAW, ADMIN),
+        several(WEB, ADMIN),
+        "backend: callers at port 9000 would lose every request; keep port: 9000, with others beside it as entries",
+    ),
+    (
+        "the pods' port gets another name",
+        backend(),
+        several({**WEB, "name": "web"}, RAW),
+        "backend: port 80 would go to the pods' port web, and those that serve have it as http; keep the name http",
+    ),
+    (
+        "the name of the pods' port moves to another entry",
+        several(WEB, ADMIN),
+        several(ADMIN, {**WEB, "targetPort": 5679}),
+        "backend: port 81 would go to the pods' port admin, and those that serve have it as http; keep the name http",
+    ),
+    (
+        "protocol of one port and image at once",
+        several(WEB, ADMIN | {"targetPort": 5679}, image="app:1"),
+        several(WEB, ADMIN | {"targetPort": 5679, "protocol": "grpc-web"}, image="app:2"),
+        "backend: protocol of port 81 http → grpc-web and other pods (v1, v2) in one update:",
+    ),
     (
         "another selector",
         backend(),
@@ -157,6 +191,11 @@ LOST = [
 ]
 KEPT = [
     ("nothing", backend(), backend()),
+    ("ports in place of port", backend(), several(WEB)),
+    ("ports come, with other pods", backend(), several(RAW, WEB, ADMIN, image="app:2")),
+    ("ports in another order", several(WEB, RAW), several(RAW, WEB)),
+    ("the pods listen elsewhere", several(WEB, RAW), several({**WEB, "targetPort": 1}, {**RAW, "targetPort": 2})),
+    ("the protocol of one port alone", several(WEB, RAW), several(WEB, {**RAW, "protocol": "redis"})),
     (
         "a new version with labels of its own",
         backend(),
@@ -202,6 +241,39 @@ def test_what_would_lose_requests_is_found(before: dict[str, Any], after: dict[s
 def test_nothing_else_is(before: dict[str, Any], after: dict[str, Any]) -> None:
     """What an order makes safe is not refused."""
     assert told(before, after) == []
+
+
+def test_a_name_that_another_port_keeps_is_not_given() -> None:
+    """A port keeps the name that it has in the cluster, so that no new one can have that."""
+    there = standing(backend())
+    there["Service", "backend"]["spec"]["ports"][0]["name"] = "raw"
+    config = load({"namespace": "demo", "services": several(RAW, WEB)})
+    assert hazards(config.services, mesh(config, "demo").services, there, OWNER) == [
+        'backend: port 9000 cannot have the name "raw": port 80 has it in the cluster, and keeps it; choose another name'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first"),
+    [
+        (backend(**exposed("a.example.com")), several(WEB, RAW, **exposed("a.example.com")), True),
+        (backend(**exposed("a.example.com")), several(WEB, ADMIN), True),
+        (backend(**exposed("a.example.com")), several(WEB, **exposed("a.example.com")), False),
+        (several(WEB, RAW, **exposed("a.example.com")), several(WEB, RAW, ADMIN, **exposed("a.example.com")), False),
+        (backend(), several(WEB, RAW, **exposed("a.example.com")), False),
+        ({}, several(WEB, RAW, **exposed("a.example.com")), False),
+        (backend(**exposed("a.example.com")), backend(image=None), False),
+    ],
+)
+def test_a_route_at_gateways_changes_before_its_service_gets_more_ports(
+    before: dict[str, Any], after: dict[str, Any], first: bool
+) -> None:
+    """As long as there is one port a destination needs none; with the second one, gateways would look for a port of the
+    Service with the number of their own.
+    """
+    wanted = mesh(load({"namespace": "demo", "services": after}), "demo").services["backend"]
+    assert route_before_service("backend", wanted, standing(before)) is first
+    assert not route_before_service("backend", wanted, None)
 
 
 def test_what_another_stack_made_is_not_judged() -> None:

@@ -165,3 +165,42 @@ def test_other_labels_of_a_version_are_told() -> None:
         "pods of v2 are those with version=v2 → version=2.0",
         "v2 other settings of its pods changed",
     ]
+
+
+SEVERAL = [{"name": "http", "port": 80}, {"name": "raw", "port": 9000, "protocol": "tcp"}]
+EDGE = {"gateways": ["edge/public"], "hosts": ["shop.example.com"]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({}, {"ports": SEVERAL}, ["requests go to port 80", "ports: 80 http → 80 http, 9000 tcp"]),
+        (
+            {"ports": SEVERAL},
+            {"ports": [SEVERAL[0], {**SEVERAL[1], "protocol": "grpc"}]},
+            ["requests go to the port that they asked for", "ports: 80 http, 9000 tcp → 80 http, 9000 grpc"],
+        ),
+        (
+            {"ports": SEVERAL, "expose": EDGE},
+            {"ports": [{**SEVERAL[1], "protocol": "grpc"}, SEVERAL[0]], "expose": EDGE},
+            [
+                "requests go to the port that they asked for",
+                "requests from gateways go to port 9000",
+                "ports: 80 http, 9000 tcp → 9000 grpc, 80 http",
+            ],
+        ),
+        ({"ports": SEVERAL}, {"ports": [SEVERAL[0], {**SEVERAL[1], "targetPort": 9001}]}, []),
+    ],
+)
+def test_ports_that_change_are_told(before: dict[str, Any], after: dict[str, Any], told: list[str]) -> None:
+    """Those of the Service, and where requests go for it; each once."""
+    sides = [
+        [
+            (each["kind"], json.loads(json.dumps(each)))
+            for each in mesh(load({"namespace": "demo", "services": {"backend": service(**keys)}}), "demo").objects()
+        ]
+        for keys in (before, after)
+    ]
+    found = differences(*sides).get("backend", ())
+    assert [describe(change) for change in found if change.kind not in ("kubernetes", "probes")] == told
+    assert all(json.dumps(as_json(change)) for change in found)

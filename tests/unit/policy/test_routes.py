@@ -25,7 +25,7 @@ def refused(reason: str) -> list[str]:
     ]
 
 
-def everything() -> Manifest:
+def everything(**more: Any) -> Manifest:
     """A VirtualService with a key of every kind."""
     beta = {"name": "beta", "match": [{"headers": {"x-user": {"exact": "beta"}}, "gateways": ["mesh"]}], "stable": "v2"}
     closed = {
@@ -34,6 +34,7 @@ def everything() -> Manifest:
         "directResponse": {"status": 503, "body": {"string": "closed"}},
     }
     return route(
+        **more,
         expose={"gateways": ["edge/public"], "hosts": ["shop.example.com"]},
         routes=[beta, closed],
         mirrors=[{"version": "v2", "percentage": 2.5}],
@@ -42,6 +43,12 @@ def everything() -> Manifest:
         exportTo=["."],
         canary={"v2": 0.5},
     )
+
+
+def several() -> Manifest:
+    """The same for two ports, so that routes have copies for gateways."""
+    ports = [{"name": "http", "port": 8080}, {"name": "grpc", "port": 90, "protocol": "grpc"}]
+    return everything(port=None, targetPort=None, ports=ports)
 
 
 def elsewhere(host: str) -> Manifest:
@@ -55,6 +62,19 @@ CASES = [
     Case("readable-routes", "a spec that is not known yet", lambda: unreadable(put(route(), "spec", UNKNOWN))),
     Case("readable-routes", "a host that is not known yet", lambda: unreadable(put(route(), "spec.hosts", [UNKNOWN]))),
     Case("readable-routes", "routes of all kinds", lambda: unreadable(everything())),
+    Case("readable-routes", "copies of routes for gateways", lambda: unreadable(several())),
+    Case(
+        "readable-routes",
+        "a copy that is none",
+        lambda: unreadable(put(several(), "spec.http.2.route.0.weight", 5)),
+        refused("spec.http[2].route[0].weight is not what weir makes of it"),
+    ),
+    Case(
+        "readable-routes",
+        "two ports in one route",
+        lambda: unreadable(put(several(), "spec.http.3.route.0.destination.port", {"number": 90})),
+        refused("route default sends to several ports"),
+    ),
     Case(
         "readable-routes",
         "another domain of the cluster",

@@ -87,10 +87,7 @@ class Match(Part):
     def _asks_who_calls(self, info: ValidationInfo) -> Match:
         # Where gateways are named, istiod asks for nothing else of the caller (sourceMatchHTTP in
         # pilot/pkg/networking/core/route): whoever has written both would have everybody there take the route.
-        asked = [
-            *(["sourceLabels"] if self.source_labels else []),
-            *(["sourceNamespace"] if self.source_namespace else []),
-        ]
+        asked = self.asks_who_calls
         if self.gateways and asked and info.context != AS_ISTIO_WRITES:
             raise ConflictError(
                 f"{asked[0]} has no effect beside gateways, where Istio asks for the gateway alone; take gateways out "
@@ -105,6 +102,14 @@ class Match(Part):
         if self.ignore_uri_case and self.uri is not None and self.uri.regex is not None:
             raise ValueError("ignoreUriCase has no effect on a regex; write (?i) at its beginning")
         return self
+
+    @property
+    def asks_who_calls(self) -> list[str]:
+        """The keys by which it asks for something of the calling pod."""
+        return [
+            *(["sourceLabels"] if self.source_labels else []),
+            *(["sourceNamespace"] if self.source_namespace else []),
+        ]
 
     @property
     def takes_all(self) -> bool:

@@ -15,13 +15,15 @@ from weir.model.values.text import SomeText, Text
 
 
 def probe_port(value: Any) -> int | str:
-    """A port of the container: its number, or `http`, which is weir's name for targetPort."""
-    if value == "http":
-        return "http"
+    """A port of the container: its number, or its name, which is one of those that its service gives
+    (`weir.model.validation.port_checks`).
+    """
+    if isinstance(value, str) and any(map(str.isalpha, value)):
+        return value
     try:
         return whole(value, 1, 65535)
     except ValueError:
-        raise ValueError(f"must be a port from 1 to 65535, or http for targetPort, was {shown(value)}") from None
+        raise ValueError(f"must be a port from 1 to 65535, or the name of one, was {shown(value)}") from None
 
 
 def _probe_header(value: Any) -> str:
@@ -31,7 +33,9 @@ def _probe_header(value: Any) -> str:
 
 
 ProbePort = Annotated[
-    int | str, PlainValidator(probe_port), described("port, or http", anyOf=[{"type": "integer"}, {"const": "http"}])
+    int | str,
+    PlainValidator(probe_port),
+    described("port, or its name", anyOf=[{"type": "integer"}, {"type": "string", "minLength": 1}]),
 ]
 
 
@@ -52,7 +56,7 @@ class HttpGet(Part):
     message = "HTTPGetAction"
 
     path: SomeText | None = key("the path; / when left out", example="/healthz")
-    port: ProbePort = required("the port: a number, or http for targetPort", example="http")
+    port: ProbePort = required("the port: its number, or its name; http where the service has no ports", example="http")
     scheme: Literal["HTTP", "HTTPS"] | None = key("the scheme; HTTP when left out", example="HTTPS")
     host: SomeText | None = key("the host; the pod's address when left out", example="localhost")
     http_headers: tuple[HttpHeader, ...] = key("headers to send", (), example=[{"name": "x-probe", "value": "1"}])
@@ -63,7 +67,7 @@ class TcpSocket(Part):
 
     message = "TCPSocketAction"
 
-    port: ProbePort = required("the port: a number, or http for targetPort", example="http")
+    port: ProbePort = required("the port: its number, or its name; http where the service has no ports", example="http")
 
 
 class Grpc(Part):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
@@ -16,6 +16,7 @@ from weir.model.config.base import Part, key, required
 from weir.model.config.drills import Drill
 from weir.model.config.gateways import Expose, Gateway
 from weir.model.config.kubernetes_parts import ServiceParts
+from weir.model.config.ports import Ports
 from weir.model.config.routes import Route, Traffic
 from weir.model.config.scaling import EXTERNAL, Autoscaling
 from weir.model.config.traffic_policy import TrafficPolicy
@@ -23,7 +24,7 @@ from weir.model.config.versions import Container, Version, Workload
 from weir.model.values.durations import Duration, Length, ReadyTimeout
 from weir.model.values.hosts import CLUSTER_DOMAIN, ClusterDomain, ExportTo, Labels
 from weir.model.values.names import Image, Label, ServiceName
-from weir.model.values.numbers import Count, Port, ServicePort
+from weir.model.values.numbers import Count
 from weir.model.values.text import Flag, SomeText, Text
 
 
@@ -31,19 +32,12 @@ def _nothing_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-class Service(Traffic, Container):
+class Service(Traffic, Ports, Container):
     """A service, its versions, and how traffic is divided between them. What it says of traffic is its default route.
 
     `stable` gets what `canary` (version to percent) leaves of 100. Without any image the service is routing only.
     """
 
-    port: ServicePort = key("the port of the Service", 80, example=80, becomes="Service.spec.ports.port")
-    target_port: Port | None = key(
-        "the port the pods listen on; port when left out", example=5678, becomes="Service.spec.ports.targetPort"
-    )
-    protocol: Literal["http", "http2", "grpc"] = key(
-        "what the pods speak on the port", "http", example="grpc", becomes="Service.spec.ports.name"
-    )
     versions: Mapping[Label, Annotated[Version, BeforeValidator(_nothing_is_empty)]] = key(
         "its versions by name; the name is the value of the label version",
         {},
@@ -91,11 +85,6 @@ class Service(Traffic, Container):
         "gateways at which it is reached as well; sidecars alone when left out",
         example={"gateways": ["istio-ingress/public"], "hosts": ["shop.example.com"]},
     )
-
-    @property
-    def container_port(self) -> int:
-        """The port the pods listen on: targetPort, else the port of the Service."""
-        return self.port if self.target_port is None else self.target_port
 
     @property
     def routing_only(self) -> bool:

@@ -54,7 +54,7 @@ class Container(Part):
         becomes="Container.resources",
     )
     readiness_probe: Probe | None = key(
-        "when a pod gets requests; when left out, once its port takes connections",
+        "when a pod gets requests; when left out, once its first port of HTTP takes connections",
         example={"httpGet": {"path": "/ready", "port": "http"}},
         becomes="Container.readinessProbe",
     )

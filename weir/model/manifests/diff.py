@@ -32,10 +32,11 @@ class _Side:
     rules: list[Manifest] = field(default_factory=list)
     pods: dict[str, Manifest] = field(default_factory=dict)
     autoscalers: dict[str, Manifest] = field(default_factory=dict)
+    service: Manifest | None = None
 
 
 def service_of(kind: str, manifest: Manifest) -> str | None:
-    """The service whose traffic or pods the object is; None for objects that are neither."""
+    """The service whose traffic, pods or ports the object is; None for objects that are neither."""
     match kind:
         case "VirtualService":
             return str(manifest["metadata"]["name"])
@@ -43,7 +44,16 @@ def service_of(kind: str, manifest: Manifest) -> str | None:
             return str(manifest["spec"]["host"]).split(".")[0]
         case "Deployment" | "HorizontalPodAutoscaler" if "version" in manifest["metadata"].get("labels", {}):
             return str(manifest["metadata"]["labels"]["app"])
+        case "Service":
+            return str(manifest["metadata"]["name"])
     return None
+
+
+def ports_of(service: Manifest) -> tuple[str, ...]:
+    """The ports of a Service, each with what it speaks."""
+    return tuple(
+        f"{int(port['port'])} {port.get('appProtocol') or port.get('name')}" for port in service["spec"]["ports"]
+    )
 
 
 def differences(
@@ -70,6 +80,8 @@ def _put(side: _Side, kind: str, manifest: Manifest) -> None:
         side.route = manifest
     elif kind == "DestinationRule":
         side.rules.append(manifest)
+    elif kind == "Service":
+        side.service = manifest
     else:
         kind_of = side.pods if kind == "Deployment" else side.autoscalers
         kind_of[manifest["metadata"]["labels"]["version"]] = manifest
@@ -83,6 +95,8 @@ def _changes(service: str, before: _Side, after: _Side) -> list[TrafficChange]:
         found = [TrafficChange("service", service, before=_split(old))]
     else:
         found = changes(service, old, new)
+    if before.service and after.service and (ports := ports_of(before.service)) != ports_of(after.service):
+        found.append(TrafficChange("ports", service, before=ports, after=ports_of(after.service)))
     for version in dict.fromkeys((*before.pods, *after.pods)):
         if version in before.pods and version in after.pods:
             found += _pods(service, version, before.pods[version], after.pods[version])

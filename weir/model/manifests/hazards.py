@@ -12,7 +12,7 @@ from typing import Any
 from weir.model.config.stack import Service
 from weir.model.manifests import order, subsets
 from weir.model.manifests.annotations import OWNER, annotation
-from weir.model.manifests.kubernetes import Manifest
+from weir.model.manifests.kubernetes import Manifest, with_port_names
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
 from weir.model.values.hosts import label_selector
@@ -20,7 +20,7 @@ from weir.model.values.hosts import label_selector
 NO_PODS = "gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update"
 """What is said of a version, after its name."""
 
-_HTTP2 = ("http2", "grpc")
+_HTTP2 = ("http2", "grpc", "grpc-web")
 _PUBLIC = ["*"]
 
 
@@ -69,8 +69,8 @@ def _of(
                 f"{why}, and every request to it lost; keep {keep}, or remove the whole service once nobody calls it"
             )
         else:
-            yield from _port(config, service)
-            yield from _protocol(name, config, objects, service, standing)
+            yield from _ports(objects.service, service)
+            yield from _protocols(name, objects, objects.service, service, standing)
             yield from _selectors(name, objects, objects.service, service, standing, owner)
     yield from _handed_over(name, objects, standing, owner)
     yield from _without_pods(name, objects, standing, route, routes_only)
@@ -78,27 +78,42 @@ def _of(
         yield from _seen(config, objects, route["spec"])
 
 
-def _port(config: Service, service: Mapping[str, Any]) -> Iterator[str]:
-    """A Service stops serving the old port at once, and callers know only that one."""
-    before = [port["port"] for port in service["spec"].get("ports", [])]
-    if before and config.port not in before:
-        yield (
-            f"callers at port {before[0]} would lose every request once it is {config.port}; keep port: {before[0]} "
-            f"and serve {config.port} by a service of its own; once no caller is left at {before[0]}, remove this one "
-            "(the pods' own port, targetPort, may change at any time)"
-        )
+def _ports(wanted: Manifest, service: Mapping[str, Any]) -> Iterator[str]:
+    """A Service stops serving a port at once, and callers know only that one. It goes by another name of the pods' port
+    at once, too, which those that serve do not have.
+    """
+    before, after = _by_number(service["spec"]), _by_number(wanted["spec"])
+    for number in before:
+        if number not in after:
+            instead = "" if len(after) > 1 else f" once it is {next(iter(after))}"
+            yield (
+                f"callers at port {number} would lose every request{instead}; keep port: {number}, with others beside "
+                f"it as entries of ports, as long as there is a caller left at {number} (the pods' own port, "
+                "targetPort, may change at any time)"
+            )
+        elif isinstance(known_as := before[number].get("targetPort"), str) and after[number]["targetPort"] != known_as:
+            yield (
+                f"port {number} would go to the pods' port {after[number]['targetPort']}, and those that serve have it "
+                f"as {known_as}; keep the name {known_as} for the first entry of ports with this targetPort"
+            )
+    names: dict[str, int] = {}
+    for port in with_port_names(wanted["spec"], service)["ports"]:
+        if (other := names.setdefault(port["name"], port["port"])) != port["port"]:
+            new, old = sorted((port["port"], other), key=lambda number: number in before)
+            yield (
+                f'port {new} cannot have the name "{port["name"]}": port {old} has it in the cluster, and keeps it; '
+                "choose another name"
+            )
 
 
-def _protocol(
-    name: str, config: Service, objects: ServiceObjects, service: Mapping[str, Any], standing: Objects
+def _by_number(spec: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    return {int(port["port"]): port for port in spec.get("ports", [])}
+
+
+def _protocols(
+    name: str, objects: ServiceObjects, wanted: Manifest, service: Mapping[str, Any], standing: Objects
 ) -> Iterator[str]:
-    """The Service's protocol changes at one moment; the pods do not."""
-    before = next(
-        (str(port.get("appProtocol") or port.get("name", "")) for port in service["spec"].get("ports", [])),
-        config.protocol,
-    )
-    if (before in _HTTP2) == (config.protocol in _HTTP2):
-        return
+    """What a port of the Service speaks changes at one moment; the pods do not."""
     changing = sorted(
         version
         for version, parts in objects.versions.items()
@@ -106,12 +121,17 @@ def _protocol(
         and parts.deployment
         and _runs(parts.deployment) != _runs(standing.get(("Deployment", f"{name}-{version}")))
     )
-    if changing:
-        yield (
-            f"protocol {before} → {config.protocol} and other pods ({', '.join(changing)}) in one update: old pods "
-            "would get requests in a protocol that they may not speak; first deploy pods that speak both, with "
-            f"protocol: {before}, and change protocol in the next update"
-        )
+    standing_ports = _by_number(service["spec"])
+    for number, port in _by_number(wanted["spec"]).items() if changing else ():
+        there, after = standing_ports.get(number, {}), port["appProtocol"]
+        before = str(there.get("appProtocol") or there.get("name") or after)
+        if (before in _HTTP2) != (after in _HTTP2):
+            where = f" of port {number}" if len(wanted["spec"]["ports"]) > 1 else ""
+            yield (
+                f"protocol{where} {before} → {after} and other pods ({', '.join(changing)}) in one update: old pods "
+                "would get requests in a protocol that they may not speak; first deploy pods that speak both, with "
+                f"protocol: {before}, and change protocol in the next update"
+            )
 
 
 def _selectors(

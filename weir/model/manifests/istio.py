@@ -5,13 +5,14 @@ that divides the traffic.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from weir.model.config.actions import Mirror
 from weir.model.config.base import as_written
 from weir.model.config.gateways import Gateway
 from weir.model.manifests.annotations import FAULT_UNTIL
 from weir.model.manifests.kubernetes import Manifest, metadata
-from weir.model.routing.resolve import RouteTraffic, ServiceTraffic
+from weir.model.routing.resolve import RouteTraffic, ServiceTraffic, at_gateways
 from weir.model.values.hosts import MESH
 
 _API = "networking.istio.io/v1"
@@ -72,7 +73,7 @@ def virtual_service(name: str, traffic: ServiceTraffic, namespace: str, there: s
     spec: Manifest = {"hosts": [there, *traffic.hosts]}
     if traffic.gateways:
         spec["gateways"] = [MESH, *traffic.gateways]
-    spec["http"] = [_route(route, there) for route in traffic.routes]
+    spec["http"] = [entry for route in traffic.routes for entry in _routes(route, traffic.gateways, there)]
     if traffic.export_to:
         spec["exportTo"] = list(traffic.export_to)
     ends = {
@@ -94,6 +95,17 @@ def gateway(name: str, settings: Gateway, namespace: str) -> Manifest:
     }
 
 
+def _routes(route: RouteTraffic, gateways: tuple[str, ...], there: str) -> list[Manifest]:
+    """The route; where requests from gateways go to another port than those of sidecars, a copy of it for gateways
+    first, of the same name.
+    """
+    own = _route(route, there)
+    if route.gateway_port is None:
+        return [own]
+    copy = replace(route, match=at_gateways(route.match, gateways), port=route.gateway_port)
+    return [_route(copy, there), own]
+
+
 def _route(route: RouteTraffic, there: str) -> Manifest:
     spec: Manifest = {"name": route.name}
     if route.match:
@@ -103,7 +115,7 @@ def _route(route: RouteTraffic, there: str) -> Manifest:
     if route.timeout:
         spec["timeout"] = route.timeout.text
     if route.mirrors:
-        spec["mirrors"] = [_mirror(mirror, there) for mirror in route.mirrors]
+        spec["mirrors"] = [_mirror(mirror, route, there) for mirror in route.mirrors]
     if route.fault:
         spec["fault"] = route.fault.spec()
     parts = {
@@ -118,12 +130,16 @@ def _route(route: RouteTraffic, there: str) -> Manifest:
 
 
 def _destination(version: str, weight: int, route: RouteTraffic, there: str) -> Manifest:
-    spec: Manifest = {"destination": {"host": there, "subset": version}, "weight": weight}
+    spec: Manifest = {"destination": _to(version, route, there), "weight": weight}
     if version in route.version_headers:
         spec["headers"] = as_written(route.version_headers[version])
     return spec
 
 
-def _mirror(mirror: Mirror, there: str) -> Manifest:
+def _mirror(mirror: Mirror, route: RouteTraffic, there: str) -> Manifest:
     spec = as_written(mirror)
-    return {"destination": {"host": there, "subset": spec.pop("version")}, **spec}
+    return {"destination": _to(spec.pop("version"), route, there), **spec}
+
+
+def _to(version: str, route: RouteTraffic, there: str) -> Manifest:
+    return {"host": there, "subset": version, **({} if route.port is None else {"port": {"number": route.port}})}

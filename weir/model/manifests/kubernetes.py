@@ -18,10 +18,6 @@ Manifest = dict[str, Any]
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "weir"}
 
-
-PORT_NAME = "http"
-"""The name of the port on which the pods of every version listen."""
-
 _USER = 65532
 """The `nonroot` user of the distroless images. A number, because images with a single static binary have no user
 database.
@@ -71,7 +67,7 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
 
     The name stays whatever the protocol becomes: by it istiod knows which endpoints are the port's, and under a new
     one a port has none until Kubernetes has written them anew. A Service that stands with another one keeps that
-    (`with_port_name`). The pods' port stands by its name: each pod says itself which number that is, so that pods with
+    (`with_port_names`). The pods' port stands by its name: each pod says itself which number that is, so that pods with
     an old one and a new one serve side by side.
     """
     return {
@@ -82,43 +78,39 @@ def service(name: str, settings: Service, namespace: str) -> Manifest:
             "selector": settings.selected_by(name),
             "ports": [
                 {
-                    "name": PORT_NAME,
-                    "port": settings.port,
-                    "targetPort": PORT_NAME,
+                    "name": port.name,
+                    "port": port.port,
+                    "targetPort": settings.pod_ports[port.container_port],
                     "protocol": "TCP",
-                    "appProtocol": settings.protocol,
+                    "appProtocol": port.protocol,
                 }
+                for port in settings.all_ports
             ],
         },
     }
 
 
-def with_port_name(spec: Mapping[str, Any], there: Mapping[str, Any] | None) -> Manifest:
-    """The spec of a Service, its port with the name that the same port has in the cluster (`there`: the Service, None
+def with_port_names(spec: Mapping[str, Any], there: Mapping[str, Any] | None) -> Manifest:
+    """The spec of a Service, each port with the name that the same port has in the cluster (`there`: the Service, None
     where there is none).
     """
-    [port] = spec["ports"]
-    names = (
-        [
-            other["name"]
-            for other in there["spec"].get("ports", [])
-            if other["port"] == port["port"] and other.get("name")
-        ]
-        if there
-        else []
-    )
-    return {**spec, "ports": [{**port, "name": names[0]}]} if names else dict(spec)
+    names = {port["port"]: port["name"] for port in there["spec"].get("ports", []) if port.get("name")} if there else {}
+    return {**spec, "ports": [{**port, "name": names.get(port["port"], port["name"])} for port in spec["ports"]]}
 
 
 def version_deployment(name: str, version: str, settings: Service, workload: Workload, namespace: str) -> Manifest:
     """The pods of one version of service `name`, with what the version has of these settings filled in.
 
-    Ready means the port takes connections: which path of an unknown image would answer a health check is not known.
+    Ready means the first port of HTTP takes connections: which path of an unknown image would answer a health check is
+    not known.
     """
-    port, probe = settings.container_port, workload.readiness_probe
+    port, probe = settings.main_port.container_port, workload.readiness_probe
     container = {
         **_container(name, workload.image),
-        "ports": [{"name": PORT_NAME, "containerPort": port, "protocol": "TCP"}],
+        "ports": [
+            {"name": known_as, "containerPort": number, "protocol": "TCP"}
+            for number, known_as in settings.pod_ports.items()
+        ],
         "readinessProbe": as_written(probe) if probe else {"tcpSocket": {"port": port}, "periodSeconds": 2},
         # The handler of Kubernetes itself (since 1.30): an image with a single binary has no `sleep` to run.
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weir.model.manifests.annotations import PREFIX
-from weir.model.manifests.kubernetes import DRAIN_SECONDS, MANAGED_BY, PORT_NAME, Manifest
+from weir.model.manifests.kubernetes import DRAIN_SECONDS, MANAGED_BY, Manifest
 from weir.model.values import kubernetes_api
 from weir.model.values.problems import Path
 from weir.model.values.strategic_merge import merged
@@ -82,7 +82,7 @@ def broken(made: Manifest, merged: Manifest, patch: Mapping[str, Any]) -> Iterat
             if not any(other[: len(path)] == path for other in told):
                 told.add(path)
                 yield path, why
-    yield from _forbidden(made["kind"], merged, patch)
+    yield from _forbidden(made, merged, patch)
 
 
 def _own(made: Manifest) -> Iterator[tuple[Steps, str]]:
@@ -116,18 +116,18 @@ def _own_of_pods(made: Manifest) -> Iterator[tuple[Steps, str]]:
     for field, key in _KEYS.items():
         yield (*here, field), f"write it as {key}, of the version or its service"
     yield (*here, "lifecycle", "preStop"), f"must stay: {_DRAIN}"
-    port: Steps = (*here, "ports", Item("name", PORT_NAME))
-    yield port, "write it as targetPort of the service"
+    for port in template["spec"]["containers"][0]["ports"]:
+        yield (*here, "ports", Item("name", port["name"])), "write it as targetPort of the service, or in its ports"
 
 
-def _forbidden(kind: str, merged: Manifest, patch: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+def _forbidden(made: Manifest, merged: Manifest, patch: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """What must not be, whatever weir makes of it."""
     for place in (("metadata",), ("spec", "template", "metadata")):
         found = _at(patch, (*place, "annotations"))
         for name in found if isinstance(found, Mapping) else ():
             if str(name).startswith(PREFIX):
                 yield (*place, "annotations", str(name)), f"annotations that begin with {PREFIX} are weir's own"
-    spec = merged.get("spec", {})
+    kind, spec = made["kind"], merged.get("spec", {})
     if kind == "Deployment":
         grace = spec["template"]["spec"].get("terminationGracePeriodSeconds")
         if grace is not None and grace <= DRAIN_SECONDS:
@@ -136,18 +136,18 @@ def _forbidden(kind: str, merged: Manifest, patch: Mapping[str, Any]) -> Iterato
                 f"must be more than {DRAIN_SECONDS}: a pod that is told to go serves so many seconds more",
             )
     if kind == "Service":
-        yield from _forbidden_in_service(spec, patch)
+        yield from _forbidden_in_service(made["spec"], spec)
     if kind == "PodDisruptionBudget" and {"minAvailable", "maxUnavailable"} <= spec.keys():
         yield ("spec", "minAvailable"), "has maxUnavailable beside it, which weir gives; add maxUnavailable, empty"
 
 
-def _forbidden_in_service(spec: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+def _forbidden_in_service(made: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     if spec.get("type") == "ExternalName":
         yield ("spec", "type"), "must not be ExternalName: the Service is that of pods"
     if spec.get("clusterIP") == "None":
         yield ("spec", "clusterIP"), "must not be None: Istio would not divide the requests between versions"
-    if len(spec["ports"]) > 1:
-        yield ("spec", "ports"), "must have no other port than the service's"
+    if len(spec["ports"]) > len(made["ports"]):
+        yield ("spec", "ports"), "must have no other port than the service's; write it as an entry of its ports"
     if spec.get("publishNotReadyAddresses"):
         yield ("spec", "publishNotReadyAddresses"), f"must not be true: {_READY}"
 

@@ -77,6 +77,18 @@ def lost_hosts(services: Mapping[str, ServiceObjects], standing: Objects) -> lis
     ]
 
 
+def route_before_service(name: str, objects: ServiceObjects, standing: Objects | None) -> bool:
+    """Whether the route of a service must change before its Service: that gets more ports than one, and what stands at
+    gateways names none, which is right only as long as there is one (GetDestinationCluster in
+    pilot/pkg/networking/core/route).
+    """
+    there, route = (standing or {}).get(("Service", name)), (standing or {}).get(("VirtualService", name))
+    if objects.service is None or there is None or route is None or not route["spec"].get("gateways"):
+        return False
+    one = len(there["spec"].get("ports", [])) == 1
+    return one and len(objects.service["spec"]["ports"]) > 1
+
+
 def _hosts(standing: Objects | None, name: str) -> set[str]:
     return set((standing or {}).get(("VirtualService", name), {}).get("spec", {}).get("hosts", []))
 

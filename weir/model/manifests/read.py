@@ -5,6 +5,7 @@ in weir's own terms.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from weir.model.config.actions import CorsPolicy, Fault, Headers, Mirror, Retries, Rewrite
@@ -14,6 +15,7 @@ from weir.model.config.matches import Match
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.manifests.annotations import FAULT_UNTIL
 from weir.model.manifests.kubernetes import Manifest
+from weir.model.manifests.subsets import routes
 from weir.model.routing.resolve import RouteTraffic, ServiceTraffic
 from weir.model.values.durations import Duration
 from weir.model.values.hosts import MESH
@@ -41,7 +43,12 @@ def read(virtual_service: Manifest, rules: Iterable[Manifest]) -> ServiceTraffic
             subset["name"]: _optional(TrafficPolicy, subset.get("trafficPolicy")) for subset in rule.get("subsets", [])
         }
     return ServiceTraffic(
-        routes=tuple(_route(route, notes.get(f"{FAULT_UNTIL}{route['name']}")) for route in spec["http"]),
+        routes=tuple(
+            replace(
+                _route(route, notes.get(f"{FAULT_UNTIL}{route['name']}")), gateway_port=_port(copy) if copy else None
+            )
+            for route, copy in routes(spec["http"])
+        ),
         versions=versions,
         labels=labels,
         policy=policy,
@@ -74,7 +81,17 @@ def _route(spec: Mapping[str, Any], fault_until: str | None) -> RouteTraffic:
         rewrite=_optional(Rewrite, spec.get("rewrite")),
         redirect=_optional(Redirect, spec.get("redirect")),
         direct_response=_optional(DirectResponse, spec.get("directResponse")),
+        port=_port(spec),
     )
+
+
+def _port(spec: Mapping[str, Any]) -> int | None:
+    """The port that all destinations of a route have; None where it has none."""
+    found = {entry["destination"].get("port", {}).get("number") for entry in spec.get("route", [])}
+    if len(found) > 1:
+        raise ValueError(f"route {spec.get('name')} sends to several ports")
+    port = next(iter(found), None)
+    return None if port is None else int(port)
 
 
 def _mirror(spec: Mapping[str, Any]) -> Mirror:

@@ -4,7 +4,7 @@ and let go of after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -23,12 +23,24 @@ def shares(spec: Mapping[str, Any] | None) -> Mapping[str, float]:
     before.
     """
     found: dict[str, float] = {}
-    for route in (spec or {}).get("http", []):
+    for route, _ in routes((spec or {}).get("http", [])):
         parts = _destinations({"http": [route]})
         total = sum(share for _, share in _destinations({"http": [{"route": route.get("route", [])}]})) or 1.0
         for place, (subset, share) in enumerate(parts):
             mirrored = place >= len(route.get("route", []))
             found[subset] = found.get(subset, 0.0) + share / (100 if mirrored else total)
+    return found
+
+
+def routes(http: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """The HTTP routes of a VirtualService, each with its copy for gateways, which stands before it under the same name;
+    None where it has none.
+    """
+    found: list[tuple[Mapping[str, Any], Mapping[str, Any] | None]] = []
+    for before, route, after in zip([{}, *http], http, [*http[1:], {}], strict=False):
+        name = route.get("name")
+        if name is None or name != after.get("name"):
+            found.append((route, before if name is not None and name == before.get("name") else None))
     return found
 
 

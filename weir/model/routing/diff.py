@@ -25,6 +25,8 @@ _VALUES = {
     "rewrite": "rewrite",
     "redirect": "redirect",
     "directResponse": "direct_response",
+    "port": "port",
+    "gatewayPort": "gateway_port",
 }
 
 

@@ -29,6 +29,9 @@ DEFAULT_ROUTE = "default"
 class RouteTraffic:
     """One route. `weights` by version, empty where the proxy answers by itself; `match` is empty where it takes every
     request.
+
+    `port`: the Service's port that its requests go to; None: the one that was asked for, which Istio finds itself.
+    `gateway_port`: the same of its requests that come in at gateways, where that is another; None: as `port`.
     """
 
     name: str
@@ -44,6 +47,8 @@ class RouteTraffic:
     rewrite: Rewrite | None = None
     redirect: Redirect | None = None
     direct_response: DirectResponse | None = None
+    port: int | None = None
+    gateway_port: int | None = None
 
     @property
     def takes_all(self) -> bool:
@@ -73,13 +78,15 @@ class ServiceTraffic:
 def traffic(service: Service, namespace: str) -> ServiceTraffic:
     """What the config says of a service's traffic. `namespace` is where its gateways without a namespace are."""
     expose = service.expose
+    gateways = tuple(full_gateway(name, namespace) for name in expose.gateways) if expose else ()
     routes = [_route(service, route, route.name, _matches(route, namespace)) for route in service.routes]
+    drilled = _drilled([*routes, _route(service, service, DEFAULT_ROUTE, ())], service.drill)
     return ServiceTraffic(
-        routes=tuple(_drilled([*routes, _route(service, service, DEFAULT_ROUTE, ())], service.drill)),
+        routes=tuple(_to_port(route, service, gateways) for route in drilled),
         versions={name: version.traffic_policy for name, version in service.versions.items()},
         labels={name: service.told_apart_by(name) for name in service.versions},
         policy=service.traffic_policy,
-        gateways=tuple(full_gateway(name, namespace) for name in expose.gateways) if expose else (),
+        gateways=gateways,
         hosts=expose.hosts if expose else (),
         export_to=service.export_to or (),
     )
@@ -117,6 +124,36 @@ def _route(service: Service, own: Traffic, name: str, match: tuple[Match, ...]) 
         cors_policy=own.cors_policy,
         rewrite=own.rewrite,
     )
+
+
+def at_gateways(matches: tuple[Match, ...], gateways: tuple[str, ...]) -> tuple[Match, ...]:
+    """What of a route's requests comes in at `gateways`, all those of its service, as matches for these alone.
+
+    A match that asks who calls cannot be written so, and is left out (docs/decisions/0014-who-calls-beside-where.md).
+    """
+    if not matches:
+        return (Match.model_construct(_fields_set={"gateways"}, gateways=gateways),) if gateways else ()
+    found = []
+    for match in matches:
+        where = tuple(name for name in match.gateways or gateways if name != MESH)
+        if where and not match.asks_who_calls:
+            found.append(match.model_copy(update={"gateways": where}))
+    return tuple(found)
+
+
+def _to_port(route: RouteTraffic, service: Service, gateways: tuple[str, ...]) -> RouteTraffic:
+    """The route with the port its requests go to, where Istio would not find it.
+
+    A destination without one means the only port of the Service; else the port of the listener, which in a sidecar is
+    the port that was asked for, and at a gateway is that of its server (GetDestinationCluster in
+    pilot/pkg/networking/core/route).
+    """
+    if len(service.all_ports) == 1 or not route.weights:
+        return route
+    from_mesh = not route.match or any(MESH in match.gateways or not match.gateways for match in route.match)
+    if len(service.http_ports) == 1 or not from_mesh:
+        return replace(route, port=service.main_port.port)
+    return replace(route, gateway_port=service.main_port.port) if at_gateways(route.match, gateways) else route
 
 
 def _matches(route: Route, namespace: str) -> tuple[Match, ...]:

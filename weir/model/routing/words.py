@@ -19,7 +19,7 @@ from weir.model.values.numbers import plain
 
 _MAX_SHOWN = 120
 _SIMPLE_LENGTH = re.compile(r"^([0-9.]+)([a-zµμ]+)$")
-_PLACES = {"gateways": "exposed at gateways", "hosts": "exposed as", "exportTo": "seen from"}
+_PLACES = {"gateways": "exposed at gateways", "hosts": "exposed as", "exportTo": "seen from", "ports": "ports"}
 # What is said of some kinds that is not the kind itself.
 _NAMES = {
     "mirrors": "copies",
@@ -72,10 +72,13 @@ def _told(change: TrafficChange) -> str:
             return f"routes are tried in another order: {', '.join(after)}"
         case "version":
             return f"new version {version}" if after else f"version {version} retired"
-        case "gateways" | "hosts" | "exportTo":
+        case "gateways" | "hosts" | "exportTo" | "ports":
             return f"{_PLACES[kind]}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
         case "autoscaling":
             return f"{version} pods {_autoscaling(before, after)}"
+        case "port" | "gatewayPort":
+            whose = "requests" if kind == "port" else "requests from gateways"
+            return f"{whose} go to port {after}" if after else f"{whose} go to the port that they asked for"
         case "replicas":
             return f"{version} pods {before} → {after}"
         case "workload":

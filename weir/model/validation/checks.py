@@ -14,6 +14,7 @@ from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.validation.autoscaling import check_autoscaling
 from weir.model.validation.kubernetes_parts import check_parts
+from weir.model.validation.port_checks import check_ports
 from weir.model.validation.route_checks import check_routes
 from weir.model.values.hosts import covers
 from weir.model.values.names import MAX_LABEL, MAX_PET
@@ -37,12 +38,15 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     for where in sorted(reported, key=str):
         if len(where) == _OF_A_VERSION and where[0] == "services" and where[2] == "versions":
             refused[str(where[1])].append(str(where[3]))
+    without_ports = {where[1] for where in reported if where[:1] == ("services",) and where[2:3] == ("ports",)}
     for name, service in config.services.items():
         path: Path = ("services", name)
         yield from _versions(path, name, service, reported, refused[name])
         yield from _labels(path, name, service)
         yield from _exposure(path, name, service, config)
         yield from _policies(path, service)
+        if name not in without_ports:
+            yield from check_ports(path, service, config)
         yield from check_parts(path, name, service)
         yield from check_autoscaling(path, service.autoscaling)
         for version, own in service.versions.items():

@@ -12,7 +12,7 @@ from weir.model.config.actions import RegexRewrite
 from weir.model.config.matches import Match, StringMatch
 from weir.model.config.routes import Traffic
 from weir.model.config.stack import Service, StackConfig
-from weir.model.values.hosts import MESH
+from weir.model.validation.port_checks import unmet_port
 from weir.model.values.http import groups
 from weir.model.values.problems import Path, shown
 
@@ -37,7 +37,10 @@ def path_warnings(path: Path, service: Service, config: StackConfig) -> Iterator
         here: Path = (*path, "routes", index)
         yield from _route(here, route, route.match)
         for number, match in enumerate(route.match):
-            yield from _port((*here, "match", number, "port"), match, service, config)
+            told = "" if service.ports else unmet_port(match, service, config)
+            if told:
+                yield ((*here, "match", number, "port"), told, "port-without-service")
+    yield from _past_versions(path, service)
 
 
 def _route(here: Path, own: Traffic, matches: tuple[Match, ...]) -> Iterator[Found]:
@@ -123,23 +126,15 @@ def _references(here: Path, rewrite: RegexRewrite) -> Iterator[Found]:
             yield (here, message, "rewrite-group")
 
 
-def _port(here: Path, match: Match, service: Service, config: StackConfig) -> Iterator[Found]:
-    """At a sidecar, requests come in at the Service's port; at a gateway, at those of its servers."""
-    if match.port is None:
-        return
-    there: dict[str, list[int]] = {}
-    for name in match.gateways or (MESH, *(service.expose.gateways if service.expose else ())):
-        gateway = config.gateways.get(name.removeprefix(f"{config.namespace}/"))
-        if name == MESH and not (service.routing_only and "port" not in service.model_fields_set):
-            there["the Service"] = [service.port]
-        elif gateway is not None:
-            there[f"gateway {name}"] = sorted({server.port.number for server in gateway.servers})
-        else:
-            return  # somebody else's, whose ports nobody has said
-    if not any(match.port in ports for ports in there.values()):
-        told = ", ".join(f"{what} has {' and '.join(map(str, ports))}" for what, ports in there.items())
-        yield (
-            here,
-            f"no request comes in at port {match.port}, so that nothing can match: {told}",
-            "port-without-service",
-        )
+def _past_versions(path: Path, service: Service) -> Iterator[Found]:
+    """No version is drawn for TCP: as long as several have pods, each gets connections
+    (docs/decisions/0031-several-ports.md).
+    """
+    serving = [name for name in service.versions if service.routing_only or service.scaling(name) != 0]
+    for index, port in enumerate(service.ports if len(serving) > 1 else ()):
+        if not port.is_http:
+            message = (
+                f"passes through: connections to it go to the pods of {' and '.join(serving)} by their number, "
+                "whatever share of the requests these get; where that is not meant, give it a service of its own"
+            )
+            yield ((*path, "ports", index), message, "port-past-versions")

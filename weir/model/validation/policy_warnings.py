@@ -26,7 +26,7 @@ def policy_warnings(path: Path, service: Service) -> Iterator[tuple[Path, str, s
         for index, entry in enumerate(policy.port_level_settings):
             at: Path = (*where, "portLevelSettings", index)
             here.append((at, entry.load_balancer, entry.outlier_detection is None, entry.tls))
-            if entry.port.number != service.port and not service.routing_only:
+            if entry.port.number != service.port and not service.ports and not service.routing_only:
                 yield ((*at, "port"), f"the Service has port {service.port} alone; use that", "port-without-service")
         for at, balancer, blind, tls in here:
             if balancer is not None and balancer.simple == "PASSTHROUGH":

@@ -40,6 +40,7 @@ WARNINGS: Mapping[str, str] = {
     "tls-without-sidecar": "Sidecars ignore credentialName, which only gateways read, and send plain text.",
     "large-body": "Every proxy of the mesh holds the body of a direct response.",
     "port-without-service": "Settings, or a match, are for a port that the Service does not have.",
+    "port-past-versions": "A port that passes through leads to the pods of several versions, whatever their shares.",
     "path-without-slash": "A path begins with no slash: nothing matches it, and nothing answers it.",
     "query-in-path": "A match asks for a ? in the path, which ends before the query.",
     "rewrite-slashes": "A prefix and what replaces it do not both end with a slash: /common/api becomes //api.",
@@ -144,7 +145,7 @@ def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
                 (*where, "fault"), f"switches {off} of this route off while it is there", "fault-disables-retries"
             )
         abort = route.fault.abort if route.fault else None
-        if abort is not None and abort.grpc_status is not None and abort.percentage > 0 and service.protocol != "grpc":
+        if abort is not None and abort.grpc_status is not None and abort.percentage > 0 and not service.speaks_grpc:
             message = (
                 "looks like an answer with status 200 to callers that do not speak gRPC; use httpStatus, or say "
                 "protocol: grpc"
@@ -208,8 +209,8 @@ def _mirrors(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[W
 
 def _hashes(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Warned]:
     def hashes(policy: TrafficPolicy | None) -> bool:
-        balancer = policy.at_port(service.port).load_balancer if policy else None
-        return balancer is not None and balancer.consistent_hash is not None
+        balancers = [policy.at_port(port.port).load_balancer for port in service.http_ports] if policy else []
+        return any(each is not None and each.consistent_hash is not None for each in balancers)
 
     for route in routes.routes:
         split = [version for version, weight in route.weights.items() if weight > 0]

@@ -27,6 +27,8 @@ _SUBDOMAIN = rf"{_LABEL.pattern}(\.{_LABEL.pattern})*"
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset")
 """Kinds of Kubernetes' own that keep pods running."""
 _WORKLOAD = re.compile(rf"({'|'.join(WORKLOAD_KINDS)}|[a-z0-9-]+\.{_SUBDOMAIN})/{_SUBDOMAIN}")
+_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*")
+_MAX_PORT_NAME = 15
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 # The grammar of github.com/distribution/reference: [domain/]path[:tag][@digest].
@@ -60,6 +62,18 @@ def service_name(value: Any) -> str:
     if not name[0].isalpha():
         raise ValueError(f"must start with a letter, as the name of a Kubernetes Service does, was {shown(value)}")
     return name
+
+
+def port_name(value: Any) -> str:
+    """The name of a port (IANA_SVC_NAME), which Kubernetes demands of a container's."""
+    if not isinstance(value, str) or not _PORT_NAME.fullmatch(value):
+        raise ValueError(
+            "must be lower-case letters, digits and single '-' between them, with a letter among them, was "
+            f"{shown(value)}"
+        )
+    if len(value) > _MAX_PORT_NAME:
+        raise ValueError(f"must be at most {_MAX_PORT_NAME} characters, was {len(value)}")
+    return value
 
 
 def env_name(value: Any) -> str:
@@ -98,6 +112,11 @@ _NAME = described("name (DNS label)", type="string", pattern=f"^{_LABEL.pattern}
 
 EnvName = Annotated[str, PlainValidator(env_name), described("name of a variable")]
 Image = Annotated[str, PlainValidator(image), described("image reference")]
+PortName = Annotated[
+    str,
+    PlainValidator(port_name),
+    described("name of a port", type="string", pattern="^[a-z0-9](-?[a-z0-9])*$", maxLength=15),
+]
 Label = Annotated[str, PlainValidator(label), _NAME]
 WorkloadName = Annotated[
     str, PlainValidator(workload), described("KIND/NAME of a workload", type="string", pattern=f"^{_WORKLOAD.pattern}$")
