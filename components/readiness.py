@@ -55,6 +55,9 @@ class Readiness:
             return
         versions = self._services[service].versions
         for version in sorted(fresh):
+            # Another Service is none of these.
+            if version not in versions:
+                continue
             if workload := versions[version].workload:
                 await self._refuse_without_workload(service, version, namespace, workload)
             if versions[version].deployment is None:

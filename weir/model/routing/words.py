@@ -11,6 +11,7 @@ from typing import Any
 from weir.model.config.actions import Fault, Mirror, Retries
 from weir.model.config.base import Part, as_written
 from weir.model.config.matches import Match
+from weir.model.config.versions import Elsewhere
 from weir.model.routing.diff import TrafficChange, moved, percents, plain_percent
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic
 from weir.model.values.durations import Duration
@@ -76,6 +77,8 @@ def _told(change: TrafficChange) -> str:
             return f"{_PLACES[kind]}: {', '.join(before) or 'none'} → {', '.join(after) or 'none'}"
         case "autoscaling":
             return f"{version} pods {_autoscaling(before, after)}"
+        case "host":
+            return f"{version} is {_place(after)}" + ("" if before is None else f", {_place(before)} before")
         case "replicas":
             return f"{version} pods {before} → {after}"
         case "workload":
@@ -142,6 +145,11 @@ def _shares(shares: Mapping[str, Fraction]) -> str:
 
 def _answering(shares: Mapping[str, Fraction]) -> str:
     return _shares(shares) or "answered by the proxy"
+
+
+def _place(place: Elsewhere | None) -> str:
+    """Where a version is."""
+    return "pods" if place is None else f"{'the external host ' if place.external else ''}{place}"
 
 
 def _summary(route: RouteTraffic) -> str:
