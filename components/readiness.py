@@ -114,7 +114,9 @@ class Readiness:
         Raises RunError when that takes longer than pods may take.
         """
         for version in sorted(fresh):
-            reference = self._services[service].versions[version].workload
+            # Another Service is none of these.
+            objects = self._services[service].versions.get(version)
+            reference = objects.workload if objects else None
             if reference is None or self._force:
                 continue
             begun = time.monotonic()
