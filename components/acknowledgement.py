@@ -24,9 +24,16 @@ from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
 from weir.model.manifests.annotations import LAGGING, SPEC, annotation
+from weir.model.manifests.istio import belongs
+from weir.model.manifests.subsets import version_of
 from weir.program_environment import FOLLOWED, variable
 
-_TYPES = {"VirtualService": ROUTES, "DestinationRule": CLUSTERS, "Gateway": LISTENERS}
+_TYPES = {
+    ("Gateway",): LISTENERS,
+    ("ServiceEntry", "DestinationRule"): CLUSTERS,
+    ("VirtualService",): ROUTES,
+}
+"""Kinds of rules by the type of configuration that proxies get of them, in the order in which they are needed."""
 _PUT_BACK_SECONDS = 3.0
 _ANOTHER_SECONDS = 10.0
 
@@ -59,8 +66,9 @@ class RuleChange:
 
     @property
     def host(self) -> str:
-        """The service that it is about, in full; empty for a Gateway."""
-        return str(self.after["hosts"][0] if self.kind == "VirtualService" else self.after.get("host", ""))
+        """The service that it is about, in full, or its version at an external host; empty for a Gateway."""
+        hosts = self.after["hosts"] if self.kind in ("VirtualService", "ServiceEntry") else [self.after.get("host", "")]
+        return str(hosts[0])
 
     def is_of(self, culprit: Culprit) -> bool:
         """Whether this is the object. A cluster names one of the rules that Istio has merged for its host, by any of
@@ -159,7 +167,8 @@ class Acknowledgement:
         changes = [change for change in self._of(want.namespace, want.host) if change.kind == "DestinationRule"]
         written = {subset["name"] for change in changes for subset in change.after.get("subsets", [])}
         there = await self._cluster.ask(lambda: self._cluster.state(want.namespace).subsets(want.host), want.known)
-        if missing := want.known - written - there:
+        # Another Service is no rule's.
+        if missing := {version for version in want.known if ":" not in version} - written - there:
             raise pulumi.RunError(
                 f"no DestinationRule in the cluster has the subset {', '.join(sorted(missing))} of {want.service} any "
                 "more: it was put back because proxies rejected it, or removed by hand. Correct the config, or apply "
@@ -168,7 +177,11 @@ class Acknowledgement:
         await self._taken(want, changes)
 
     def _of(self, namespace: str, host: str) -> list[RuleChange]:
-        return [change for change in self._changes.values() if change.host == host and change.namespace == namespace]
+        return [
+            change
+            for change in self._changes.values()
+            if change.namespace == namespace and (belongs(change.host, host) if host else not change.host)
+        ]
 
     async def _taken(self, want: Want, changes: Sequence[RuleChange]) -> int | None:
         """Wait for it: how many proxies have it; None where they cannot be asked, or what they reject is left alone."""
@@ -232,13 +245,13 @@ class Acknowledgement:
 
 def _wants(host: str, changes: Iterable[RuleChange]) -> Iterator[tuple[Want, list[RuleChange]]]:
     """What proxies are to acknowledge, subsets before the routes that name them; with the rules that each is about."""
-    for kind in ("Gateway", "DestinationRule", "VirtualService"):
-        if part := [change for change in changes if change.kind == kind]:
+    for kinds, changed in _TYPES.items():
+        if part := [change for change in changes if change.kind in kinds]:
             again = all(change.again for change in part)
-            routes = route_wants(part[0].of_before, part[0].after) if kind == "VirtualService" else ()
+            routes = route_wants(part[0].of_before, part[0].after) if changed == ROUTES else ()
             specs = [spec for change in part for spec in (change.of_before, change.after)]
             seen = seen_by(part[0].namespace, *specs) if host else None
-            yield Want(host, changed=_TYPES[kind], routes=routes, seen_by=seen, again=again), part
+            yield Want(host, changed=changed, routes=routes, seen_by=seen, again=again), part
 
 
 def route_wants(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[RouteWant, ...]:
@@ -255,12 +268,12 @@ def _routes(spec: Mapping[str, Any]) -> dict[str, RouteWant]:
             route["name"],
             tuple(
                 # One destination gets all, whatever its weight. The engine hands numbers on as floats.
-                (each["destination"]["subset"], int(each["weight"]) if len(route["route"]) > 1 else 1)
+                (version_of(each["destination"]), int(each["weight"]) if len(route["route"]) > 1 else 1)
                 for each in route["route"]
                 if each.get("weight", 0) > 0 or len(route["route"]) == 1
             ),
             "fault" in route,
         )
         for route in spec.get("http", [])
-        if route.get("name") and route.get("route") and all("subset" in each["destination"] for each in route["route"])
+        if route.get("name") and route.get("route") and all(version_of(each["destination"]) for each in route["route"])
     }

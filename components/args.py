@@ -986,6 +986,12 @@ class VersionArgs:
     """the number of pods, 1 when left out; external: an autoscaler of somebody else's owns it"""
     autoscaling: Autoscaling | None = None
     """a HorizontalPodAutoscaler for each version, in the place of replicas"""
+    host: str | None = None
+    """the full DNS name of the host that this version is, in the place of pods that weir makes"""
+    port: int | None = None
+    """the port of host; at 443 an external host is asked by TLS"""
+    external: bool | None = None
+    """whether the mesh does not know host: weir makes a ServiceEntry, and requests get its name as their host"""
     traffic_policy: TrafficPolicy | None = None
     """how callers treat its pods; goes before the service's, setting by setting"""
     labels: Mapping[str, str] | None = None
@@ -1131,6 +1137,8 @@ class BackendVersionArgs:
     """labels that tell its pods from those of other versions; version: NAME when left out"""
     kubernetes: VersionParts | None = None
     """what else Kubernetes can say of its objects, in Kubernetes' words"""
+    workload: str | None = None
+    """what runs its pods, made by somebody else; weir routes to them, and makes none"""
     target_port: int | None = None
     """the port the pods listen on; port when left out"""
     protocol: Literal["http", "http2", "grpc"] | None = None

@@ -93,6 +93,12 @@ class DestinationRule(IstioObject):
         super().__init__(name, args if isinstance(args, Made) else _rule(args), opts)
 
 
+class ServiceEntry(IstioObject):
+    """One Istio ServiceEntry: the external host of one version. It comes before the rule with the version's subset."""
+
+    token = "weir:mesh:ServiceEntry"
+
+
 class VirtualService(IstioObject):
     """The one Istio VirtualService of a service: how its traffic is divided. It comes after all subsets it may name,
     and goes before them.
@@ -146,7 +152,9 @@ def _rule(args: DestinationRuleArgs) -> Made:
 
     def chosen(objects: ServiceObjects) -> Manifest:
         if args.version:
-            return objects.versions[version].destination_rule
+            rule = objects.versions[version].destination_rule
+            assert rule is not None, "a version of pods"
+            return rule
         if objects.host_rule is None:
             raise pulumi.RunError(
                 f'DestinationRule "{args.service}": has no settings; give it traffic_policy, or a version'

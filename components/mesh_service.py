@@ -13,7 +13,7 @@ from pulumi_kubernetes.core.v1 import Service, ServiceAccount
 from components.args import MeshServiceArgs
 from components.backend_version import BackendVersion, MadeVersion
 from components.checked import Checked
-from components.istio import DestinationRule, Made, VirtualService
+from components.istio import DestinationRule, Made, ServiceEntry, VirtualService
 from components.placement import After, placed
 from components.standing import standing
 from components.workload import Workload, without_pods
@@ -35,6 +35,8 @@ class MeshService(pulumi.ComponentResource):
     weights: dict[str, float]
     """percent of the requests by version, on the default route"""
     versions: dict[str, BackendVersion]
+    entries: dict[str, ServiceEntry]
+    """of versions at external hosts"""
     rules: dict[str, DestinationRule]
     host_rule: DestinationRule | None = None
     virtual_service: VirtualService
@@ -49,9 +51,15 @@ class MeshService(pulumi.ComponentResource):
         self._name, self._checked = name, Checked("MeshService", "services", name, args)
         config = self._checked.config
         self._child = pulumi.ResourceOptions(parent=self)
+        for version, each in args.versions.items():
+            if isinstance(each.workload, pulumi.Resource) and each.host:
+                raise pulumi.RunError(
+                    f'MeshService "{name}": versions.{version}.workload: has no effect: its pods are elsewhere, at '
+                    f"{each.host}; remove it, or host"
+                )
         # Pulumi holds back nothing inside a component for what the component depends on; here the route waits for it.
         self._first = pulumi.Output.from_input((opts.depends_on if opts else None) or [])
-        self.versions, self.rules = {}, {}
+        self.versions, self.entries, self.rules = {}, {}, {}
         self._workloads = {
             version: Workload(
                 name,
@@ -90,8 +98,7 @@ class MeshService(pulumi.ComponentResource):
             self.host_rule = self._rule(
                 name, objects.host_rule, _host_rule, self._when(self._before_host_rule(objects, foundation))
             )
-        for version in objects.versions:
-            self.rules[version] = self._subset(version, objects, self._when(self._before_subset(version, objects)))
+        self._subsets(objects, lambda version: self._when(self._before_subset(version, objects)))
         self.virtual_service = self._route(objects, self._when(self._before_route(objects, foundation)))
         self._standing.routes[name] = self.virtual_service
         return self._settle(objects)
@@ -113,8 +120,7 @@ class MeshService(pulumi.ComponentResource):
         if objects.host_rule:
             self.host_rule = self._rule(self._name, objects.host_rule, _host_rule, after)
             after.append(self.host_rule)
-        for version in objects.versions:
-            self.rules[version] = self._subset(version, objects, after)
+        self._subsets(objects, lambda _: after)
         return self._once_rules_stand(self._taken)
 
     async def _taken(self, known: Any) -> str:
@@ -188,14 +194,17 @@ class MeshService(pulumi.ComponentResource):
             and "exportTo" in objects.host_rule["spec"]
             and not await self._host_rule_last(objects)
         )
-        return [*pods, *([self.host_rule] if whole and self.host_rule else [])]
+        entry = [self.entries[version]] if version in self.entries else []
+        return [*pods, *entry, *([self.host_rule] if whole and self.host_rule else [])]
 
     async def _before_route(self, objects: ServiceObjects, always: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         first = await self._standing.pods_first(self._name)
         pods = [each for version in objects.versions if version in first for each in self._that_run(version)]
         for workload in self._workloads.values():
             await workload.checked()
-        rules = [self.rules[version] for version, parts in objects.versions.items() if parts.named]
+        rules = [
+            self.rules[version] for version, parts in objects.versions.items() if parts.named and version in self.rules
+        ]
         host_rule = [self.host_rule] if self.host_rule and not await self._host_rule_last(objects) else []
         # Waited for, and no dependency: a release of one of the two, which registers that one alone, must not find that
         # the other depends on it.
@@ -229,13 +238,16 @@ class MeshService(pulumi.ComponentResource):
         )
         return BackendVersion(f"{self._name}-{version}", made, self._child)
 
-    def _subset(self, version: str, objects: ServiceObjects, after: After) -> DestinationRule:
-        return self._rule(
-            f"{self._name}-{version}",
-            objects.versions[version].destination_rule,
-            lambda real: real.versions[version].destination_rule["spec"],
-            after,
-        )
+    def _subsets(self, objects: ServiceObjects, after: Callable[[str], After]) -> None:
+        """The subset of each version that is one, and first what the mesh knows of an external host."""
+        for version, parts in objects.versions.items():
+            name = f"{self._name}-{version}"
+            if parts.service_entry:
+                spec = self._placed.apply(_entry_of(version))
+                made = Made(manifest=parts.service_entry, spec=spec, place=self._place)
+                self.entries[version] = ServiceEntry(name, made, self._child)
+            if parts.destination_rule:
+                self.rules[version] = self._rule(name, parts.destination_rule, _rule_of(version), after(version))
 
     def _rule(
         self, name: str, manifest: Manifest, spec: Callable[[ServiceObjects], Any], after: After
@@ -259,7 +271,9 @@ class MeshService(pulumi.ComponentResource):
 
     def _once_rules_stand(self, then: Callable[[Any], Awaitable[str]]) -> pulumi.Output[str]:
         rules = [
-            rule.stands for rule in (self.virtual_service, *self.rules.values(), self.host_rule) if rule is not None
+            rule.stands
+            for rule in (self.virtual_service, *self.entries.values(), *self.rules.values(), self.host_rule)
+            if rule is not None
         ]
         host = self._placed.apply(lambda real: real.host)
         return pulumi.Output.all(host=host, namespace=self._place.namespace, rules=pulumi.Output.all(*rules)).apply(
@@ -267,6 +281,18 @@ class MeshService(pulumi.ComponentResource):
         )
 
 
+def _entry_of(version: str) -> Callable[[ServiceObjects], dict[str, Any]]:
+    return lambda real: _spec_of(real.versions[version].service_entry)
+
+
+def _rule_of(version: str) -> Callable[[ServiceObjects], dict[str, Any]]:
+    return lambda real: _spec_of(real.versions[version].destination_rule)
+
+
 def _host_rule(real: ServiceObjects) -> dict[str, Any]:
-    assert real.host_rule is not None  # whether there is one does not depend on the namespace's name
-    return dict(real.host_rule["spec"])
+    return _spec_of(real.host_rule)
+
+
+def _spec_of(manifest: Manifest | None) -> dict[str, Any]:
+    assert manifest is not None  # whether there is one does not depend on the namespace's name
+    return dict(manifest["spec"])

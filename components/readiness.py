@@ -55,6 +55,9 @@ class Readiness:
             return
         versions = self._services[service].versions
         for version in sorted(fresh):
+            # Another Service is none of these.
+            if version not in versions:
+                continue
             if workload := versions[version].workload:
                 await self._refuse_without_workload(service, version, namespace, workload)
             if versions[version].deployment is None:
@@ -111,7 +114,9 @@ class Readiness:
         Raises RunError when that takes longer than pods may take.
         """
         for version in sorted(fresh):
-            reference = self._services[service].versions[version].workload
+            # Another Service is none of these.
+            objects = self._services[service].versions.get(version)
+            reference = objects.workload if objects else None
             if reference is None or self._force:
                 continue
             begun = time.monotonic()

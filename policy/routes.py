@@ -14,6 +14,7 @@ from policy.known import UNKNOWN, Props, complete, listed, mapping
 from policy.requests import wide
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic, read
+from weir.model.manifests.annotations import VERSION_HOST
 from weir.model.manifests.istio import virtual_service
 from weir.model.routing.diff import percents
 
@@ -92,7 +93,12 @@ def unreadable(props: Props) -> list[str]:
 def _read(props: Props) -> tuple[RouteTraffic, ...]:
     spec = props["spec"]
     # The spec of an ephemeral stack has the namespace in its hosts, and is unknown as a whole in the first preview.
-    return read({"spec": spec}, []).routes if complete(spec) else ()
+    return read({"spec": spec, "metadata": {"annotations": _places(props)}}, []).routes if complete(spec) else ()
+
+
+def _places(props: Props) -> Mapping[str, Any]:
+    """The annotations that name versions which are other Services."""
+    return {name: at for name, at in (notes(props) or {}).items() if name.startswith(VERSION_HOST)}
 
 
 def _unread(props: Props) -> str:

@@ -25,6 +25,7 @@ from weir import yaml_writer
 PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 RULE = "kubernetes:networking.istio.io/v1:DestinationRule"
+ENTRY = "kubernetes:networking.istio.io/v1:ServiceEntry"
 ROUTE = "kubernetes:networking.istio.io/v1:VirtualService"
 
 
@@ -213,6 +214,25 @@ def test_pods_come_before_subsets_before_the_route(recorded: Recorded) -> None:
     for version in ("v1", "v2"):
         assert f"Deployment::backend-{version}" in depends(recorded, RULE, f"backend-{version}")
         assert f"DestinationRule::backend-{version}" in depends(recorded, ROUTE, "backend")
+
+
+def test_an_external_host_is_known_before_its_subset_and_the_route() -> None:
+    """A route names it once proxies have its cluster, and Pulumi removes it after the subset, in the other direction.
+    Another Service is nobody's to make.
+    """
+    versions = {
+        **SOUND["services"]["backend"]["versions"],
+        "legacy": {"host": "legacy.example.com", "port": 443, "external": True},
+        "other": {"host": "shop.old.svc.cluster.local", "port": 80},
+    }
+    backend = {**SOUND["services"]["backend"], "versions": versions, "canary": {"legacy": 20, "other": 5}}
+    found = run({**SOUND, "services": {"backend": backend}})
+    assert "ServiceEntry::backend-legacy" in depends(found, RULE, "backend-legacy")
+    assert "DestinationRule::backend-legacy" in depends(found, ROUTE, "backend")
+    assert "VirtualService" not in depends(found, ENTRY, "backend-legacy")
+    assert "weir:mesh:ServiceEntry::backend-legacy" in found.requests[(ENTRY, "backend-legacy")].parent
+    assert not [key for key in found.resources if key[1] == "backend-other"]
+    assert ("kubernetes:apps/v1:Deployment", "backend-legacy") not in found.resources
 
 
 def test_everything_goes_to_the_one_provider(recorded: Recorded) -> None:

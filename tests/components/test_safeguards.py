@@ -17,6 +17,7 @@ from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live
 from weir.cluster.proxies import Acknowledged
 from weir.cluster.want import Want
+from weir.model import load, mesh
 
 
 def test_a_question_is_asked_though_every_thread_waits_for_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,3 +110,17 @@ def test_a_wait_knows_how_old_the_service_is_and_is_heard_of(monkeypatch: pytest
 
     asyncio.run(wait())
     assert said == [("acknowledged backend v2: 7 of 30 s", True, True)]
+
+
+def test_a_version_that_is_another_service_has_no_pods_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in a preview nor in an update is the cluster asked about them: proxies are, which know its endpoints."""
+    for name in ("ResourceHook", "ErrorHook"):
+        monkeypatch.setattr(pulumi, name, lambda *_: None)
+    guard = Safeguards(ClusterArgs())
+    monkeypatch.setattr(guard.cluster, "ask", lambda *_: pytest.fail("the cluster is asked"))
+    versions = {"old": {"host": "shop.old.svc.cluster.local", "port": 80}, "v2": {"image": "app:1"}}
+    config = load({"namespace": "demo", "services": {"backend": {"versions": versions, "stable": "old"}}})
+    guard.readiness.declare("backend", mesh(config, "demo").services["backend"])
+    fresh = frozenset({"shop.old.svc.cluster.local:80"})
+    asyncio.run(guard.readiness.refuse_without_pods("backend", "demo", fresh))
+    asyncio.run(guard.readiness.await_workloads("backend", "demo", fresh))

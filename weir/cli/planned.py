@@ -211,12 +211,17 @@ def _require(config: StackConfig, service: str, live: Live) -> None:
             f"{service} is not in the cluster yet, and nothing was applied; bring it there first: pulumi up"
         )
     spec = _routes(config, live, [service])[service]["spec"]
-    lacking = named(spec) - live.subsets(config.host(service, live.kubectl.namespace))
-    newly = used(spec) - used(there["spec"])
+    versions, newly = config.services[service].versions, used(spec) - used(there["spec"])
+    # What is not among them is another Service, which proxies are asked about before the route changes.
+    lacking = {each for each in named(spec) if each in versions} - live.subsets(
+        config.host(service, live.kubectl.namespace)
+    )
     lacking |= {
         each
         for each in newly
-        if config.services[service].workload(each) and live.find("Deployment", f"{service}-{each}") is None
+        if each in versions
+        and config.services[service].workload(each)
+        and live.find("Deployment", f"{service}-{each}") is None
     }
     if lacking:
         what = f"{', '.join(sorted(lacking))} of {service} {'is' if len(lacking) == 1 else 'are'}"

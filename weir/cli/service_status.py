@@ -19,7 +19,7 @@ class VersionStatus:
 
     `configured`, `live`: percent of the default route in the config and in the cluster; None where it is not named
     there. `ready`, `desired`: pods; None where there is no Deployment. `failure`: why pods that were made for it last
-    do not become ready; empty where all are ready.
+    do not become ready; empty where all are ready. `elsewhere`: the host and port that it is; empty for pods.
     """
 
     name: str
@@ -28,6 +28,7 @@ class VersionStatus:
     ready: int | None
     desired: int | None
     failure: str = ""
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)

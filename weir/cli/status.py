@@ -29,6 +29,7 @@ from weir.cluster.version_secrets import secrets_of_weir, unused
 from weir.cluster.workloads import WorkloadState, state_of, workload_state
 from weir.console import Console, Text
 from weir.measurement.caller import Caller
+from weir.measurement.clusters import measured
 from weir.measurement.observed import MAX_CALLERS, Observation, Taken, observe
 from weir.model import Service, ServiceTraffic, mesh, traffic, without_ended
 from weir.model.manifests.annotations import OWNER, annotation
@@ -178,14 +179,12 @@ class _Looking:
             if len(callers) > MAX_CALLERS:
                 self.remarks = (f"observed by {MAX_CALLERS} of {len(callers)} sidecars",)
             config, namespace = self.context.config, self.context.namespace
-            # Connections to ports that pass through count as requests in Envoy, and no version is drawn for them.
-            hosts = {
-                config.host(name, namespace): frozenset(
-                    port.port for port in config.services[name].all_ports if not port.is_http
-                )
+            counted = [
+                measured(service, traffic(service, namespace), config.host(name, namespace))
                 for name in self.names
-            }
-            seen, self.last = observe(callers[:MAX_CALLERS], hosts, self.window, self.last)
+                for service in [config.services[name]]
+            ]
+            seen, self.last = observe(callers[:MAX_CALLERS], counted, self.window, self.last)
         except ClusterError as error:
             self.remarks = (f"nothing was observed: {error}",)
             return {}
@@ -222,7 +221,10 @@ def _status(name: str, context: Context, live: Live) -> ServiceStatus:
     for version in names:
         pods, failure = _pods(name, version, config.services[name], live)
         ready, desired = (pods.ready, pods.desired) if pods else (None, None)
-        versions.append(VersionStatus(version, configured.get(version), actual.get(version), ready, desired, failure))
+        place = wanted.elsewhere.get(version) or (there.elsewhere.get(version) if there else None)
+        shares = configured.get(version), actual.get(version)
+        where = str(place) if place and not pods else ""
+        versions.append(VersionStatus(version, *shares, ready, desired, failure, where))
     faults = {route.name: route.fault for route in (there.routes if there else ()) if route.fault}
     return ServiceStatus(name, tuple(versions), faults, None if there is None else tuple(changes(name, there, wanted)))
 

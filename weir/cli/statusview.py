@@ -43,7 +43,7 @@ def _table(status: ServiceStatus, bars: bool) -> Table:
     if seen and bars:
         table.add_column("")
     for version in status.versions:
-        pods = "" if version.desired is None else f"{version.ready} of {version.desired}"
+        pods = version.elsewhere if version.desired is None else f"{version.ready} of {version.desired}"
         cells: list[RenderableType] = [
             version.name,
             _percent(version.configured),
@@ -123,7 +123,7 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
     ```
     name, inCluster versions[]   {name, configuredPercent, livePercent, observedPercent, requests, errorPercent,
     p50Seconds, p99Seconds, readyPods, desiredPods,
-              failure (why pods do not become ready)}
+              failure (why pods do not become ready), elsewhere (HOST:PORT)}
     observed     {seconds, requests, callers, pastVersions}, or null faults[]     {route, fault (in words), until}
     drift[]      what an update would change, from what is in the cluster to what the config says, in words
     differences[]  the same as data: {kind, route, version, before, after, text}
@@ -167,4 +167,5 @@ def _version(version: VersionStatus, seen: Observation | None) -> dict[str, Any]
         "readyPods": version.ready,
         "desiredPods": version.desired,
         "failure": version.failure,
+        "elsewhere": version.elsewhere or None,
     }

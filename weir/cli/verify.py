@@ -19,6 +19,7 @@ from weir.cluster.live import Live
 from weir.console import Console
 from weir.errors import UsageError, VerdictError
 from weir.measurement.caller import Caller
+from weir.measurement.clusters import measured
 from weir.measurement.judge import ERROR_RATE
 from weir.measurement.measure import Measurement, Target, measure
 from weir.measurement.report import as_json as report
@@ -122,7 +123,8 @@ def _targets(config: StackConfig, namespace: str, names: list[str], sender: Send
         service, host = config.services[name], objects[name].host
         port = service.main_port.port
         authority = name if port == 80 else f"{name}:{port}"
-        route = plain_route(traffic(service, namespace), authority, port, sender)
+        routes = traffic(service, namespace)
+        route = plain_route(routes, authority, port, sender)
         if not route.weights:
             raise UsageError(f"route {route.name} of {name} answers GET / by itself; there is no split to verify")
         twice = [version for version in expectation(route).mirrors if route.weights.get(version)]
@@ -130,7 +132,8 @@ def _targets(config: StackConfig, namespace: str, names: list[str], sender: Send
             raise UsageError(
                 f"{name}: {twice[0]} gets copies of requests that it gets anyway; the counters cannot tell them apart"
             )
-        targets.append(Target(name, host, port, tuple(service.versions), expectation(route)))
+        counted = measured(service, routes, host)
+        targets.append(Target(name, counted, tuple(service.versions), expectation(route)))
     return targets
 
 

@@ -30,6 +30,7 @@ _KINDS = (
 )
 _OF_SOME = ("horizontalpodautoscalers.autoscaling",)
 """Kinds that only some stacks make; the account of another may not list them."""
+_ENTRIES = "serviceentries.networking.istio.io"
 _LOG_LINES = 5
 _FRESH_SECONDS = 10.0
 
@@ -67,6 +68,9 @@ class Live:
                 items = self._listed(*_KINDS, *_OF_SOME)
             except DeniedError:
                 items = self._listed(*_KINDS)
+            # Each has a rule with a subset that asks for no labels. An account may not list them, for a stack without.
+            if any("labels" not in subset for item in items for subset in item.get("spec", {}).get("subsets", [])):
+                items += self._listed(_ENTRIES)
         except ClusterError as error:
             return error
         return {(item["kind"], item["metadata"]["name"]): item for item in items}
@@ -74,6 +78,10 @@ class Live:
     def _listed(self, *kinds: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.kubectl.get([",".join(kinds), "--show-managed-fields"])["items"]
         return found
+
+    @cached_property
+    def _entries(self) -> Mapping[str, dict[str, Any]]:
+        return {item["metadata"]["name"]: item for item in self._listed(_ENTRIES)}
 
     def age(self, service: str, now: float) -> float:
         """For how many seconds, at the most, the Service has been there: what was not there when this was read has
@@ -97,32 +105,40 @@ class Live:
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
         """The object of this kind and name; None when it is not there."""
-        return self.namespace if kind == "Namespace" else self.objects.get((kind, name))
+        found = self.namespace if kind == "Namespace" else self.objects.get((kind, name))
+        if found is None and kind == "ServiceEntry":
+            # An update that was killed may have made it, and not yet its rule.
+            with self._asking:
+                found = self._entries.get(name)
+        return found
 
     def subsets(self, host: str) -> frozenset[str]:
         """The versions of a host (a full name) that DestinationRules of the namespace declare."""
-        rules = (item["spec"] for (kind, _), item in self.objects.items() if kind == "DestinationRule")
-        return frozenset(
-            subset["name"] for rule in rules if rule.get("host") == host for subset in rule.get("subsets", [])
-        )
+        return frozenset(subset["name"] for rule in self._rules(host) for subset in rule["spec"].get("subsets", []))
+
+    def _rules(self, host: str) -> list[dict[str, Any]]:
+        """Those of a service (its full name), and of its versions at external hosts."""
+        # Not above: the process of the program answers the engine before it has the model, a fifth of a second later.
+        from weir.model.manifests.istio import belongs
+
+        return [
+            item
+            for (kind, _), item in sorted(self.objects.items())
+            if kind == "DestinationRule" and belongs(item["spec"].get("host", ""), host)
+        ]
 
     def traffic(self, service: str, host: str) -> ServiceTraffic | None:
         """The traffic of a service (and its full name) as the objects in the cluster make it; None where its
         VirtualService is not there.
         """
-        # Not above: the process of the program answers the engine before it has the model, a fifth of a second later.
+        # Not above, as in `_rules`.
         from weir.model import read
 
         route = self.find("VirtualService", service)
         if route is None:
             return None
-        rules = [
-            item
-            for (kind, _), item in sorted(self.objects.items())
-            if kind == "DestinationRule" and item["spec"].get("host") == host
-        ]
         try:
-            return read(route, rules)
+            return read(route, self._rules(host))
         except (KeyError, TypeError, ValueError) as broken:
             raise ClusterError(
                 f"VirtualService {self.kubectl.namespace}/{service} in the cluster has a spec that weir does not write "
@@ -152,7 +168,7 @@ class Live:
         """Why pods of a version are not ready, in Kubernetes's words, with the last lines of their own log; empty when
         nothing is said.
         """
-        # Not above, as in `traffic`.
+        # Not above, as in `_rules`.
         from weir.model.values.hosts import label_selector
 
         labels = {"app": app, "version": version}

@@ -24,7 +24,7 @@ from weir.cluster.istiod import Istiod, Mark, Proxy
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.pushes import CALM, Watch
 from weir.cluster.rejections import RejectedError, Rejection, rejection
-from weir.cluster.want import Want, concerned, declared, push_of, serving, told
+from weir.cluster.want import Want, concerned, declared, push_of, resolved, serving, told
 
 LEAST = 0.05
 """Seconds that an answer is given at the least: the last look comes at the deadline."""
@@ -199,7 +199,7 @@ class Waiting:
                 return
             watch.stale = not (there and declared(dump, want))
             watch.declared = None if watch.stale else push_of(dump)
-            if not watch.stale and self._served(istiod, proxy):
+            if not watch.stale and self._served(istiod, proxy, dump):
                 watch.push, watch.found = watch.declared, True
             # Where one waits for the change, all do: no need to ask about the others yet.
             return
@@ -249,7 +249,7 @@ class Waiting:
         """Whether a proxy that was passed over has it all the same: a later push, of another type, has moved the
         number on, and this one's own was accepted long ago; or the change is nothing to it.
         """
-        return bool(self._want.changed) or (declared(dump, self._want) and self._served(istiod, proxy))
+        return bool(self._want.changed) or (declared(dump, self._want) and self._served(istiod, proxy, dump))
 
     def _dump(self, istiod: Istiod, proxy: Proxy) -> dict[str, Any] | None:
         """The configuration that istiod makes for the proxy; None where enough was asked in this look, or the proxy
@@ -263,11 +263,10 @@ class Waiting:
         except GoneError:
             return None
 
-    def _served(self, istiod: Istiod, proxy: Proxy) -> bool:
-        """Whether each version that is to be known has a pod that takes requests."""
-        return not self._want.known or self._want.known <= serving(
-            istiod.endpoints(proxy.name, self._left), self._want.host
-        )
+    def _served(self, istiod: Istiod, proxy: Proxy, dump: dict[str, Any]) -> bool:
+        """Whether each version that is to be known has a pod that takes requests, as far as istiod can tell."""
+        asked = self._want.known - resolved(dump, self._want.host) if self._want.known else self._want.known
+        return not asked or asked <= serving(istiod.endpoints(proxy.name, self._left), self._want.host)
 
 
 def _accepted(proxy: Proxy, kinds: Iterable[str]) -> bool:

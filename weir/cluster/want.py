@@ -10,7 +10,9 @@ from typing import Any
 
 from weir.cluster.istiod import CLUSTERS, ENDPOINTS, ROUTES
 
-_CLUSTER = re.compile(r"outbound\|\d+\|([a-zA-Z0-9-]*)\|([a-zA-Z0-9.*-]+)")
+_CLUSTER = re.compile(r"outbound\|(?P<port>\d+)\|(?P<subset>[a-zA-Z0-9-]*)\|(?P<host>[a-zA-Z0-9.*-]+)")
+_BY_DNS = ("STRICT_DNS", "LOGICAL_DNS")
+"""Types of a cluster whose endpoints Envoy finds by itself."""
 _FAULT = "envoy.filters.http.fault"
 
 
@@ -29,7 +31,7 @@ class RouteWant:
 class Want:
     """What every proxy that calls `host` (a full name) is expected to have.
 
-    `known`: versions that it has, each with a ready pod.
+    `known`: versions that it has, each with a ready pod; one that is another Service as `HOST:PORT`.
     `gone`: versions that it has no route to.
     `changed`: the type of configuration in which a rule has changed.
     `routes`: how the new configuration differs from the old one; without it, the newest push of that type counts, once
@@ -87,14 +89,28 @@ def seen_by(namespace: str, *specs: Mapping[str, Any] | None) -> frozenset[str] 
 
 def concerned(dump: dict[str, Any], want: Want) -> bool:
     """Whether the proxy has the service at all: Istio may hide it from some (exportTo, Sidecar)."""
-    return any(host == want.host for _, host in _CLUSTER.findall(_section(dump, "ClustersConfigDump")))
+    return any(match["host"] == want.host for match in _CLUSTER.finditer(_section(dump, "ClustersConfigDump")))
 
 
 def declared(dump: dict[str, Any], want: Want) -> bool:
     """Whether clusters and routes are as wanted."""
-    clusters = {subset for subset, host in _CLUSTER.findall(_section(dump, "ClustersConfigDump")) if host == want.host}
-    routed = {subset for subset, host in _CLUSTER.findall(_section(dump, "RoutesConfigDump")) if host == want.host}
+    clusters, routed = (
+        {_version(match, want.host) for match in _CLUSTER.finditer(_section(dump, part))}
+        for part in ("ClustersConfigDump", "RoutesConfigDump")
+    )
     return want.known <= clusters and not want.gone & routed
+
+
+def _version(cluster: re.Match[str], there: str) -> str:
+    """The version of the service `there` that a cluster is: its subset; else `HOST:PORT`, which may be a version, too.
+
+    That of an external host is a subset of a name below the service's (`weir.model.manifests.istio.external_host`).
+    Empty for a subset of another service.
+    """
+    host = cluster["host"]
+    if cluster["subset"]:
+        return cluster["subset"] if host == there or host.endswith(f".{there}") else ""
+    return f"{host}:{cluster['port']}"
 
 
 def told(dump: dict[str, Any], want: Want) -> bool | None:
@@ -148,9 +164,20 @@ def _weights(route: dict[str, Any], host: str) -> dict[str, int]:
     found = {}
     for entry in entries:
         match = _CLUSTER.fullmatch(entry.get("name", ""))
-        if match and match[2] == host and int(entry.get("weight", 0)) > 0:
-            found[match[1]] = int(entry["weight"])
+        if match and (version := _version(match, host)) and int(entry.get("weight", 0)) > 0:
+            found[version] = int(entry["weight"])
     return found
+
+
+def resolved(dump: dict[str, Any], host: str) -> set[str]:
+    """The versions whose endpoints each proxy finds by DNS: istiod knows of none."""
+    return {
+        _version(match, host)
+        for part in dump.get("configs", [])
+        for entry in part.get("dynamicActiveClusters", [])
+        if (cluster := entry.get("cluster", {})).get("type") in _BY_DNS
+        and (match := _CLUSTER.fullmatch(cluster.get("name", "")))
+    }
 
 
 def serving(endpoints: list[dict[str, Any]], host: str) -> set[str]:
@@ -159,12 +186,8 @@ def serving(endpoints: list[dict[str, Any]], host: str) -> set[str]:
     for assignment in endpoints:
         match = _CLUSTER.fullmatch(assignment.get("clusterName", ""))
         pods = [pod for group in assignment.get("endpoints", []) for pod in group.get("lbEndpoints", [])]
-        if (
-            match
-            and match[2] == host
-            and any(pod.get("healthStatus", "HEALTHY") in ("HEALTHY", "UNKNOWN") for pod in pods)
-        ):
-            found.add(match[1])
+        if match and any(pod.get("healthStatus", "HEALTHY") in ("HEALTHY", "UNKNOWN") for pod in pods):
+            found.add(_version(match, host))
     return found
 
 

@@ -5,15 +5,19 @@ in the text of its admin path /clusters) whatever statistics are switched on and
 difference between two readings is the number of attempts per version. Its limits: other requests of the same pod to
 the same service are counted as well, and a retry is one more attempt. Format:
 https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--clusters
+
+A version elsewhere has another host. What is counted of it is put down as of a subset of the service.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from weir.measurement.errors import DisturbedError
+from weir.model import Service, ServiceTraffic
+from weir.model.manifests.istio import belongs
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,6 +40,36 @@ class ClusterName:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A service whose requests are counted: its full name, its port, and by `HOST:PORT` the versions that are other
+    Services.
+
+    `uncounted`: its ports that pass through, at which Envoy counts connections as requests, and no version is drawn.
+    """
+
+    host: str
+    port: int
+    services: Mapping[str, str] = field(default_factory=dict)
+    uncounted: frozenset[int] = frozenset()
+
+    def subset(self, cluster: ClusterName | None) -> ClusterName | None:
+        """The cluster as a subset of the service, or as the service as a whole; None for any other."""
+        if cluster is None or cluster.host == self.host:
+            return None if cluster is None or cluster.port in self.uncounted else cluster
+        if cluster.subset:
+            return replace(cluster, host=self.host) if belongs(cluster.host, self.host) else None
+        version = self.services.get(f"{cluster.host}:{cluster.port}")
+        return None if version is None else ClusterName(self.port, version, self.host)
+
+
+def measured(service: Service, traffic: ServiceTraffic, host: str) -> Measured:
+    """The service of this full name, as it is counted."""
+    places = {str(place): version for version, place in traffic.elsewhere.items() if not place.external}
+    uncounted = frozenset(port.port for port in service.all_ports if not port.is_http)
+    return Measured(host, service.main_port.port, places, uncounted)
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An endpoint of a cluster; `address` as Envoy writes it: 10.0.0.7:5678, [fd00::7]:5678."""
 
@@ -47,18 +81,17 @@ Reading = Mapping[Endpoint, int]
 """The counter rq_total of every endpoint of one service."""
 
 
-def read_clusters(text: str, host: str) -> Reading:
-    """The counters of the endpoints of `host` (fully qualified), on every port, of every subset and of the service as
-    a whole.
+def read_clusters(text: str, service: Measured) -> Reading:
+    """The counters of the endpoints of a service, on every port, of every subset and of the service as a whole.
 
     `text` is Envoy's answer to GET /clusters: lines `cluster::endpoint::counter::value` among many of other forms,
     which are passed over.
     """
-    return {endpoint: count for endpoint, _, count in counters(text, host, "rq_total")}
+    return {endpoint: count for endpoint, _, count in counters(text, service, "rq_total")}
 
 
-def counters(text: str, host: str, *names: str) -> Iterator[tuple[Endpoint, str, int]]:
-    """The counters of these names of every endpoint of `host`, with their values."""
+def counters(text: str, service: Measured, *names: str) -> Iterator[tuple[Endpoint, str, int]]:
+    """The counters of these names of every endpoint of the service, with their values."""
     for line in text.splitlines():
         # An IPv6 endpoint contains the separator, a cluster name and a counter do not: cut once from the left and twice
         # from the right.
@@ -66,8 +99,8 @@ def counters(text: str, host: str, *names: str) -> Iterator[tuple[Endpoint, str,
         address, *tail = rest.rsplit("::", 2)
         if len(tail) != 2 or tail[0] not in names or not tail[1].isdigit():
             continue
-        cluster = ClusterName.parse(name)
-        if cluster is not None and cluster.host == host:
+        cluster = service.subset(ClusterName.parse(name))
+        if cluster is not None:
             yield Endpoint(cluster, address), tail[0], int(tail[1])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from weir.measurement.caller import Caller
-from weir.measurement.clusters import attempts, read_clusters
+from weir.measurement.clusters import Measured, attempts, read_clusters
 from weir.measurement.judge import ERROR_RATE, Verdict, judge
 from weir.measurement.proxy_config import Arrival, wait_for_route
 from weir.measurement.sending import MAX_PARALLEL, Sending, send, summary
@@ -37,20 +37,18 @@ _PARALLEL_PER_SECOND = 70
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A service to measure: short `name`, fully qualified `host`, its `port`, all `versions`, and what is `expected`
-    of its traffic.
-    """
+    """A service to measure: short `name`, how it is counted, all `versions`, and what is `expected` of its traffic."""
 
     name: str
-    host: str
-    port: int
+    service: Measured
     versions: tuple[str, ...]
     expected: Expectation
 
     @property
     def url(self) -> str:
         """Where the caller, a pod of the same namespace, sends its requests."""
-        return f"http://{self.name}/" if self.port == 80 else f"http://{self.name}:{self.port}/"
+        port = self.service.port
+        return f"http://{self.name}/" if port == 80 else f"http://{self.name}:{port}/"
 
     def sending(self, requests: int | None = None) -> Sending:
         """How requests are sent; `requests` None takes the default."""
@@ -93,14 +91,14 @@ def measure(
 
     `advance` is told how many requests more are done. Raises MeasurementError when the traffic cannot be measured.
     """
-    arrival = wait_for_route(caller, target.host, target.port, target.expected, bound=PATIENCE)
+    arrival = wait_for_route(caller, target.service, target.expected, bound=PATIENCE)
     sending = target.sending(requests)
-    before = read_clusters(caller.envoy("clusters"), target.host)
+    before = read_clusters(caller.envoy("clusters"), target.service)
     start = time.monotonic()
     answers = send(caller, sending, advance)
     seconds = time.monotonic() - start
-    after = read_clusters(caller.envoy("clusters"), target.host)
-    counts = attempts(before, after, target.port)
+    after = read_clusters(caller.envoy("clusters"), target.service)
+    counts = attempts(before, after, target.service.port)
     stale = arrival.route.delay.seconds if arrival.route is not None and arrival.route.delay is not None else None
     verdict = judge(
         target.expected, answers, counts, versions=target.versions, stale_delay=stale, error_rate=error_rate

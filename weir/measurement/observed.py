@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from weir.cluster.errors import ClusterError
 from weir.measurement.caller import Caller
-from weir.measurement.clusters import ClusterName, counters
+from weir.measurement.clusters import ClusterName, Measured, counters
 
 MAX_CALLERS = 20
 """Of more callers the first by name are asked: a look must not be a load."""
@@ -113,10 +113,10 @@ def snapshot(callers: Sequence[Caller]) -> Snapshot:
 
 
 def observe(
-    callers: Sequence[Caller], hosts: Mapping[str, Collection[int]], seconds: float, before: Taken | None = None
+    callers: Sequence[Caller], services: Iterable[Measured], seconds: float, before: Taken | None = None
 ) -> tuple[dict[str, Observation], Taken]:
-    """What the callers see of the hosts (full names, each with its ports that do not count) in so many seconds from
-    now, or since `before` if that is longer; and the last snapshot.
+    """What the callers see of the services in so many seconds from now, or since `before` if that is longer, by host;
+    and the last snapshot.
 
     Raises ClusterError when no caller can be asked.
     """
@@ -125,16 +125,13 @@ def observe(
     if pause > 0:
         time.sleep(pause)
     last = Taken(time.monotonic(), snapshot(callers))
-    seen = {
-        host: between(first.counters, last.counters, host, last.at - first.at, without)
-        for host, without in hosts.items()
-    }
+    seen = {each.host: between(first.counters, last.counters, each, last.at - first.at) for each in services}
     return seen, last
 
 
-def between(before: Snapshot, after: Snapshot, host: str, seconds: float, without: Collection[int] = ()) -> Observation:
-    """What came between two snapshots for one host, at all ports but those in `without`. A counter that fell is that of
-    a new endpoint or proxy, and counts from 0.
+def between(before: Snapshot, after: Snapshot, service: Measured, seconds: float) -> Observation:
+    """What came between two snapshots for one service. A counter that fell is that of a new endpoint or proxy, and
+    counts from 0.
     """
     versions: dict[str, Counts] = {}
     callers = 0
@@ -142,15 +139,13 @@ def between(before: Snapshot, after: Snapshot, host: str, seconds: float, withou
         if pod not in before:
             continue
         callers += 1
-        for (version, _, kind), grown in _grown(
-            _counters(before[pod][0], host, without), _counters(clusters, host, without)
-        ):
+        for (version, _, kind), grown in _grown(_counters(before[pod][0], service), _counters(clusters, service)):
             counts = versions.setdefault(version, Counts())
             if kind == "rq_total":
                 counts.requests += grown
             else:
                 counts.errors += grown
-        for (version, bound, _), grown in _grown(_buckets(before[pod][1], host), _buckets(histograms, host)):
+        for (version, bound, _), grown in _grown(_buckets(before[pod][1], service), _buckets(histograms, service)):
             versions.setdefault(version, Counts()).buckets[float(bound)] += grown
     return Observation(seconds, callers, versions)
 
@@ -164,20 +159,19 @@ def _grown(old: Mapping[_Key, int], new: Mapping[_Key, int]) -> Iterator[tuple[_
         yield key, value - earlier if value >= earlier else value
 
 
-def _counters(text: str, host: str, without: Collection[int]) -> dict[_Key, int]:
+def _counters(text: str, service: Measured) -> dict[_Key, int]:
     """By version, endpoint and name: rq_total and rq_error."""
     return {
         (endpoint.cluster.subset, f"{endpoint.cluster.port} {endpoint.address}", name): count
-        for endpoint, name, count in counters(text, host, "rq_total", "rq_error")
-        if endpoint.cluster.port not in without
+        for endpoint, name, count in counters(text, service, "rq_total", "rq_error")
     }
 
 
-def _buckets(text: str, host: str) -> dict[_Key, int]:
+def _buckets(text: str, service: Measured) -> dict[_Key, int]:
     """By version, upper bound in ms, and cluster: how many answers took at most so long."""
     found: dict[_Key, int] = {}
     for match in _BUCKET.finditer(text):
-        cluster = ClusterName.parse(match["cluster"])
-        if cluster is not None and cluster.host == host:
+        cluster = service.subset(ClusterName.parse(match["cluster"]))
+        if cluster is not None:
             found[cluster.subset, match["le"].replace("+Inf", "inf"), match["cluster"]] = int(match["count"])
     return found

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from weir.measurement.caller import Caller
-from weir.measurement.clusters import ClusterName
+from weir.measurement.clusters import ClusterName, Measured
 from weir.measurement.errors import MeasurementError
 from weir.model.routing.expectation import GRPC_ANSWER, Expectation
 
@@ -53,7 +53,7 @@ class ProxyRetries:
 class ProxyRoute:
     """One Envoy route, named as in the VirtualService (and, where the match has a name, that behind a dot).
 
-    `shares` maps subset to share, only those above 0, adding up to 1; the key "" is the service as a whole. It is
+    `shares` maps version to share, only those above 0, adding up to 1; the key "" is the service as a whole. It is
     empty for a route that answers or redirects by itself. `timeout` is in seconds, 0 for none.
     """
 
@@ -83,11 +83,11 @@ class Arrival:
     route: ProxyRoute | None
 
 
-def read_routes(text: str, host: str, port: int) -> tuple[ProxyRoute, ...]:
+def read_routes(text: str, service: Measured) -> tuple[ProxyRoute, ...]:
     """The routes of a service in an answer to GET config_dump, whole or reduced by `resource`, in the order in which
     Envoy tries them.
 
-    `host` is fully qualified. Empty when the service has no virtual host. Raises MeasurementError when the text is no
+    Empty when the service has no virtual host. Raises MeasurementError when the text is no
     configuration dump.
     """
     try:
@@ -95,8 +95,8 @@ def read_routes(text: str, host: str, port: int) -> tuple[ProxyRoute, ...]:
         for entry in _route_configs(dump):
             config = entry.get("route_config", {})
             for virtual_host in config.get("virtual_hosts", []):
-                if _serves(config, virtual_host, host, port):
-                    return tuple(_route(route, virtual_host) for route in virtual_host.get("routes", []))
+                if _serves(config, virtual_host, service.host, service.port):
+                    return tuple(_route(route, virtual_host, service) for route in virtual_host.get("routes", []))
     except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as broken:
         raise MeasurementError(
             f"the sidecar's answer to GET {ADMIN_PATH} is not the configuration dump that was expected: {broken!r}"
@@ -111,8 +111,7 @@ def route_named(routes: tuple[ProxyRoute, ...], name: str) -> ProxyRoute | None:
 
 def wait_for_route(
     caller: Caller,
-    host: str,
-    port: int,
+    service: Measured,
     expected: Expectation,
     *,
     bound: float = 10.0,
@@ -120,7 +119,7 @@ def wait_for_route(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Arrival:
-    """Ask the caller's Envoy until its route of that name for `host:port` agrees with `expected`, for `bound` seconds
+    """Ask the caller's Envoy until its route of that name for the service agrees with `expected`, for `bound` seconds
     at most.
 
     istiod gathers changes for 100 ms before it pushes them, so that an update which has just ended may still be on its
@@ -129,7 +128,7 @@ def wait_for_route(
     """
     start = clock()
     while True:
-        route = route_named(read_routes(caller.envoy(ADMIN_PATH), host, port), expected.route)
+        route = route_named(read_routes(caller.envoy(ADMIN_PATH), service), expected.route)
         waited = clock() - start
         if route is not None and route.agrees(expected):
             return Arrival(True, waited, route)
@@ -154,13 +153,13 @@ def _serves(config: dict[str, Any], virtual_host: dict[str, Any], host: str, por
     return f"{host}:{port}" in domains or (host in domains and config.get("name") == str(port))
 
 
-def _route(route: dict[str, Any], virtual_host: dict[str, Any]) -> ProxyRoute:
+def _route(route: dict[str, Any], virtual_host: dict[str, Any], service: Measured) -> ProxyRoute:
     action = route.get("route", {})
     filters = route.get("typed_per_filter_config", {})
     fault = filters.get("envoy.filters.http.fault", {})
     return ProxyRoute(
         name=route.get("name", ""),
-        shares=_shares(action),
+        shares=_shares(action, service),
         delay=_delay(fault.get("delay")),
         abort=_abort(fault.get("abort")),
         retries=_retries(action.get("retry_policy", virtual_host.get("retry_policy"))),
@@ -168,21 +167,22 @@ def _route(route: dict[str, Any], virtual_host: dict[str, Any]) -> ProxyRoute:
     )
 
 
-def _shares(action: dict[str, Any]) -> dict[str, Fraction]:
+def _shares(action: dict[str, Any], service: Measured) -> dict[str, Fraction]:
     if "cluster" in action:
-        return {_subset(action["cluster"]): Fraction(1)}
+        return {_subset(action["cluster"], service): Fraction(1)}
     weights: dict[str, int] = {}
     for cluster in action.get("weighted_clusters", {}).get("clusters", []):
         weight = int(cluster.get("weight", 0))
         if weight > 0:
-            subset = _subset(cluster["name"])
+            subset = _subset(cluster["name"], service)
             weights[subset] = weights.get(subset, 0) + weight
     total = sum(weights.values())
     return {subset: Fraction(weight, total) for subset, weight in weights.items()}
 
 
-def _subset(cluster: str) -> str:
-    name = ClusterName.parse(cluster)
+def _subset(cluster: str, service: Measured) -> str:
+    parsed = ClusterName.parse(cluster)
+    name = service.subset(parsed) or parsed
     # BlackHoleCluster and the like: no subset, and never one that is expected.
     return name.subset if name is not None else cluster
 

@@ -125,7 +125,7 @@ def _service(measurement: Measurement) -> dict[str, Any]:
     verdict, target, arrival = measurement.verdict, measurement.target, measurement.arrival
     return {
         "service": target.name,
-        "host": target.host,
+        "host": target.service.host,
         "requests": measurement.requests,
         "seconds": round(measurement.seconds, 3),
         "ok": verdict.ok,

@@ -16,6 +16,7 @@ _LATE = ("namespace", "image", "replicas", "env", "workload")
 """What a program may know only while it runs. All else decides which resources there are, and in which order."""
 _SERVICE = {"service": "the service; the name is its host's, and the value of the label app"}
 _POD_KEYS = ("targetPort", "protocol", "ports", "selector")
+_NOT_OF_PODS = ("host", "port", "external", "trafficPolicy", "headers")
 _RULE_KEYS = ("trafficPolicy", "exportTo")
 _ROUTE_KEYS = (
     *("stable", "canary", "fault", "timeout", "retries", "mirrors", "headers", "corsPolicy", "rewrite"),
@@ -81,7 +82,7 @@ def arguments(found: Mapping[str, Any]) -> list[Arguments]:
             "BackendVersion",
             "The pods of one version of a service.",
             {**_SERVICE, "version": "the version; the name is the value of the label version"},
-            _config(_without(version, "trafficPolicy", "headers", "workload") | _only(service, _POD_KEYS)),
+            _config(_without(version, *_NOT_OF_PODS) | _only(service, _POD_KEYS)),
         ),
         _part(
             "DestinationRule",

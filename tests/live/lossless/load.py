@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 from tests.live.harness import until
 from tests.live.lossless.callers import CALLERS, ELSEWHERE, Caller, callers, namespace
 from tests.live.lossless.lab_stack import LabStack
-from weir.measurement.clusters import ClusterName, read_clusters
+from weir.measurement.clusters import ClusterName, Measured, read_clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ class Load:
         sent: dict[tuple[str, str, str], int] = {}
         stats: dict[str, Mapping[str, int]] = {}
         for pod, text in zip(self._pods, self._pool.map(self._counters, self._pods), strict=True):
-            for endpoint, count in read_clusters(text, self._host).items():
+            for endpoint, count in read_clusters(text, Measured(self._host, 80)).items():
                 sent[(pod.name, endpoint.cluster.subset, endpoint.address)] = count
             totals: Counter[str] = Counter()
             for name, value in _STAT.findall(text):

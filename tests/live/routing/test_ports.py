@@ -16,7 +16,7 @@ import pytest
 from tests.live.harness import until
 from tests.live.routing.routing_stack import FORTIO, FRONTEND, NAMESPACE, OUTSIDER, RoutingStack, accepted
 from tests.live.routing.test_gateway import EDGE, edge
-from weir.measurement.clusters import Reading, attempts, read_clusters
+from weir.measurement.clusters import Measured, Reading, attempts, read_clusters
 
 __all__ = ["edge"]  # the fixture of the guide's gateway
 
@@ -60,7 +60,7 @@ def several(edge: RoutingStack) -> Iterator[RoutingStack]:
 
 
 def reading(stage: RoutingStack) -> Reading:
-    return read_clusters(stage.envoy("clusters"), HOST)
+    return read_clusters(stage.envoy("clusters"), Measured(HOST, 8080))
 
 
 def enter(stage: RoutingStack, count: int = 1) -> list[str]:

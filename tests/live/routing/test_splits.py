@@ -9,6 +9,7 @@ from collections import Counter
 
 from tests.live.routing.routing_stack import HOST, OUTSIDER, RoutingStack, accepted
 from tests.live.routing.sent_requests import Request
+from weir.measurement.clusters import Measured
 from weir.measurement.proxy_config import ADMIN_PATH, read_routes, route_named
 
 
@@ -37,7 +38,7 @@ def test_6_a_canary_of_half_a_percent_gets_half_a_percent(stage: RoutingStack) -
     exact.
     """
     stage.apply_settings(canary={"v2": 0.5})
-    route = route_named(read_routes(stage.envoy(ADMIN_PATH), HOST, 80), "default")
+    route = route_named(read_routes(stage.envoy(ADMIN_PATH), Measured(HOST, 80)), "default")
     assert route is not None
     assert {name: float(share) for name, share in route.shares.items()} == {"v1": 0.995, "v2": 0.005}
     found = counted(stage, 4000)

@@ -131,6 +131,7 @@ def test_programs_get_the_same() -> None:
         "readyPods": 0,
         "desiredPods": 1,
         "failure": "ImagePullBackOff",
+        "elsewhere": None,
     }
     assert document["observed"] == {"seconds": 2.04, "requests": 10000, "callers": 3, "pastVersions": 100}
     assert document["faults"] == [{"route": "default", "fault": "50 % of requests delayed 3 s", "until": None}]

@@ -50,5 +50,5 @@ def test_the_first_port_of_http_is_asked(asked: int, version: str) -> None:
         "routes": [{"name": "asked", "match": [{"port": asked}], "stable": "v2"}],
     }
     [target] = _targets(load({"namespace": "stg", "services": {"shop": service}}), "stg", ["shop"], Sender("stg", {}))
-    assert (target.port, target.url) == (8080, "http://shop:8080/")
+    assert (target.service.port, target.url) == (8080, "http://shop:8080/")
     assert [name for name, share in target.expected.shares.items() if share] == [version]

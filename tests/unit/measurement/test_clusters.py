@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from weir.measurement.clusters import ClusterName, Endpoint, attempts, read_clusters
+from weir.measurement.clusters import ClusterName, Endpoint, Measured, attempts, measured, read_clusters
 from weir.measurement.errors import DisturbedError
+from weir.model import load, traffic
 
 HOST = "backend.demo.svc.cluster.local"
 SAMPLE = (Path(__file__).parent / "samples" / "clusters.txt").read_text()
@@ -22,7 +23,7 @@ def test_counters_of_the_service_are_read_and_nothing_else() -> None:
     """Of a real answer, the counters of this host remain: every port and subset, IPv6 too, no other service or
     counter.
     """
-    assert read_clusters(SAMPLE, HOST) == {
+    assert read_clusters(SAMPLE, Measured(HOST, 80)) == {
         endpoint("v1", "198.18.0.11:5678"): 812,
         endpoint("v2", "198.18.0.12:5678"): 120,
         endpoint("v2", "[fd00:198:18::13]:5678"): 97,
@@ -61,3 +62,41 @@ def test_an_endpoint_of_another_port_does_not_disturb() -> None:
 def test_other_clusters_have_no_outbound_name(name: str) -> None:
     """Only Istio's four-part outbound names are taken for one."""
     assert ClusterName.parse(name) is None
+
+
+def test_a_version_elsewhere_counts_as_a_subset() -> None:
+    """The external host by its subset, the other Service by its name and port; what is sent to either by itself counts
+    for none.
+    """
+    text = "\n".join(
+        f"{cluster}::192.0.2.1:443::rq_total::{count}"
+        for count, cluster in enumerate(
+            [
+                f"outbound|80|v2|{HOST}",
+                f"outbound|80|legacy|legacy.{HOST}",
+                f"outbound|80||legacy.{HOST}",
+                "outbound|8080||shop.old.svc.cluster.local",
+                "outbound|80||shop.old.svc.cluster.local",
+                "outbound|8080|v1|shop.old.svc.cluster.local",
+                "outbound|443||legacy.example.com",
+            ],
+            1,
+        )
+    )
+    service = Measured(HOST, 80, {"shop.old.svc.cluster.local:8080": "other"})
+    assert attempts({}, read_clusters(text, service), 80) == {"legacy": 2, "other": 4, "v2": 1}
+
+
+def test_a_service_is_counted_as_its_config_says() -> None:
+    """Its port, and its versions that are other Services."""
+    versions = {
+        "v1": {},
+        "legacy": {"host": "legacy.example.com", "port": 443, "external": True},
+        "other": {"host": "shop.old.svc.cluster.local", "port": 8080},
+    }
+    config = load(
+        {"namespace": "demo", "services": {"backend": {"port": 8000, "versions": versions, "stable": "v1"}}}
+    ).services["backend"]
+    assert measured(config, traffic(config, "demo"), HOST) == Measured(
+        HOST, 8000, {"shop.old.svc.cluster.local:8080": "other"}
+    )

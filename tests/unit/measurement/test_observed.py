@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.measurement.fake_cluster import HOST, cluster
+from weir.measurement.clusters import Measured
 from weir.measurement.observed import Counts, between
 
 
@@ -36,7 +37,7 @@ def test_shares_and_errors_are_of_the_window() -> None:
         "two": (clusters(v1_a=(20, 0), v2_c=(10, 0), past_d=(10, 0)), ""),
         "new": (clusters(v1_a=(1000, 0)), ""),
     }
-    found = between(before, after, HOST, 2.0)
+    found = between(before, after, Measured(HOST, 80), 2.0)
     assert {name: (counts.requests, counts.errors) for name, counts in found.versions.items()} == {
         "v1": (70, 3),
         "v2": (20, 1),
@@ -44,8 +45,8 @@ def test_shares_and_errors_are_of_the_window() -> None:
     }
     assert (found.requests, found.callers) == (100, 2)
     assert [found.share(name) for name in ("v1", "v2", "v9")] == [0.7, 0.2, 0.0]
-    assert between(after, after, HOST, 2.0).share("v1") is None
-    assert between(before, after, "other.demo.svc.cluster.local", 2.0).versions == {}
+    assert between(after, after, Measured(HOST, 80), 2.0).share("v1") is None
+    assert between(before, after, Measured("other.demo.svc.cluster.local", 80), 2.0).versions == {}
 
 
 def test_connections_to_ports_that_pass_through_are_no_requests() -> None:
@@ -54,15 +55,15 @@ def test_connections_to_ports_that_pass_through_are_no_requests() -> None:
     after = clusters(v1_a=(6, 0), v2_b=(3, 0), past_d=(9, 0)).replace("outbound|80||", "outbound|9000||")
     before = before.replace("outbound|80||", "outbound|9000||")
     sides = {"one": (before, "")}, {"one": (after, "")}
-    assert between(*sides, HOST, 1.0, {9000}).share("v1") == pytest.approx(2 / 3)
-    assert between(*sides, HOST, 1.0).share("v1") == pytest.approx(1 / 3)
+    assert between(*sides, Measured(HOST, 80, uncounted=frozenset({9000})), 1.0).share("v1") == pytest.approx(2 / 3)
+    assert between(*sides, Measured(HOST, 80), 1.0).share("v1") == pytest.approx(1 / 3)
 
 
 def test_latency_is_that_of_the_window() -> None:
     """Quantiles lie between the bounds of a bucket in proportion; what was counted before is no part of them."""
     before = {"one": ("", histogram("v1", le5=100, le10=100, le25=100, leinf=100))}
     after = {"one": ("", histogram("v1", le5=150, le10=200, le25=200, leinf=200))}
-    counts = between(before, after, HOST, 1.0).versions["v1"]
+    counts = between(before, after, Measured(HOST, 80), 1.0).versions["v1"]
     assert counts.quantile(0.5) == pytest.approx(0.005)
     assert counts.quantile(0.75) == pytest.approx(0.0075)
     assert counts.quantile(0.99) == pytest.approx(0.0099)
@@ -71,5 +72,7 @@ def test_latency_is_that_of_the_window() -> None:
 def test_what_was_not_seen_has_no_latency() -> None:
     """No answers, no quantile; beyond the last bound it is that bound."""
     assert Counts().quantile(0.5) is None
-    counts = between({"one": ("", "")}, {"one": ("", histogram("v1", le5=1, leinf=10))}, HOST, 1.0).versions["v1"]
+    counts = between(
+        {"one": ("", "")}, {"one": ("", histogram("v1", le5=1, leinf=10))}, Measured(HOST, 80), 1.0
+    ).versions["v1"]
     assert counts.quantile(0.99) == pytest.approx(0.005)

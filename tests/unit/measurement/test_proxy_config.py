@@ -11,6 +11,7 @@ import pytest
 
 from weir.cluster.kubectl import Kubectl
 from weir.measurement.caller import Caller
+from weir.measurement.clusters import Measured
 from weir.measurement.errors import MeasurementError
 from weir.measurement.proxy_config import ProxyFault, ProxyRetries, ProxyRoute, read_routes, route_named, wait_for_route
 from weir.model import AbortExpectation, DelayExpectation, Expectation
@@ -19,12 +20,13 @@ from .fake_cluster import HOST, FakeCluster, route_dump
 from .fake_cluster import cluster as cluster_name
 
 SAMPLE = (Path(__file__).parent / "samples" / "config_dump_routes.json").read_text()
+BACKEND = Measured(HOST, 80)
 EIGHTY_TWENTY = Expectation({"v1": Fraction(4, 5), "v2": Fraction(1, 5)}, None, None)
 
 
 def only_route(dump: dict[str, Any]) -> ProxyRoute:
     """The one route of a dump."""
-    (route,) = read_routes(json.dumps(dump), HOST, 80)
+    (route,) = read_routes(json.dumps(dump), BACKEND)
     return route
 
 
@@ -37,7 +39,7 @@ def vary(**action: Any) -> dict[str, Any]:
 
 def test_split_fault_and_retries_are_read_from_a_real_dump() -> None:
     """Everything the tutorial configures is found in the dump of a real Envoy, typed and exact."""
-    (route,) = read_routes(SAMPLE, HOST, 80)
+    (route,) = read_routes(SAMPLE, BACKEND)
     assert route == ProxyRoute(
         name="default",
         shares={"v1": Fraction(4, 5), "v2": Fraction(1, 5)},
@@ -59,13 +61,13 @@ def test_a_whole_dump_gives_the_same_routes() -> None:
             {"@type": "…RoutesConfigDump", "dynamic_route_configs": parts},
         ]
     }
-    assert read_routes(json.dumps(whole), HOST, 80) == read_routes(SAMPLE, HOST, 80)
+    assert read_routes(json.dumps(whole), BACKEND) == read_routes(SAMPLE, BACKEND)
 
 
 @pytest.mark.parametrize(("host", "port"), [("other.demo.svc.cluster.local", 80), (HOST, 8080)])
 def test_a_service_without_virtual_host_has_no_routes(host: str, port: int) -> None:
     """Another host or port finds nothing, the catch-all virtual host least of all."""
-    assert read_routes(SAMPLE, host, port) == ()
+    assert read_routes(SAMPLE, Measured(host, port)) == ()
 
 
 def test_a_virtual_host_is_also_known_by_its_domains() -> None:
@@ -106,7 +108,7 @@ def test_a_route_is_found_by_its_name_in_the_virtual_service() -> None:
     routes[:] = [
         {**routes[0], "name": name, "route": {"cluster": cluster_name(f"r{i}")}} for i, name in enumerate(names)
     ]
-    found = read_routes(json.dumps(dump), HOST, 80)
+    found = read_routes(json.dumps(dump), BACKEND)
     assert [route.name for route in found] == names
     for name, subset in (("beta", "r0"), ("betamax", "r2"), ("default", "r3")):
         route = route_named(found, name)
@@ -132,7 +134,7 @@ def test_agreement_needs_split_delay_and_abort() -> None:
 def test_what_is_no_dump_is_an_error(text: str) -> None:
     """Text of another kind is refused in words, not with a traceback."""
     with pytest.raises(MeasurementError, match="not the configuration dump"):
-        read_routes(text, HOST, 80)
+        read_routes(text, BACKEND)
 
 
 def test_waiting_ends_when_the_proxy_agrees(cluster: FakeCluster) -> None:
@@ -140,7 +142,7 @@ def test_waiting_ends_when_the_proxy_agrees(cluster: FakeCluster) -> None:
     cluster.set(dumps=[route_dump({"v1": 100}), route_dump({"v1": 100}), route_dump({"v1": 80, "v2": 20})])
     caller = Caller.find(Kubectl.find("demo"), "frontend")
     pauses: list[float] = []
-    arrival = wait_for_route(caller, HOST, 80, EIGHTY_TWENTY, pause=pauses.append)
+    arrival = wait_for_route(caller, BACKEND, EIGHTY_TWENTY, pause=pauses.append)
     assert arrival.agrees
     assert arrival.route is not None
     assert len(pauses) == 2
@@ -151,9 +153,18 @@ def test_waiting_is_bounded_and_returns_what_the_proxy_has(cluster: FakeCluster)
     cluster.set(dumps=[route_dump({"v1": 100})])
     caller = Caller.find(Kubectl.find("demo"), "frontend")
     ticks = iter(range(100))
-    arrival = wait_for_route(
-        caller, HOST, 80, EIGHTY_TWENTY, bound=4.0, clock=lambda: next(ticks), pause=lambda _: None
-    )
+    arrival = wait_for_route(caller, BACKEND, EIGHTY_TWENTY, bound=4.0, clock=lambda: next(ticks), pause=lambda _: None)
     assert (arrival.agrees, arrival.seconds) == (False, 4.0)
     assert arrival.route is not None
     assert arrival.route.shares == {"v1": 1}
+
+
+def test_versions_elsewhere_have_their_names() -> None:
+    """The external host by its subset, the other Service by its host and port."""
+    clusters = [
+        {"name": f"outbound|80|legacy|legacy.{HOST}", "weight": 3},
+        {"name": "outbound|8080||shop.old.svc.cluster.local", "weight": 1},
+    ]
+    service = Measured(HOST, 80, {"shop.old.svc.cluster.local:8080": "other"})
+    [route] = read_routes(json.dumps(vary(weighted_clusters={"clusters": clusters})), service)
+    assert route.shares == {"legacy": Fraction(3, 4), "other": Fraction(1, 4)}

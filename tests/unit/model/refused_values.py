@@ -20,6 +20,7 @@ from weir.model.config import (
     probes,
     scaling,
     traffic_policy,
+    versions,
 )
 from weir.model.config.drills import DrillMatch
 from weir.model.config.routes import Route
@@ -56,6 +57,23 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
         ["", "cpu", "limits.gpu", "limit.cpu", "limits.cpu.x", "requests.hugepages-", "limits.hugepages-two", 5],
     ),
     (hosts.Labels, [{}, 5, "app=shop"]),
+    (
+        hosts.FullHost,
+        [
+            "",
+            "legacy",
+            "Legacy.example.com",
+            "*.example.com",
+            "a..b",
+            ".a.b",
+            "a.b.",
+            "a_b.c",
+            "10.0.0.1",
+            "shop.old.svc",
+            "a." * 127 + "b",
+            5,
+        ],
+    ),
     (environment.DataKey, ["", "a b", "a/b", ".", "..", "..a", "ä", "x" * 254, 5]),
     (environment.Divisor, ["", 0, 2, "1000m", "10Mi", "1K", "1ki", True, "m", 1.5]),
     (environment.EnvValue, [1.5, ["a"]]),
@@ -322,6 +340,14 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"gateways": ["mesh"], "sourceNamespace": "qa"},
         {"uri": {"regex": "a"}, "ignoreUriCase": True},
         {**dict.fromkeys(fields(matches.Match)), "gateways": [], "headers": {}, "name": "empty"},
+    ],
+    versions.Version: [
+        {"host": "legacy.example.com", "port": 443, "external": True, "image": "app:1"},
+        {"host": "legacy.example.com", "port": 443, "labels": {"a": "b"}},
+        {"host": "legacy.example.com", "port": None},
+        {"host": "shop.old.svc.cluster.local", "port": 80, "external": None, "trafficPolicy": {"tls": _TLS}},
+        {"host": None, "port": 443},
+        {"host": None, "external": True},
     ],
     traffic_policy.ClientTls: [
         {"mode": "SIMPLE", "credentialName": "a", "caCertificates": "b"},

@@ -170,6 +170,24 @@ _version = mapping(
     },
     most=2,
 )
+_hosts_elsewhere = st.sampled_from(
+    ["legacy.example.com", "a.b", "shop.old.svc.cluster.local", "x" * 63 + ".example.com"]
+)
+_service_elsewhere = mapping(
+    {"host": _hosts_elsewhere, "port": st.just(443) | ports}, {"headers": headers | headers_with_host}
+)
+_external = mapping(
+    {"host": _hosts_elsewhere, "port": st.just(443) | ports, "external": st.sampled_from([True, "true"])},
+    {
+        "headers": headers | headers_with_host,
+        "trafficPolicy": traffic_policy.map(
+            lambda policy: (
+                {key: value for key, value in policy.items() if key != "portLevelSettings"}
+                or {"tls": {"mode": "SIMPLE"}}
+            )
+        ),
+    },
+)
 _service = mapping(
     {},
     {
@@ -223,6 +241,7 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
         written["selector"] = {"app.kubernetes.io/name": name}
     if draw(_odds) == 3:
         versions = {version: {**settings, "labels": {"color": version}} for version, settings in versions.items()}
+    versions = _some_elsewhere(draw, versions)
     written["versions"] = {version: settings or draw(_nothing) for version, settings in versions.items()}
     if "." in written.get("exportTo", ()):
         written["exportTo"] = [entry for entry in written["exportTo"] if entry != namespace]
@@ -245,6 +264,19 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
             route["name"] = _cut(route["name"], _MAX_NAME - len(SUFFIX))
     written |= {"routes": routes} if routes else {}
     return with_several_ports(draw, written) if draw(_odds) == 3 else written
+
+
+def _some_elsewhere(draw: st.DrawFn, versions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The versions, of which some are hosts in the place of pods, each another one."""
+    found, taken = {}, set()
+    for version, settings in versions.items():
+        found[version] = settings
+        if draw(_odds) == 3:
+            place = draw(_external | _service_elsewhere)
+            if (place["host"], place["port"]) not in taken:
+                found[version] = place
+                taken.add((place["host"], place["port"]))
+    return found
 
 
 @cache

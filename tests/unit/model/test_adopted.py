@@ -71,6 +71,8 @@ def test_what_weir_writes_comes_back(raw: dict[str, Any]) -> None:
     namespace = raw["namespace"]
     made = mesh(config, namespace)
     for name, service in config.services.items():
+        if any(version.host for version in service.versions.values()):
+            continue  # routes to hosts of others are named, and not taken over
         objects = list(made.services[name].objects())
         pods = [each for each in objects if each["kind"] == "Deployment"]
         there = Found(

@@ -37,6 +37,7 @@ KINDS = {
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
     "DestinationRule",
+    "ServiceEntry",
     "VirtualService",
     "Gateway",
 }
@@ -67,7 +68,7 @@ def test_objects_read_back_are_the_traffic_they_were_made_of(raw: dict[str, Any]
     made = mesh(config, config.namespace)
     for name, service in config.services.items():
         parts = made.services[name]
-        rules = [version.destination_rule for version in parts.versions.values()]
+        rules = [rule for version in parts.versions.values() if (rule := version.destination_rule)]
         stored = json.loads(
             json.dumps([parts.virtual_service, *rules, *([parts.host_rule] if parts.host_rule else [])])
         )

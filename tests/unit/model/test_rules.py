@@ -155,7 +155,7 @@ RULES: list[tuple[str, dict[str, Any], list[str]]] = [
         backend(versions={"v1": {"xyz": 1}}),
         [
             f"{AT}.versions.v1.xyz: unknown key (known keys: image, command, args, env, envFrom, resources, readinessProbe, "
-            "livenessProbe, startupProbe, securityContext, replicas, autoscaling, trafficPolicy, labels, kubernetes, workload, headers)"
+            "livenessProbe, startupProbe, securityContext, replicas, autoscaling, host, port, external, trafficPolicy, labels, kubernetes, workload, headers)"
         ],
     ),
     ("a key with a dot", backend(canary={"v1.2": 5}), [f'{AT}.canary["v1.2"]: no such version (versions: v1, v2)']),

@@ -136,10 +136,14 @@ MAX_HEADER_CHANGES = 500
 """Envoy takes 1000 at a route, and there stand the route's own and, where one version gets all, the version's."""
 
 
+_HOST = ("host", ":authority")
+
+
 class _HeaderChanges(Part):
     @model_validator(mode="after")
     def _not_too_many(self) -> _HeaderChanges:
-        count = len(getattr(self, "set", ())) + len(getattr(self, "add", ()))
+        # A host is no header to Envoy: it rewrites it.
+        count = sum(name.lower() not in _HOST for part in ("set", "add") for name in getattr(self, part, ()))
         if count > MAX_HEADER_CHANGES:
             raise ValueError(f"must set and add at most {MAX_HEADER_CHANGES} headers, was {count}")
         return self
@@ -172,6 +176,17 @@ class Headers(Part):
 
     request: RequestHeaders | None = key("on the request", example={"set": {"x-canary": "yes"}})
     response: ResponseHeaders | None = key("on the response", example={"remove": ["server"]})
+
+    @property
+    def hosts(self) -> list[str]:
+        """The headers by which the host of a request is set."""
+        request = self.request
+        return [] if request is None else [name for name in (*request.set, *request.add) if name.lower() in _HOST]
+
+    def to(self, host: str) -> Headers:
+        """These, and the host of the request set to this."""
+        request = self.request or RequestHeaders()
+        return self.model_copy(update={"request": request.model_copy(update={"set": {**request.set, "host": host}})})
 
 
 class CorsPolicy(Part):

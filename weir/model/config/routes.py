@@ -98,16 +98,21 @@ class Traffic(Part):
         """Whether the proxy answers, and no version gets the request."""
         return self.redirect is not None or self.direct_response is not None
 
+    @property
+    def sets_host(self) -> bool:
+        """Whether it says by itself which host requests have."""
+        rewritten = self.rewrite is not None and self.rewrite.authority is not None
+        return rewritten or (self.headers is not None and bool(self.headers.hosts))
+
     @model_validator(mode="after")
     def _does_one_thing(self) -> Traffic:
         if self.redirect is not None and self.direct_response is not None:
             raise ConflictError("must have only one of redirect and directResponse; remove the other")
-        if self.rewrite is not None and self.rewrite.authority is not None and _hosts_set(self.headers):
+        hosts = self.headers.hosts if self.headers else []
+        if self.rewrite is not None and self.rewrite.authority is not None and hosts:
             raise ConflictError("sets the host twice, by rewrite.authority and by headers.request; remove one of them")
-        if len(_hosts_set(self.headers)) > 1:
-            raise ConflictError(
-                f"sets the host twice, by headers {' and '.join(_hosts_set(self.headers))}; remove one of them"
-            )
+        if len(hosts) > 1:
+            raise ConflictError(f"sets the host twice, by headers {' and '.join(hosts)}; remove one of them")
         return self
 
 
@@ -131,10 +136,3 @@ class Route(Traffic):
                 if match.uri is not None and match.uri.prefix is None:
                     raise ValueError("redirect.prefixRewrite needs every uri match of the route to be by prefix")
         return self
-
-
-def _hosts_set(headers: Headers | None) -> list[str]:
-    """The headers by which a request's host is set."""
-    if headers is None or headers.request is None:
-        return []
-    return [name for name in (*headers.request.set, *headers.request.add) if name.lower() in ("host", ":authority")]

@@ -96,6 +96,11 @@ class Service(Traffic, Ports, Container):
         """Whether weir makes the Service."""
         return not self.routing_only if self.create_service is None else self.create_service
 
+    @property
+    def with_pods(self) -> list[str]:
+        """The versions of pods, whoever manages these: all that are not elsewhere."""
+        return [name for name, version in self.versions.items() if version.host is None]
+
     def selected_by(self, name: str) -> dict[str, str]:
         """The labels of the pods of all versions, by which the Service `name` finds them."""
         return dict(self.selector) if self.selector else {"app": name}
@@ -118,10 +123,12 @@ class Service(Traffic, Ports, Container):
         return 1
 
     def workload(self, version: str) -> Workload | None:
-        """What the version's pods run; None where weir makes none: no image is named, or somebody else's workload."""
+        """What the version's pods run; None where weir makes none: no image is named, or it is somebody else's workload
+        or a host.
+        """
         own = self.versions[version]
         image = own.image or self.image
-        if image is None or own.workload is not None:
+        if image is None or own.workload is not None or own.host is not None:
             return None
         scaling = self.scaling(version)
         return Workload(

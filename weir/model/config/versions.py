@@ -16,9 +16,10 @@ from weir.model.config.kubernetes_parts import VersionParts
 from weir.model.config.probes import OnceProbe, Probe
 from weir.model.config.scaling import Autoscaling, Replicas
 from weir.model.config.traffic_policy import TrafficPolicy
-from weir.model.values.hosts import Labels
+from weir.model.values.hosts import FullHost, Labels
 from weir.model.values.names import EnvName, Image, WorkloadName
-from weir.model.values.text import Text
+from weir.model.values.numbers import Port
+from weir.model.values.text import Flag, Text
 
 
 class Container(Part):
@@ -103,6 +104,22 @@ class Container(Part):
 class Version(Container):
     """One version of a service. What it leaves out it takes from its service."""
 
+    host: FullHost | None = key(
+        "the full DNS name of the host that this version is, in the place of pods that weir makes",
+        example="legacy.example.com",
+        becomes="HTTPRouteDestination.destination.host, ServiceEntry.endpoints.address",
+    )
+    port: Port | None = key(
+        "the port of host; at 443 an external host is asked by TLS",
+        example=443,
+        becomes="HTTPRouteDestination.destination.port, ServiceEntry.endpoints.ports",
+    )
+    external: Flag = key(
+        "whether the mesh does not know host: weir makes a ServiceEntry, and requests get its name as their host",
+        False,
+        example=True,
+        becomes="ServiceEntry",
+    )
     traffic_policy: TrafficPolicy | None = key(
         "how callers treat its pods; goes before the service's, setting by setting",
         example={"connectionPool": {"tcp": {"maxConnections": 10}}},
@@ -128,6 +145,13 @@ class Version(Container):
         becomes="HTTPRouteDestination.headers",
     )
 
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """The host that the version is; None for one of pods."""
+        if self.host is None or self.port is None:
+            return None
+        return Elsewhere(self.host, self.port, self.external)
+
     @model_validator(mode="after")
     def _has_pods_once(self) -> Self:
         own = given(self, *Container.model_fields, "kubernetes") if self.workload else []
@@ -136,6 +160,20 @@ class Version(Container):
                 f"has workload, so its pods are made by somebody else; remove {', '.join(own)}, or workload"
             )
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The host and port that a version is in the place of pods. `external`: the mesh knows it by a ServiceEntry of
+    weir's.
+    """
+
+    host: str
+    port: int
+    external: bool
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

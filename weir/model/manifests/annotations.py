@@ -66,6 +66,16 @@ FAULT_UNTIL = "fault-until.weir.dev/"
 """The annotation with the moment at which the fault of a route ends; the name of the route follows."""
 
 
+VERSION_HOST = "host.weir.dev/"
+"""The annotation of a VirtualService with the other Service that a version is, as `HOST:PORT`; the name of the version
+follows. A destination without a subset has no room for the name.
+"""
+
+
+EXTERNAL_HOST = "external-host.weir.dev/"
+"""The same for a version at an external host."""
+
+
 def digest(spec: Any) -> str:
     """A short digest of an object's spec, the same for the same JSON whatever the order of its keys."""
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]

@@ -41,7 +41,8 @@ def service_of(kind: str, manifest: Manifest) -> str | None:
         case "VirtualService":
             return str(manifest["metadata"]["name"])
         case "DestinationRule":
-            return str(manifest["spec"]["host"]).split(".")[0]
+            labels = manifest["metadata"].get("labels", {})
+            return str(labels.get("app") or str(manifest["spec"]["host"]).split(".")[0])
         case "Deployment" | "HorizontalPodAutoscaler" if "version" in manifest["metadata"].get("labels", {}):
             return str(manifest["metadata"]["labels"]["app"])
         case "Service":

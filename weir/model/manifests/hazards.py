@@ -11,7 +11,7 @@ from typing import Any
 
 from weir.model.config.stack import Service
 from weir.model.manifests import order, subsets
-from weir.model.manifests.annotations import OWNER, annotation
+from weir.model.manifests.annotations import EXTERNAL_HOST, OWNER, VERSION_HOST, annotation, edited
 from weir.model.manifests.kubernetes import Manifest, with_port_names
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
@@ -74,6 +74,8 @@ def _of(
             yield from _selectors(name, objects, objects.service, service, standing, owner)
     yield from _handed_over(name, objects, standing, owner)
     yield from _without_pods(name, objects, standing, route, routes_only)
+    if route is not None and not routes_only:
+        yield from _moved(name, objects, standing, route)
     if route is not None and annotation(route, OWNER) == owner:
         yield from _seen(config, objects, route["spec"])
 
@@ -192,6 +194,33 @@ def _handed_over(name: str, objects: ServiceObjects, standing: Objects, owner: s
             )
 
 
+def _moved(name: str, objects: ServiceObjects, standing: Objects, route: Mapping[str, Any]) -> Iterator[str]:
+    """A version that gets requests becomes another host: its subset, or what the host of requests is set to, would
+    change at another moment than where they go.
+    """
+    where = subsets.hosts(route["spec"])
+    for version, parts in objects.versions.items():
+        if version not in where:
+            continue
+        outside, entry = where[version] != route["spec"]["hosts"][0], parts.service_entry
+        there = standing.get(("ServiceEntry", f"{name}-{version}"))
+        alike = entry is None or there is None or there["spec"] == entry["spec"]
+        # What somebody has edited by hand may be put back.
+        if outside == (entry is not None) and parts.destination_rule is not None and (alike or edited(there or {})):
+            continue
+        before, after = _place(route, version), _place(objects.virtual_service, version)
+        what = f"{before} → {after}" if before != after else "by its port, protocol or exportTo"
+        yield (
+            f"{version} gets requests and would change where they go ({what}): some would meet neither; keep it, add a "
+            f"version with the new settings, move the requests to that, then remove {version}"
+        )
+
+
+def _place(route: Mapping[str, Any], version: str) -> str:
+    """Where a version is, by the annotations of its VirtualService."""
+    return annotation(route, f"{EXTERNAL_HOST}{version}") or annotation(route, f"{VERSION_HOST}{version}") or "pods"
+
+
 def _runs(deployment: Mapping[str, Any] | None) -> Any:
     """What decides what the pods speak, as both the API server and weir have it."""
     if deployment is None:
@@ -218,7 +247,7 @@ def _seen(config: Service, objects: ServiceObjects, route: Mapping[str, Any]) ->
             f"exportTo {_shown(before)} cannot grow to {_shown(after)} in one update: Istio would hide the rules from "
             f"the added namespaces; first write exportTo: {_shown(_PUBLIC)}, and {_shown(after)} in the next update"
         )
-    elif gone := sorted(subsets.named(route) - set(objects.versions)):
+    elif gone := sorted(subsets.named(route) - {parts.known_as for parts in objects.versions.values()}):
         yield (
             f"exportTo changes and {', '.join(gone)}, which the route names, is removed: do this in two updates, in "
             "any order"

@@ -1,16 +1,23 @@
 """The plain Istio objects of a service: a DestinationRule for each version and one for all, and the VirtualService
-that divides the traffic.
+that divides the traffic. A version at an external host has a ServiceEntry, too.
+
+The ServiceEntry has a host of weir's own, at which the external one is the endpoint. So what callers send to the
+external host past the service stays as it is, whoever has a ServiceEntry for it, and the version is a subset as every
+other (docs/decisions/0032-versions-elsewhere.md).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 from weir.model.config.actions import Mirror
 from weir.model.config.base import as_written
 from weir.model.config.gateways import Gateway
-from weir.model.manifests.annotations import FAULT_UNTIL
+from weir.model.config.stack import Service
+from weir.model.config.versions import Elsewhere
+from weir.model.manifests.annotations import EXTERNAL_HOST, FAULT_UNTIL, VERSION_HOST
 from weir.model.manifests.kubernetes import Manifest, metadata
 from weir.model.routing.resolve import RouteTraffic, ServiceTraffic, at_gateways
 from weir.model.values.hosts import MESH
@@ -18,13 +25,55 @@ from weir.model.values.hosts import MESH
 _API = "networking.istio.io/v1"
 
 
-def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest:
-    """The subset of one version of the host `there`: the pods with its labels. Istio merges the rules of a host, so
-    each version comes and goes alone.
+def version_rule(service: str, version: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest | None:
+    """The subset of one version of the host `there`: the pods with its labels, or its external host. Istio merges the
+    rules of a host, so each version comes and goes alone.
+
+    None for another Service: a rule of this namespace would hide its own rules from callers here.
     """
-    return _rule(
-        f"{service}-{version}", service, version, {"subsets": [_subset(version, traffic)]}, traffic, namespace, there
-    )
+    place = traffic.elsewhere.get(version)
+    if place is not None and not place.external:
+        return None
+    parts = {"subsets": [_subset(version, traffic)]}
+    host = external_host(version, there) if place else there
+    return _rule(f"{service}-{version}", service, version, parts, traffic, namespace, host)
+
+
+def external_host(version: str, there: str) -> str:
+    """The name in the mesh of a version at an external host, of the service `there`."""
+    return f"{version}.{there}"
+
+
+def belongs(host: str, there: str) -> bool:
+    """Whether a host is that of a service, or of one of its versions at external hosts."""
+    return host == there or host.endswith(f".{there}")
+
+
+def service_entry(
+    service: str, version: str, settings: Service, traffic: ServiceTraffic, namespace: str, there: str
+) -> Manifest | None:
+    """What the mesh knows of the external host of a version of the host `there`; None where it has none."""
+    place = traffic.elsewhere.get(version)
+    if place is None or not place.external:
+        return None
+    # The ports are those of the service: a ServiceEntry at a port of its own would take part in what its proxies listen
+    # on there.
+    ports = [
+        {"number": each.port, "name": each.name, "protocol": each.protocol.upper()} for each in settings.http_ports
+    ]
+    return {
+        "apiVersion": _API,
+        "kind": "ServiceEntry",
+        "metadata": metadata(f"{service}-{version}", namespace, service, version),
+        "spec": {
+            "hosts": [external_host(version, there)],
+            "location": "MESH_EXTERNAL",
+            "resolution": "DNS",
+            "ports": [{"number": each.port, "name": each.name, "protocol": each.protocol.upper()} for each in ports],
+            "endpoints": [{"address": place.host, "ports": {each.name: place.port for each in ports}}],
+            **({"exportTo": list(traffic.export_to)} if traffic.export_to else {}),
+        },
+    }
 
 
 def host_rule(service: str, traffic: ServiceTraffic, namespace: str, there: str) -> Manifest | None:
@@ -35,7 +84,7 @@ def host_rule(service: str, traffic: ServiceTraffic, namespace: str, there: str)
     """
     parts: Manifest = {} if traffic.policy is None else {"trafficPolicy": as_written(traffic.policy)}
     if traffic.export_to:
-        parts["subsets"] = [_subset(version, traffic) for version in traffic.versions]
+        parts["subsets"] = [_subset(version, traffic) for version in traffic.labels]
     return _rule(service, service, None, parts, traffic, namespace, there) if parts else None
 
 
@@ -43,7 +92,7 @@ def _subset(version: str, traffic: ServiceTraffic) -> Manifest:
     policy = traffic.versions[version]
     return {
         "name": version,
-        "labels": dict(traffic.labels[version]),
+        **({"labels": dict(traffic.labels[version])} if version in traffic.labels else {}),
         **({} if policy is None else {"trafficPolicy": as_written(policy)}),
     }
 
@@ -73,7 +122,7 @@ def virtual_service(name: str, traffic: ServiceTraffic, namespace: str, there: s
     spec: Manifest = {"hosts": [there, *traffic.hosts]}
     if traffic.gateways:
         spec["gateways"] = [MESH, *traffic.gateways]
-    spec["http"] = [entry for route in traffic.routes for entry in _routes(route, traffic.gateways, there)]
+    spec["http"] = [entry for route in traffic.routes for entry in _routes(route, traffic, there)]
     if traffic.export_to:
         spec["exportTo"] = list(traffic.export_to)
     ends = {
@@ -81,7 +130,11 @@ def virtual_service(name: str, traffic: ServiceTraffic, namespace: str, there: s
         for route in traffic.routes
         if route.fault and route.fault.until
     }
-    own = {**metadata(name, namespace, name), **({"annotations": ends} if ends else {})}
+    notes = ends | {
+        f"{EXTERNAL_HOST if place.external else VERSION_HOST}{version}": str(place)
+        for version, place in traffic.elsewhere.items()
+    }
+    own = {**metadata(name, namespace, name), **({"annotations": notes} if notes else {})}
     return {"apiVersion": _API, "kind": "VirtualService", "metadata": own, "spec": spec}
 
 
@@ -95,27 +148,34 @@ def gateway(name: str, settings: Gateway, namespace: str) -> Manifest:
     }
 
 
-def _routes(route: RouteTraffic, gateways: tuple[str, ...], there: str) -> list[Manifest]:
+def _routes(route: RouteTraffic, traffic: ServiceTraffic, there: str) -> list[Manifest]:
     """The route; where requests from gateways go to another port than those of sidecars, a copy of it for gateways
     first, of the same name.
     """
-    own = _route(route, there)
+    own = _route(route, traffic.elsewhere, there)
     if route.gateway_port is None:
         return [own]
-    copy = replace(route, match=at_gateways(route.match, gateways), port=route.gateway_port)
-    return [_route(copy, there), own]
+    copy = replace(route, match=at_gateways(route.match, traffic.gateways), port=route.gateway_port)
+    return [_route(copy, traffic.elsewhere, there), own]
 
 
-def _route(route: RouteTraffic, there: str) -> Manifest:
+def _route(route: RouteTraffic, elsewhere: Mapping[str, Elsewhere], there: str) -> Manifest:
     spec: Manifest = {"name": route.name}
     if route.match:
         spec["match"] = [as_written(match) for match in route.match]
     if route.weights:
-        spec["route"] = [_destination(version, weight, route, there) for version, weight in route.weights.items()]
+        spec["route"] = [
+            {
+                "destination": _destination(version, route, elsewhere.get(version), there),
+                "weight": weight,
+                **_headers(route, version),
+            }
+            for version, weight in route.weights.items()
+        ]
     if route.timeout:
         spec["timeout"] = route.timeout.text
     if route.mirrors:
-        spec["mirrors"] = [_mirror(mirror, route, there) for mirror in route.mirrors]
+        spec["mirrors"] = [_mirror(mirror, route, elsewhere, there) for mirror in route.mirrors]
     if route.fault:
         spec["fault"] = route.fault.spec()
     parts = {
@@ -129,17 +189,19 @@ def _route(route: RouteTraffic, there: str) -> Manifest:
     return spec | {name: as_written(part) for name, part in parts.items() if part is not None}
 
 
-def _destination(version: str, weight: int, route: RouteTraffic, there: str) -> Manifest:
-    spec: Manifest = {"destination": _to(version, route, there), "weight": weight}
-    if version in route.version_headers:
-        spec["headers"] = as_written(route.version_headers[version])
-    return spec
+def _destination(version: str, route: RouteTraffic, place: Elsewhere | None, there: str) -> Manifest:
+    if place is not None and not place.external:
+        return {"host": place.host, "port": {"number": place.port}}
+    port = {} if route.port is None else {"port": {"number": route.port}}
+    return {"host": there if place is None else external_host(version, there), "subset": version, **port}
 
 
-def _mirror(mirror: Mirror, route: RouteTraffic, there: str) -> Manifest:
+def _headers(route: RouteTraffic, version: str) -> Manifest:
+    headers = route.version_headers.get(version)
+    return {} if headers is None else {"headers": as_written(headers)}
+
+
+def _mirror(mirror: Mirror, route: RouteTraffic, elsewhere: Mapping[str, Elsewhere], there: str) -> Manifest:
     spec = as_written(mirror)
-    return {"destination": _to(spec.pop("version"), route, there), **spec}
-
-
-def _to(version: str, route: RouteTraffic, there: str) -> Manifest:
-    return {"host": there, "subset": version, **({} if route.port is None else {"port": {"number": route.port}})}
+    version = spec.pop("version")
+    return {"destination": _destination(version, route, elsewhere.get(version), there), **spec}

@@ -17,21 +17,24 @@ from weir.model.routing.resolve import ServiceTraffic, traffic
 @dataclass(frozen=True, slots=True)
 class VersionObjects:
     """One version: its pods (None in a service that is routing only), how many of them may be drained at a time, who
-    says how many there are (None: weir does, or nobody is known), and its subset.
+    says how many there are (None: weir does, or nobody is known), and its subset (None for another Service).
 
     `workload`: what of somebody else's runs its pods, as the config names it; None where it names none.
-    `secret`: those of its variables that are secrets, None where none is; `named`: whether a route names it; `used`:
-    whether it gets requests or copies.
+    `secret`: those of its variables that are secrets, None where none is; `service_entry`: that of an external host;
+    `named`: whether a route names it; `used`: whether it gets requests or copies; `known_as`: as what routes name it
+    (`weir.model.manifests.subsets.version_of`).
     """
 
     secret: Manifest | None
     deployment: Manifest | None
     disruption_budget: Manifest | None
     autoscaler: Manifest | None
-    destination_rule: Manifest
+    service_entry: Manifest | None
+    destination_rule: Manifest | None
     workload: str | None
     named: bool
     used: bool
+    known_as: str
 
     def of_pods(self) -> Iterator[Manifest]:
         """The objects of its pods, each after those it needs."""
@@ -60,7 +63,8 @@ class ServiceObjects:
         """
         yield from (each for each in (self.service_account, self.service) if each)
         yield from (each for version in self.versions.values() for each in version.of_pods())
-        yield from (version.destination_rule for version in self.versions.values())
+        yield from (version.service_entry for version in self.versions.values() if version.service_entry)
+        yield from (version.destination_rule for version in self.versions.values() if version.destination_rule)
         if self.host_rule:
             yield self.host_rule
         yield self.virtual_service
@@ -133,7 +137,13 @@ def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceOb
         else None,
         versions={
             version: _version(
-                name, version, service, _rule(name, version, service, routes, namespace, there), route, namespace
+                name,
+                version,
+                service,
+                istio.service_entry(name, version, service, routes, namespace, there),
+                _rule(name, version, service, routes, namespace, there),
+                route,
+                namespace,
             )
             for version in service.versions
         },
@@ -147,17 +157,28 @@ def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceOb
     )
 
 
-def _rule(name: str, version: str, service: Service, routes: ServiceTraffic, namespace: str, there: str) -> Manifest:
+def _rule(
+    name: str, version: str, service: Service, routes: ServiceTraffic, namespace: str, there: str
+) -> Manifest | None:
     """The subset of a version, which says whose its pods are: who removes it reads there whom to tell."""
     made = istio.version_rule(name, version, routes, namespace, there)
     workload = service.versions[version].workload
-    return made if workload is None else {**made, "metadata": {**made["metadata"], "annotations": {WORKLOAD: workload}}}
+    if made is None or workload is None:
+        return made
+    return {**made, "metadata": {**made["metadata"], "annotations": {WORKLOAD: workload}}}
 
 
 def _version(
-    name: str, version: str, service: Service, rule: Manifest, route: Manifest, namespace: str
+    name: str,
+    version: str,
+    service: Service,
+    entry: Manifest | None,
+    rule: Manifest | None,
+    route: Manifest,
+    namespace: str,
 ) -> VersionObjects:
-    workload = service.workload(version)
+    workload, place = service.workload(version), service.versions[version].elsewhere
+    known_as = str(place) if place and not place.external else version
     secret = deployment = budget = autoscaler = None
     if workload:
         parts, own = service.kubernetes or ServiceParts(), service.versions[version].kubernetes or VersionParts()
@@ -178,8 +199,10 @@ def _version(
         deployment=deployment,
         disruption_budget=budget,
         autoscaler=autoscaler,
+        service_entry=entry,
         destination_rule=rule,
         workload=service.versions[version].workload,
-        named=version in subsets.named(route["spec"]),
-        used=version in subsets.used(route["spec"]),
+        named=known_as in subsets.named(route["spec"]),
+        used=known_as in subsets.used(route["spec"]),
+        known_as=known_as,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from weir.model.manifests import subsets
 from weir.model.manifests.kubernetes import Manifest
-from weir.model.manifests.mesh import ServiceObjects
+from weir.model.manifests.mesh import ServiceObjects, VersionObjects
 
 Objects = Mapping[tuple[str, str], Mapping[str, Any]]
 """What stands in a namespace, by kind and name."""
@@ -22,7 +22,7 @@ def pods_first(name: str, objects: ServiceObjects, standing: Objects | None) -> 
     has the pods it has: whatever becomes of them, a route that takes requests away from it must not wait for them.
     None stands for what cannot be known.
     """
-    wanted = {version for version, parts in objects.versions.items() if parts.used}
+    wanted = {version for version, parts in objects.versions.items() if parts.used and not _elsewhere(parts)}
     if standing is None:
         return frozenset(wanted)
     old = standing.get(("VirtualService", name), {}).get("spec")
@@ -34,6 +34,11 @@ def pods_first(name: str, objects: ServiceObjects, standing: Objects | None) -> 
         if version not in known
         or _lacks(objects.versions[version].deployment, name, version, standing, more=after[version] > before[version])
     )
+
+
+def _elsewhere(parts: VersionObjects) -> bool:
+    """Whether a version has no pods that anybody could wait for here."""
+    return parts.service_entry is not None or parts.destination_rule is None
 
 
 def _lacks(wanted: Manifest | None, name: str, version: str, standing: Objects, *, more: bool) -> bool:

@@ -12,7 +12,8 @@ from weir.model.values.numbers import plain
 
 def outputs(config: StackConfig, namespace: str) -> dict[str, Any]:
     """`namespace`, and `services` by name: host, stable, canary (percent), weights (as in the route), faults, versions
-    (image, replicas; `external` where somebody else owns them, or `autoscaling` with its bounds in their place).
+    (image, replicas; `external` where somebody else owns them, or `autoscaling` with its bounds in their place; of a
+    version elsewhere host and port).
 
     All are those of the default route; `weights` is empty where the proxy answers by itself. `faults` has `delay` and
     `abort` where they are configured, with the keys of the config, and `until` where that ends; percentages are plain
@@ -38,7 +39,9 @@ def _service(service: Service, host: str) -> dict[str, Any]:
 
 
 def _version(service: Service, version: str) -> dict[str, Any]:
-    workload = service.workload(version)
+    workload, place = service.workload(version), service.versions[version].elsewhere
+    if place is not None:
+        return {"host": place.host, "port": place.port}
     if workload is None:
         return {}
     if (own := workload.autoscaling) is not None:

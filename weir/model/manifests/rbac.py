@@ -121,7 +121,10 @@ def _rules(
         {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": _MANAGE},
         {
             "apiGroups": ["networking.istio.io"],
-            "resources": ["virtualservices", "destinationrules", "gateways"],
+            "resources": [
+                *("virtualservices", "destinationrules", "gateways"),
+                *(["serviceentries"] if "ServiceEntry" in kinds else []),
+            ],
             "verbs": _MANAGE,
         },
         # To wait for pods, and to say what is wrong with them; the provider waits for ever where it may not watch

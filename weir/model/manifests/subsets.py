@@ -1,5 +1,7 @@
 """Which versions a VirtualService names, and which of them it sends requests to: what must be known before it stands,
 and let go of after.
+
+A version is named by its subset. One that is another Service has none, and goes by `HOST:PORT`.
 """
 
 from __future__ import annotations
@@ -9,13 +11,13 @@ from typing import Any
 
 
 def named(spec: Mapping[str, Any] | None) -> frozenset[str]:
-    """Every version (subset) that the spec of a VirtualService names, in whichever role. No spec names none."""
-    return frozenset(subset for subset, _ in _destinations(spec))
+    """Every version that the spec of a VirtualService names, in whichever role. No spec names none."""
+    return frozenset(version for version, _ in _destinations(spec))
 
 
 def used(spec: Mapping[str, Any] | None) -> frozenset[str]:
     """The versions that get requests or copies of requests: named with a weight or a percentage above 0."""
-    return frozenset(subset for subset, share in _destinations(spec) if share > 0)
+    return frozenset(version for version, share in _destinations(spec) if share > 0)
 
 
 def shares(spec: Mapping[str, Any] | None) -> Mapping[str, float]:
@@ -26,9 +28,9 @@ def shares(spec: Mapping[str, Any] | None) -> Mapping[str, float]:
     for route, _ in routes((spec or {}).get("http", [])):
         parts = _destinations({"http": [route]})
         total = sum(share for _, share in _destinations({"http": [{"route": route.get("route", [])}]})) or 1.0
-        for place, (subset, share) in enumerate(parts):
+        for place, (version, share) in enumerate(parts):
             mirrored = place >= len(route.get("route", []))
-            found[subset] = found.get(subset, 0.0) + share / (100 if mirrored else total)
+            found[version] = found.get(version, 0.0) + share / (100 if mirrored else total)
     return found
 
 
@@ -44,6 +46,24 @@ def routes(http: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], M
     return found
 
 
+def version_of(destination: Mapping[str, Any]) -> str:
+    """The version that a destination is: its subset, else `HOST:PORT`; empty for a service as a whole."""
+    subset, port = destination.get("subset", ""), destination.get("port")
+    # The engine hands numbers on as floats.
+    return str(subset) if subset or not port else f"{destination['host']}:{int(port['number'])}"
+
+
+def hosts(spec: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """The host at which each version is that gets requests or copies."""
+    sent = used(spec)
+    places = (
+        entry["destination"]
+        for route in (spec or {}).get("http", [])
+        for entry in (*route.get("route", []), *route.get("mirrors", []))
+    )
+    return {version: str(place["host"]) for place in places if (version := version_of(place)) in sent}
+
+
 def _destinations(spec: Mapping[str, Any] | None) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     for route in (spec or {}).get("http", []):
@@ -51,9 +71,7 @@ def _destinations(spec: Mapping[str, Any] | None) -> list[tuple[str, float]]:
         for entry in destinations:
             # Istio gives a destination that stands alone all requests, whatever its weight.
             share = 100 if len(destinations) == 1 else entry.get("weight", 0)
-            found.append((entry["destination"].get("subset", ""), float(share)))
+            found.append((version_of(entry["destination"]), float(share)))
         for mirror in route.get("mirrors", []):
-            found.append(
-                (mirror["destination"].get("subset", ""), float(mirror.get("percentage", {}).get("value", 100)))
-            )
-    return [(subset, share) for subset, share in found if subset]
+            found.append((version_of(mirror["destination"]), float(mirror.get("percentage", {}).get("value", 100))))
+    return [(version, share) for version, share in found if version]

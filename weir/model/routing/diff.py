@@ -10,6 +10,7 @@ from typing import Any
 
 from weir.model.config.base import Part, as_written
 from weir.model.config.drills import SUFFIX
+from weir.model.config.versions import Elsewhere
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic
 from weir.model.values.durations import Duration
 from weir.model.values.numbers import plain
@@ -166,6 +167,8 @@ def _versions(service: str, before: ServiceTraffic, after: ServiceTraffic) -> It
     for version in after.versions:
         if version not in before.versions:
             yield TrafficChange("version", service, version=version, before=False, after=True)
+            if (place := after.elsewhere.get(version)) is not None:
+                yield TrafficChange("host", service, version=version, after=place)
     for version in before.versions:
         if version not in after.versions:
             yield TrafficChange("version", service, version=version, before=True, after=False)
@@ -176,10 +179,11 @@ def _policies(service: str, before: ServiceTraffic, after: ServiceTraffic) -> It
     for version in after.versions:
         if version in before.versions:
             yield from _value("trafficPolicy", service, before.versions[version], after.versions[version], version)
-            if before.labels[version] != after.labels[version]:
-                yield TrafficChange(
-                    "labels", service, version=version, before=before.labels[version], after=after.labels[version]
-                )
+            old, new = before.elsewhere.get(version), after.elsewhere.get(version)
+            if old != new:
+                yield TrafficChange("host", service, version=version, before=old, after=new)
+            elif (was := before.labels.get(version, {})) != (becomes := after.labels.get(version, {})):
+                yield TrafficChange("labels", service, version=version, before=was, after=becomes)
 
 
 def _places(kind: str, service: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[TrafficChange]:
@@ -193,6 +197,8 @@ def _data(value: Any) -> Any:
         return as_written(value)
     if isinstance(value, Duration):
         return value.text
+    if isinstance(value, Elsewhere):
+        return {"host": value.host, "port": value.port, "external": value.external}
     if isinstance(value, Fraction):
         return plain_percent(value)
     if isinstance(value, RouteTraffic):

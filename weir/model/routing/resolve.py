@@ -17,6 +17,8 @@ from weir.model.config.matches import Match
 from weir.model.config.routes import Route, Traffic
 from weir.model.config.stack import Service
 from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.config.versions import Elsewhere
+from weir.model.routing.external import external_headers, external_policy
 from weir.model.routing.weights import weights
 from weir.model.values.durations import Duration
 from weir.model.values.hosts import MESH
@@ -61,7 +63,7 @@ class ServiceTraffic:
     """All routes of a service, the default one last, and how its pods are treated: `versions` has a subset's policy or
     None.
 
-    `labels` are those of a version's pods, by which its subset finds them.
+    `labels` are those of a version's pods, by which its subset finds them; `elsewhere` are the versions without pods.
     `gateways` and `hosts` are those it is exposed at, gateways in full; empty for the mesh alone. `export_to` is empty
     for all.
     """
@@ -73,6 +75,7 @@ class ServiceTraffic:
     gateways: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     export_to: tuple[str, ...] = ()
+    elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
 
 
 def traffic(service: Service, namespace: str) -> ServiceTraffic:
@@ -83,12 +86,13 @@ def traffic(service: Service, namespace: str) -> ServiceTraffic:
     drilled = _drilled([*routes, _route(service, service, DEFAULT_ROUTE, ())], service.drill)
     return ServiceTraffic(
         routes=tuple(_to_port(route, service, gateways) for route in drilled),
-        versions={name: version.traffic_policy for name, version in service.versions.items()},
-        labels={name: service.told_apart_by(name) for name in service.versions},
+        versions={name: external_policy(version) for name, version in service.versions.items()},
+        labels={name: service.told_apart_by(name) for name in service.with_pods},
         policy=service.traffic_policy,
         gateways=gateways,
         hosts=expose.hosts if expose else (),
         export_to=service.export_to or (),
+        elsewhere={name: there for name, version in service.versions.items() if (there := version.elsewhere)},
     )
 
 
@@ -120,7 +124,9 @@ def _route(service: Service, own: Traffic, name: str, match: tuple[Match, ...]) 
         retries=own.retries or service.retries,
         mirrors=own.mirrors,
         headers=own.headers,
-        version_headers={name: headers for name in divided if (headers := service.versions[name].headers) is not None},
+        version_headers={
+            name: headers for name in divided if (headers := external_headers(service.versions[name], own)) is not None
+        },
         cors_policy=own.cors_policy,
         rewrite=own.rewrite,
     )
@@ -148,7 +154,10 @@ def _to_port(route: RouteTraffic, service: Service, gateways: tuple[str, ...]) -
     the port that was asked for, and at a gateway is that of its server (GetDestinationCluster in
     pilot/pkg/networking/core/route).
     """
-    if len(service.all_ports) == 1 or not route.weights:
+    versions = (*route.weights, *(mirror.version for mirror in route.mirrors))
+    places = [service.versions[version].elsewhere for version in versions]
+    # Another Service has a port of its own.
+    if len(service.all_ports) == 1 or all(place is not None and not place.external for place in places):
         return route
     from_mesh = not route.match or any(MESH in match.gateways or not match.gateways for match in route.match)
     if len(service.http_ports) == 1 or not from_mesh:

@@ -11,6 +11,7 @@ from typing import Any
 from weir.model.config.actions import Fault, Mirror, Retries
 from weir.model.config.base import Part, as_written
 from weir.model.config.matches import Match
+from weir.model.config.versions import Elsewhere
 from weir.model.routing.diff import TrafficChange, moved, percents, plain_percent
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic
 from weir.model.values.durations import Duration
@@ -79,6 +80,8 @@ def _told(change: TrafficChange) -> str:
         case "port" | "gatewayPort":
             whose = "requests" if kind == "port" else "requests from gateways"
             return f"{whose} go to port {after}" if after else f"{whose} go to the port that they asked for"
+        case "host":
+            return f"{version} is {_place(after)}" + ("" if before is None else f", {_place(before)} before")
         case "replicas":
             return f"{version} pods {before} → {after}"
         case "workload":
@@ -145,6 +148,11 @@ def _shares(shares: Mapping[str, Fraction]) -> str:
 
 def _answering(shares: Mapping[str, Fraction]) -> str:
     return _shares(shares) or "answered by the proxy"
+
+
+def _place(place: Elsewhere | None) -> str:
+    """Where a version is."""
+    return "pods" if place is None else f"{'the external host ' if place.external else ''}{place}"
 
 
 def _summary(route: RouteTraffic) -> str:

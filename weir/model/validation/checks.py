@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.validation.autoscaling import check_autoscaling
+from weir.model.validation.elsewhere import check_elsewhere
 from weir.model.validation.kubernetes_parts import check_parts
 from weir.model.validation.port_checks import check_ports
 from weir.model.validation.route_checks import check_routes
@@ -42,6 +43,7 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
     for name, service in config.services.items():
         path: Path = ("services", name)
         yield from _versions(path, name, service, reported, refused[name])
+        yield from check_elsewhere(path, service, config.host(name), reported)
         yield from _labels(path, name, service)
         yield from _exposure(path, name, service, config)
         yield from _policies(path, service)
@@ -124,8 +126,8 @@ def _selectors(config: StackConfig) -> Iterator[Problem]:
         for other, theirs in with_pods.items() if service.selector else ():
             if other != name and any(
                 service.pod_labels(name, mine).items() <= theirs.pod_labels(other, their).items()
-                for mine in service.versions
-                for their in theirs.versions
+                for mine in service.with_pods
+                for their in theirs.with_pods
             ):
                 yield Problem(
                     ("services", name, "selector"),
@@ -150,10 +152,13 @@ def _versions(
     without = [
         version
         for version, own in service.versions.items()
-        if service.workload(version) is None and own.workload is None
+        if service.workload(version) is None
+        and own.workload is None
+        and own.host is None
+        and (*path, "versions", version, "host") not in reported
     ]
     if not service.routing_only and (*path, "image") not in reported:
-        others = ", ".join(version for version in service.versions if version not in without)
+        others = ", ".join(version for version in service.versions if service.workload(version))
         for version in without:
             message = (
                 f"missing: {others} of this service has an image, so this version needs one too (or none at all: "
@@ -166,7 +171,7 @@ def _labels(path: Path, name: str, service: Service) -> Iterator[Problem]:
     """Each version's pods are told from those of every other, by what its own labels say."""
     if service.selector is None and all(version.labels is None for version in service.versions.values()):
         return  # their names tell them apart
-    for version in service.versions:
+    for version in service.with_pods:
         where = (*path, "versions", version, "labels")
         labels = service.told_apart_by(version)
         other = {key for key, value in labels.items() if service.selected_by(name).get(key, value) != value}
@@ -175,7 +180,7 @@ def _labels(path: Path, name: str, service: Service) -> Iterator[Problem]:
         same = next(
             (
                 each
-                for each in service.versions
+                for each in service.with_pods
                 if each != version and labels.items() <= service.pod_labels(name, each).items()
             ),
             None,

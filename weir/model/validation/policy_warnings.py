@@ -17,6 +17,10 @@ def policy_warnings(path: Path, service: Service) -> Iterator[tuple[Path, str, s
         ((*path, "versions", name, "trafficPolicy"), version.traffic_policy)
         for name, version in service.versions.items()
     ]
+    # Those that everybody trusts are right for a host that everybody may ask.
+    outside = [
+        (*path, "versions", name, "trafficPolicy") for name, version in service.versions.items() if version.external
+    ]
     for where, policy in policies:
         if policy is None:
             continue
@@ -42,10 +46,10 @@ def policy_warnings(path: Path, service: Service) -> Iterator[tuple[Path, str, s
                     "failover-without-outliers",
                 )
             if tls is not None and tls.mode in ("SIMPLE", "MUTUAL"):
-                yield from _tls((*at, "tls"), tls)
+                yield from _tls((*at, "tls"), tls, external=where in outside)
 
 
-def _tls(at: Path, tls: ClientTls) -> Iterator[tuple[Path, str, str]]:
+def _tls(at: Path, tls: ClientTls, *, external: bool) -> Iterator[tuple[Path, str, str]]:
     if tls.credential_name is not None:
         message = "leaves TLS off in sidecars, which send plain text; name files of the proxy instead"
         yield ((*at, "credentialName"), message, "tls-without-sidecar")
@@ -55,7 +59,7 @@ def _tls(at: Path, tls: ClientTls) -> Iterator[tuple[Path, str, str]]:
             "accepts the certificate of any server; name the trusted CAs in caCertificates",
             "unverified-server",
         )
-    elif tls.ca_certificates is None:
+    elif tls.ca_certificates is None and not external:
         message = (
             f"mode {tls.mode} without caCertificates trusts only the CAs in the proxy's image; name the server's CA in "
             "caCertificates"

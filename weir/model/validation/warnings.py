@@ -16,6 +16,7 @@ from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.config.versions import Container, Version
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic, traffic
+from weir.model.validation.elsewhere import elsewhere_warnings
 from weir.model.validation.gateway_warnings import edge_warnings
 from weir.model.validation.path_warnings import path_warnings
 from weir.model.validation.policy_warnings import policy_warnings
@@ -32,6 +33,7 @@ WARNINGS: Mapping[str, str] = {
     "timeout-cuts-retries": "The timeout is over before the retries are: (attempts + 1) × perTryTimeout is longer.",
     "version-without-pods": "A version gets requests and has 0 replicas: they are answered 503.",
     "mirror-to-itself": "A version gets copies of requests that it gets anyway.",
+    "mirror-keeps-host": "An external host gets copies with the host of the service: Istio rewrites that of no copy.",
     "hash-across-split": "A consistent hash holds within a version only: a split draws the version for each request.",
     "unused-version": "No route names the version.",
     "passthrough-past-versions": "PASSTHROUGH sends requests to the address that the caller chose, past every version.",
@@ -87,10 +89,9 @@ def warnings(config: StackConfig) -> tuple[Warned, ...]:
         found += _hosts(path, service, config)
         found += _workloads(path, service)
         found += _amounts(path, service)
-        found += (
-            Warned(where, message, name=name)
-            for where, message, name in (*policy_warnings(path, service), *path_warnings(path, service, config))
-        )
+        others = [*policy_warnings(path, service), *path_warnings(path, service, config)]
+        others += elsewhere_warnings(path, service)
+        found += (Warned(where, message, name=name) for where, message, name in others)
     return (*found, *(Warned(where, message, name=name) for where, message, name in edge_warnings(config)))
 
 
@@ -185,7 +186,7 @@ def _pods(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Warn
         return
     for route in routes.routes:
         for version, weight in route.weights.items():
-            if weight > 0 and service.scaling(version) == 0:
+            if weight > 0 and service.scaling(version) == 0 and version in routes.labels:
                 own = _written(service, route)
                 where = (*_at(path, service, route), *(("canary", version) if version in own.canary else ("stable",)))
                 share = f"{100 * weight / sum(route.weights.values()):.10g} %"

@@ -21,6 +21,9 @@ CLUSTER_DOMAIN = "cluster.local"
 
 MAX_DOMAIN = 255
 
+MAX_HOST = 253
+"""Characters of a name in DNS, as written."""
+
 _OLD_GATEWAY = re.compile(r"(?P<name>[-a-z0-9]+)\.(?P<namespace>[-a-z0-9]+)(?:\.svc(?:\..+)?)?")
 """How guides of Istio 1.0 name a gateway, and what istiod still makes of it (resolveGatewayName in
 pilot/pkg/model/config.go).
@@ -49,6 +52,28 @@ def domain(value: Any) -> str:
             f"must not end in a number, as no domain does, was {shown(value)}; write a name, or a whole IPv4 address"
         )
     return value
+
+
+def full_host(value: Any) -> str:
+    """The full DNS name of one host, in lower case as istiod compares it. Istio reads a name of one label in the
+    namespace of each rule.
+    """
+    parts = value.split(".") if isinstance(value, str) else []
+    if len(parts) < 2:
+        raise ValueError(
+            f"must be a full DNS name such as legacy.example.com or shop.other.svc.cluster.local, was {shown(value)}"
+        )
+    if len(value) > MAX_HOST or not all(len(part) <= MAX_LABEL and _CLUSTER_LABEL.fullmatch(part) for part in parts):
+        raise ValueError(
+            f"must be a full DNS name in lower case such as legacy.example.com, without *, was {shown(value)}"
+        )
+    if parts[-1].isdigit():
+        raise ValueError(f"must be a name, and no address, was {shown(value)}; give the address a name in DNS")
+    if parts[-1] == "svc":
+        raise ValueError(
+            f"must be a full name, was {shown(value)}; add the cluster's domain, as in {value}.{CLUSTER_DOMAIN}"
+        )
+    return str(value)
 
 
 def cluster_domain(value: Any) -> str:
@@ -164,6 +189,7 @@ def some_labels(value: Mapping[str, str]) -> Mapping[str, str]:
     return value
 
 
+FullHost = Annotated[str, PlainValidator(full_host), described("full DNS name")]
 ClusterDomain = Annotated[str, PlainValidator(cluster_domain), described("DNS domain")]
 Domain = Annotated[str, PlainValidator(domain), described("host")]
 ExportTo = Annotated[
