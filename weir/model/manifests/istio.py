@@ -58,9 +58,7 @@ def service_entry(
         return None
     # The ports are those of the service: a ServiceEntry at a port of its own would take part in what its proxies listen
     # on there.
-    ports = [
-        {"number": each.port, "name": each.name, "protocol": each.protocol.upper()} for each in settings.http_ports
-    ]
+    ports = settings.http_ports
     return {
         "apiVersion": _API,
         "kind": "ServiceEntry",
