@@ -8,10 +8,11 @@ import click
 
 from weir.cli.context import Context
 from weir.cli.options import stack_option
-from weir.cluster.found import controllers, found
+from weir.cluster.found import controllers, found, hosts_of
+from weir.cluster.taking_over import KEPT, reached
 from weir.errors import UsageError
 from weir.model import load, mesh
-from weir.model.adopted import Adopted, adopted
+from weir.model.adopted import Found, adopted
 from weir.visible import in_one_line
 from weir.yaml_writer import dump
 
@@ -28,34 +29,44 @@ def command(services: tuple[str, ...], stack: str, namespace: str | None) -> Non
     """
     context = Context(stack, given_namespace=namespace)
     kubectl, config = context.kubectl, context.config
-    made: dict[str, Adopted] = {}
-    for name in services:
-        there = found(kubectl, name, config.cluster_domain)
-        if there is None:
-            raise UsageError(f"there is no Service {name} in namespace {kubectl.namespace}; kubectl get services shows")
-        made[name] = adopted(there)
-    written = {name: each.config for name, each in made.items()}
-    stack_file = {"weir:namespace": kubectl.namespace, "weir:createNamespace": False, "weir:services": written}
-    click.echo(dump([{"config": stack_file}]).removeprefix("---\n"), nl=False)
-    for name, each in made.items():
-        for line in (*(f"cannot be taken over: {line}" for line in each.lost), *each.notes):
-            click.echo(f"{name}: {in_one_line(line)}", err=True)
-    replaced = {entry for each in made.values() for entry in each.replaced}
-    for line in controllers(kubectl, replaced):
+    there = found(kubectl, services, config.cluster_domain)
+    if missing := [name for name in services if name not in there.services]:
+        raise UsageError(
+            f"there is no Service {', '.join(missing)} in namespace {kubectl.namespace}; kubectl get services shows all"
+        )
+    made, hosts = {name: adopted(there, name) for name in services}, hosts_of(there)
+    stack_file = {
+        "namespace": kubectl.namespace,
+        "createNamespace": False,
+        "services": {name: each.config for name, each in made.items()},
+        **({"hosts": hosts.config} if hosts.config else {}),
+    }
+    written = {f"weir:{key}": value for key, value in stack_file.items()}
+    click.echo(dump([{"config": written}]).removeprefix("---\n"), nl=False)
+    lines = [f"{name}: cannot be taken over: {line}" for name, each in made.items() for line in each.lost]
+    lines += [f"cannot be taken over: {line}" for line in hosts.lost]
+    lines += [f"{name}: {line}" for name, each in made.items() for line in each.notes]
+    replaced = {entry for each in made.values() for entry in each.replaced} | set(hosts.replaced)
+    lines += controllers(kubectl, replaced)
+    for line in (*lines, *_steps(stack_file, replaced, there)):
         click.echo(in_one_line(line), err=True)
-    click.echo("\n".join(_steps(context, written, replaced)), err=True)
 
 
-def _steps(context: Context, services: dict[str, Any], replaced: set[tuple[str, str]]) -> list[str]:
+def _steps(stack_file: dict[str, Any], replaced: set[tuple[str, str]], there: Found) -> list[str]:
     """What to do with it, and what is left of what there was."""
-    namespace = context.kubectl.namespace
-    objects = mesh(load({"namespace": namespace, "createNamespace": False, "services": services}), namespace).objects()
-    same = {(each["kind"], each["metadata"]["name"]) for each in objects} & replaced
+    objects = {
+        (each["kind"], each["metadata"]["name"]): each for each in mesh(load(stack_file), there.namespace).objects()
+    }
+    same = sorted(objects.keys() & replaced)
     lines = ["to take it over: put this into a stack file, see weir diff, then pulumi up"]
     if same:
-        names = ", ".join(f"{kind} {name}" for kind, name in sorted(same))
-        lines.append(f"  in the first update with weir:adopt: true, by which {names} become the stack's")
-    if left := sorted(replaced - same):
+        names = ", ".join(f"{kind} {name}" for kind, name in same)
+        lines.append(f"  in the first update with weir:adopt: true, which takes over {names}")
+    before = {(each["kind"], each["metadata"]["name"]): each for each in there.routes}
+    copies = [
+        (key[0], f"{key[1]}{KEPT}") for key in same if key in before and reached(before[key]) - reached(objects[key])
+    ]
+    if left := sorted((replaced - set(same)) | set(copies)):
         commands = " ".join(f"{kind.lower()}/{name}" for kind, name in left)
-        lines.append(f"then remove what says the same: kubectl delete -n {namespace} {commands}")
+        lines.append(f"then remove what says the same: kubectl delete -n {there.namespace} {commands}")
     return lines

@@ -31,12 +31,12 @@ def _compared(context: Context, name: str) -> tuple[TrafficChange, ...]:
     """What changes for it; nothing where it does not run, or the cluster cannot be asked."""
     config = context.config
     try:
-        there = found(context.kubectl, name, config.cluster_domain)
+        there = found(context.kubectl, [name], config.cluster_domain)
     except ClusterError:
         return ()
-    if there is None:
+    if name not in there.services:
         return ()
-    as_it_is = adopted(there)
+    as_it_is = adopted(there, name)
     keys: Mapping[str, object] = {
         "namespace": there.namespace,
         "createNamespace": False,

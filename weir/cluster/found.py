@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.model.adopted import Found
+from weir.model.adopted_hosts import AdoptedHosts, adopted_hosts
 from weir.model.manifests.annotations import OWNER, annotation
 
 _RULES = "virtualservices.networking.istio.io,destinationrules.networking.istio.io"
@@ -19,22 +20,26 @@ _CONTROLLERS = {
 """Resource → kind and name of what writes rules of Istio by itself, and what to take out so that it does not."""
 
 
-def found(kubectl: Kubectl, service: str, domain: str) -> Found | None:
-    """What there is of a service, without what any stack of weir's has made; None where there is no such Service.
-    Raises ClusterError.
+def found(kubectl: Kubectl, services: Iterable[str], domain: str) -> Found:
+    """What there is of these services, without what any stack of weir's has made; those that are not there are left
+    out. Raises ClusterError.
     """
-    there = kubectl.get(["service", service, "--ignore-not-found"], missing={})
-    if not there:
-        return None
+    there = {name: kubectl.get(["service", name, "--ignore-not-found"], missing={}) for name in services}
     rules = [each for each in kubectl.get([_RULES])["items"] if annotation(each, OWNER) is None]
     return Found(
         namespace=kubectl.namespace,
         domain=domain,
-        service=there,
+        services={name: service for name, service in there.items() if service},
         workloads=kubectl.get([_WORKLOADS])["items"],
         routes=[each for each in rules if each["kind"] == "VirtualService"],
         rules=[each for each in rules if each["kind"] == "DestinationRule"],
     )
+
+
+def hosts_of(there: Found) -> AdoptedHosts:
+    """The hosts at gateways that lead to these services."""
+    names = {f"{name}.{there.namespace}.svc.{there.domain}": name for name in there.services}
+    return adopted_hosts(there.routes, names, there.domain)
 
 
 def controllers(kubectl: Kubectl, names: set[tuple[str, str]]) -> Iterator[str]:

@@ -31,7 +31,7 @@ def take_over(kubectl: Kubectl, found: Mapping[str, Any], spec: Mapping[str, Any
         if group
         else (f"{found['kind']}/{found['metadata']['name']}")
     )
-    if found["kind"] == "VirtualService" and _reached(found["spec"]) - _reached(spec):
+    if found["kind"] == "VirtualService" and reached(found) - reached({"spec": spec}):
         _keep(kubectl, found)
     # Kubernetes' documentation, "Server-Side Apply", clearing managedFields: an empty entry forgets all owners.
     forget = json.dumps({"metadata": {"managedFields": [{}]}})
@@ -42,8 +42,9 @@ def take_over(kubectl: Kubectl, found: Mapping[str, Any], spec: Mapping[str, Any
     _run(kubectl, ["apply", "--server-side", "--force-conflicts", "--field-manager=weir", "-f", "-"], json.dumps(same))
 
 
-def _reached(spec: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Gateways and hosts; a host by its first label where it is a service's, however long it is written."""
+def reached(route: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Gateways and hosts of a VirtualService; a service's host by its first label, however long it is written."""
+    spec = route["spec"]
     hosts = {host.split(".")[0] if ".svc." in host else host for host in spec.get("hosts", [])}
     return {(gateway, host) for gateway in spec.get("gateways") or ["mesh"] for host in hosts}
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from weir.model.adopted_hosts import at_gateways_alone, full_host, gateways_of
 from weir.model.adopted_ports import adopted_ports, odd_ports, without_copies
-from weir.model.adopted_routes import AdoptedRoutes, Keys, adopted_routes, shares
+from weir.model.adopted_routes import Keys, adopted_routes, shares
 from weir.model.adopted_versions import (
     AdoptedVersion,
     labels_of,
@@ -21,7 +22,6 @@ from weir.model.adopted_versions import (
 )
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.validation.load import load
-from weir.model.values.hosts import MESH
 from weir.model.values.problems import ConfigError, Path, dotted
 
 
@@ -29,12 +29,13 @@ from weir.model.values.problems import ConfigError, Path, dotted
 class Found:
     """What there is in one namespace.
 
-    `workloads`: what runs pods; `routes`, `rules`: VirtualServices and DestinationRules of somebody else's.
+    `services` by name; `workloads`: what runs pods; `routes`, `rules`: VirtualServices and DestinationRules of somebody
+    else's.
     """
 
     namespace: str
     domain: str
-    service: Manifest
+    services: Mapping[str, Manifest]
     workloads: Sequence[Manifest]
     routes: Sequence[Manifest]
     rules: Sequence[Manifest]
@@ -55,14 +56,14 @@ class Adopted:
     replaced: tuple[tuple[str, str], ...]
 
 
-def adopted(found: Found) -> Adopted:
-    """The config that says what is found."""
+def adopted(found: Found, name: str) -> Adopted:
+    """The config that says what is found of a service, but for hosts at gateways alone, which services may share."""
     lost: list[str] = []
     notes: list[str] = []
-    name = str(found.service["metadata"]["name"])
+    service = found.services[name]
     host = f"{name}.{found.namespace}.svc.{found.domain}"
-    selector = dict(found.service["spec"].get("selector") or {})
-    rules = [each for each in found.rules if _full(each["spec"].get("host", ""), each, found.domain) == host]
+    selector = dict(service["spec"].get("selector") or {})
+    rules = [each for each in found.rules if full_host(each["spec"].get("host", ""), each, found.domain) == host]
     pods = [each for each in found.workloads if selector and selector.items() <= labels_of(each).items()]
     subsets = _subsets(rules)
     versions = list(of_subsets(subsets, pods, notes) if subsets else of_workloads(pods, selector, notes))
@@ -72,8 +73,18 @@ def adopted(found: Found) -> Adopted:
             "nothing is known to run its pods: no Deployment, StatefulSet or DaemonSet has the labels of its selector"
         )
     routes = [each for each in found.routes if _concerns(each, host, found.domain)]
+    lost += [
+        f"host {', '.join(each['spec'].get('hosts', []))} of VirtualService {each['metadata']['name']}, in the mesh"
+        for each in routes
+        if not _has(each, host, found.domain)
+    ]
+    # Of several in the mesh Istio takes the oldest.
+    own = [each for each in routes if _has(each, host, found.domain)]
+    own.sort(key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
+    routes, unused = own[:1], own[1:]
+    lost += [f"VirtualService {each['metadata']['name']}, which has no effect beside an older one" for each in unused]
     divided = _traffic(routes, versions, subsets, host, found, lost)
-    keys = _keys(name, found.service, selector, versions) | divided
+    keys = _keys(name, service, selector, versions) | divided
     for route in routes:
         lost += odd_ports(without_copies(route["spec"].get("http", [])), keys)
     policy = next((rule["spec"]["trafficPolicy"] for rule in rules if "trafficPolicy" in rule["spec"]), None)
@@ -83,13 +94,8 @@ def adopted(found: Found) -> Adopted:
         keys["exportTo"] = exports
     keys = _taken(name, keys, lost)
     return Adopted(
-        keys, tuple(lost), tuple(notes), tuple((each["kind"], each["metadata"]["name"]) for each in (*routes, *rules))
+        keys, tuple(lost), tuple(notes), tuple((each["kind"], each["metadata"]["name"]) for each in (*own, *rules))
     )
-
-
-def _full(host: str, manifest: Manifest, domain: str) -> str:
-    """The full name that a host means in a rule (ResolveShortnameToFQDN in pkg/config/host of Istio's source)."""
-    return host if "." in host or host == "*" else f"{host}.{manifest['metadata']['namespace']}.svc.{domain}"
 
 
 def _subsets(rules: Sequence[Manifest]) -> dict[str, Mapping[str, Any]]:
@@ -122,12 +128,17 @@ def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: S
 
 
 def _concerns(route: Manifest, host: str, domain: str) -> bool:
-    """Whether a VirtualService has the host, or sends to it what it has."""
+    """Whether sidecars have routes of a VirtualService to the host."""
     spec = route["spec"]
-    if any(_full(each, route, domain) == host for each in spec.get("hosts", [])):
-        return True
+    if at_gateways_alone(spec):
+        return False
     destinations = [each["destination"] for http in spec.get("http", []) for each in http.get("route", [])]
-    return any(_full(each.get("host", ""), route, domain) == host for each in destinations)
+    sent = any(full_host(each.get("host", ""), route, domain) == host for each in destinations)
+    return sent or _has(route, host, domain)
+
+
+def _has(route: Manifest, host: str, domain: str) -> bool:
+    return any(full_host(each, route, domain) == host for each in route["spec"].get("hosts", []))
 
 
 def _traffic(
@@ -143,35 +154,23 @@ def _traffic(
     others: list[Keys] = []
     headers: dict[str, list[Any]] = {}
     for route in routes:
-        spec, namespace = route["spec"], route["metadata"]["namespace"]
-        lost += [f"{key} routes of VirtualService {route['metadata']['name']}" for key in ("tcp", "tls") if key in spec]
-        entered = [each if each == MESH or "/" in each else f"{namespace}/{each}" for each in spec.get("gateways", [])]
-        gateways = [each for each in entered if each != MESH]
-        own = any(_full(each, route, found.domain) == host for each in spec.get("hosts", []))
-        in_mesh = own and (not entered or MESH in entered)
+        spec, name = route["spec"], route["metadata"]["name"]
+        lost += [f"{key} routes of VirtualService {name}" for key in ("tcp", "tls") if key in spec]
 
         def version_of(destination: Mapping[str, Any], route: Manifest = route) -> str | None:
-            if _full(destination.get("host", ""), route, found.domain) != host:
+            if full_host(destination.get("host", ""), route, found.domain) != host:
                 return None
             subset = destination.get("subset")
             if subset is not None:
                 return version_name(subset) if subset in subsets else None
             return versions[0].name if len(versions) == 1 else None
 
-        http = without_copies(spec.get("http", []))
-        made: AdoptedRoutes = adopted_routes(http, version_of, [] if in_mesh else gateways)
-        lost += [f"{line} (VirtualService {route['metadata']['name']})" for line in made.lost]
-        others += made.others
-        for version, said in made.headers.items():
-            headers.setdefault(version, []).extend(said)
-        keys |= made.default or {}
-        if gateways:
-            outside = [each for each in spec.get("hosts", []) if _full(each, route, found.domain) != host]
-            expose: Keys = keys.setdefault("expose", {"gateways": [], "hosts": []})
-            expose["gateways"] += [each for each in gateways if each not in expose["gateways"]]
-            expose["hosts"] += [each for each in outside if each not in expose["hosts"]]
-            if not in_mesh:
-                expose.setdefault("routes", []).extend(each["name"] for each in made.others)
+        made = adopted_routes(without_copies(spec.get("http", [])), version_of)
+        lost += [f"{line} (VirtualService {name})" for line in made.lost]
+        others, headers, keys = made.others, made.headers, dict(made.default or {})
+        if gateways := gateways_of(route):
+            outside = [each for each in spec.get("hosts", []) if full_host(each, route, found.domain) != host]
+            keys["expose"] = {"gateways": gateways, "hosts": outside}
     for each in versions:
         each.headers = _headers(each.name, headers.get(each.name, []), lost)
     if "redirect" in keys or "directResponse" in keys:

@@ -40,11 +40,8 @@ class AdoptedRoutes:
     lost: list[str] = field(default_factory=list)
 
 
-def adopted_routes(http: Sequence[Mapping[str, Any]], version_of: VersionOf, gateways: Sequence[str]) -> AdoptedRoutes:
-    """The routes in their order. `gateways`: where alone they hold; empty for wherever the service is reached.
-
-    Of those that hold at gateways alone none is the default route, which holds in the mesh, too.
-    """
+def adopted_routes(http: Sequence[Mapping[str, Any]], version_of: VersionOf) -> AdoptedRoutes:
+    """The routes in their order, the last one the default where it takes every request."""
     found = AdoptedRoutes()
     for index, spec in enumerate(http):
         name = _name(str(spec.get("name") or f"route-{index + 1}"), [each["name"] for each in found.others])
@@ -52,13 +49,11 @@ def adopted_routes(http: Sequence[Mapping[str, Any]], version_of: VersionOf, gat
         if keys is None:
             continue
         match = [dict(each) for each in spec.get("match", [])]
-        if gateways:
-            match = [{**each, "gateways": list(gateways)} for each in match or [{}]]
-        elif index == len(http) - 1 and (not match or {"uri": {"prefix": "/"}} in match):
+        if index == len(http) - 1 and (not match or {"uri": {"prefix": "/"}} in match):
             found.default = keys
             break
         found.others.append({"name": name, **({"match": match} if match else {}), **keys})
-    if found.default is None and not gateways:
+    if found.default is None:
         found.default = dict(_NOT_FOUND)
     _as_if_alone(found)
     return found

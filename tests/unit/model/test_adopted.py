@@ -46,7 +46,7 @@ def found(
     """What is read of these; `http`, `subsets`: of a VirtualService and a DestinationRule by hand."""
     routes = [rule("VirtualService", {"hosts": ["shop"], "http": http, **route})] if http is not None else []
     rules = [rule("DestinationRule", {"host": "shop", "subsets": subsets})] if subsets else []
-    return adopted(Found("demo", "cluster.local", service, workloads, routes, rules))
+    return adopted(Found("demo", "cluster.local", {"shop": service}, workloads, routes, rules), "shop")
 
 
 SUBSETS = [{"name": "v1", "labels": {"version": "v1"}}, {"name": "v2", "labels": {"version": "v2"}}]
@@ -78,12 +78,12 @@ def test_what_weir_writes_comes_back(raw: dict[str, Any]) -> None:
         there = Found(
             namespace,
             config.cluster_domain,
-            made.services[name].service or service_manifest(name, service, namespace),
+            {name: made.services[name].service or service_manifest(name, service, namespace)},
             pods,
             [json.loads(json.dumps(each)) for each in objects if each["kind"] == "VirtualService"],
             [json.loads(json.dumps(each)) for each in objects if each["kind"] == "DestinationRule"],
         )
-        read = adopted(there)
+        read = adopted(there, name)
         assert read.lost == ()
         again = load({**raw, "services": {name: read.config}, "force": True})
         assert without_ends(traffic(again.services[name], namespace)) == without_ends(traffic(service, namespace))
