@@ -63,7 +63,8 @@ def _destinations(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _take(found: AdoptedHosts, route: Manifest, services: Mapping[str, str], domain: str) -> None:
     """Take over the hosts of one VirtualService."""
-    name, entries = route["metadata"]["name"], []
+    name = route["metadata"]["name"]
+    entries: list[Keys] = []
     for index, http in enumerate(route["spec"].get("http", [])):
         told = f"route {http.get('name', index + 1)} of VirtualService {name}"
         entry = _entry(http, told, route, services, domain, found.lost)

@@ -15,6 +15,7 @@ from tests.unit.model.hypothesis_rounds import in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import ServiceTraffic, load, mesh, traffic
 from weir.model.adopted import Adopted, Found, adopted
+from weir.model.adopted_hosts import adopted_hosts
 from weir.model.manifests.kubernetes import service as service_manifest
 
 SERVICE = {
@@ -265,3 +266,59 @@ def test_a_route_at_a_gateway_and_in_the_mesh() -> None:
         gateways=["mesh", "edge/public"],
     )
     assert read.config["expose"] == {"gateways": ["edge/public"], "hosts": ["shop.example.com"]}
+
+
+def at_gateway(*http: Any, hosts: tuple[str, ...] = ("shop.example.com",)) -> dict[str, Any]:
+    return rule("VirtualService", {"hosts": list(hosts), "gateways": ["public"], "http": list(http)}, "edge")
+
+
+CART = {"destination": {"host": "cart", "port": {"number": 80}}}
+HOSTS = {"shop.demo.svc.cluster.local": "shop", "cart.demo.svc.cluster.local": "cart"}
+
+
+def test_a_host_at_gateways_is_one_over_services() -> None:
+    """Each route is an entry; the mesh sees nothing of it."""
+    match = [{"uri": {"prefix": "/cart"}}]
+    routes = [
+        {"match": match, "rewrite": {"uri": "/"}, "route": [CART]},
+        {"route": [{"destination": {"host": "shop"}}]},
+    ]
+    read = adopted_hosts([at_gateway(*routes, hosts=("shop.example.com", "*"))], HOSTS, "cluster.local")
+    entries = [{"match": match, "service": "cart", "rewrite": {"uri": "/"}}, {"service": "shop"}]
+    host = {"gateways": ["demo/public"], "routes": entries}
+    assert (read.config, read.lost) == ({"shop.example.com": host, "*": host}, [])
+    assert read.replaced == [("VirtualService", "edge")]
+    alone = Found("demo", "cluster.local", {"shop": SERVICE}, BOTH[:1], [at_gateway(*routes)], [])
+    assert (adopted(alone, "shop").lost, adopted(alone, "shop").replaced) == ((), ())
+
+
+def test_entries_of_one_service_have_names() -> None:
+    """Of their own where they are written, else by their place."""
+    one, two = ({"match": [{"uri": {"prefix": path}}], "route": [CART]} for path in ("/a", "/b"))
+    read = adopted_hosts([at_gateway(one, {**two, "name": "Second Way"}, {"route": [CART]})], HOSTS, "cluster.local")
+    [host] = read.config.values()
+    assert [entry.get("name") for entry in host["routes"]] == [None, "second-way", "cart-3"]
+
+
+@pytest.mark.parametrize(
+    ("http", "lost"),
+    [
+        (
+            {"route": [{"destination": {"host": "bank"}}]},
+            "route 1 of VirtualService edge: it sends requests to bank.demo.svc.cluster.local; adopt that in the same "
+            "command",
+        ),
+        (
+            {"name": "both", "route": [CART, {"destination": {"host": "shop"}}]},
+            "route both of VirtualService edge: it sends requests to 2 services, where an entry has one",
+        ),
+        (
+            {"route": [CART], "timeout": "5s", "retries": {"attempts": 0}},
+            "route 1 of VirtualService edge: retries, timeout; at gateways a service has what it has in the mesh",
+        ),
+    ],
+)
+def test_what_a_host_cannot_say_is_named(http: dict[str, Any], lost: str) -> None:
+    """With the route it is in."""
+    [line] = adopted_hosts([at_gateway(http, {"route": [CART]})], HOSTS, "cluster.local").lost
+    assert line == lost
