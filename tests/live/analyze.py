@@ -36,9 +36,11 @@ FORETOLD = {
 }
 """Messages of the analyzers, and the warnings of weir that say the same before anything is in the cluster."""
 
-HARMLESS = {"IST0137"}
-"""Two ports of a Service lead to one of the pods, where they speak one protocol (weir refuses two): so a service gets
-another port while callers still know the old one (tests/live/routing/test_ports.py).
+HARMLESS = {"IST0112", "IST0137"}
+"""Of a service with several ports. IST0112 wants a port in each destination, where istiod takes the one that was asked
+for (GetDestinationCluster). IST0137 is told where two ports lead to one of the pods, who speak one protocol there (weir
+refuses two): so a service gets another port while callers still know the old one. Both are shown by
+tests/live/routing/test_ports.py.
 """
 
 _PROXY = {"name": "istio-proxy", "image": "istio/proxyv2"}
