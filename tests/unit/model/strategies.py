@@ -133,7 +133,7 @@ _autoscaling = mapping(
     {
         "minReplicas": st.integers(1, 3),
         "metrics": st.just(
-            [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Value", "value": "1"}}}]
+            [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "1"}}}]
         ),
         "behavior": st.just({"scaleDown": {"stabilizationWindowSeconds": 60}}),
     },

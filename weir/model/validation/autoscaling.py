@@ -4,7 +4,7 @@ them (validateMetricSpec in pkg/apis/autoscaling/validation of Kubernetes' sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from weir.model.config.scaling import Autoscaling
@@ -21,6 +21,14 @@ _SOURCES = {
 """Type of a metric → the field that has it."""
 _TARGETS = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
 """Type of a target → the field that has its value."""
+_TARGETS_OF = {
+    "Resource": ("Utilization", "AverageValue"),
+    "ContainerResource": ("Utilization", "AverageValue"),
+    "Pods": ("AverageValue",),
+    "Object": ("Value", "AverageValue"),
+    "External": ("Value", "AverageValue"),
+}
+"""Type of a metric → the types of target that it may have."""
 
 
 def check_autoscaling(path: Path, settings: Autoscaling | None) -> Iterator[Problem]:
@@ -50,12 +58,12 @@ def _metric(path: Path, metric: Mapping[str, Any]) -> Iterator[tuple[Path, str]]
         yield (*path, other), f"does not belong to a metric of type {kind}; remove it, or correct type"
     target = (metric.get(own) or {}).get("target")
     if target is not None:
-        yield from _target((*path, own, "target"), target)
+        yield from _target((*path, own, "target"), target, _TARGETS_OF[kind])
 
 
-def _target(path: Path, target: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+def _target(path: Path, target: Mapping[str, Any], choices: Sequence[str]) -> Iterator[tuple[Path, str]]:
     kind = target.get("type")
-    if kind not in _TARGETS:
-        yield (*path, "type"), f"must be one of {', '.join(_TARGETS)}, was {shown(kind)}"
+    if kind not in choices:
+        yield (*path, "type"), f"must be {' or '.join(choices)} here, was {shown(kind)}"
     elif _TARGETS[kind] not in target:
         yield (*path, _TARGETS[kind]), f"missing: a target of type {kind} has it"
