@@ -36,6 +36,7 @@ class Adoption:
     `port`: of that one; `old`: its version, and what runs its pods.
     `version`: the second one, as the config has it; where somebody else runs that, too, it is there already.
     `streams`: paths asked for through the gateway, by host.
+    `before`: its versions as they are adopted.
     """
 
     name: str
@@ -47,6 +48,11 @@ class Adoption:
     version: Mapping[str, Any] = field(default_factory=dict)
     service: Mapping[str, Any] = field(default_factory=dict)
     streams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
+
+    def manifest(self) -> str:
+        """What is applied before weir comes."""
+        return (SETS / f"{self.name}.yaml").read_text().replace("FORTIO", FORTIO).replace("INGRESS", INGRESS)
 
 
 ARGS = ["server", "-http-port=8080", "-server-idle-timeout=1h"]
@@ -110,8 +116,7 @@ def running(lab: Project, adoption: Adoption) -> Iterator[LabStack]:
             )
             stack.run("kubectl apply -f -", stdin=manifest)
         stack.apply(namespace(stack.namespace))
-        manifest = (SETS / f"{adoption.name}.yaml").read_text().replace("FORTIO", FORTIO).replace("INGRESS", INGRESS)
-        stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=manifest)
+        stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=adoption.manifest())
         for kind in ("deployment", "statefulset"):
             stack.run(f"kubectl rollout status -n {stack.namespace} {kind} --timeout=3m")
         if adoption.streams:
@@ -167,6 +172,8 @@ def taken_over(lab: Project, adoption: Adoption) -> None:
             if removal := re.search(r"kubectl delete -n \S+ .*", said):
                 stack.run(removal[0])
             release(stack, adoption, load, config)
+            if adoption.version:
+                given_back(stack, adoption, config)
             stack.pulumi("destroy --yes")
             load.wait(500)
             load.stop().assert_nothing_lost()
@@ -175,6 +182,7 @@ def taken_over(lab: Project, adoption: Adoption) -> None:
 def release(stack: LabStack, adoption: Adoption, load: Load, config: dict[str, Any]) -> None:
     """A second version beside the first, by steps; then the first one goes, with its pods."""
     service = config["services"][adoption.services[0]]
+    adoption.before.update(service["versions"])
     if adoption.version:
         service["versions"][adoption.new] = dict(adoption.version)
         service |= adoption.service
@@ -186,6 +194,18 @@ def release(stack: LabStack, adoption: Adoption, load: Load, config: dict[str, A
     assert f"{adoption.old} is drained: no proxy routes to it" in stack.up(config).said
     stack.run(f"kubectl delete -n {stack.namespace} {adoption.gone}")
     load.wait(500)
+
+
+def given_back(stack: LabStack, adoption: Adoption, config: dict[str, Any]) -> None:
+    """Its owner makes its pods again, and gets the requests, before the stack goes with the pods that it has made."""
+    manifests = yaml.safe_load_all(adoption.manifest())
+    kind, _, name = adoption.gone.partition("/")
+    mine = [each for each in manifests if (each["kind"].lower(), each["metadata"]["name"]) == (kind, name)]
+    stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=yaml.safe_dump_all(mine))
+    service = config["services"][adoption.services[0]]
+    service["versions"][adoption.old] = adoption.before[adoption.old]
+    service |= {"stable": adoption.old, "canary": {}}
+    stack.up(config)
 
 
 def test_two_versions_of_another_tool(lab: Project) -> None:

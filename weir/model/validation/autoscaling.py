@@ -62,8 +62,8 @@ def _metric(path: Path, metric: Mapping[str, Any]) -> Iterator[tuple[Path, str]]
 
 
 def _target(path: Path, target: Mapping[str, Any], choices: Sequence[str]) -> Iterator[tuple[Path, str]]:
-    kind = target.get("type")
+    kind = str(target.get("type"))
     if kind not in choices:
-        yield (*path, "type"), f"must be {' or '.join(choices)} here, was {shown(kind)}"
+        yield (*path, "type"), f"must be {' or '.join(choices)} here, was {shown(target.get('type'))}"
     elif _TARGETS[kind] not in target:
         yield (*path, _TARGETS[kind]), f"missing: a target of type {kind} has it"
