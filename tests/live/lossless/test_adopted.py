@@ -6,6 +6,7 @@ retired, and the stack destroyed.
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,21 +34,23 @@ class Adoption:
     """A set, and what becomes of it.
 
     `services`: those that are adopted, the first of which gets a second version.
-    `port`: of that one; `old`: its version, and what runs its pods.
+    `port`: of that one; `old`: its version, and `gone`: what runs its pods.
     `version`: the second one, as the config has it; where somebody else runs that, too, it is there already.
     `streams`: paths asked for through the gateway, by host.
+    `asks`: what fortio asks of its other ports, from a caller's pod.
     `before`: its versions as they are adopted.
     """
 
     name: str
     services: tuple[str, ...]
     old: str
-    gone: str
+    gone: tuple[str, ...]
     port: int = 80
     new: str = "v2"
     version: Mapping[str, Any] = field(default_factory=dict)
     service: Mapping[str, Any] = field(default_factory=dict)
     streams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asks: tuple[str, ...] = ()
     before: dict[str, Any] = field(default_factory=dict)
 
     def manifest(self) -> str:
@@ -68,7 +71,7 @@ A = Adoption(
     "a",
     ("frontend", "cart"),
     old="v1",
-    gone="deployment/frontend",
+    gone=("deployment/frontend",),
     version={
         **OURS,
         "replicas": 2,
@@ -89,7 +92,7 @@ B = Adoption(
     "b",
     ("payments",),
     old="blue",
-    gone="deployment/payments-blue",
+    gone=("deployment/payments-blue",),
     port=8000,
     new="green",
     version={
@@ -102,11 +105,79 @@ B = Adoption(
         ),
     },
 )
-F = Adoption("f", ("shop",), old="stable", gone="deployment/shop-stable", new="canary")
+CERTIFICATE = ["-cert=/etc/certificate/tls.crt", "-key=/etc/certificate/tls.key"]
+C = Adoption(
+    "c",
+    ("catalog",),
+    old="v1-0-0",
+    gone=("deployment/catalog", "horizontalpodautoscaler/catalog"),
+    version={
+        "image": FORTIO,
+        "args": [*(each for each in ARGS if "grpc" not in each), "-grpc-port=8079", "-static-dir=/etc/catalog"],
+        "labels": {"app.kubernetes.io/version": "2.0.0"},
+        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
+        "kubernetes": pods(
+            imagePullSecrets=[{"name": "registry"}],
+            volumes=[
+                {"name": "files", "configMap": {"name": "catalog"}},
+                {"name": "certificate", "secret": {"secretName": "certificate"}},
+            ],
+            containers=[
+                {"name": "catalog", "volumeMounts": [{"name": "files", "mountPath": "/etc/catalog"}]},
+                {
+                    "name": "tls",
+                    "image": FORTIO,
+                    "imagePullPolicy": "IfNotPresent",
+                    "args": [*ARGS, *CERTIFICATE, "-http-port=8443"],
+                    "volumeMounts": [{"name": "certificate", "mountPath": "/etc/certificate", "readOnly": True}],
+                },
+            ],
+        ),
+    },
+    asks=("curl -quiet -k https://catalog/", "grpcping -n 5 catalog:9000"),
+)
+SECRET = {"valueFrom": {"secretKeyRef": {"name": "credentials", "key": "password"}}}
+D = Adoption(
+    "d",
+    ("orders", "home", "users", "stock", "search"),
+    old="1",
+    gone=("deployment/orders", "horizontalpodautoscaler/orders"),
+    port=8080,
+    version={**OURS, "env": {"PASSWORD": SECRET}, "envFrom": [{"configMapRef": {"name": "settings"}}], "replicas": 2},
+    streams={"five.example.com": ("/", "/users/", "/orders/", "/stock/", "/search/")},
+)
+E = Adoption(
+    "e",
+    ("hub",),
+    old="4",
+    gone=("deployment/hub",),
+    port=8081,
+    version={
+        **OURS,
+        "labels": {"release": "5"},
+        "kubernetes": pods(serviceAccountName="hub", automountServiceAccountToken=True),
+    },
+    streams={"tools.example.com": ("/jupyter",)},
+)
+F = Adoption("f", ("shop",), old="stable", gone=("deployment/shop-stable",), new="canary")
+
+
+def certificate(stack: LabStack, directory: Path) -> None:
+    """A Secret with a certificate that nobody has to trust."""
+    request = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=catalog -keyout key.pem -out cert.pem"
+    subprocess.run(["openssl", *request.split()], cwd=directory, check=True, capture_output=True)
+    files = f"--cert={directory}/cert.pem --key={directory}/key.pem"
+    stack.run(f"kubectl create secret tls certificate -n {stack.namespace} {files}")
+
+
+def answered(stack: LabStack, adoption: Adoption, load: Load) -> None:
+    """The ports beside that of the load answer."""
+    for ask in adoption.asks:
+        stack.run(load.caller.exec("caller", f"/usr/bin/fortio {ask}"))
 
 
 @contextmanager
-def running(lab: Project, adoption: Adoption) -> Iterator[LabStack]:
+def running(lab: Project, adoption: Adoption, directory: Path) -> Iterator[LabStack]:
     """What runs before weir comes, with a stack that has nothing yet."""
     stack = LabStack.create(lab, f"set-{adoption.name}")
     try:
@@ -116,6 +187,8 @@ def running(lab: Project, adoption: Adoption) -> Iterator[LabStack]:
             )
             stack.run("kubectl apply -f -", stdin=manifest)
         stack.apply(namespace(stack.namespace))
+        if adoption.asks:
+            certificate(stack, directory)
         stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=adoption.manifest())
         for kind in ("deployment", "statefulset"):
             stack.run(f"kubectl rollout status -n {stack.namespace} {kind} --timeout=3m")
@@ -149,9 +222,9 @@ def moved(stack: LabStack, adoption: Adoption, load: Load, share: float) -> None
     assert abs(counts.get(adoption.new, 0) / total - expected) <= deviation, counts
 
 
-def taken_over(lab: Project, adoption: Adoption) -> None:
+def taken_over(lab: Project, adoption: Adoption, directory: Path) -> None:
     """The whole life under weir, and not one request lost."""
-    with running(lab, adoption) as stack:
+    with running(lab, adoption, directory) as stack:
         address = f"kubectl get service {INGRESS} -n {INGRESS} -o jsonpath={{.spec.clusterIP}}"
         gateway = stack.run(address) if adoption.streams else ""
         streams = [
@@ -171,7 +244,9 @@ def taken_over(lab: Project, adoption: Adoption) -> None:
             stack.assert_converged()
             if removal := re.search(r"kubectl delete -n \S+ .*", said):
                 stack.run(removal[0])
+            answered(stack, adoption, load)
             release(stack, adoption, load, config)
+            answered(stack, adoption, load)
             if adoption.version:
                 given_back(stack, adoption, config)
             stack.pulumi("destroy --yes")
@@ -192,15 +267,14 @@ def release(stack: LabStack, adoption: Adoption, load: Load, config: dict[str, A
     del service["versions"][adoption.old]
     service |= {"stable": adoption.new, "canary": {}}
     assert f"{adoption.old} is drained: no proxy routes to it" in stack.up(config).said
-    stack.run(f"kubectl delete -n {stack.namespace} {adoption.gone}")
+    stack.run(f"kubectl delete -n {stack.namespace} {' '.join(adoption.gone)}")
     load.wait(500)
 
 
 def given_back(stack: LabStack, adoption: Adoption, config: dict[str, Any]) -> None:
     """Its owner makes its pods again, and gets the requests, before the stack goes with the pods that it has made."""
     manifests = yaml.safe_load_all(adoption.manifest())
-    kind, _, name = adoption.gone.partition("/")
-    mine = [each for each in manifests if (each["kind"].lower(), each["metadata"]["name"]) == (kind, name)]
+    mine = [each for each in manifests if f"{each['kind'].lower()}/{each['metadata']['name']}" in adoption.gone]
     stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=yaml.safe_dump_all(mine))
     service = config["services"][adoption.services[0]]
     service["versions"][adoption.old] = adoption.before[adoption.old]
@@ -208,13 +282,15 @@ def given_back(stack: LabStack, adoption: Adoption, config: dict[str, Any]) -> N
     stack.up(config)
 
 
-def test_two_versions_of_another_tool(lab: Project) -> None:
+def test_two_versions_of_another_tool(lab: Project, tmp_path: Path) -> None:
     """f) Deployments, and a StatefulSet, that somebody else owns: routing alone."""
-    taken_over(lab, F)
+    taken_over(lab, F, tmp_path)
 
 
 @soak
-@pytest.mark.parametrize("adoption", [A, B], ids=lambda adoption: adoption.name)
-def test_services_that_run(lab: Project, adoption: Adoption) -> None:
-    """a) Two services behind one gateway. b) Blue and green."""
-    taken_over(lab, adoption)
+@pytest.mark.parametrize("adoption", [A, B, C, D, E], ids=lambda adoption: adoption.name)
+def test_services_that_run(lab: Project, adoption: Adoption, tmp_path: Path) -> None:
+    """a) Two services behind one gateway. b) Blue and green. c) Ports of three protocols, and an autoscaler. d) Five
+    services behind one host. e) A path of a host that others share.
+    """
+    taken_over(lab, adoption, tmp_path)
