@@ -8,14 +8,16 @@ import pulumi
 from components.args import ClientArgs, GatewayArgs, MeshServiceArgs
 from components.client import Client
 from components.cluster import cluster_of, provider
-from components.entrances import warn_of_unserved
+from components.entrances import warn_of_entrances
 from components.handed import handed_over
+from components.host_routes import HostRoutes, HostRoutesArgs
 from components.istio import Gateway
 from components.mesh_service import MeshService
 from components.safeguards import safeguards
 from components.stack_namespace import StackNamespace, StackNamespaceArgs, left_alone
 from components.warned import warn
 from weir.model import StackConfig, ended, outputs, warnings, without_ended
+from weir.model.manifests.hosts import object_name
 from weir.model.manifests.kubernetes import namespace as namespace_manifest
 from weir.program_environment import ROUTES_ALONE, WARNED, variable
 
@@ -47,7 +49,7 @@ namespace = made.name if made and config.create_namespace else pulumi.Output.fro
 
 # A release has said them once, and has this run twice, for its preview and for the update.
 if not variable(WARNED):
-    warn_of_unserved(config, guard.cluster)
+    warn_of_entrances(config, guard.cluster)
     for warning in warnings(config):
         warn(str(warning))
 
@@ -58,8 +60,11 @@ if alone is not None and not pulumi.runtime.is_dry_run():
 
 for name in config.gateways if alone is None else ():
     Gateway(name, GatewayArgs(namespace=namespace, selector={}, servers=[], cluster=cluster, stack=config), opts)
-for name in config.services if alone is None else alone:
+for name in config.services if alone is None else (each for each in alone if each in config.services):
     MeshService(name, MeshServiceArgs(namespace=namespace, stable="", versions={}, cluster=cluster, stack=config), opts)
+for host in config.hosts:
+    if alone is None or object_name(host) in alone:
+        HostRoutes(object_name(host), HostRoutesArgs(host, namespace, cluster, config), opts)
 for name in config.clients if alone is None else ():
     Client(name, ClientArgs(namespace=namespace, image="", cluster=cluster, stack=config), opts)
 

@@ -24,8 +24,9 @@ from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
 from weir.model.manifests.annotations import LAGGING, SPEC, annotation
+from weir.model.manifests.hosts import of_host
 from weir.model.manifests.istio import belongs
-from weir.model.manifests.subsets import version_of
+from weir.model.manifests.subsets import owner_of, version_of
 from weir.program_environment import FOLLOWED, variable
 
 _TYPES = {
@@ -66,7 +67,11 @@ class RuleChange:
 
     @property
     def host(self) -> str:
-        """The service that it is about, in full, or its version at an external host; empty for a Gateway."""
+        """The service that it is about, in full, or its version at an external host; empty for a Gateway, and for the
+        VirtualService of a host there.
+        """
+        if self.kind == "VirtualService" and of_host(self.after):
+            return ""
         hosts = self.after["hosts"] if self.kind in ("VirtualService", "ServiceEntry") else [self.after.get("host", "")]
         return str(hosts[0])
 
@@ -131,7 +136,7 @@ class Acknowledgement:
 
     async def acknowledged(self, namespace: str, name: str, host: str) -> None:
         """Return when proxies have acknowledged what this update changes of a service (`host` in full), or of the
-        Gateway `name` (no host).
+        Gateway, or of the host at gateways, whose object is called `name` (no host).
         """
         changes = self._of(namespace, host)
         changes = changes if host else [change for change in changes if change.name == name]
@@ -141,7 +146,7 @@ class Acknowledgement:
                 # Where istiod cannot be asked, one grace is for all.
                 return
             if want.changed == ROUTES:
-                self._report(host, proxies)
+                self._report(host or name, proxies)
             await self._mark_lagging([change for change in part if change.lagging], lagging=False)
 
     async def _mark_lagging(self, changes: Iterable[RuleChange], *, lagging: bool) -> None:
@@ -154,9 +159,9 @@ class Acknowledgement:
                 will = "will not wait for it" if lagging else "waits for it once more"
                 warn(f"{error}; the next update {will}")
 
-    def _report(self, host: str, proxies: int) -> None:
+    def _report(self, what: str, proxies: int) -> None:
         """Tell the command that this update is a release of."""
-        self._followed[host] = proxies
+        self._followed[what] = proxies
         if path := variable(FOLLOWED):
             Path(path).write_text(json.dumps(self._followed), encoding="utf-8")
 
@@ -258,11 +263,12 @@ def route_wants(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> t
     """The routes of a VirtualService by whose shares or fault a proxy's configuration after the change can be told
     from that before it.
     """
-    old, new = _routes(before or {}), _routes(after)
+    at = str(after["hosts"][0]) if of_host(after) else ""
+    old, new = _routes(before or {}, at), _routes(after, at)
     return tuple(route for name, route in new.items() if route != old.get(name))
 
 
-def _routes(spec: Mapping[str, Any]) -> dict[str, RouteWant]:
+def _routes(spec: Mapping[str, Any], at: str) -> dict[str, RouteWant]:
     return {
         route["name"]: RouteWant(
             route["name"],
@@ -273,6 +279,8 @@ def _routes(spec: Mapping[str, Any]) -> dict[str, RouteWant]:
                 if each.get("weight", 0) > 0 or len(route["route"]) == 1
             ),
             "fault" in route,
+            at,
+            next(filter(None, (owner_of(each["destination"]) for each in route["route"])), "") if at else "",
         )
         for route in spec.get("http", [])
         if route.get("name") and route.get("route") and all(version_of(each["destination"]) for each in route["route"])

@@ -229,7 +229,9 @@ if TYPE_CHECKING:
         gateways: Required[Sequence[str]]
         """gateways: namespace/name, or the name of one of weir:gateways"""
         hosts: Required[Sequence[str]]
-        """hosts it is reached as there"""
+        """hosts it is reached as there; "*" for every host, at the gateways alone"""
+        routes: Sequence[str]
+        """the routes it has there, by name, and default; all when left out"""
 
     Failover = TypedDict(
         "Failover",

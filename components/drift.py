@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pulumi
@@ -37,7 +38,7 @@ class Drift:
         # Not the old inputs: a refresh puts into them only what they had before.
         left: Any = args.old_outputs
         kind, name, namespace = inputs["kind"], inputs["metadata"]["name"], inputs["metadata"].get("namespace")
-        taken_back = kind == "VirtualService" and name == variable(TAKE_BACK)
+        taken_back = kind == "VirtualService" and name in json.loads(variable(TAKE_BACK) or "[]")
         if self._force or taken_back or not isinstance(namespace, str):
             return
         found = await self._cluster.standing(namespace, kind, name)

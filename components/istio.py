@@ -169,7 +169,16 @@ def _rule(args: DestinationRuleArgs) -> Made:
 def _route(args: VirtualServiceArgs) -> Made:
     given = {each.name: getattr(args, each.name) for each in fields(args) if each.name not in ("service", "versions")}
     whole = MeshServiceArgs(versions={version: VersionArgs() for version in args.versions}, **given)
-    return _made("VirtualService", args.service, whole, lambda objects: objects.virtual_service)
+
+    def chosen(objects: ServiceObjects) -> Manifest:
+        if objects.entrance:
+            raise pulumi.RunError(
+                f'VirtualService "{args.service}": expose.hosts: "*" needs a VirtualService of its own, which '
+                "MeshService makes; use that, or name the hosts"
+            )
+        return objects.virtual_service
+
+    return _made("VirtualService", args.service, whole, chosen)
 
 
 def _made(component: str, service: str, whole: MeshServiceArgs, chosen: Callable[[ServiceObjects], Manifest]) -> Made:

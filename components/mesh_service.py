@@ -13,6 +13,7 @@ from pulumi_kubernetes.core.v1 import Service, ServiceAccount
 from components.args import MeshServiceArgs
 from components.backend_version import BackendVersion, MadeVersion
 from components.checked import Checked
+from components.host_routes import Entrance, HostRoutes
 from components.istio import DestinationRule, Made, ServiceEntry, VirtualService
 from components.placement import After, placed
 from components.standing import standing
@@ -40,6 +41,7 @@ class MeshService(pulumi.ComponentResource):
     rules: dict[str, DestinationRule]
     host_rule: DestinationRule | None = None
     virtual_service: VirtualService
+    entrance: HostRoutes | None = None
 
     def __init__(self, name: str, args: MeshServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """`name` is also the Service's. Raises RunError with all that is wrong with the arguments.
@@ -99,9 +101,17 @@ class MeshService(pulumi.ComponentResource):
                 name, objects.host_rule, _host_rule, self._when(self._before_host_rule(objects, foundation))
             )
         self._subsets(objects, lambda version: self._when(self._before_subset(version, objects)))
-        self.virtual_service = self._route(objects, self._when(self._before_route(objects, foundation)))
+        needs = self._standing.needs[name] = self._when(self._needed_by_routes(objects, foundation))
+        self.virtual_service = self._route(objects, self._when(self._before_route(needs)))
         self._standing.routes[name] = self.virtual_service
+        self._enter(objects)
         return self._settle(objects)
+
+    def _enter(self, objects: ServiceObjects) -> None:
+        """Make it reachable as every host, where it is exposed so."""
+        if objects.entrance:
+            made = Entrance(objects.entrance, self._placed.apply(_entrance), self._standing)
+            self.entrance = HostRoutes(objects.entrance.name, made, self._child)
 
     def _route_alone(self, objects: ServiceObjects) -> pulumi.Output[str]:
         """For an update that reaches the route and nothing else (`--target`): all else is as it was, and needs an
@@ -113,6 +123,7 @@ class MeshService(pulumi.ComponentResource):
         """
         foundation = self._foundation(objects)
         self.virtual_service = self._route(objects, foundation)
+        self._enter(objects)
         for version, parts in objects.versions.items():
             if parts.deployment:
                 self.versions[version] = self._pods(version, objects, [*foundation, self.virtual_service])
@@ -172,18 +183,24 @@ class MeshService(pulumi.ComponentResource):
 
     # What comes before what depends on what stands, and is asked while the engine sees to the rest.
 
-    def _when(self, resources: Coroutine[Any, Any, list[pulumi.Resource]]) -> After:
+    def _when(self, resources: Coroutine[Any, Any, list[pulumi.Resource]]) -> pulumi.Output[list[pulumi.Resource]]:
         return pulumi.Output.from_input(resources)
 
     async def _before_pods(self, version: str, foundation: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
-        first = version in await self._standing.pods_first(self._name)
-        return [*await self._without_service(foundation), *([] if first else [self.virtual_service])]
+        before = await self._without_service(foundation)
+        if version in await self._standing.pods_first(self._name):
+            return before
+        await self._standing.entrances_stand(self._name, acknowledged=False)
+        return [*before, self.virtual_service]
 
     async def _before_host_rule(
         self, objects: ServiceObjects, foundation: Sequence[pulumi.Resource]
     ) -> list[pulumi.Resource]:
-        last = await self._host_rule_last(objects)
-        return [*await self._without_service(foundation), *([self.virtual_service] if last else [])]
+        before = await self._without_service(foundation)
+        if not await self._host_rule_last(objects):
+            return before
+        await self._standing.entrances_stand(self._name, acknowledged=False)
+        return [*before, self.virtual_service]
 
     async def _before_subset(self, version: str, objects: ServiceObjects) -> list[pulumi.Resource]:
         # Pods that do not come before the route come after it, which must not be what its subsets stand on.
@@ -197,7 +214,13 @@ class MeshService(pulumi.ComponentResource):
         entry = [self.entries[version]] if version in self.entries else []
         return [*pods, *entry, *([self.host_rule] if whole and self.host_rule else [])]
 
-    async def _before_route(self, objects: ServiceObjects, always: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+    async def _before_route(self, needs: pulumi.Output[list[pulumi.Resource]]) -> list[pulumi.Resource]:
+        await self._standing.routes_first(self._name)
+        return await needs.future() or []
+
+    async def _needed_by_routes(
+        self, objects: ServiceObjects, always: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
         first = await self._standing.pods_first(self._name)
         pods = [each for version in objects.versions if version in first for each in self._that_run(version)]
         for workload in self._workloads.values():
@@ -206,10 +229,6 @@ class MeshService(pulumi.ComponentResource):
             self.rules[version] for version, parts in objects.versions.items() if parts.named and version in self.rules
         ]
         host_rule = [self.host_rule] if self.host_rule and not await self._host_rule_last(objects) else []
-        # Waited for, and no dependency: a release of one of the two, which registers that one alone, must not find that
-        # the other depends on it.
-        for route in await self._standing.routes_first(self._name):
-            await route.resource.id.future()
         first_of_all = await self._first.future()
         first_of_all = first_of_all if isinstance(first_of_all, list) else [first_of_all]
         always = await self._without_service(always)
@@ -262,6 +281,7 @@ class MeshService(pulumi.ComponentResource):
 
         async def settled(known: Any) -> str:
             host, namespace = str(known["host"]), str(known["namespace"])
+            await self._standing.entrances_stand(self._name, acknowledged=True)
             await self._guard.subsets.drained(
                 host, namespace, frozenset(objects.versions), objects.virtual_service["spec"]
             )
@@ -291,6 +311,10 @@ def _rule_of(version: str) -> Callable[[ServiceObjects], dict[str, Any]]:
 
 def _host_rule(real: ServiceObjects) -> dict[str, Any]:
     return _spec_of(real.host_rule)
+
+
+def _entrance(real: ServiceObjects) -> dict[str, Any]:
+    return _spec_of(real.entrance.virtual_service if real.entrance else None)
 
 
 def _spec_of(manifest: Manifest | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -49,9 +50,14 @@ class Readiness:
         """Note a service of the program, with what it is to be."""
         self._services[service] = objects
 
+    def exports(self, service: str) -> Mapping[str, Any] | None:
+        """The spec that says who sees a service's rules; None of a service that is not the program's."""
+        objects = self._services.get(service)
+        return None if objects is None else objects.virtual_service["spec"]
+
     async def refuse_without_pods(self, service: str, namespace: str, fresh: frozenset[str]) -> None:
         """In a preview: versions that newly get requests have pods that are ready, or get them in this update."""
-        if self._force:
+        if self._force or service not in self._services:
             return
         versions = self._services[service].versions
         for version in sorted(fresh):
@@ -113,7 +119,7 @@ class Readiness:
 
         Raises RunError when that takes longer than pods may take.
         """
-        for version in sorted(fresh):
+        for version in sorted(fresh) if service in self._services else ():
             # Another Service is none of these.
             objects = self._services[service].versions.get(version)
             reference = objects.workload if objects else None

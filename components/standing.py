@@ -17,13 +17,15 @@ from components.safeguards import Safeguards, safeguards
 from components.warned import warn
 from weir.model import Manifest, Service, ServiceObjects
 from weir.model.manifests.hazards import hazards, orphans
+from weir.model.manifests.hosts import HostObjects
 from weir.model.manifests.kubernetes import with_port_names
 from weir.model.manifests.order import Objects, lost_hosts, pods_first, route_before_service, routes_first
 from weir.model.manifests.rivals import rivals
 from weir.program_environment import ROUTES_ALONE, variable
 
 if TYPE_CHECKING:
-    from components.istio import Gateway, VirtualService
+    from components.host_routes import HostRoutes
+    from components.istio import Gateway, IstioObject
 
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The engine's own function that reads a stack's state, the one that is updated included (sdk: StackReference is made
@@ -37,9 +39,13 @@ class Standing:
     Components declare their objects here first; then the namespace is read and compared with them.
     """
 
-    routes: dict[str, VirtualService]
+    routes: dict[str, IstioObject]
+    """The VirtualServices of the program, by name."""
     gateways: list[Gateway]
     """Those of the program, which are there before a route is bound to them."""
+    needs: dict[str, pulumi.Output[list[pulumi.Resource]]]
+    """By service, what must be there before a route names its versions."""
+    entrances: list[HostRoutes]
 
     def __init__(self, guard: Safeguards, namespace: pulumi.Input[str]) -> None:
         """Nothing is asked yet."""
@@ -47,7 +53,8 @@ class Standing:
         self._services: dict[str, Service] = {}
         self._objects: dict[str, ServiceObjects] = {}
         self._made: list[Manifest] = []
-        self.routes, self.gateways = {}, []
+        self._hosts: list[HostObjects] = []
+        self.routes, self.gateways, self.needs, self.entrances = {}, [], {}, []
         self._constructed = CONSTRUCTED.get()
         # Asked when the program has said all it puts there: what waits for it begins then.
         self.namespace: pulumi.Output[str] = pulumi.Output.from_input(namespace).apply(self._checked)
@@ -67,6 +74,13 @@ class Standing:
         self._services[name], self._objects[name] = service, objects
         self._guard.readiness.declare(name, objects)
         self.declare(*objects.objects())
+        if objects.entrance:
+            self._hosts.append(objects.entrance)
+
+    def declare_host(self, objects: HostObjects) -> None:
+        """Say which host at gateways there will be."""
+        self._hosts.append(objects)
+        self.declare(objects.virtual_service)
 
     async def _checked(self, namespace: str) -> str:
         """The namespace's name, once it is known that nothing that would lose requests is about to happen.
@@ -75,7 +89,14 @@ class Standing:
         called in the end.
         """
         there = await self._guard.cluster.objects(namespace) or {}
-        found = hazards(self._services, self._objects, there, owner(), routes_only=bool(variable(ROUTES_ALONE)))
+        found = hazards(
+            self._services,
+            self._objects,
+            there,
+            owner(),
+            hosts=self._hosts,
+            routes_only=bool(variable(ROUTES_ALONE)),
+        )
         if found and not self._guard.force:
             raise pulumi.RunError("\n".join(f"{line} ({FORCE})" for line in found))
         if self._constructed:
@@ -138,10 +159,25 @@ class Standing:
         """The versions of a service whose pods come before its route."""
         return pods_first(service, self._objects[service], await self._there())
 
-    async def routes_first(self, service: str) -> list[VirtualService]:
-        """The routes that come before that of this service."""
-        names = routes_first(self._objects, await self._there()).get(service, frozenset())
-        return [self.routes[name] for name in sorted(names)]
+    async def routes_first(self, name: str) -> None:
+        """Return when the routes stand that come before the VirtualService of this name.
+
+        Waited for, and no dependency: a release of one of the two, which registers that one alone, must not find that
+        the other depends on it.
+        """
+        wanted = {service: objects.virtual_service for service, objects in self._objects.items()}
+        wanted |= {each.name: each.virtual_service for each in self._hosts}
+        names = routes_first(wanted, await self._there()).get(name, frozenset())
+        for first in sorted(names):
+            await self.routes[first].resource.id.future()
+
+    async def entrances_stand(self, service: str, *, acknowledged: bool) -> None:
+        """Return when every host at gateways that has an entry for the service is as it is to be; `acknowledged`: and
+        its proxies have taken it. Waited for, and no dependency, as above.
+        """
+        for each in self.entrances:
+            if service in each.services:
+                await (each.stands.future() if acknowledged else each.resource.id.future())
 
     async def route_before_service(self, service: str) -> bool:
         """Whether the route of a service comes before its Service. A release changes no Service."""

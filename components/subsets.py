@@ -15,7 +15,8 @@ from components.warned import warn
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want, seen_by
 from weir.model.manifests.annotations import WORKLOAD, annotation
-from weir.model.manifests.subsets import used
+from weir.model.manifests.hosts import of_host
+from weir.model.manifests.subsets import used, uses
 
 _RULE = "DestinationRule"
 
@@ -47,18 +48,19 @@ class Subsets:
         if not isinstance(inputs["spec"], Mapping):
             # The first preview of an ephemeral stack does not know its namespace, and so no host: nothing is there.
             return
-        fresh = used(inputs["spec"]) - used(before["spec"] if before else None)
-        fresh = frozenset(version for version in fresh if isinstance(version, str))
+        fresh = uses(inputs["spec"]) - uses(before["spec"] if before else None)
+        fresh = frozenset(pair for pair in fresh if all(isinstance(each, str) for each in pair))
         namespace = inputs["metadata"].get("namespace")
         if not fresh or not isinstance(namespace, str):
             return
-        if pulumi.runtime.is_dry_run():
-            await self._readiness.refuse_without_pods(args.name, namespace, fresh)
-        else:
-            await self._readiness.await_workloads(args.name, namespace, fresh)
-            await self._acknowledgement.known(
-                Want(inputs["spec"]["hosts"][0], known=fresh, seen_by=seen_by(namespace, inputs["spec"]))
-            )
+        for host, versions in _by_service(fresh, inputs["spec"]).items():
+            name = host.split(".")[0]
+            if pulumi.runtime.is_dry_run():
+                await self._readiness.refuse_without_pods(name, namespace, versions)
+            else:
+                seen = seen_by(namespace, self._readiness.exports(name) or inputs["spec"])
+                await self._readiness.await_workloads(name, namespace, versions)
+                await self._acknowledgement.known(Want(host, known=versions, seen_by=seen))
 
     async def drained(self, host: str, namespace: str, versions: frozenset[str], exports: Mapping[str, Any]) -> None:
         """Return when no proxy routes to a version of the host that is to go: one that stands in the cluster and is
@@ -74,16 +76,23 @@ class Subsets:
         if not leaving:
             return
         name = host.split(".")[0]
-        route = await self._cluster.standing(namespace, "VirtualService", name)
-        used_before = leaving & used(route["spec"] if route else None)
+        there = await self._cluster.objects(namespace) or {}
+        route = there.get(("VirtualService", name))
+        # The service's own, and those of hosts at gateways.
+        sending = {
+            own: leaving & used(found["spec"], name)
+            for (kind, own), found in there.items()
+            if kind == "VirtualService" and (own == name or of_host(found["spec"]))
+        }
+        used_before = frozenset().union(*sending.values())
         if pulumi.runtime.is_dry_run():
-            still = sorted(used_before)
-            if still and name not in self._changing and not self._force:
-                raise pulumi.RunError(
-                    f"{name}: {', '.join(still)} cannot be removed: VirtualService {namespace}/{name} in the cluster "
-                    "sends requests there. Somebody has edited it by hand, and this update would not change it; undo "
-                    "the edit first: pulumi up --refresh"
-                )
+            for own, still in sending.items():
+                if still and own not in self._changing and not self._force:
+                    raise pulumi.RunError(
+                        f"{name}: {', '.join(sorted(still))} cannot be removed: VirtualService {namespace}/{own} in "
+                        "the cluster sends requests there. Somebody has edited it by hand, and this update would not "
+                        "change it; undo the edit first: pulumi up --refresh"
+                    )
             return
         try:
             seen = seen_by(namespace, route["spec"] if route else None, {"exportTo": exports.get("exportTo")})
@@ -109,3 +118,15 @@ class Subsets:
             pulumi.log.info(
                 f"{service}: {version} is drained: no proxy routes to it, and the pods of {owners[version]} may go"
             )
+
+
+def _by_service(fresh: frozenset[tuple[str, str]], spec: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:
+    """The versions by the full name of the service that is asked about: a host at gateways has several. Another Service
+    is asked about with one of them.
+    """
+    known_as = sorted({owner for owner, _ in uses(spec)} - {""}) if of_host(spec) else [spec["hosts"][0]]
+    found: dict[str, set[str]] = {}
+    for owner, version in fresh:
+        host = (owner if of_host(spec) else "") or next(iter(known_as), "")
+        found.setdefault(host, set()).add(version)
+    return {host: frozenset(versions) for host, versions in found.items() if host}

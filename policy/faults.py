@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from policy.known import UNKNOWN, Props
+from policy.known import UNKNOWN, Props, mapping
 from policy.routes import notes, routes, service
 from policy.rule import EVERY_STACK, PRODUCTION, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic
 from weir.model.manifests.annotations import FAULT_UNTIL
+from weir.model.manifests.hosts import of_host
 from weir.model.routing.expiry import ago
 from weir.model.routing.words import fault
 from weir.model.values.instants import Instant
@@ -41,10 +42,15 @@ def over(props: Props, now: datetime) -> list[str]:
             continue
         if until <= now:
             found.append(
-                f"{what} expired {ago(now - until)} ago, at {end} ({_words(route)}); remove it, or the drill: weir "
-                f"drill {service(props)} --clean"
+                f"{what} expired {ago(now - until)} ago, at {end} ({_words(route)}); remove it, or the drill"
+                f"{_of_service(props)}"
             )
     return found
+
+
+def _of_service(props: Props) -> str:
+    """The command that ends a drill; a host at gateways has those of its services."""
+    return " of its service" if of_host(mapping(props.get("spec"))) else f": weir drill {service(props)} --clean"
 
 
 def _faults(props: Props) -> Iterator[tuple[RouteTraffic, object]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from policy.known import Props, listed, mapping
 from policy.routes import service
 from policy.rule import EVERY_STACK, GATEWAY, VIRTUAL_SERVICE, Rule
+from weir.model.manifests.hosts import of_host
 
 
 def wildcards(props: Props) -> list[str]:
@@ -12,7 +13,8 @@ def wildcards(props: Props) -> list[str]:
     host stands a namespace.
     """
     name, spec = service(props), mapping(props.get("spec"))
-    found = [f"{name}: expose.hosts has {_quoted(host)}" for host in listed(spec.get("hosts")) if _is_wildcard(host)]
+    where = "weir:hosts" if of_host(spec) else "expose.hosts"
+    found = [f"{name}: {where} has {_quoted(host)}" for host in listed(spec.get("hosts")) if _is_wildcard(host)]
     for index, server in enumerate(listed(spec.get("servers"))):
         hosts = listed(mapping(server).get("hosts"))
         found += [f"gateway {name}: servers[{index}].hosts has {_quoted(host)}" for host in hosts if _is_wildcard(host)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from policy.known import listed, mapping
-from policy.routes import host, routes
+from policy.routes import parts
 from policy.rule import VIRTUAL_SERVICE, kind_of
 from weir.model import RouteTraffic
 from weir.model.routing.resolve import DEFAULT_ROUTE
@@ -23,8 +23,8 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The routes of each service, by its host, as they were last written; none for a stack that was never up. Where
-    the state cannot be read, why.
+    """The routes of each service, by its host (`policy.routes.parts`), as they were last written; none for a stack
+    that was never up. Where the state cannot be read, why.
     """
 
     routes: Mapping[str, tuple[RouteTraffic, ...]] = field(default_factory=dict)
@@ -62,11 +62,11 @@ def parse(text: str) -> Last:
         deployment = json.loads(text)["deployment"]
     except (ValueError, KeyError, TypeError):
         return Last(unreadable="pulumi stack export printed no state")
-    found = {}
+    found: dict[str, tuple[RouteTraffic, ...]] = {}
     for resource in map(mapping, listed(mapping(deployment).get("resources"))):
         # What is to be deleted still stands in the state when its deletion failed.
         if kind_of(str(resource.get("type"))) == VIRTUAL_SERVICE and not resource.get("delete"):
             props = mapping(resource.get("inputs"))
             # Of what nobody can read, no version is known to have got anything.
-            found[host(props)] = routes(props) or (RouteTraffic(DEFAULT_ROUTE),)
+            found |= {key: part or (RouteTraffic(DEFAULT_ROUTE),) for key, part in parts(props).items()}
     return Last(found)

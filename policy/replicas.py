@@ -11,6 +11,7 @@ from policy.requests import NARROW_HEADERS
 from policy.routes import service, wide_shares
 from policy.rule import PRODUCTION, VIRTUAL_SERVICE, Option, Resource, Settings, StackRule
 from policy.workload import count, identity, pods
+from weir.model.manifests.hosts import of_host
 from weir.model.routing.resolve import DEFAULT_ROUTE
 from weir.model.routing.words import percent
 
@@ -36,7 +37,8 @@ def too_few(resources: Sequence[Resource], over: float, least: int, headers: Seq
             counts[identity(resource.props)] = [mapping(resource.props.get("spec")).get("minReplicas", 1)]
     found = []
     for resource in resources:
-        if resource.kind != VIRTUAL_SERVICE:
+        # A host at gateways has the shares of its services, which are judged by themselves.
+        if resource.kind != VIRTUAL_SERVICE or of_host(mapping(resource.props.get("spec"))):
             continue
         name = service(resource.props)
         for version, (share, route) in wide_shares(resource.props, headers).items():

@@ -15,12 +15,15 @@ from policy.requests import wide
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic, read
 from weir.model.manifests.annotations import VERSION_HOST
-from weir.model.manifests.istio import virtual_service
+from weir.model.manifests.hosts import of_host, read_host
+from weir.model.manifests.istio import host_virtual_service, virtual_service
 from weir.model.routing.diff import percents
 
 
 def service(props: Props) -> str:
-    """The name of the service, which its VirtualService has too."""
+    """The name of the service, which its VirtualService has too; of a host at gateways "host" and which it is."""
+    if of_host(mapping(props.get("spec"))):
+        return f"host {host(props)}"
     return str(mapping(props.get("metadata")).get("name", "VirtualService"))
 
 
@@ -41,6 +44,21 @@ def routes(props: Props) -> tuple[RouteTraffic, ...]:
         return _read(props)
     except (AttributeError, KeyError, TypeError, ValueError):
         return ()
+
+
+def parts(props: Props) -> Mapping[str, tuple[RouteTraffic, ...]]:
+    """The routes of each service, by its host in full. Of a host at gateways that stands before the service's, behind
+    a slash; what its proxies answer by themselves has none there.
+    """
+    if not of_host(mapping(props.get("spec"))):
+        return {host(props): routes(props)}
+    if not routes(props):
+        return {}
+    found: dict[str, tuple[RouteTraffic, ...]] = {}
+    for entry in read_host({"spec": props["spec"]}).entries:
+        key = f"{host(props)}/{entry.host or ''}"
+        found[key] = (*found.get(key, ()), *entry.routes)
+    return found
 
 
 def hosts(props: Props) -> tuple[str, ...]:
@@ -92,6 +110,8 @@ def unreadable(props: Props) -> list[str]:
 
 def _read(props: Props) -> tuple[RouteTraffic, ...]:
     spec = props["spec"]
+    if complete(spec) and of_host(mapping(spec)):
+        return tuple(route for entry in read_host({"spec": spec}).entries for route in entry.routes)
     # The spec of an ephemeral stack has the namespace in its hosts, and is unknown as a whole in the first preview.
     return read({"spec": spec, "metadata": {"annotations": _places(props)}}, []).routes if complete(spec) else ()
 
@@ -106,6 +126,8 @@ def _unread(props: Props) -> str:
     spec, own = props["spec"], host(props)
     if not complete(spec):
         return ""
+    if of_host(spec):
+        return _differs(spec, host_virtual_service({}, read_host({"spec": spec}))["spec"], "spec")
     name, *rest = own.split(".")
     if name != service(props):
         return f"it is about the host {own}"

@@ -10,7 +10,7 @@ from policy.known import Props
 from policy.last import Last, last
 from policy.requests import NARROW_HEADERS
 from policy.rises import Rise, rises
-from policy.routes import host, hosts, notes, routes, service
+from policy.routes import hosts, notes, parts, routes, service
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Option, Resource, Rule, Settings, StackRule
 from weir.model.manifests.annotations import OWNER
 from weir.model.routing.resolve import DEFAULT_ROUTE
@@ -30,13 +30,15 @@ def too_far(props: Props, before: Last, settings: Settings, stack: str) -> list[
 
     A service that the stack did not have has nothing to compare with.
     """
-    old, new = before.routes.get(host(props), ()), routes(props)
-    if not old or not new:
-        return []
     limit = Fraction(str(settings["maxPoints"]))
-    found = rises(old, new, hosts(props), settings["narrowHeaders"], limit)
-    stable = next(iter(old[-1].weights or new[-1].weights), "")
-    return [_message(service(props), rise, limit, stable, stack) for rise in found]
+    found = []
+    for key, new in parts(props).items():
+        old = before.routes.get(key, ())
+        if old and new:
+            stable = next(iter(old[-1].weights or new[-1].weights), "")
+            risen = rises(old, new, hosts(props), settings["narrowHeaders"], limit)
+            found += [_message(service(props), rise, limit, stable, stack) for rise in risen]
+    return found
 
 
 def _message(name: str, rise: Rise, limit: Fraction, stable: str, stack: str) -> str:

@@ -9,14 +9,16 @@ STACK_FILE = "WEIR_STACK_FILE"
 """The stack file, where an update has another one than Pulumi.STACK.yaml (`pulumi up --config-file`)."""
 
 TAKE_BACK = "WEIR_TAKE_BACK"
-"""The service whose VirtualService is written over what somebody has edited by hand."""
+"""The VirtualServices that are written over what somebody has edited by hand; a JSON list of names."""
 
 ROUTES_ALONE = "WEIR_ROUTES_ALONE"
-"""The services of which the route alone changes, and that are all there is to register; a JSON list."""
+"""The VirtualServices, of services and of hosts at gateways, that alone change, and that are all there is to register
+with what depends on them; a JSON list of names.
+"""
 
 FOLLOWED = "WEIR_FOLLOWED"
 """The file in which the program writes down how many proxies have acknowledged the changed route of each service:
-JSON, by the host in full.
+JSON, by the service's full name, or the name of a host's VirtualService.
 """
 
 WARNED = "WEIR_WARNED"

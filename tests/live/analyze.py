@@ -21,7 +21,7 @@ from tests.live.fake_lists import supposed
 from weir.model import ConfigError, Service, StackConfig, load, mesh, warnings
 from weir.model.manifests.kubernetes import Manifest, namespace
 
-FOREIGN_GATEWAYS = {"other": "public", "x": "y"}
+FOREIGN_GATEWAYS = {("other", "public"), ("x", "y")}
 """Gateways that configs name and that no config makes."""
 
 FORETOLD = {
@@ -80,7 +80,19 @@ class Analyzer:
 
     def _messages(self, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Message]]:
         objects = [each for name, raw in configs.items() for each in self._world(name, raw)]
-        objects += [each for place, name in FOREIGN_GATEWAYS.items() for each in _foreign_gateway(place, name)]
+        # Hosts of several services, and what is every host, have gateways that no other config's service is at.
+        edge = {
+            ("edge", gateway.partition("/")[2])
+            for raw in configs.values()
+            for each in (
+                *raw.get("hosts", {}).values(),
+                *(one.get("expose", {}) for one in raw.get("services", {}).values()),
+            )
+            for gateway in each.get("gateways", [])
+            if gateway.startswith("edge/")
+        }
+        objects += [namespace(place) for place in sorted({place for place, _ in FOREIGN_GATEWAYS | edge})]
+        objects += [each for place, name in sorted(FOREIGN_GATEWAYS | edge) for each in _foreign_gateway(place, name)]
         options = ["--all-namespaces", "--output=json", "--output-threshold=Warning", "--timeout=2m"]
         with supposed(self._server, objects, self._directory) as kubeconfig:
             command: list[str | Path] = [self._istioctl, "analyze", "--kubeconfig", kubeconfig, *options]
@@ -140,6 +152,8 @@ def placed(raw: Mapping[str, Any], name: str) -> StackConfig:
     for service in moved.get("services", {}).values():
         if "expose" in service:
             service["expose"]["hosts"] = _owned(service["expose"]["hosts"], name)
+    if "hosts" in moved:
+        moved["hosts"] = {_owned([host], name)[0]: each for host, each in moved["hosts"].items()}
     for gateway in moved.get("gateways", {}).values():
         gateway["selector"][_EXAMPLE] = name
         for server in gateway["servers"]:
@@ -240,8 +254,7 @@ def _gateway_proxy(name: str, place: str, selector: Mapping[str, str], ports: se
 
 
 def _foreign_gateway(place: str, name: str) -> Iterator[Manifest]:
-    selector = {_EXAMPLE: f"none: {place}".replace(": ", "-")}
-    yield namespace(place)
+    selector = {_EXAMPLE: f"none-{place}-{name}"}
     yield {
         "apiVersion": "networking.istio.io/v1",
         "kind": "Gateway",

@@ -18,6 +18,7 @@ from weir.markdown import code
 
 if TYPE_CHECKING:
     from weir.engine.preview import Preview
+    from weir.model.routing.diff import TrafficChange
 
 Lines = Mapping[str, Sequence[str]]
 """The changes of each service, in words."""
@@ -73,11 +74,14 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
         ) from None
     if saved is None:
         found = taken_over(context, found)
-    told = {name: list(map(describe, changed)) for name, changed in found.services.items()}
+    told, hosts = (
+        {name: list(map(describe, changed)) for name, changed in each.items()} for each in (found.services, found.hosts)
+    )
     if form == "json":
-        click.echo(_json(found, told))
+        click.echo(_json(found, told, hosts))
     else:
-        click.echo(text_of(told, found.others) if form == "text" else markdown(stack, told, found.others))
+        lines = {**told, **{f"host {name}": each for name, each in hosts.items()}}
+        click.echo(text_of(lines, found.others) if form == "text" else markdown(stack, lines, found.others))
     if exit_code and not found.empty:
         sys.exit(1)
 
@@ -137,13 +141,19 @@ def _summary(services: Lines, others: Counts) -> str:
     return "; ".join(code(line, _MAX_SUMMARY) for line in told[:3]) + (f"; {more} more" if more else "")
 
 
-def _json(preview: Preview, services: Lines) -> str:
+def _details(found: Mapping[str, Sequence[TrafficChange]]) -> dict[str, Any]:
     from weir.model.routing.words import as_json  # as above
 
+    return {name: list(map(as_json, changed)) for name, changed in found.items()}
+
+
+def _json(preview: Preview, services: Lines, hosts: Lines) -> str:
     document: dict[str, Any] = {
         "changes": not preview.empty,
         "services": services,
+        "hosts": hosts,
         "others": {kind: dict(ops) for kind, ops in preview.others.items()},
-        "details": {name: list(map(as_json, changed)) for name, changed in preview.services.items()},
+        "details": _details(preview.services),
+        "hostDetails": _details(preview.hosts),
     }
     return json.dumps(document, indent=2, ensure_ascii=False)

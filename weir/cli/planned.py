@@ -1,9 +1,9 @@
 """What a release is about to do: the text that the update is bound to, what it changes in the cluster, and what of the
 stack file it leaves alone.
 
-The update reaches the VirtualServices of the services that are named, and nothing else. Where the stack file has more
-that was never applied, it goes by the config that was applied last, with the same edit made in that: what was not
-asked for stays as it is, in the outputs of the stack too.
+The update reaches the VirtualServices of the services that are named, and of hosts at gateways that have an entry for
+one of them, and nothing else. Where the stack file has more that was never applied, it goes by the config that was
+applied last, with the same edit made in that: what was not asked for stays as it is, in the outputs of the stack too.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from weir.engine.journal import Operation
 from weir.errors import WeirError
 from weir.model import ConfigError, Manifest, Service, ServiceTraffic, StackConfig, mesh, traffic, without_ended
 from weir.model.manifests.annotations import edited
-from weir.model.manifests.subsets import named, used
+from weir.model.manifests.hosts import HostObjects, read_host
+from weir.model.manifests.subsets import named, used, uses
 from weir.model.routing.diff import changes
+from weir.model.routing.host_diff import host_changes
 from weir.model.routing.words import describe
 from weir.stack import stackfile, yaml_reader
 from weir.stack.edit import StackEdit
@@ -45,15 +47,17 @@ class Planned:
     """What a release changes.
 
     `text`: the stack file for the update; `config`: its config.
-    `lines`: by service, what changes in the cluster.
+    `lines`: by service or host, what changes in the cluster.
     `left`: objects in which the stack file differs from the cluster, and which the release does not change.
-    `found`, `wanted`: the specs of the VirtualServices when the plan was made, and after the update.
+    `found`, `wanted`: the specs of the VirtualServices, by name, when the plan was made, and after the update.
+    `services`: those of which they are, or to which they send requests.
     """
 
     text: str
     config: StackConfig
     lines: Mapping[str, tuple[str, ...]]
     left: tuple[str, ...]
+    services: tuple[str, ...]
     found: Mapping[str, Any] = field(repr=False)
     wanted: Mapping[str, Any] = field(repr=False)
 
@@ -64,22 +68,20 @@ class Planned:
 
     def stands(self, live: Live) -> bool:
         """Whether the VirtualServices are still, or again, what they were."""
-        return all(_spec(live, service) == spec for service, spec in self.found.items())
+        return all(_spec(live, name) == spec for name, spec in self.found.items())
 
     @property
     def newly(self) -> bool:
         """Whether a version gets requests that got none before."""
-        return any(used(self.wanted[service]) - used(spec) for service, spec in self.found.items())
+        return any(uses(self.wanted[name]) - uses(spec) for name, spec in self.found.items())
 
     def done(self, live: Live) -> bool:
         """Whether the VirtualServices are what they were to be."""
-        return all(_spec(live, service) == spec for service, spec in self.wanted.items())
+        return all(_spec(live, name) == spec for name, spec in self.wanted.items())
 
     def edited(self, live: Live) -> str:
-        """The first service whose VirtualService somebody has edited by hand; empty where nobody has."""
-        return next(
-            (service for service in self.found if (there := live.find("VirtualService", service)) and edited(there)), ""
-        )
+        """The first VirtualService that somebody has edited by hand; empty where nobody has."""
+        return next((name for name in self.found if (there := live.find("VirtualService", name)) and edited(there)), "")
 
 
 def plan(
@@ -100,7 +102,8 @@ def plan(
     """
     now = datetime.now(UTC)
     wanted, before = (without_ended(context.saying(text).config, now) for text in (file.text, file.original))
-    own = {("VirtualService", service) for service in edits}
+    # A host that is not there yet is one more change of the file.
+    own = {key for name in _routes(wanted, live, edits) if (key := ("VirtualService", name)) in live.objects}
     left = pending(
         mesh(wanted, live.kubectl.namespace).objects(),
         live.objects,
@@ -109,7 +112,8 @@ def plan(
     )
     text, config = file.text, context.saying(file.text).config
     routes = _routes(before, live, edits)
-    if left or pending(routes.values(), {key: live.objects[key] for key in own & live.objects.keys()}, ""):
+    routes = {name: each for name, each in routes.items() if ("VirtualService", name) in own}
+    if left or pending(routes.values(), {key: live.objects[key] for key in own}, ""):
         base = _applied(context, file, edits, live)
         if base is not None:
             copy = StackEdit(entry.bind(base))
@@ -136,24 +140,28 @@ def plan(
             more = (_routes(each, live, edits) for each in (wanted, without_ended(config, now)))
             asked, besides = more
             left += tuple(
-                f"VirtualService {service}" for service in edits if asked[service]["spec"] != besides[service]["spec"]
+                f"VirtualService {name}"
+                for name in asked
+                if name in besides and asked[name]["spec"] != besides[name]["spec"]
             )
     sure = without_ended(config, now)
-    if any(live.find("VirtualService", service) is None for service in edits):
+    routes = _routes(sure, live, edits)
+    if any(live.find("VirtualService", name) is None for name in routes):
         # What was never initialised has nothing in the cluster either, and Pulumi says so.
         context.engine.history(1)
     for service in edits:
         _require(sure, service, live)
     lines = {service: tuple(_lines(sure, service, live, take_back, about)) for service in edits}
-    found = {service: _spec(live, service) for service in edits}
-    return Planned(
-        text,
-        config,
-        lines,
-        left,
-        found,
-        {service: each["spec"] for service, each in _routes(sure, live, edits).items()},
-    )
+    specs = {name: each["spec"] for name, each in routes.items()}
+    for host in _hosts(sure, live, edits):
+        there = live.find("VirtualService", host.name)
+        if there is None:
+            raise NotThereError(f"host {host.host} is {_ABSENT}: pulumi up")
+        if not pending([host.virtual_service], {("VirtualService", host.name): there}, ""):
+            del specs[host.name]
+        else:
+            lines[f"host {host.host}"] = tuple(_host_lines(host, live, take_back))
+    return Planned(text, config, lines, left, tuple(edits), {name: _spec(live, name) for name in specs}, specs)
 
 
 def _applied(context: Context, file: StackEdit, edits: Mapping[str, Edit], live: Live) -> str | None:
@@ -174,7 +182,7 @@ def _applied(context: Context, file: StackEdit, edits: Mapping[str, Edit], live:
         found = text
         if all(
             _routed(_traffic(known, service, live)) == _routed(_standing(known, live, service)) for service in edits
-        ):
+        ) and all(_stands_but_for_splits(host, live) for host in _hosts(known, live, edits)):
             break
     return found
 
@@ -201,6 +209,29 @@ def _lines(config: StackConfig, service: str, live: Live, take_back: bool, about
     yield from map(
         describe, changes(service, stands, replace(wanted, versions=stands.versions, policy=stands.policy), about)
     )
+
+
+def _host_lines(host: HostObjects, live: Live, take_back: bool) -> Iterator[str]:
+    """What changes of a host; not of the routes of its services, which are told of these."""
+    there = live.objects["VirtualService", host.name]
+    if edited(there) and take_back:
+        yield f"VirtualService {live.kubectl.namespace}/{host.name} was edited by hand; the edit is undone"
+    try:
+        stands = live.host(host.name)
+    except ClusterError:
+        if not take_back:
+            raise
+        return
+    yield from map(describe, host_changes(stands, read_host(host.virtual_service)))
+
+
+def _stands_but_for_splits(host: HostObjects, live: Live) -> bool:
+    """Whether the cluster has the host with these entries, whatever becomes of their routes."""
+    try:
+        found = host_changes(live.host(host.name), read_host(host.virtual_service))
+    except ClusterError:
+        return False
+    return all(change.kind == "entryRoutes" for change in found)
 
 
 def _require(config: StackConfig, service: str, live: Live) -> None:
@@ -230,9 +261,16 @@ def _require(config: StackConfig, service: str, live: Live) -> None:
         )
 
 
-def _routes(config: StackConfig, live: Live, services: Any) -> dict[str, Manifest]:
+def _routes(config: StackConfig, live: Live, services: Collection[str]) -> dict[str, Manifest]:
+    """The VirtualServices of these services, and of the hosts that have an entry for one of them, by name."""
     built = mesh(config, live.kubectl.namespace).services
-    return {service: built[service].virtual_service for service in services}
+    own = {service: built[service].virtual_service for service in services}
+    return own | {host.name: host.virtual_service for host in _hosts(config, live, services)}
+
+
+def _hosts(config: StackConfig, live: Live, services: Collection[str]) -> list[HostObjects]:
+    entrances = mesh(config, live.kubectl.namespace).entrances()
+    return [host for host in entrances if not set(services).isdisjoint(host.services)]
 
 
 def _traffic(config: StackConfig, service: str, live: Live) -> ServiceTraffic:
@@ -250,5 +288,5 @@ def _routed(one: ServiceTraffic | None) -> ServiceTraffic | None:
     return None if one is None else replace(one, versions={}, policy=None)
 
 
-def _spec(live: Live, service: str) -> Any:
-    return (live.find("VirtualService", service) or {}).get("spec")
+def _spec(live: Live, name: str) -> Any:
+    return (live.find("VirtualService", name) or {}).get("spec")

@@ -185,10 +185,10 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
             # object changes.
             preview=planned.newly or bool(policies),
             asking=change.context.kubectl,
-            only=[f"**VirtualService::{service}" for service in planned.found],
+            only=[f"**VirtualService::{name}" for name in planned.found],
             config=entry.bind(planned.text),
             environment={
-                TAKE_BACK: change.service if change.take_back else "",
+                TAKE_BACK: json.dumps(list(planned.found)) if change.take_back else "",
                 WARNED: "1",
                 ROUTES_ALONE: json.dumps(list(planned.found)),
                 FOLLOWED: str(report),
@@ -207,7 +207,10 @@ def _followed(report: Path, planned: Planned, namespace: str) -> str:
     """
     try:
         seen = json.loads(report.read_text(encoding="utf-8"))
-        proxies = max(seen[planned.config.host(service, namespace)] for service in planned.found)
+        # Of a host at gateways under the name of its VirtualService.
+        known_as = {service: planned.config.host(service, namespace) for service in planned.services}
+        changed = [name for name, spec in planned.found.items() if spec != planned.wanted[name]]
+        proxies = max(seen[known_as.get(name, name)] for name in changed or planned.found)
     except (FileNotFoundError, KeyError):
         raise ClusterError(
             "the update is done; it is not known whether every caller's proxy has acknowledged it: see the warning "

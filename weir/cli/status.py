@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -18,11 +19,13 @@ from rich.console import Group, RenderableType
 from rich.live import Live as LiveView
 
 from weir.cli.context import Context
+from weir.cli.host_status import HostStatus, host_statuses
+from weir.cli.host_status import as_json as host_as_json
 from weir.cli.options import json_option, stack_options
 from weir.cli.recovery import last_update, looked
 from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
-from weir.cluster.entrances import unserved
+from weir.cluster.entrances import claimed_by_others, unserved
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.cluster.version_secrets import secrets_of_weir, unused
@@ -35,6 +38,7 @@ from weir.model import Service, ServiceTraffic, mesh, traffic, without_ended
 from weir.model.manifests.annotations import OWNER, annotation
 from weir.model.manifests.hazards import orphans
 from weir.model.routing.diff import changes, percents
+from weir.model.routing.hosts import claims
 from weir.stack.stackfile import qualified
 
 _HISTORY_SECONDS = 30.0
@@ -84,7 +88,7 @@ def _watch(look: _Looking) -> None:
         with LiveView(console=Console(), auto_refresh=False, screen=True) as drawn:
             while True:
                 # The first has nothing observed, and so nothing to wait for.
-                last = Group(head, view(look.once(), look.remarks, bars=True))
+                last = Group(head, view(look.once(), look.remarks, hosts=look.hosts, bars=True))
                 drawn.update(last, refresh=True)
                 look.window = window
     finally:
@@ -101,12 +105,13 @@ def _print(look: _Looking, found: Sequence[ServiceStatus], json_wanted: bool, in
             "stack": look.context.stack,
             "namespace": look.context.namespace,
             "services": [as_json(entry) for entry in found],
+            "hosts": [host_as_json(host) for host in look.hosts],
             "lastUpdate": look.update,
             "remarks": list(look.remarks),
         }
         click.echo(json.dumps(document, indent=indent))
     else:
-        Console().print(_head(look), view(found, look.remarks))
+        Console().print(_head(look), view(found, look.remarks, hosts=look.hosts))
 
 
 @dataclass
@@ -117,6 +122,7 @@ class _Looking:
     names: Sequence[str]
     window: float
     last: Taken | None = None
+    hosts: tuple[HostStatus, ...] = ()
     remarks: tuple[str, ...] = ()
     update: str = ""
     _told: tuple[float, str] = (-math.inf, "")
@@ -129,13 +135,14 @@ class _Looking:
         with ThreadPoolExecutor(3) as aside:
             told = (
                 aside.submit(self._last_update),
-                aside.submit(self._unserved),
+                aside.submit(self._entrances),
                 aside.submit(self._unused_secrets, live),
             )
             seen = self._observed()
             for remarks in told:
                 self.remarks += remarks.result()
         self.remarks += _left_over(context, live)
+        self.hosts = tuple(host_statuses(context, live, self.names))
         return [
             replace(_status(name, context, live), observed=seen.get(context.config.host(name, context.namespace)))
             for name in self.names
@@ -148,12 +155,20 @@ class _Looking:
             self._told = time.monotonic(), remark
         return (self._told[1],) if self._told[1] else ()
 
-    def _unserved(self) -> tuple[str, ...]:
-        """Gateways without pods. An account for one namespace may not see the pods of all, and then nothing is said."""
-        try:
-            return tuple(unserved(self.context.kubectl, self.context.config.gateways))
-        except ClusterError:
-            return ()
+    def _entrances(self) -> tuple[str, ...]:
+        """Gateways without pods, and hosts that another stack has. An account for one namespace may not see those of
+        all, and then nothing is said.
+        """
+        kubectl, config = self.context.kubectl, self.context.config
+        own, stack = list(claims(config, self.context.namespace)), _owner(self.context)
+        found: list[str] = []
+        for question in (
+            unserved(kubectl, config.gateways),
+            claimed_by_others(kubectl, own, lambda other: other.partition("/")[2] == stack),
+        ):
+            with suppress(ClusterError):
+                found += question
+        return tuple(found)
 
     def _unused_secrets(self, live: Live) -> tuple[str, ...]:
         """Secrets that the stack has made and that no pods take. An account that may not list Secrets hears nothing of

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from weir.cli.host_status import HostStatus, host_lines
 from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.console import Text
 from weir.measurement.observed import Observation
@@ -22,13 +23,16 @@ from weir.model.routing.words import describe, fault, percent
 _BAR = 20
 
 
-def view(services: Sequence[ServiceStatus], remarks: Sequence[str], *, bars: bool = False) -> RenderableType:
-    """A table for each service, and below it what is out of the ordinary; `bars` shows what is observed as bars as
-    well.
+def view(
+    services: Sequence[ServiceStatus], remarks: Sequence[str], *, hosts: Sequence[HostStatus] = (), bars: bool = False
+) -> RenderableType:
+    """A table for each service, and below it what is out of the ordinary, then the hosts at gateways; `bars` shows
+    what is observed as bars as well.
     """
     parts: list[RenderableType] = []
     for status in services:
         parts += [_table(status, bars), *_notes(status), Text()]
+    parts += [*host_lines(hosts), Text()] if hosts else []
     return Group(*parts, *(Text(remark, style="yellow") for remark in remarks))
 
 

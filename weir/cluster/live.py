@@ -18,6 +18,7 @@ from weir.cluster.kubectl import Kubectl
 
 if TYPE_CHECKING:
     from weir.model import ServiceTraffic
+    from weir.model.routing.hosts import HostTraffic
 
 _KINDS = (
     "virtualservices.networking.istio.io",
@@ -140,11 +141,27 @@ class Live:
         try:
             return read(route, self._rules(host))
         except (KeyError, TypeError, ValueError) as broken:
-            raise ClusterError(
-                f"VirtualService {self.kubectl.namespace}/{service} in the cluster has a spec that weir does not write "
-                f"({type(broken).__name__});"
-                " see it with kubectl get -o yaml, and undo the edit with pulumi up --refresh"
-            ) from None
+            raise self._unreadable(service, broken) from None
+
+    def host(self, name: str) -> HostTraffic | None:
+        """The traffic of a host at gateways as its VirtualService in the cluster, of this name, makes it; None where
+        that is not there.
+        """
+        # As in `traffic`.
+        from weir.model.manifests.hosts import read_host
+
+        found = self.find("VirtualService", name)
+        try:
+            return None if found is None else read_host(found)
+        except (KeyError, TypeError, ValueError) as broken:
+            raise self._unreadable(name, broken) from None
+
+    def _unreadable(self, name: str, broken: Exception) -> ClusterError:
+        return ClusterError(
+            f"VirtualService {self.kubectl.namespace}/{name} in the cluster has a spec that weir does not write "
+            f"({type(broken).__name__});"
+            " see it with kubectl get -o yaml, and undo the edit with pulumi up --refresh"
+        )
 
     def failure(self, app: str, version: str) -> str:
         """Why the pods that a version's Deployment makes last are not ready, with how many of them are; empty where

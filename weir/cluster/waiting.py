@@ -189,7 +189,7 @@ class Waiting:
             dump = self._dump(istiod, proxy)
             if dump is None:
                 return
-            if not concerned(dump, want):
+            if want.host and not concerned(dump, want):
                 watch.free.add(proxy.name)
                 watch.unconcerned.add(proxy.workload)
                 continue

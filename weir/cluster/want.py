@@ -20,16 +20,21 @@ _FAULT = "envoy.filters.http.fault"
 class RouteWant:
     """What a route of a service is to do: divide requests by `shares`, the versions and their weights above 0, as the
     VirtualService has them; have a `fault` or none. None for no matter what.
+
+    `at`: the host that the requests ask for, and `service` the full name of the one that gets them; both the host of
+    the Want where they are left out.
     """
 
     name: str
     shares: tuple[tuple[str, int], ...] | None = None
     fault: bool | None = None
+    at: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What every proxy that calls `host` (a full name) is expected to have.
+    """What every proxy that calls `host` (a full name) is expected to have; without a host, every gateway's proxy.
 
     `known`: versions that it has, each with a ready pod; one that is another Service as `HOST:PORT`.
     `gone`: versions that it has no route to.
@@ -56,7 +61,7 @@ class Want:
     @property
     def namespace(self) -> str:
         """The namespace of the service."""
-        return self.host.split(".")[1]
+        return self.host.partition(".")[2].partition(".")[0]
 
     def concerns(self, namespace: str) -> bool:
         """Whether proxies of the namespace may have the rules: who has a Service may yet not see them (exportTo)."""
@@ -116,7 +121,9 @@ def _version(cluster: re.Match[str], there: str) -> str:
 def told(dump: dict[str, Any], want: Want) -> bool | None:
     """Whether the routes that a change is told by are as after it; None where the proxy has none of them."""
     there = [
-        route for route in want.routes if any(_routes(part, want.host, route.name) for part in dump.get("configs", []))
+        route
+        for route in want.routes
+        if any(_routes(part, route.at or want.host, route.name) for part in dump.get("configs", []))
     ]
     return all(_as_wanted(dump, want.host, route) for route in there) if there else None
 
@@ -125,10 +132,10 @@ def _as_wanted(dump: dict[str, Any], host: str, want: RouteWant) -> bool:
     """Whether the route divides requests as wanted, wherever the proxy has it, and has a fault or none. One version
     alone may have any weight in Envoy, or none.
     """
-    found = [route for part in dump.get("configs", []) for route in _routes(part, host, want.name)]
+    found = [route for part in dump.get("configs", []) for route in _routes(part, want.at or host, want.name)]
     if want.shares is not None:
         wanted = _proportions(dict(want.shares))
-        if not found or any(_proportions(_weights(route, host)) != wanted for route in found):
+        if not found or any(_proportions(_weights(route, want.service or host)) != wanted for route in found):
             return False
     faults = [_FAULT in route.get("typedPerFilterConfig", {}) for route in found]
     if want.fault is None:

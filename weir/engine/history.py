@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weir.model import ConfigError, Manifest, StackConfig, load, mesh, without_ended
-from weir.model.manifests.diff import differences
+from weir.model.manifests.diff import differences, host_differences
 from weir.model.routing.diff import TrafficChange
 from weir.model.routing.words import describe
 
@@ -71,11 +71,17 @@ def read_history(entries: Sequence[Mapping[str, Any]]) -> list[Change]:
         # A refresh or an import changes no traffic. Of a config that nobody can read nothing can be told, nor of what
         # came after it.
         counts, readable = entry.get("kind") in _KINDS, destroyed or after is not None
-        traffic = differences(_objects(before), _objects(after)) if counts and readable and known else {}
+        traffic = _traffic(before, after) if counts and readable and known else {}
         found.append(_change(number, entry, traffic, known=not counts or (readable and known)))
         if counts and entry.get("result") == "succeeded":
             before, known = after, readable
     return found[::-1]
+
+
+def _traffic(before: StackConfig | None, after: StackConfig | None) -> Mapping[str, tuple[TrafficChange, ...]]:
+    sides = _objects(before), _objects(after)
+    hosts = {f"host {name}": changed for name, changed in host_differences(*sides).items()}
+    return {**differences(*sides), **hosts}
 
 
 def _change(
@@ -140,7 +146,7 @@ def _objects(config: StackConfig | None) -> list[tuple[str, Manifest]]:
 
 def as_json(change: Change) -> dict[str, Any]:
     """For programs: update, time (RFC 3339), result (empty: succeeded), command, reason, who, commit, dirty, its
-    subject and author, known, changes by service.
+    subject and author, known, changes by service, and by host at gateways as "host NAME".
     """
     document = {
         name: getattr(change, name)

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
 
 from weir.errors import UsageError
-from weir.model.manifests.diff import differences, ports_of, service_of
+from weir.model.manifests.diff import differences, host_differences, host_of, ports_of, service_of
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.routing.diff import TrafficChange
 from weir.model.routing.words import as_json
@@ -45,16 +45,18 @@ class Preview:
     """What an update would do.
 
     `services`: the changes of each, by name.
+    `hosts`: those of each host at gateways.
     `others`: by kind, how many objects of other kinds are created, updated, deleted or replaced.
     """
 
     services: Mapping[str, tuple[TrafficChange, ...]]
     others: Mapping[str, Mapping[str, int]]
+    hosts: Mapping[str, tuple[TrafficChange, ...]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Whether nothing changes."""
-        return not self.services and not self.others
+        return not self.services and not self.others and not self.hosts
 
 
 def parse(document: Any) -> Preview:
@@ -73,20 +75,20 @@ def parse(document: Any) -> Preview:
             continue
         kind = token.rpartition(":")[2]
         with _foreign(kind):
-            service = service_of(kind, new or old)
+            known = service_of(kind, new or old) or host_of(kind, new or old)
             if kind == "Service" and not (old and new and ports_of(old) != ports_of(new)):
-                service = None  # nothing of it is told
-        if service is None:
+                known = None  # nothing of it is told
+        if known is None:
             others.setdefault(kind, Counter())[_DONE[op]] += 1
             continue
         before += [(kind, old)] if old else []
         after += [(kind, new)] if new else []
     with _foreign("of a service"):
-        services = differences(before, after)
+        services, hosts = differences(before, after), host_differences(before, after)
         # What cannot be told is no object of weir's either.
-        for change in chain.from_iterable(services.values()):
+        for change in chain.from_iterable((*services.values(), *hosts.values())):
             as_json(change)
-    return Preview(services, {kind: dict(ops) for kind, ops in sorted(others.items())})
+    return Preview(services, {kind: dict(ops) for kind, ops in sorted(others.items())}, hosts)
 
 
 def _is_step(step: Any) -> bool:

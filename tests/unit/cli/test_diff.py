@@ -215,7 +215,14 @@ def test_json_has_the_same_lines(tmp_path: Path) -> None:
         "after": {"v1": 80, "v2": 20},
         "text": text,
     }
-    assert found == {"changes": True, "services": {"backend": [text]}, "others": {}, "details": {"backend": [split]}}
+    assert found == {
+        "changes": True,
+        "services": {"backend": [text]},
+        "hosts": {},
+        "others": {},
+        "details": {"backend": [split]},
+        "hostDetails": {},
+    }
 
 
 def test_json_has_every_change_as_data(tmp_path: Path) -> None:

@@ -12,11 +12,15 @@ from fractions import Fraction
 import pytest
 from rich.console import Console
 
+from weir.cli.host_status import HostStatus, host_lines
+from weir.cli.host_status import as_json as host_as_json
 from weir.cli.service_status import ServiceStatus, VersionStatus
 from weir.cli.statusview import as_json, view
 from weir.measurement.observed import Counts, Observation
 from weir.model import Duration, Fault, load, traffic
 from weir.model.routing.diff import TrafficChange
+from weir.model.routing.host_diff import host_changes
+from weir.model.routing.hosts import HostTraffic, host_traffic
 from weir.model.values.instants import Instant
 
 SEEN = Observation(
@@ -156,3 +160,29 @@ def test_programs_get_what_differs_as_data() -> None:
     assert (document["drift"], document["differences"]) == ([text], [split])
     unseen = as_json(ServiceStatus("backend", VERSIONS, {}, None))
     assert (unseen["drift"], unseen["differences"]) == ([], [])
+
+
+def test_a_host_has_a_line() -> None:
+    """Its gateways and entries, and below it what differs; as data the same."""
+    service = {"image": "app:1", "versions": {"v1": {}}, "stable": "v1"}
+    shop = {"gateways": ["edge/public"], "routes": [{"service": "web"}]}
+    config = load({"namespace": "demo", "services": {"web": service}, "hosts": {"shop.example.com": shop}})
+    wanted = host_traffic("shop.example.com", config, "demo")
+    old = HostTraffic(wanted.host, ("edge/old",), wanted.entries)
+    statuses = [HostStatus(wanted, tuple(host_changes(old, wanted))), HostStatus(wanted, None)]
+    first = "host shop.example.com at edge/public: web, every request to web:80"
+    assert [str(line) for line in host_lines(statuses)] == [
+        first,
+        "  differs from the config (what is → what will be): exposed at gateways: edge/old → edge/public",
+        first,
+        "not in the cluster yet: pulumi up",
+    ]
+    document = host_as_json(statuses[0])
+    assert (document["name"], document["gateways"], document["inCluster"]) == (
+        "shop.example.com",
+        ["edge/public"],
+        True,
+    )
+    assert document["entries"] == [{"name": "web", "match": [], "service": "web:80"}]
+    assert document["drift"] == ["exposed at gateways: edge/old → edge/public"]
+    assert host_as_json(statuses[1])["inCluster"] is False

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from components.acknowledgement import route_wants
 from tests.unit.cluster.test_proxies import HOST, FakeIstiod, proxy, wait
-from weir.cluster.istiod import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, Mark, Sent
+from weir.cluster.istiod import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES, Mark, Proxy, Sent
 from weir.cluster.proxies import LaggingError
 from weir.cluster.rejections import RejectedError
-from weir.cluster.want import RouteWant, Want, seen_by
+from weir.cluster.want import RouteWant, Want, seen_by, told
 
 TEXT = (
     "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message failed "
@@ -205,3 +206,76 @@ def test_who_has_no_use_for_it_is_not_asked_to_follow_again(monkeypatch: pytest.
     istiod.before = before(8)
     assert wait(monkeypatch, Want(HOST, changed=CLUSTERS, again=True), istiod, timeout=10) < 1
     assert istiod.asked == ["stranger.other"]
+
+
+SHOP, CART = "shop.example.com", "cart.demo.svc.cluster.local"
+
+
+def at_the_gateway(push: int, weights: dict[str, int], host: str = SHOP) -> dict[str, Any]:
+    """What istiod makes for a gateway that has the host: one virtual host, whose routes go to several services."""
+    clusters = [{"name": f"outbound|80|{subset}|{CART}", "weight": weight} for subset, weight in weights.items()]
+    routes = [{"name": "cart_default", "route": {"weightedClusters": {"clusters": clusters}}}]
+    hosts = [{"name": f"{host}:80", "domains": [host], "routes": routes}]
+    dump = {"@type": "x.ClustersConfigDump", "versionInfo": f"t/{push}"}
+    return {"configs": [dump, {"dynamicRouteConfigs": [{"routeConfig": {"name": "http.80", "virtualHosts": hosts}}]}]}
+
+
+def test_a_host_is_told_by_the_routes_to_its_services() -> None:
+    """By the virtual host of what requests ask for, and the clusters of who gets them; a gateway without the host
+    tells nothing.
+    """
+    spec = {
+        "hosts": [SHOP],
+        "gateways": ["edge/public"],
+        "http": [
+            {
+                "name": "cart_default",
+                "route": [
+                    {"destination": {"host": CART, "subset": "v1"}, "weight": 80},
+                    {"destination": {"host": CART, "subset": "v2"}, "weight": 20},
+                ],
+            }
+        ],
+    }
+    before: dict[str, Any] = {**spec, "http": [{**spec["http"][0], "route": spec["http"][0]["route"][:1]}]}  # type: ignore[index]
+    want = Want("", changed=ROUTES, routes=route_wants(before, spec))
+    assert told(at_the_gateway(9, {"v1": 80, "v2": 20}), want) is True
+    assert told(at_the_gateway(9, {"v1": 1}), want) is False
+    assert told(at_the_gateway(9, {"v1": 80, "v2": 20}, host="other.example.com"), want) is None
+    every = {**spec, "hosts": ["*"]}
+    want = Want("", changed=ROUTES, routes=route_wants({**before, "hosts": ["*"]}, every))
+    assert told(at_the_gateway(9, {"v1": 80, "v2": 20}, host="*"), want) is True
+
+
+class FakeGateways(FakeIstiod):
+    """An istiod with a gateway that has the host, and sidecars that do not."""
+
+    def configuration(self, proxy: str, seconds: float = 10) -> dict[str, Any]:
+        """What it makes for the gateway."""
+        self.asked.append(proxy)
+        return at_the_gateway(self.there[proxy]["push"], self.there[proxy]["routes"])
+
+
+def test_gateways_alone_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sidecar that is behind does not use the host; a gateway that has not taken the split is named."""
+    want = Want("", changed=ROUTES, routes=(RouteWant("cart_default", (("v1", 80), ("v2", 20)), False, SHOP, CART),))
+    sidecar, old = proxy(8, "v1", {"v1": 1}, sent=8), proxy(9, "v1 v2", {"v1": 1})
+    new = proxy(9, "v1 v2", SPLIT)
+    for state in (old, new):
+        state["gateway"] = True
+
+    def there(gateway: dict[str, Any]) -> FakeGateways:
+        istiod = FakeGateways({"a.demo": sidecar, "edge.edge": gateway})
+        istiod.before = before(8)
+        monkeypatch.setattr(
+            istiod,
+            "proxies",
+            lambda _: [
+                Proxy(name, dict(state["sent"]), gateway="gateway" in state) for name, state in istiod.there.items()
+            ],
+        )
+        return istiod
+
+    assert wait(monkeypatch, want, there(new)) < 1
+    with pytest.raises(LaggingError, match=r"1 of 1 proxies have not acknowledged the change: edge.edge"):
+        wait(monkeypatch, want, there(old))

@@ -23,6 +23,7 @@ from weir.model.config import (
     versions,
 )
 from weir.model.config.drills import DrillMatch
+from weir.model.config.hosts import Host, HostRoute
 from weir.model.config.routes import Route
 from weir.model.config.stack import Service
 from weir.model.values import hosts, http, names, numbers, text
@@ -96,7 +97,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
         hosts.Domain,
         [
             "shop",
-            "*",
+            "**",
             "",
             "a..b",
             "-a.b",
@@ -399,6 +400,12 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"expose": {"gateways": ["nobody"], "hosts": ["a.b"]}},
         {"expose": {"gateways": ["a/b", "a/b"], "hosts": ["a.b"]}},
         {"expose": {"gateways": ["a/b"], "hosts": ["*.b", "a.b"]}},
+        {"expose": {"gateways": ["a/b"], "hosts": ["*", "a.b"]}},
+        {"expose": {"gateways": ["a/b"], "hosts": ["a.b"], "routes": ["nobody"]}},
+        {
+            "expose": {"gateways": ["a/b"], "hosts": ["a.b"], "routes": ["default"]},
+            "routes": [{"name": "a", "match": [{"gateways": ["a/b"]}]}],
+        },
         {"expose": {"gateways": ["a/b"], "hosts": ["*.svc.cluster.local"]}},
         {"fault": {"delay": _DELAY}, "drill": _DRILL, "redirect": None, "directResponse": None},
         {"redirect": {"uri": "/a"}, "directResponse": None, "routes": None, "drill": _DRILL},
@@ -417,7 +424,20 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"match": [{"uri": {"exact": "a"}}], "redirect": {"prefixRewrite": "/a"}, "directResponse": None},
         {"match": [{"gateways": ["no/body"]}]},
     ],
+    Host: [
+        {"gateways": ["a/b", "a/b"]},
+        {"gateways": ["nobody"]},
+        {"routes": [{"service": "nobody"}]},
+        {"routes": [{"service": "a"}, {"service": "b", "name": "a"}]},
+    ],
+    HostRoute: [
+        {"match": [{"sourceLabels": {"app": "a"}}]},
+        {"match": [{"sourceNamespace": "a"}]},
+        {"match": [{"gateways": ["a/b"]}]},
+        {"name": "n" * 60},
+    ],
     StackConfig: [
+        {"hosts": {host: {"gateways": ["a/b"], "routes": [{"service": "nobody"}]} for host in ("a.b", "A.b")}},
         {"namespace": None},
         {"namespace": "n" * 40, "ephemeral": True},
         {"createNamespace": False, "ephemeral": True},
@@ -431,7 +451,7 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
 
 EMPTY: list[tuple[type, str]] = [
     (actions.CorsPolicy, "allowOrigins"), (gateways.Gateway, "servers"), (gateways.Server, "hosts"), (gateways.Expose, "gateways"),
-    (gateways.Expose, "hosts"), (probes.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"), (Service, "ports"),
+    (gateways.Expose, "hosts"), (gateways.Expose, "routes"), (Host, "gateways"), (Host, "routes"), (probes.Exec, "command"), (Service, "versions"), (Service, "fault"), (Service, "rewrite"), (Service, "ports"),
     (Service, "redirect"), (Service, "trafficPolicy"), (Route, "fault"), (Route, "redirect"), (traffic_policy.TrafficPolicy, "connectionPool"),
     (DrillMatch, "headers"), (Service, "drill"),
 ]  # fmt: skip

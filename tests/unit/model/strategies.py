@@ -245,9 +245,13 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
     written["versions"] = {version: settings or draw(_nothing) for version, settings in versions.items()}
     if "." in written.get("exportTo", ()):
         written["exportTo"] = [entry for entry in written["exportTo"] if entry != namespace]
-    if draw(_odds) == 3:
+    exposed = draw(_odds)
+    if exposed == 3:
         entrances = draw(_entrances(known_gateways))
         written["expose"] = {"gateways": entrances, "hosts": draw(exposed_hosts)}
+    elif exposed == 2 and len(name) <= _MAX_NAME // 3 and draw(_odds) == 3:
+        # At a gateway of its own: of two that are every host there, Istio would know one.
+        written["expose"] = {"gateways": [f"edge/{name}"], "hosts": ["*"]}
     stable = draw(st.sampled_from(names))
     written |= _traffic(draw, names, stable, True, True)
     if draw(st.booleans()) and "redirect" not in written and "directResponse" not in written:
@@ -257,11 +261,31 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
             **written.get("canary", {}),
         }
     routes = _routes(draw, names, stable, tuple(written.get("expose", {}).get("gateways", ())))
+    if written.get("expose", {}).get("hosts") == ["*"]:
+        # The service's name stands before that of each route there.
+        routes = [
+            route if len(route["name"]) <= _MAX_NAME // 2 else {**route, "name": f"long-{index}"}
+            for index, route in enumerate(routes)
+        ]
     answers = all("redirect" in route or "directResponse" in route for route in (written, *routes))
     if "fault" not in written and not answers and draw(_odds) == 3:
         written["drill"] = draw(drills)
         for route in routes:
             route["name"] = _cut(route["name"], _MAX_NAME - len(SUFFIX))
+    if "expose" in written and draw(_odds) == 3:
+        # What matches on a gateway has to be bound there.
+        asking = [
+            route["name"]
+            for route in routes
+            if any(
+                gateway in written["expose"]["gateways"]
+                for match in route.get("match", [])
+                for gateway in match.get("gateways", [])
+            )
+        ]
+        entering = [route["name"] for route in routes if not _for_the_mesh(route, written["expose"]["gateways"])]
+        more = draw(some_of(("default", *entering), 1))
+        written["expose"]["routes"] = list(dict.fromkeys((*asking, *more)))
     written |= {"routes": routes} if routes else {}
     return with_several_ports(draw, written) if draw(_odds) == 3 else written
 
@@ -277,6 +301,49 @@ def _some_elsewhere(draw: st.DrawFn, versions: dict[str, dict[str, Any]]) -> dic
                 found[version] = place
                 taken.add((place["host"], place["port"]))
     return found
+
+
+_asked = st.sampled_from(
+    [{"headers": {"x-entry": {"exact": "a"}}}, {"queryParams": {"entry": {}}}, {"uri": {"prefix": "/"}}]
+)
+_asked_path = st.sampled_from([{"uri": {"prefix": "/shop"}}, {"uri": {"regex": "/[a-z]+"}}, {"uri": {"exact": "/a"}}])
+
+
+def _hosts(draw: st.DrawFn, services: Mapping[str, Any], known_gateways: tuple[str, ...]) -> dict[str, Any]:
+    """Hosts of which the services' own exposure knows nothing, with entries for some of the services."""
+    found = {}
+    for host in draw(some_of(("shop.example.net", "*.example.net", "*"), 1)):
+        entries: list[dict[str, Any]] = []
+        for service in draw(some_of(tuple(services), 1)):
+            settings = services[service]
+            entry = {"service": service, "name": f"e{len(entries)}"}
+            # What puts another path in the place of the one it matches, or matches one, is not joined with one more.
+            plain = not settings.get("routes") and not settings.keys() & {"rewrite", "redirect"}
+            if draw(st.booleans()):
+                entry["match"] = [draw(_asked_path if plain and draw(st.booleans()) else _asked)]
+            if plain and "directResponse" not in settings and draw(_odds) == 3:
+                entry["rewrite"] = draw(path_rewrite if _sets_host(settings) else rewrite)
+            if not settings.get("routes") and len(service) < _MAX_NAME - len("_default_drill") and draw(_odds) == 3:
+                del entry["name"]
+            entries.append(entry)
+        at = ["edge/shared"] if host == "*" else draw(some_of(("edge/shared", *known_gateways), 1))
+        found[host] = {"gateways": at, "routes": entries}
+    return found
+
+
+def _for_the_mesh(route: Mapping[str, Any], gateways: list[str]) -> bool:
+    """Whether no request through these gateways can take it."""
+    return bool(route.get("match")) and all(
+        match.get("sourceLabels")
+        or match.get("sourceNamespace")
+        or (match.get("gateways") and not set(match["gateways"]) & set(gateways))
+        for match in route["match"]
+    )
+
+
+def _short(service: Mapping[str, Any]) -> bool:
+    """Whether its routes' names leave room for that of an entry."""
+    return all(len(route["name"]) < _MAX_NAME - len("e0_") - len(SUFFIX) for route in service.get("routes", []))
 
 
 @cache
@@ -335,6 +402,9 @@ def configs(draw: st.DrawFn, namespace: str = "", least: int = 0, most: int = 3)
             taken |= objects
     if services:
         top["services"] = services
+        short = {name: service for name, service in services.items() if _short(service)}
+        if short and draw(_odds) == 3:
+            top["hosts"] = _hosts(draw, short, tuple(top.get("gateways", ())))
     if draw(_odds) == 3:
         top["clients"] = {name: client for name, client in draw(keyed(labels, _client)).items() if name not in taken}
     return top

@@ -186,7 +186,7 @@ LOST = [
         "hosts are exchanged",
         {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}},
         {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}},
-        "backend, orders: these services take hosts of expose from each other, so none can be updated first",
+        "backend, orders: these take hosts at gateways from each other, so none can be updated first",
     ),
 ]
 KEPT = [
@@ -324,10 +324,13 @@ def test_a_host_is_gained_before_it_is_lost() -> None:
         "news": {**OTHER, **exposed("b.example.com")},
     }
     wanted = mesh(load({"namespace": "demo", "services": after}), "demo").services
-    assert routes_first(wanted, standing(before)) == {"backend": {"orders", "news"}}
+    routes = {name: objects.virtual_service for name, objects in wanted.items()}
+    assert routes_first(routes, standing(before)) == {"backend": {"orders", "news"}}
     exchanged = {**backend(**exposed("b.example.com")), "orders": {**OTHER, **exposed("a.example.com")}}
     now = {**backend(**exposed("a.example.com")), "orders": {**OTHER, **exposed("b.example.com")}}
-    assert routes_first(mesh(load({"namespace": "demo", "services": exchanged}), "demo").services, standing(now)) == {
+    wanted = mesh(load({"namespace": "demo", "services": exchanged}), "demo").services
+    routes = {name: objects.virtual_service for name, objects in wanted.items()}
+    assert routes_first(routes, standing(now)) == {
         "backend": frozenset(),
         "orders": frozenset(),
     }

@@ -25,7 +25,9 @@ from weir import yaml_writer
 from weir.model import ConfigError, StackConfig, load, mesh, percentages, read, traffic
 from weir.model.config.base import Part
 from weir.model.config.environment import EnvValue, Variable
+from weir.model.manifests.hosts import read_host
 from weir.model.reference import reachable
+from weir.model.routing.hosts import entrance, host_traffic
 from weir.secret import Secret
 
 PARTS = tuple(reachable(StackConfig))
@@ -73,6 +75,12 @@ def test_objects_read_back_are_the_traffic_they_were_made_of(raw: dict[str, Any]
             json.dumps([parts.virtual_service, *rules, *([parts.host_rule] if parts.host_rule else [])])
         )
         assert read(stored[0], stored[1:]) == traffic(service, config.namespace)
+        if parts.entrance:
+            assert read_host(parts.entrance.virtual_service) == entrance(name, config, config.namespace)
+    for host, objects in made.hosts.items():
+        assert read_host(json.loads(json.dumps(objects.virtual_service))) == host_traffic(
+            host, config, config.namespace
+        )
 
 
 @in_rounds(20)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PlainValidator, model_validator
 
 from weir.model.config.base import Part, given, key, required
-from weir.model.values.hosts import Domain, GatewayReference, LabelKey, LabelValue, ServerHost
+from weir.model.values.hosts import Domain, GatewayReference, LabelKey, LabelValue, ServerHost, covers
 from weir.model.values.names import Label, label
 from weir.model.values.numbers import GatewayPort
 from weir.model.values.schema import described
@@ -142,19 +142,28 @@ class Expose(Part):
         becomes="VirtualService.gateways",
     )
     hosts: tuple[Domain, ...] = required(
-        "hosts it is reached as there", example=["shop.example.com"], becomes="VirtualService.hosts"
+        'hosts it is reached as there; "*" for every host, at the gateways alone',
+        example=["shop.example.com"],
+        becomes="VirtualService.hosts",
+    )
+    routes: tuple[Label, ...] = key(
+        "the routes it has there, by name, and default; all when left out",
+        (),
+        example=["api", "default"],
+        becomes="HTTPMatchRequest.gateways",
     )
 
     @model_validator(mode="after")
     def _says_both(self) -> Expose:
-        for name, entries in (("gateways", self.gateways), ("hosts", self.hosts)):
-            if not entries:
+        if "routes" in self.model_fields_set and not self.routes:
+            raise ValueError("routes is empty; name at least one, or remove it: all are bound then")
+        for name, entries in (("gateways", self.gateways), ("hosts", self.hosts), ("routes", self.routes)):
+            if not entries and name != "routes":
                 raise ValueError(f"{name} is empty; name at least one, or remove expose")
             if len(set(entries)) < len(entries):
                 raise ValueError(f"must name each of {name} once, was {', '.join(entries)}")
-        wide = [host for host in self.hosts if host.startswith("*.")]
-        for host in wide:
-            inside = next((other for other in self.hosts if other != host and other.endswith(host[1:])), None)
+        for host in self.hosts:
+            inside = next((other for other in self.hosts if other != host and covers(host, other)), None)
             if inside:
                 raise ValueError(f"hosts must not have {inside} beside {host}, which covers it; remove it")
         return self

@@ -114,7 +114,12 @@ class Match(Part):
     @property
     def takes_all(self) -> bool:
         """Whether every request meets it: its one condition is the path's prefix /."""
-        return self._conditions == {"uri"} and self.uri is not None and self.uri.prefix == "/"
+        return self._conditions == {"uri"} and self.takes_path
+
+    @property
+    def takes_path(self) -> bool:
+        """Whether it has a condition on the path that every path meets: the prefix /."""
+        return self.uri is not None and self.uri.prefix == "/"
 
     @property
     def _conditions(self) -> set[str]:

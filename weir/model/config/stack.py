@@ -15,6 +15,7 @@ from pydantic import BeforeValidator
 from weir.model.config.base import Part, key, required
 from weir.model.config.drills import Drill
 from weir.model.config.gateways import Expose, Gateway
+from weir.model.config.hosts import Host
 from weir.model.config.kubernetes_parts import ServiceParts
 from weir.model.config.ports import Ports
 from weir.model.config.routes import Route, Traffic
@@ -22,7 +23,7 @@ from weir.model.config.scaling import EXTERNAL, Autoscaling
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.config.versions import Container, Version, Workload
 from weir.model.values.durations import Duration, Length, ReadyTimeout
-from weir.model.values.hosts import CLUSTER_DOMAIN, ClusterDomain, ExportTo, Labels
+from weir.model.values.hosts import CLUSTER_DOMAIN, ClusterDomain, Domain, ExportTo, Labels
 from weir.model.values.names import Image, Label, ServiceName
 from weir.model.values.numbers import Count
 from weir.model.values.text import Flag, SomeText, Text
@@ -223,6 +224,17 @@ class StackConfig(Part):
             }
         },
         becomes="Gateway",
+    )
+    hosts: Mapping[Domain, Host] = key(
+        'hosts at gateways that several services share, by name; "*" is every host that no other has',
+        {},
+        example={
+            "shop.example.com": {
+                "gateways": ["istio-ingress/public"],
+                "routes": [{"match": [{"uri": {"prefix": "/cart"}}], "service": "cart"}, {"service": "web"}],
+            }
+        },
+        becomes="VirtualService",
     )
     cluster_domain: ClusterDomain = key(
         "the cluster's DNS domain, in which services have their full names", CLUSTER_DOMAIN, example="corp.internal"

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from weir.model.manifests.annotations import WORKLOAD, annotation
+from weir.model.manifests.hosts import of_host, read_host
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.read import read
 from weir.model.manifests.scaling import number_of_pods
 from weir.model.routing.diff import TrafficChange, changes, percents
+from weir.model.routing.host_diff import host_changes
+from weir.model.routing.hosts import HostTraffic
 from weir.model.routing.resolve import ServiceTraffic
 
 # Kind of change → the keys of a container that it is about.
@@ -38,7 +41,7 @@ class _Side:
 def service_of(kind: str, manifest: Manifest) -> str | None:
     """The service whose traffic, pods or ports the object is; None for objects that are neither."""
     match kind:
-        case "VirtualService":
+        case "VirtualService" if not of_host(manifest["spec"]):
             return str(manifest["metadata"]["name"])
         case "DestinationRule":
             labels = manifest["metadata"].get("labels", {})
@@ -55,6 +58,29 @@ def ports_of(service: Manifest) -> tuple[str, ...]:
     return tuple(
         f"{int(port['port'])} {port.get('appProtocol') or port.get('name')}" for port in service["spec"]["ports"]
     )
+
+
+def host_of(kind: str, manifest: Manifest) -> str | None:
+    """The host at gateways whose VirtualService the object is; None for other objects. One of a service that is
+    exposed as every host has the service's name behind it.
+    """
+    if kind != "VirtualService" or not of_host(manifest["spec"]):
+        return None
+    service = manifest["metadata"].get("labels", {}).get("app")
+    return f"{manifest['spec']['hosts'][0]}{f' of {service}' if service else ''}"
+
+
+def host_differences(
+    before: Iterable[tuple[str, Manifest]], after: Iterable[tuple[str, Manifest]]
+) -> Mapping[str, tuple[TrafficChange, ...]]:
+    """The changes by host, as `differences` has those of services, and raising what it raises."""
+    sides: dict[str, list[HostTraffic | None]] = {}
+    for index, objects in enumerate((before, after)):
+        for kind, manifest in objects:
+            if (name := host_of(kind, manifest)) is not None:
+                sides.setdefault(name, [None, None])[index] = read_host(manifest)
+    found = {name: tuple(host_changes(*both)) for name, both in sorted(sides.items())}
+    return {name: changed for name, changed in found.items() if changed}
 
 
 def differences(

@@ -6,12 +6,13 @@ Each is one line that says what would be lost and what to do instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from weir.model.config.stack import Service
 from weir.model.manifests import order, subsets
 from weir.model.manifests.annotations import EXTERNAL_HOST, OWNER, VERSION_HOST, annotation, edited
+from weir.model.manifests.hosts import HostObjects, of_host
 from weir.model.manifests.kubernetes import Manifest, with_port_names
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
@@ -30,20 +31,25 @@ def hazards(
     standing: Objects,
     owner: str,
     *,
+    hosts: Collection[HostObjects] = (),
     routes_only: bool = False,
 ) -> list[str]:
     """All of them in an update from what stands to what is wanted. `owner`: this stack, as its objects have it; what
-    others made it does not touch.
+    others made it does not touch. `hosts`: those at gateways that are wanted.
 
     `routes_only`: the update, a release, reaches neither Services nor pods, whatever the config says of them.
     """
+    entrances = {each.name: each.virtual_service for each in hosts}
+    entrances |= {each.name: each.virtual_service for service in wanted.values() if (each := service.entrance)}
+    routes = {**{name: service.virtual_service for name, service in wanted.items()}, **entrances}
     return [
         *(
             f"{name}: {told}"
             for name, objects in wanted.items()
             for told in _of(name, config[name], objects, standing, owner, routes_only)
         ),
-        *_exchanges(wanted, standing),
+        *([] if routes_only else _leaving_hosts(wanted, entrances, standing, owner)),
+        *_exchanges(routes, standing),
     ]
 
 
@@ -258,11 +264,32 @@ def _shown(names: list[str]) -> str:
     return "[" + ", ".join(f'"{name}"' if name in (".", "*") else name for name in names) + "]"
 
 
-def _exchanges(wanted: Mapping[str, ServiceObjects], standing: Objects) -> Iterator[str]:
-    circle = sorted(order.exchanged(wanted, standing))
+def _leaving_hosts(
+    wanted: Mapping[str, ServiceObjects], entrances: Mapping[str, Manifest], standing: Objects, owner: str
+) -> Iterator[str]:
+    """The VirtualService of a host goes last of all, and until then sends requests to what it names."""
+    for (kind, name), found in standing.items():
+        if kind != "VirtualService" or name in entrances or not of_host(found["spec"]):
+            continue
+        for service, objects in wanted.items() if annotation(found, OWNER) == owner else ():
+            left = {version for version, parts in objects.versions.items() if _runs_pods(parts.deployment)}
+            if gone := sorted(subsets.used(found["spec"], service) - left):
+                yield (
+                    f"{service}: host {found['spec']['hosts'][0]} is removed in the same update as the pods of "
+                    f"{', '.join(gone)}, to which it sends requests until the end; first remove the host, and "
+                    f"{', '.join(gone)} in the next update"
+                )
+
+
+def _runs_pods(deployment: Manifest | None) -> bool:
+    return deployment is None or deployment["spec"].get("replicas") != 0
+
+
+def _exchanges(routes: Mapping[str, Manifest], standing: Objects) -> Iterator[str]:
+    circle = sorted(order.exchanged(routes, standing))
     if circle:
         yield (
-            f"{', '.join(circle)}: these services take hosts of expose from each other, so none can be updated first; "
+            f"{', '.join(circle)}: these take hosts at gateways from each other, so none can be updated first; "
             "move one host in each update"
         )
 

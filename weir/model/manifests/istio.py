@@ -9,7 +9,7 @@ other (docs/decisions/0032-versions-elsewhere.md).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from weir.model.config.actions import Mirror
@@ -19,6 +19,7 @@ from weir.model.config.stack import Service
 from weir.model.config.versions import Elsewhere
 from weir.model.manifests.annotations import EXTERNAL_HOST, FAULT_UNTIL, VERSION_HOST
 from weir.model.manifests.kubernetes import Manifest, metadata
+from weir.model.routing.hosts import HostTraffic
 from weir.model.routing.resolve import RouteTraffic, ServiceTraffic, at_gateways
 from weir.model.values.hosts import MESH
 
@@ -123,17 +124,30 @@ def virtual_service(name: str, traffic: ServiceTraffic, namespace: str, there: s
     spec["http"] = [entry for route in traffic.routes for entry in _routes(route, traffic, there)]
     if traffic.export_to:
         spec["exportTo"] = list(traffic.export_to)
-    ends = {
-        f"{FAULT_UNTIL}{route.name}": route.fault.until.text
-        for route in traffic.routes
-        if route.fault and route.fault.until
-    }
-    notes = ends | {
+    notes = _ends(traffic.routes) | {
         f"{EXTERNAL_HOST if place.external else VERSION_HOST}{version}": str(place)
         for version, place in traffic.elsewhere.items()
     }
-    own = {**metadata(name, namespace, name), **({"annotations": notes} if notes else {})}
-    return {"apiVersion": _API, "kind": "VirtualService", "metadata": own, "spec": spec}
+    return _routed(metadata(name, namespace, name), spec, notes)
+
+
+def host_virtual_service(own: Manifest, traffic: HostTraffic) -> Manifest:
+    """The routes of a host at gateways, in the order in which they are tried. `own` is its metadata."""
+    routes = [(route, entry) for entry in traffic.entries for route in entry.routes]
+    http = [_route(route, entry.elsewhere, entry.host) for route, entry in routes]
+    spec = {"hosts": [traffic.host], "gateways": list(traffic.gateways), "http": http}
+    return _routed(own, spec, _ends(route for route, _ in routes))
+
+
+def _ends(routes: Iterable[RouteTraffic]) -> dict[str, str]:
+    return {
+        f"{FAULT_UNTIL}{route.name}": route.fault.until.text for route in routes if route.fault and route.fault.until
+    }
+
+
+def _routed(own: Manifest, spec: Manifest, notes: Mapping[str, str]) -> Manifest:
+    metadata = {**own, **({"annotations": dict(notes)} if notes else {})}
+    return {"apiVersion": _API, "kind": "VirtualService", "metadata": metadata, "spec": spec}
 
 
 def gateway(name: str, settings: Gateway, namespace: str) -> Manifest:

@@ -9,6 +9,7 @@ from weir.model.config.kubernetes_parts import ServiceParts, VersionParts
 from weir.model.config.stack import Client, Service, StackConfig
 from weir.model.manifests import istio, kubernetes, scaling, subsets
 from weir.model.manifests.annotations import WORKLOAD
+from weir.model.manifests.hosts import HostObjects, entrance_objects, host_objects
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.kubernetes_parts import laid_over
 from weir.model.routing.resolve import ServiceTraffic, traffic
@@ -56,6 +57,8 @@ class ServiceObjects:
     host_rule: Manifest | None
     virtual_service: Manifest
     pods: Mapping[str, Mapping[str, str]]
+    entrance: HostObjects | None
+    """where it is exposed as every host"""
 
     def objects(self) -> Iterator[Manifest]:
         """All objects, each after those it needs: pods before the subset that selects them, subsets before the route
@@ -68,6 +71,8 @@ class ServiceObjects:
         if self.host_rule:
             yield self.host_rule
         yield self.virtual_service
+        if self.entrance:
+            yield self.entrance.virtual_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,14 @@ class Mesh:
     gateways: Mapping[str, Manifest]
     services: Mapping[str, ServiceObjects]
     clients: Mapping[str, ClientObjects]
+    hosts: Mapping[str, HostObjects]
+
+    def entrances(self) -> Iterator[HostObjects]:
+        """Every host that has a VirtualService of its own: the stack's, and those of services that are exposed as
+        every host.
+        """
+        yield from self.hosts.values()
+        yield from (service.entrance for service in self.services.values() if service.entrance)
 
     def objects(self) -> Iterator[Manifest]:
         """All objects, each after those it needs."""
@@ -94,6 +107,7 @@ class Mesh:
         yield from self.gateways.values()
         for service in self.services.values():
             yield from service.objects()
+        yield from (host.virtual_service for host in self.hosts.values())
         for client in self.clients.values():
             yield client.service_account
             yield client.deployment
@@ -110,6 +124,7 @@ def mesh(config: StackConfig, namespace: str) -> Mesh:
         gateways={name: istio.gateway(name, gateway, namespace) for name, gateway in config.gateways.items()},
         services={name: service_objects(name, config, namespace) for name in config.services},
         clients={name: client_objects(name, client, namespace) for name, client in config.clients.items()},
+        hosts={host: host_objects(host, config, namespace) for host in config.hosts},
     )
 
 
@@ -154,6 +169,7 @@ def service_objects(name: str, config: StackConfig, namespace: str) -> ServiceOb
             version: service.pod_labels(name, version) if service.makes_service else service.told_apart_by(version)
             for version in service.versions
         },
+        entrance=entrance_objects(name, config, namespace),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from weir.model.manifests import subsets
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.mesh import ServiceObjects, VersionObjects
+from weir.model.values.hosts import MESH
 
 Objects = Mapping[tuple[str, str], Mapping[str, Any]]
 """What stands in a namespace, by kind and name."""
@@ -54,19 +55,19 @@ def _more(wanted: Manifest, there: Mapping[str, Any]) -> bool:
     return bool(wanted["spec"].get("replicas", 0) > there["spec"].get("replicas", 1))
 
 
-def routes_first(services: Mapping[str, ServiceObjects], standing: Objects | None) -> Mapping[str, frozenset[str]]:
-    """By service, the others whose routes must be changed before its own: they gain a host that it loses, so that
-    somebody has it all the time.
+def routes_first(routes: Mapping[str, Manifest], standing: Objects | None) -> Mapping[str, frozenset[str]]:
+    """By VirtualService, given by name, the others that must be changed before it: they gain a host at a gateway that
+    it loses, so that somebody has it all the time.
 
     Two that take hosts from each other are in `exchanged`, and have no order.
     """
-    found = _handed_over(services, standing)
+    found = _handed_over(routes, standing)
     return {name: frozenset(others - _circle(name, found)) for name, others in found.items()}
 
 
-def exchanged(services: Mapping[str, ServiceObjects], standing: Objects | None) -> frozenset[str]:
-    """The services that hand hosts over in a circle."""
-    found = _handed_over(services, standing)
+def exchanged(routes: Mapping[str, Manifest], standing: Objects | None) -> frozenset[str]:
+    """The VirtualServices that hand hosts over in a circle."""
+    found = _handed_over(routes, standing)
     return frozenset(name for name in found if _circle(name, found))
 
 
@@ -94,19 +95,24 @@ def route_before_service(name: str, objects: ServiceObjects, standing: Objects |
     return one and len(objects.service["spec"]["ports"]) > 1
 
 
-def _hosts(standing: Objects | None, name: str) -> set[str]:
-    return set((standing or {}).get(("VirtualService", name), {}).get("spec", {}).get("hosts", []))
+def _hosts(standing: Objects, name: str) -> set[str]:
+    return set(standing.get(("VirtualService", name), {}).get("spec", {}).get("hosts", []))
 
 
-def _handed_over(services: Mapping[str, ServiceObjects], standing: Objects | None) -> dict[str, set[str]]:
-    """By service that loses a host, those that gain it."""
-    hosts = {name: set(service.virtual_service["spec"]["hosts"]) for name, service in services.items()}
-    before = {name: _hosts(standing, name) for name in services}
-    gainers: dict[str, list[str]] = {}
-    for name in services:
-        for there in hosts[name] - before[name]:
+def _bound(spec: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Each host with each gateway at which a VirtualService has it."""
+    return {(host, name) for host in spec.get("hosts", []) for name in spec.get("gateways") or [MESH]}
+
+
+def _handed_over(routes: Mapping[str, Manifest], standing: Objects | None) -> dict[str, set[str]]:
+    """By VirtualService that loses a host at a gateway, those that gain it."""
+    after = {name: _bound(route["spec"]) for name, route in routes.items()}
+    before = {name: _bound((standing or {}).get(("VirtualService", name), {}).get("spec", {})) for name in routes}
+    gainers: dict[tuple[str, str], list[str]] = {}
+    for name in routes:
+        for there in after[name] - before[name]:
             gainers.setdefault(there, []).append(name)
-    lost = {name: before[name] - hosts[name] for name in services}
+    lost = {name: before[name] - after[name] for name in routes}
     return {
         name: {gainer for there in gone for gainer in gainers.get(there, []) if gainer != name}
         for name, gone in lost.items()

@@ -15,9 +15,23 @@ def named(spec: Mapping[str, Any] | None) -> frozenset[str]:
     return frozenset(version for version, _ in _destinations(spec))
 
 
-def used(spec: Mapping[str, Any] | None) -> frozenset[str]:
-    """The versions that get requests or copies of requests: named with a weight or a percentage above 0."""
-    return frozenset(version for version, share in _destinations(spec) if share > 0)
+def used(spec: Mapping[str, Any] | None, service: str | None = None) -> frozenset[str]:
+    """The versions that get requests or copies of requests: named with a weight or a percentage above 0. `service`:
+    the subsets of this one alone, where a VirtualService is a host's.
+    """
+    return frozenset(version for owner, version in uses(spec) if service in (None, owner.partition(".")[0]))
+
+
+def uses(spec: Mapping[str, Any] | None) -> frozenset[tuple[str, str]]:
+    """Full name of the service and version, of each that gets requests or copies of requests; another Service has no
+    owner here.
+    """
+    return frozenset(
+        (owner_of(place), version)
+        for route in (spec or {}).get("http", [])
+        for place, share in _shared(route)
+        if share > 0 and (version := version_of(place))
+    )
 
 
 def shares(spec: Mapping[str, Any] | None) -> Mapping[str, float]:
@@ -53,6 +67,15 @@ def version_of(destination: Mapping[str, Any]) -> str:
     return str(subset) if subset or not port else f"{destination['host']}:{int(port['number'])}"
 
 
+def owner_of(destination: Mapping[str, Any]) -> str:
+    """The full name of the service of which a destination is a version; empty for another Service. That at an external
+    host has a name below the service's (`weir.model.manifests.istio.external_host`).
+    """
+    host, subset = str(destination["host"]), destination.get("subset")
+    below = host.startswith(f"{subset}.") and host.split(".")[2:3] != ["svc"]
+    return "" if not subset else host.partition(".")[2] if below else host
+
+
 def hosts(spec: Mapping[str, Any] | None) -> Mapping[str, str]:
     """The host at which each version is that gets requests or copies."""
     sent = used(spec)
@@ -65,13 +88,14 @@ def hosts(spec: Mapping[str, Any] | None) -> Mapping[str, str]:
 
 
 def _destinations(spec: Mapping[str, Any] | None) -> list[tuple[str, float]]:
-    found: list[tuple[str, float]] = []
-    for route in (spec or {}).get("http", []):
-        destinations = route.get("route", [])
-        for entry in destinations:
-            # Istio gives a destination that stands alone all requests, whatever its weight.
-            share = 100 if len(destinations) == 1 else entry.get("weight", 0)
-            found.append((version_of(entry["destination"]), float(share)))
-        for mirror in route.get("mirrors", []):
-            found.append((version_of(mirror["destination"]), float(mirror.get("percentage", {}).get("value", 100))))
-    return [(version, share) for version, share in found if version]
+    found = [each for route in (spec or {}).get("http", []) for each in _shared(route)]
+    return [(version, share) for place, share in found if (version := version_of(place))]
+
+
+def _shared(route: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], float]]:
+    """The destinations of a route, and of its copies, each with its weight or percentage."""
+    destinations, mirrors = route.get("route", []), route.get("mirrors", [])
+    # Istio gives a destination that stands alone all requests, whatever its weight.
+    shares = [100 if len(destinations) == 1 else entry.get("weight", 0) for entry in destinations]
+    shares += [mirror.get("percentage", {}).get("value", 100) for mirror in mirrors]
+    return [(each["destination"], float(share)) for each, share in zip((*destinations, *mirrors), shares, strict=True)]

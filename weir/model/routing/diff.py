@@ -11,6 +11,7 @@ from typing import Any
 from weir.model.config.base import Part, as_written
 from weir.model.config.drills import SUFFIX
 from weir.model.config.versions import Elsewhere
+from weir.model.routing.hosts import EntryTraffic, HostTraffic
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic
 from weir.model.values.durations import Duration
 from weir.model.values.numbers import plain
@@ -33,11 +34,11 @@ _VALUES = {
 
 @dataclass(frozen=True, slots=True)
 class TrafficChange:
-    """One difference in the traffic or the pods of a service.
+    """One difference in the traffic or the pods of a service, or in the entries of a host at gateways.
 
     `kind`: what differs, mostly a key of the config.
-    `service`: the name of the service.
-    `route`, `version`: which one of them; None where it is about none.
+    `service`: the name of the service, or the host.
+    `route`, `version`: which one of them, or which entry; None where it is about none.
     `before`, `after`: values of the model, splits in percent; None where there is none, or none that may be shown.
     `about`: the versions that somebody asked for, which words name first.
     """
@@ -201,6 +202,8 @@ def _data(value: Any) -> Any:
         return {"host": value.host, "port": value.port, "external": value.external}
     if isinstance(value, Fraction):
         return plain_percent(value)
+    if isinstance(value, EntryTraffic | HostTraffic):
+        return value.data()
     if isinstance(value, RouteTraffic):
         return {"match": _data(value.match), "percent": _data(percents(value.weights)), "fault": _data(value.fault)}
     if isinstance(value, Mapping):

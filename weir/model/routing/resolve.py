@@ -21,7 +21,7 @@ from weir.model.config.versions import Elsewhere
 from weir.model.routing.external import external_headers, external_policy
 from weir.model.routing.weights import weights
 from weir.model.values.durations import Duration
-from weir.model.values.hosts import MESH
+from weir.model.values.hosts import ANY, MESH
 
 DEFAULT_ROUTE = "default"
 """The name of the route that takes what no other does."""
@@ -80,12 +80,16 @@ class ServiceTraffic:
 
 def traffic(service: Service, namespace: str) -> ServiceTraffic:
     """What the config says of a service's traffic. `namespace` is where its gateways without a namespace are."""
-    expose = service.expose
+    # Exposed as every host it has a VirtualService of its own at the gateways (weir.model.routing.hosts).
+    expose = None if service.expose is None or ANY in service.expose.hosts else service.expose
     gateways = tuple(full_gateway(name, namespace) for name in expose.gateways) if expose else ()
-    routes = [_route(service, route, route.name, _matches(route, namespace)) for route in service.routes]
-    drilled = _drilled([*routes, _route(service, service, DEFAULT_ROUTE, ())], service.drill)
+    bound = expose.routes if expose else ()
+    made = (
+        _in_the_mesh(route) if bound and route.name.removesuffix(SUFFIX) not in bound else route
+        for route in routes(service, namespace)
+    )
     return ServiceTraffic(
-        routes=tuple(_to_port(route, service, gateways) for route in drilled),
+        routes=tuple(_to_port(route, service, gateways) for route in made),
         versions={name: external_policy(version) for name, version in service.versions.items()},
         labels={name: service.told_apart_by(name) for name in service.with_pods},
         policy=service.traffic_policy,
@@ -94,6 +98,12 @@ def traffic(service: Service, namespace: str) -> ServiceTraffic:
         export_to=service.export_to or (),
         elsewhere={name: there for name, version in service.versions.items() if (there := version.elsewhere)},
     )
+
+
+def routes(service: Service, namespace: str) -> tuple[RouteTraffic, ...]:
+    """All routes of a service, the default one last, wherever they are bound."""
+    own = [_route(service, route, route.name, _matches(route, namespace)) for route in service.routes]
+    return tuple(_drilled([*own, _route(service, service, DEFAULT_ROUTE, ())], service.drill))
 
 
 def full_gateway(name: str, namespace: str) -> str:
@@ -171,6 +181,19 @@ def _matches(route: Route, namespace: str) -> tuple[Match, ...]:
         if match.gateways
         else match
         for match in route.match
+    )
+
+
+def _in_the_mesh(route: RouteTraffic) -> RouteTraffic:
+    """The route for callers in the mesh alone. What asks for the calling pod is that already, and Istio would no
+    longer ask.
+    """
+    inside = {"gateways": (MESH,)}
+    if not route.match:
+        return replace(route, match=(Match.model_validate({"gateways": [MESH]}),))
+    return replace(
+        route,
+        match=tuple(match if match.asks_who_calls else match.model_copy(update=inside) for match in route.match),
     )
 
 

@@ -13,6 +13,7 @@ from weir.model.config.base import Part, as_written
 from weir.model.config.matches import Match
 from weir.model.config.versions import Elsewhere
 from weir.model.routing.diff import TrafficChange, moved, percents, plain_percent
+from weir.model.routing.hosts import EntryTraffic, HostTraffic
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic
 from weir.model.values.durations import Duration
 from weir.model.values.hosts import label_selector
@@ -40,7 +41,9 @@ def as_json(change: TrafficChange) -> dict[str, Any]:
 
 def describe(change: TrafficChange) -> str:
     """The change in one line, without the name of its service."""
-    whole = change.route in (None, DEFAULT_ROUTE) or change.kind in ("route", "drill")
+    if change.kind in _OF_ENTRIES:
+        return f"entry {change.route}: {_OF_ENTRIES[change.kind](change)}"
+    whole = change.route in (None, DEFAULT_ROUTE) or change.kind in ("route", "drill", "entry")
     return ("" if whole else f"route {change.route}: ") + _told(change)
 
 
@@ -60,6 +63,13 @@ def _told(change: TrafficChange) -> str:
             return f"taken over as it runs{': traffic does not change' if after else ''}"
         case "route":
             return f"route {change.route} removed" if after is None else f"new route {change.route}: {_summary(after)}"
+        case "host":
+            told = "host removed; it was" if after is None else "new host"
+            return f"{told} {host_in_words(before if after is None else after)}"
+        case "entry":
+            return f"entry {change.route} removed" if after is None else f"new entry {_entry(after)}"
+        case "entryOrder":
+            return f"entries are tried in another order: {', '.join(after)}"
         case "drill":
             which = "" if change.route == DEFAULT_ROUTE else f" of route {change.route}"
             return f"drill{which} ended: {_drill(before)}" if after is None else f"new drill{which}: {_drill(after)}"
@@ -161,6 +171,16 @@ def _summary(route: RouteTraffic) -> str:
     return told if route.fault is None else f"{told}; new fault: {fault(route.fault)}"
 
 
+def host_in_words(host: HostTraffic) -> str:
+    """A host's gateways and entries in one line: at istio-ingress/public: cart, every request to cart:80."""
+    return f"at {', '.join(host.gateways)}: {'; '.join(map(_entry, host.entries))}"
+
+
+def _entry(found: EntryTraffic) -> str:
+    to = f"to {found.service}" if found.service else "answered by the proxy"
+    return f"{found.name}, {_matches(found.match)} {to}"
+
+
 def _drill(route: RouteTraffic) -> str:
     assert route.fault is not None
     headers = (
@@ -222,6 +242,14 @@ def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
 
+
+_OF_ENTRIES: Mapping[str, Callable[[TrafficChange], str]] = {
+    "entryService": lambda change: f"to {change.before or 'the proxy itself'} → {change.after or 'the proxy itself'}",
+    "entryMatch": lambda change: f"takes {_matches(change.before)} → {_matches(change.after)}",
+    "entryRewrite": lambda change: _value(change, "rewrite"),
+    "entryRoutes": lambda change: f"follows {change.after.partition(':')[0] or 'its service'}",
+}
+"""What is said of an entry that stays, by the kind of change."""
 
 _WORDS: Mapping[str, Callable[[Any], str]] = {
     "fault": fault,

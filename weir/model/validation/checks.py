@@ -12,12 +12,16 @@ from collections.abc import Iterator, Sequence
 
 from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
+from weir.model.manifests.hosts import object_name
+from weir.model.routing.hosts import gateways_of
+from weir.model.routing.resolve import DEFAULT_ROUTE
 from weir.model.validation.autoscaling import check_autoscaling
 from weir.model.validation.elsewhere import check_elsewhere
+from weir.model.validation.host_checks import check_exposed_routes, check_gateways, check_hosts
 from weir.model.validation.kubernetes_parts import check_parts
 from weir.model.validation.port_checks import check_ports
 from weir.model.validation.route_checks import check_routes
-from weir.model.values.hosts import covers
+from weir.model.values.hosts import ANY, covers
 from weir.model.values.names import MAX_LABEL, MAX_PET
 from weir.model.values.problems import Path, Problem
 
@@ -40,22 +44,33 @@ def check(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
         if len(where) == _OF_A_VERSION and where[0] == "services" and where[2] == "versions":
             refused[str(where[1])].append(str(where[3]))
     without_ports = {where[1] for where in reported if where[:1] == ("services",) and where[2:3] == ("ports",)}
-    for name, service in config.services.items():
-        path: Path = ("services", name)
-        yield from _versions(path, name, service, reported, refused[name])
-        yield from check_elsewhere(path, service, config.host(name), reported)
-        yield from _labels(path, name, service)
-        yield from _exposure(path, name, service, config)
-        yield from _policies(path, service)
+    unsound = {str(path[1]) for path in reported if path[0] == "services" and len(path) > 1}
+    for name in config.services:
+        found = list(_service(name, config, reported, refused[name]))
         if name not in without_ports:
-            yield from check_ports(path, service, config)
-        yield from check_parts(path, name, service)
-        yield from check_autoscaling(path, service.autoscaling)
-        for version, own in service.versions.items():
-            yield from check_autoscaling((*path, "versions", version), own.autoscaling)
-        if service.versions:
-            # A version that was refused is there all the same: who names it is not to blame.
-            yield from check_routes(path, service, [*service.versions, *refused[name]])
+            found += check_ports(("services", name), config.services[name], config)
+        yield from found
+        unsound |= {name} if found else set()
+    if ("services",) in reported:
+        unsound |= {entry.service for host in config.hosts.values() for entry in host.routes}
+    yield from check_hosts(config, unsound)
+
+
+def _service(name: str, config: StackConfig, reported: frozenset[Path], refused: Sequence[str]) -> Iterator[Problem]:
+    path: Path = ("services", name)
+    service = config.services[name]
+    yield from _versions(path, name, service, reported, refused)
+    yield from check_elsewhere(path, service, config.host(name), reported)
+    yield from _labels(path, name, service)
+    yield from _exposure(path, name, service, config)
+    yield from _policies(path, service)
+    yield from check_parts(path, name, service)
+    yield from check_autoscaling(path, service.autoscaling)
+    for version, own in service.versions.items():
+        yield from check_autoscaling((*path, "versions", version), own.autoscaling)
+    if service.versions:
+        # A version that was refused is there all the same: who names it is not to blame.
+        yield from check_routes(path, service, [*service.versions, *refused], gateways_of(name, config))
 
 
 def _namespace(config: StackConfig, reported: frozenset[Path]) -> Iterator[Problem]:
@@ -97,6 +112,7 @@ def _names(config: StackConfig) -> Iterator[Problem]:
             for version in settings.versions
         ]
     wanted += [(client, ("clients", client), f"client {client}") for client in config.clients]
+    wanted += [(object_name(host), ("hosts", host), f"the VirtualService of host {host}") for host in config.hosts]
     for name, path, what in wanted:
         if name == "default":
             yield Problem(
@@ -194,18 +210,16 @@ def _exposure(path: Path, name: str, service: Service, config: StackConfig) -> I
     if service.expose is not None:
         there = config.host(name)
         for index, other in enumerate(service.expose.hosts):
-            if covers(other, there):
+            if other != ANY and covers(other, there):
                 message = f"is or covers {there}, the service's own host; remove it"
                 yield Problem((*path, "expose", "hosts", index), message)
-        for index, gateway in enumerate(service.expose.gateways):
-            if "/" not in gateway and gateway not in config.gateways:
-                there = (
-                    f"gateways of this stack: {', '.join(config.gateways)}"
-                    if config.gateways
-                    else "this stack has no weir:gateways"
-                )
-                message = f'no such gateway "{gateway}" ({there}; one of another namespace is written namespace/name)'
-                yield Problem((*path, "expose", "gateways", index), message)
+        yield from check_gateways((*path, "expose"), service.expose.gateways, config)
+        known = [*(route.name for route in service.routes), DEFAULT_ROUTE]
+        for index, route in enumerate(service.expose.routes):
+            if route not in known:
+                message = f'no such route "{route}" (routes: {", ".join(known)})'
+                yield Problem((*path, "expose", "routes", index), message)
+        yield from check_exposed_routes((*path, "expose", "routes"), service, service.expose)
     own = config.namespace
     if service.export_to and "." in service.export_to and own in service.export_to:
         yield Problem((*path, "exportTo"), f'must name each namespace once: "." is {own}')

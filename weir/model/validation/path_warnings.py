@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from weir.model.config.actions import RegexRewrite
+from weir.model.config.actions import RegexRewrite, Rewrite
+from weir.model.config.hosts import HostRoute
 from weir.model.config.matches import Match, StringMatch
 from weir.model.config.routes import Traffic
 from weir.model.config.stack import Service, StackConfig
+from weir.model.routing.hosts import gateways_of
 from weir.model.validation.port_checks import unmet_port
+from weir.model.values.hosts import MESH
 from weir.model.values.http import groups
 from weir.model.values.problems import Path, shown
 
@@ -37,30 +40,49 @@ def path_warnings(path: Path, service: Service, config: StackConfig) -> Iterator
         here: Path = (*path, "routes", index)
         yield from _route(here, route, route.match)
         for number, match in enumerate(route.match):
-            told = "" if service.ports else unmet_port(match, service, config)
+            names = match.gateways or (MESH, *gateways_of(str(path[1]), config))
+            told = "" if service.ports else unmet_port(match, names, config, service)
             if told:
                 yield ((*here, "match", number, "port"), told, "port-without-service")
     yield from _past_versions(path, service)
+
+
+def entry_warnings(path: Path, entry: HostRoute, gateways: tuple[str, ...], config: StackConfig) -> Iterator[Found]:
+    """Every such warning of one entry of a host at these gateways."""
+    for number, match in enumerate(entry.match):
+        if match.uri is not None:
+            yield from _uri((*path, "match", number, "uri"), match.uri)
+        if told := unmet_port(match, gateways, config):
+            yield ((*path, "match", number, "port"), told, "port-without-service")
+    if entry.rewrite is not None:
+        yield from _rewritten((*path, "rewrite"), entry.rewrite, entry.match)
 
 
 def _route(here: Path, own: Traffic, matches: tuple[Match, ...]) -> Iterator[Found]:
     for number, match in enumerate(matches):
         if match.uri is not None:
             yield from _uri((*here, "match", number, "uri"), match.uri)
-    new, where = (own.rewrite.uri, "rewrite") if own.rewrite else (None, "redirect")
-    key = "uri"
-    if own.redirect is not None:
-        new, key = (
-            (own.redirect.prefix_rewrite, "prefixRewrite") if own.redirect.prefix_rewrite else (own.redirect.uri, "uri")
-        )
-    if new is not None:
-        yield from _slashless((*here, where, key), new)
-    if new is not None and (own.redirect is None or key == "prefixRewrite"):
-        # A condition without a path is Envoy's prefix /, and so is no condition.
-        old = [match.uri.prefix if match.uri else "/" for match in matches] or ["/"]
-        yield from _joined((*here, where, key), [prefix for prefix in old if prefix], new)
-    if own.rewrite is not None and own.rewrite.uri_regex_rewrite is not None:
-        yield from _references((*here, "rewrite", "uriRegexRewrite", "rewrite"), own.rewrite.uri_regex_rewrite)
+    if own.redirect is not None and own.redirect.prefix_rewrite:
+        yield from _placed((*here, "redirect", "prefixRewrite"), own.redirect.prefix_rewrite, matches)
+    elif own.redirect is not None and own.redirect.uri:
+        yield from _slashless((*here, "redirect", "uri"), own.redirect.uri)
+    if own.rewrite is not None:
+        yield from _rewritten((*here, "rewrite"), own.rewrite, matches)
+
+
+def _rewritten(here: Path, rewrite: Rewrite, matches: tuple[Match, ...]) -> Iterator[Found]:
+    if rewrite.uri is not None:
+        yield from _placed((*here, "uri"), rewrite.uri, matches)
+    if rewrite.uri_regex_rewrite is not None:
+        yield from _references((*here, "uriRegexRewrite", "rewrite"), rewrite.uri_regex_rewrite)
+
+
+def _placed(here: Path, new: str, matches: tuple[Match, ...]) -> Iterator[Found]:
+    """A path that is put in the place of the prefix that a route matches."""
+    yield from _slashless(here, new)
+    # A condition without a path is Envoy's prefix /, and so is no condition.
+    old = [match.uri.prefix if match.uri else "/" for match in matches] or ["/"]
+    yield from _joined(here, [prefix for prefix in old if prefix], new)
 
 
 def _uri(here: Path, uri: StringMatch) -> Iterator[Found]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from weir.model.config.base import given
 from weir.model.config.matches import Match
@@ -10,6 +10,7 @@ from weir.model.config.probes import Probe
 from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.config.versions import Container
+from weir.model.routing.hosts import gateways_of
 from weir.model.values.hosts import MESH
 from weir.model.values.problems import Path, Problem, shown
 
@@ -88,7 +89,8 @@ def _policy(path: Path, policy: TrafficPolicy | None, service: Service) -> Itera
 
 
 def _match(path: Path, match: Match, service: Service, config: StackConfig) -> Iterator[Problem]:
-    if told := unmet_port(match, service, config):
+    names = match.gateways or (MESH, *gateways_of(str(path[1]), config))
+    if told := unmet_port(match, names, config, service):
         yield Problem((*path, "port"), f"{told}; use one of these")
     if match.asks_who_calls and match.port is None and service.expose and len(service.http_ports) > 1:
         numbers = ", ".join(str(port.port) for port in service.http_ports)
@@ -99,16 +101,16 @@ def _match(path: Path, match: Match, service: Service, config: StackConfig) -> I
         )
 
 
-def unmet_port(match: Match, service: Service, config: StackConfig) -> str:
-    """What to say of a match for a port at which no request comes in; empty where one may. At a sidecar, requests come
-    in at the Service's port; at a gateway, at those of its servers.
+def unmet_port(match: Match, names: Sequence[str], config: StackConfig, service: Service | None = None) -> str:
+    """What to say of a match for a port at which no request comes in; empty where one may. `names`: where they come
+    in. At a sidecar, that is the Service's port; at a gateway, those of its servers.
     """
     if match.port is None:
         return ""
     there: dict[str, list[int]] = {}
-    for name in match.gateways or (MESH, *(service.expose.gateways if service.expose else ())):
+    for name in names:
         gateway = config.gateways.get(name.removeprefix(f"{config.namespace}/"))
-        if name == MESH and (not service.routing_only or service.model_fields_set & {"port", "ports"}):
+        if name == MESH and service and (not service.routing_only or service.model_fields_set & {"port", "ports"}):
             there["the Service"] = [port.port for port in service.http_ports]
         elif gateway is not None:
             there[f"gateway {name}"] = sorted({server.port.number for server in gateway.servers})

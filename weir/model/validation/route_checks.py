@@ -23,9 +23,11 @@ _NOT_OF_THE_DEFAULT = ("canary", "fault", "mirrors", "rewrite")
 _NOT_OF_AN_ANSWER = ("stable", "canary", "fault", "timeout", "retries", "mirrors", "rewrite")
 
 
-def check_routes(path: Path, service: Service, versions: Sequence[str]) -> Iterator[Problem]:
+def check_routes(
+    path: Path, service: Service, versions: Sequence[str], gateways: Sequence[str] = ()
+) -> Iterator[Problem]:
     """Every problem of the default route and of those before it. `versions`: the names that a route may have, at least
-    one.
+    one. `gateways`: those at which the service is reached.
     """
     yield from _stable(path, service, versions)
     yield from _targets(path, service, service, _NOT_OF_THE_DEFAULT, versions)
@@ -40,7 +42,7 @@ def check_routes(path: Path, service: Service, versions: Sequence[str]) -> Itera
         if route.stable and route.stable not in versions:
             yield Problem((*here, "stable"), no_such_version(versions, route.stable))
         yield from _targets(here, service, route, _NOT_OF_AN_ANSWER, versions)
-        yield from _entrances(here, service, route)
+        yield from _entrances(here, service, route, gateways)
     yield from _drill(path, service)
 
 
@@ -107,11 +109,18 @@ def _targets(
             yield Problem((*path, "mirrors", index, "version"), no_such_version(versions, mirror.version))
 
 
-def _entrances(path: Path, service: Service, route: Route) -> Iterator[Problem]:
-    exposed = service.expose.gateways if service.expose else ()
+def _entrances(path: Path, service: Service, route: Route, exposed: Sequence[str]) -> Iterator[Problem]:
+    bound = service.expose.routes if service.expose else ()
+    unbound = service.expose.gateways if service.expose and bound and route.name not in bound else ()
     for number, match in enumerate(route.match):
         for index, gateway in enumerate(match.gateways):
-            if gateway != MESH and gateway not in exposed:
+            if gateway in unbound:
+                yield Problem(
+                    (*path, "match", number, "gateways", index),
+                    f"expose.routes leaves this route in the mesh, so that nothing can match at {gateway}; add "
+                    f"{route.name} there, or remove it here",
+                )
+            elif gateway != MESH and gateway not in exposed:
                 there = f"exposed at: {', '.join(exposed)}" if exposed else "not exposed at any"
                 message = (
                     f'the service is not exposed at "{gateway}" ({there}), so that nothing can match; add it there, '

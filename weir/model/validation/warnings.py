@@ -4,23 +4,22 @@ reference speak of.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from weir.model.config.base import as_written, given
+from weir.model.config.base import given
 from weir.model.config.containers import amount
-from weir.model.config.matches import Match
 from weir.model.config.routes import Traffic
 from weir.model.config.stack import Service, StackConfig
 from weir.model.config.traffic_policy import TrafficPolicy
 from weir.model.config.versions import Container, Version
+from weir.model.routing.combined import condition
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic, traffic
 from weir.model.validation.elsewhere import elsewhere_warnings
 from weir.model.validation.gateway_warnings import edge_warnings
+from weir.model.validation.host_warnings import host_warnings, unserved
 from weir.model.validation.path_warnings import path_warnings
 from weir.model.validation.policy_warnings import policy_warnings
-from weir.model.values.hosts import covers
 from weir.model.values.problems import Path, Problem
 
 LARGE_BODY_BYTES = 100 * 1024
@@ -47,8 +46,10 @@ WARNINGS: Mapping[str, str] = {
     "query-in-path": "A match asks for a ? in the path, which ends before the query.",
     "rewrite-slashes": "A prefix and what replaces it do not both end with a slash: /common/api becomes //api.",
     "rewrite-group": "A rewrite names a group that its expression does not have: the path stays, or ends there.",
-    "gateway-without-host": "A gateway of this stack serves none of the hosts that the service is exposed under.",
+    "gateway-without-host": "A gateway of this stack serves none of the hosts that are exposed at it.",
+    "host-without-default": "Requests to a host that none of its entries takes are answered 404.",
     "workload-without-image": "Settings of pods have no effect: without an image weir manages no pods.",
+    "gateway-out-of-sight": "A host sends requests to a service whose rules its gateway's namespace does not see.",
     "fractional-bytes": "Memory or storage is not a whole number of bytes: 100m is a tenth of one; 100Mi was meant.",
     "host-of-two": (
         "Two services claim one host, as an exposed host or as a name in the mesh: which of them gets a request is not "
@@ -86,13 +87,18 @@ def warnings(config: StackConfig) -> tuple[Warned, ...]:
             found += check(path, service, routes)
         found += _unused(path, service, routes)
         found += _bodies(path, service)
-        found += _hosts(path, service, config)
+        if service.expose is not None:
+            found += map(_warned, unserved((*path, "expose"), service.expose.gateways, service.expose.hosts, config))
         found += _workloads(path, service)
         found += _amounts(path, service)
         others = [*policy_warnings(path, service), *path_warnings(path, service, config)]
-        others += elsewhere_warnings(path, service)
-        found += (Warned(where, message, name=name) for where, message, name in others)
-    return (*found, *(Warned(where, message, name=name) for where, message, name in edge_warnings(config)))
+        found += map(_warned, (*others, *elsewhere_warnings(path, service)))
+    return (*found, *map(_warned, (*host_warnings(config), *edge_warnings(config))))
+
+
+def _warned(found: tuple[Path, str, str]) -> Warned:
+    where, message, name = found
+    return Warned(where, message, name=name)
 
 
 def _at(path: Path, service: Service, route: RouteTraffic) -> Path:
@@ -110,7 +116,7 @@ def _hidden(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
     seen: set[str] = set()
     all_taken_by = ""
     for route in routes.routes:
-        matches = {_condition(match) for match in route.match}
+        matches = {condition(match) for match in route.match}
         where = _at(path, service, route)
         what = "the default route" if route.name == DEFAULT_ROUTE else f"route {route.name}"
         if all_taken_by:
@@ -122,14 +128,6 @@ def _hidden(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Wa
         seen |= matches
         if route.takes_all:
             all_taken_by = all_taken_by or route.name
-
-
-def _condition(match: Match) -> str:
-    """What the match asks for, to compare it; its name asks for nothing, nor does what is false or empty."""
-    asked = {
-        name: value for name, value in as_written(match).items() if name != "name" and value not in (False, [], {})
-    }
-    return json.dumps(asked, sort_keys=True)
 
 
 def _faults(path: Path, service: Service, routes: ServiceTraffic) -> Iterator[Warned]:
@@ -246,24 +244,6 @@ def _bodies(path: Path, service: Service) -> Iterator[Warned]:
                 f"has {body.size} bytes, which every proxy holds; serve it from a pod",
                 "large-body",
             )
-
-
-def _hosts(path: Path, service: Service, config: StackConfig) -> Iterator[Warned]:
-    if service.expose is None:
-        return
-    for index, name in enumerate(service.expose.gateways):
-        settings = config.gateways.get(name)
-        if settings is None:
-            continue
-        hosts = [host.rpartition("/") for server in settings.servers for host in server.hosts]
-        served = [host for scope, _, host in hosts if scope in ("", "*", ".", config.namespace)]
-        missing = [host for host in service.expose.hosts if not any(covers(pattern, host) for pattern in served)]
-        if missing:
-            message = (
-                f"gateway {name} serves {', '.join(served) or 'no host to this namespace'}, and not "
-                f"{', '.join(missing)}"
-            )
-            yield Warned((*path, "expose", "gateways", index), message, "gateway-without-host")
 
 
 def _workloads(path: Path, service: Service) -> Iterator[Warned]:

@@ -16,6 +16,9 @@ from weir.model.values.schema import described
 MESH = "mesh"
 """Istio's name for all sidecars, where a VirtualService lists its gateways."""
 
+ANY = "*"
+"""The host that stands for whatever host was asked for."""
+
 CLUSTER_DOMAIN = "cluster.local"
 """The cluster's DNS domain where nothing else is said, here and in Kubernetes."""
 
@@ -36,14 +39,16 @@ _LABEL_PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-
 
 
 def domain(value: Any) -> str:
-    """A full domain name, its first label perhaps `*`, or an IPv4 address. Short names would mean another host in
-    every namespace.
+    """A full domain name, its first label perhaps `*`, or an IPv4 address; `*` alone is every host. Short names would
+    mean another host in every namespace.
     """
+    if value == ANY:
+        return ANY
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be a host such as shop.example.com, was {shown(value)}")
     first, _, rest = value.partition(".")
     labels = [*([] if first == "*" else [first]), *(rest.split(".") if rest else [])]
-    if value == "*" or not rest:
+    if not rest:
         raise ValueError(f"must be a full name such as shop.example.com or *.example.com, was {shown(value)}")
     if len(value) > MAX_DOMAIN or not all(len(part) <= MAX_LABEL and _DOMAIN_LABEL.fullmatch(part) for part in labels):
         raise ValueError(f"must be a host such as shop.example.com or *.example.com, was {shown(value)}")
@@ -90,7 +95,7 @@ def cluster_domain(value: Any) -> str:
 
 def covers(pattern: str, host: str) -> bool:
     """Whether a host of the config, perhaps with `*`, is or covers the other."""
-    return pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+    return pattern in (ANY, host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
 def _is_address(value: str) -> bool:
@@ -110,8 +115,7 @@ def server_host(value: Any) -> str:
         label(namespace)
     if not slash:
         host = value
-    if host != "*":
-        domain(host)
+    domain(host)
     return str(value)
 
 
