@@ -1,47 +1,74 @@
-"""What changes for services that run already and that an update takes over: not all of it is new."""
+"""What changes for services and hosts that are there already and that an update takes over: not all of it is new."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 
 from weir.cli.context import Context
 from weir.cluster.errors import ClusterError
-from weir.cluster.found import found
+from weir.cluster.found import found, hosts_of
 from weir.engine.preview import Preview
-from weir.model import load, traffic
+from weir.model import StackConfig, load, traffic
 from weir.model.adopted import adopted
 from weir.model.routing.diff import TrafficChange, changes
+from weir.model.routing.host_diff import host_changes
+from weir.model.routing.hosts import host_traffic
 
 
 def taken_over(context: Context, preview: Preview) -> Preview:
-    """The preview, in which a service that is new to the stack and runs already is compared with what runs."""
-    new = [name for name, changed in preview.services.items() if _is_new(changed)]
-    services = dict(preview.services)
-    for name in new:
-        services[name] = _compared(context, name) or services[name]
-    return replace(preview, services=services)
-
-
-def _is_new(changed: tuple[TrafficChange, ...]) -> bool:
-    return [change.kind for change in changed] == ["service"] and changed[0].before is None
-
-
-def _compared(context: Context, name: str) -> tuple[TrafficChange, ...]:
-    """What changes for it; nothing where it does not run, or the cluster cannot be asked."""
-    config = context.config
+    """The preview, in which what is new to the stack and runs already is compared with what runs; unchanged where the
+    cluster cannot be asked.
+    """
+    services = [name for name, changed in preview.services.items() if _is_new("service", changed)]
+    hosts = [name for name, changed in preview.hosts.items() if _is_new("host", changed)]
+    hosts = [name for name in hosts if name in context.config.hosts]
+    if not services and not hosts:
+        return preview
+    entries = [entry.service for name in hosts for entry in context.config.hosts[name].routes]
     try:
-        there = found(context.kubectl, [name], config.cluster_domain)
+        return _compared(context, preview, services, hosts, list(dict.fromkeys((*services, *entries))))
     except ClusterError:
-        return ()
-    if name not in there.services:
-        return ()
-    as_it_is = adopted(there, name)
-    keys: Mapping[str, object] = {
-        "namespace": there.namespace,
-        "createNamespace": False,
-        "services": {name: as_it_is.config},
-    }
-    before = traffic(load(keys).services[name], there.namespace)
-    changed = changes(name, before, traffic(config.services[name], there.namespace))
-    return (TrafficChange("takenOver", name, before=as_it_is.lost, after=not changed), *changed)
+        return preview
+
+
+def _is_new(kind: str, changed: tuple[TrafficChange, ...]) -> bool:
+    return [change.kind for change in changed] == [kind] and changed[0].before is None
+
+
+def _compared(
+    context: Context, preview: Preview, services: Sequence[str], hosts: Sequence[str], names: Sequence[str]
+) -> Preview:
+    config = context.config
+    there = found(context.kubectl, names, config.cluster_domain)
+    known = {name: adopted(there, name) for name in there.services}
+    shared = hosts_of(there)
+    before: StackConfig = load(
+        {
+            "namespace": there.namespace,
+            "createNamespace": False,
+            "clusterDomain": there.domain,
+            "services": {name: each.config for name, each in known.items()},
+            "hosts": shared.config,
+        }
+    )
+    told, told_hosts = dict(preview.services), dict(preview.hosts)
+    for name in services:
+        if name in known:
+            changed = changes(
+                name,
+                traffic(before.services[name], there.namespace),
+                traffic(config.services[name], there.namespace),
+            )
+            told[name] = _told(name, known[name].lost, changed)
+    for name in hosts:
+        if name in before.hosts:
+            changed = host_changes(
+                host_traffic(name, before, there.namespace), host_traffic(name, config, there.namespace)
+            )
+            told_hosts[name] = _told(name, shared.lost, changed)
+    return replace(preview, services=told, hosts=told_hosts)
+
+
+def _told(name: str, lost: Sequence[str], changed: Sequence[TrafficChange]) -> tuple[TrafficChange, ...]:
+    return (TrafficChange("takenOver", name, before=tuple(lost), after=not changed), *changed)

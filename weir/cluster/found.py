@@ -24,12 +24,12 @@ def found(kubectl: Kubectl, services: Iterable[str], domain: str) -> Found:
     """What there is of these services, without what any stack of weir's has made; those that are not there are left
     out. Raises ClusterError.
     """
-    there = {name: kubectl.get(["service", name, "--ignore-not-found"], missing={}) for name in services}
+    there = {each["metadata"]["name"]: each for each in kubectl.get(["services"])["items"]}
     rules = [each for each in kubectl.get([_RULES])["items"] if annotation(each, OWNER) is None]
     return Found(
         namespace=kubectl.namespace,
         domain=domain,
-        services={name: service for name, service in there.items() if service},
+        services={name: there[name] for name in services if name in there},
         workloads=kubectl.get([_WORKLOADS])["items"],
         routes=[each for each in rules if each["kind"] == "VirtualService"],
         rules=[each for each in rules if each["kind"] == "DestinationRule"],
