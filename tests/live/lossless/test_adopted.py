@@ -272,8 +272,14 @@ def release(stack: LabStack, adoption: Adoption, load: Load, config: dict[str, A
 
 
 def given_back(stack: LabStack, adoption: Adoption, config: dict[str, Any]) -> None:
-    """Its owner makes its pods again, and gets the requests, before the stack goes with the pods that it has made."""
-    manifests = yaml.safe_load_all(adoption.manifest())
+    """Its owner makes its pods again, and gets the requests, before the stack goes with the pods that it has made; and
+    has a host at gateways again, under a name that none of weir's has.
+    """
+    manifests = list(yaml.safe_load_all(adoption.manifest()))
+    for each in manifests:
+        if each["kind"] == "VirtualService" and "gateways" in each["spec"]:
+            each["metadata"]["name"] += "-again"
+            stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=yaml.safe_dump(each))
     mine = [each for each in manifests if f"{each['kind'].lower()}/{each['metadata']['name']}" in adoption.gone]
     stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=yaml.safe_dump_all(mine))
     service = config["services"][adoption.services[0]]
