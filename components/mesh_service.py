@@ -8,14 +8,16 @@ from functools import cache
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Service, ServiceAccount
+from pulumi_kubernetes.core.v1 import Service
 
 from components.args import MeshServiceArgs
 from components.backend_version import BackendVersion, MadeVersion
 from components.checked import Checked
+from components.foundation import foundation_of
 from components.host_routes import Entrance, HostRoutes
 from components.istio import DestinationRule, Made, ServiceEntry, VirtualService
-from components.placement import After, placed
+from components.placement import After
+from components.real_specs import entrance_spec, entry_of, host_rule_spec, rule_of
 from components.standing import standing
 from components.workload import Workload, without_pods
 from weir.model import Manifest, ServiceObjects, percentages
@@ -98,7 +100,7 @@ class MeshService(pulumi.ComponentResource):
                 )
         if objects.host_rule:
             self.host_rule = self._rule(
-                name, objects.host_rule, _host_rule, self._when(self._before_host_rule(objects, foundation))
+                name, objects.host_rule, host_rule_spec, self._when(self._before_host_rule(objects, foundation))
             )
         self._subsets(objects, lambda version: self._when(self._before_subset(version, objects)))
         needs = self._standing.needs[name] = self._when(self._needed_by_routes(objects, foundation))
@@ -110,7 +112,7 @@ class MeshService(pulumi.ComponentResource):
     def _enter(self, objects: ServiceObjects) -> None:
         """Make it reachable as every host, where it is exposed so."""
         if objects.entrance:
-            made = Entrance(objects.entrance, self._placed.apply(_entrance), self._standing)
+            made = Entrance(objects.entrance, self._placed.apply(entrance_spec), self._standing)
             self.entrance = HostRoutes(objects.entrance.name, made, self._child)
 
     def _route_alone(self, objects: ServiceObjects) -> pulumi.Output[str]:
@@ -129,7 +131,7 @@ class MeshService(pulumi.ComponentResource):
                 self.versions[version] = self._pods(version, objects, [*foundation, self.virtual_service])
         after: list[pulumi.Resource] = [self.virtual_service, *self.versions.values()]
         if objects.host_rule:
-            self.host_rule = self._rule(self._name, objects.host_rule, _host_rule, after)
+            self.host_rule = self._rule(self._name, objects.host_rule, host_rule_spec, after)
             after.append(self.host_rule)
         self._subsets(objects, lambda _: after)
         return self._once_rules_stand(self._taken)
@@ -151,25 +153,8 @@ class MeshService(pulumi.ComponentResource):
     def _foundation(self, objects: ServiceObjects) -> list[pulumi.Resource]:
         if not objects.service_account or not objects.service:
             return []
-        opts = pulumi.ResourceOptions(parent=self, hooks=self._guard.bare)
-        account = ServiceAccount(
-            self._name,
-            metadata=placed(objects.service_account, self._place),
-            automount_service_account_token=objects.service_account.get("automountServiceAccountToken"),
-            image_pull_secrets=objects.service_account.get("imagePullSecrets"),
-            secrets=objects.service_account.get("secrets"),
-            opts=opts,
-        )
         spec: Any = pulumi.Output.from_input(objects.service["spec"]).apply(self._service_spec)
-        service = Service(
-            self._name,
-            # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are
-            # waited for anyway.
-            metadata=placed(objects.service, self._place, {"pulumi.com/skipAwait": "true"}),
-            spec=spec,
-            opts=opts,
-        )
-        return [account, service]
+        return foundation_of(self._name, objects.service_account, objects.service, spec, self._place, self)
 
     async def _service_spec(self, spec: Any) -> Any:
         if await self._standing.route_before_service(self._name):
@@ -262,11 +247,11 @@ class MeshService(pulumi.ComponentResource):
         for version, parts in objects.versions.items():
             name = f"{self._name}-{version}"
             if parts.service_entry:
-                spec = self._placed.apply(_entry_of(version))
+                spec = self._placed.apply(entry_of(version))
                 made = Made(manifest=parts.service_entry, spec=spec, place=self._place)
                 self.entries[version] = ServiceEntry(name, made, self._child)
             if parts.destination_rule:
-                self.rules[version] = self._rule(name, parts.destination_rule, _rule_of(version), after(version))
+                self.rules[version] = self._rule(name, parts.destination_rule, rule_of(version), after(version))
 
     def _rule(
         self, name: str, manifest: Manifest, spec: Callable[[ServiceObjects], Any], after: After
@@ -299,24 +284,3 @@ class MeshService(pulumi.ComponentResource):
         return pulumi.Output.all(host=host, namespace=self._place.namespace, rules=pulumi.Output.all(*rules)).apply(
             then
         )
-
-
-def _entry_of(version: str) -> Callable[[ServiceObjects], dict[str, Any]]:
-    return lambda real: _spec_of(real.versions[version].service_entry)
-
-
-def _rule_of(version: str) -> Callable[[ServiceObjects], dict[str, Any]]:
-    return lambda real: _spec_of(real.versions[version].destination_rule)
-
-
-def _host_rule(real: ServiceObjects) -> dict[str, Any]:
-    return _spec_of(real.host_rule)
-
-
-def _entrance(real: ServiceObjects) -> dict[str, Any]:
-    return _spec_of(real.entrance.virtual_service if real.entrance else None)
-
-
-def _spec_of(manifest: Manifest | None) -> dict[str, Any]:
-    assert manifest is not None  # whether there is one does not depend on the namespace's name
-    return dict(manifest["spec"])

@@ -15,6 +15,7 @@ from weir.model.manifests.hazards import hazards
 from weir.model.manifests.hosts import object_name, of_host, read_host
 from weir.model.manifests.order import routes_first
 from weir.model.manifests.subsets import used, uses
+from weir.model.routing.hosts import host_traffic
 from weir.model.routing.words import as_json, describe
 
 SHOP = "shop.example.com"
@@ -417,3 +418,36 @@ def test_what_is_read_back_is_what_was_written() -> None:
         ("cart", "cart:80", "cart.demo.svc.cluster.local"),
         ("web", "web:8080", "web.demo.svc.cluster.local"),
     ]
+
+
+def test_versions_elsewhere_and_several_ports_keep_their_places() -> None:
+    """Another Service goes by host and port, an external host by its subset; all else by the first port of HTTP."""
+    cart = {
+        "image": "app:1",
+        "ports": [{"name": "http", "port": 8080}, {"name": "admin", "port": 9090}],
+        "versions": {
+            "v1": {},
+            "old": {"host": "cart.legacy.svc.cluster.local", "port": 80},
+            "out": {"host": "cart.example.com", "port": 443, "external": True},
+        },
+        "stable": "v1",
+        "canary": {"old": 20, "out": 10},
+    }
+    config = load(stack(ENTRY, {"service": "web"}, cart=cart))
+    made = mesh(config, "demo").hosts[SHOP].virtual_service
+    own = "cart.demo.svc.cluster.local"
+    assert [to["destination"] for to in made["spec"]["http"][0]["route"]] == [
+        {"host": own, "subset": "v1", "port": {"number": 8080}},
+        {"host": "cart.legacy.svc.cluster.local", "port": {"number": 80}},
+        {"host": f"out.{own}", "subset": "out", "port": {"number": 8080}},
+    ]
+    assert used(made["spec"], "cart") == {"v1", "out"}
+    assert uses(made["spec"]) == {
+        (own, "v1"),
+        (own, "out"),
+        ("", "cart.legacy.svc.cluster.local:80"),
+        ("web.demo.svc.cluster.local", "v1"),
+    }
+    found = read_host(made)
+    assert found == host_traffic(SHOP, config, "demo")
+    assert found.entries[0].service == "cart:8080"

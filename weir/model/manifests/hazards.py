@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from weir.model.config.stack import Service
-from weir.model.manifests import order, subsets
+from weir.model.manifests import subsets
 from weir.model.manifests.annotations import EXTERNAL_HOST, OWNER, VERSION_HOST, annotation, edited
-from weir.model.manifests.hosts import HostObjects, of_host
+from weir.model.manifests.host_hazards import exchanges, leaving_hosts
+from weir.model.manifests.hosts import HostObjects
 from weir.model.manifests.kubernetes import Manifest, with_port_names
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
@@ -48,8 +49,8 @@ def hazards(
             for name, objects in wanted.items()
             for told in _of(name, config[name], objects, standing, owner, routes_only)
         ),
-        *([] if routes_only else _leaving_hosts(wanted, entrances, standing, owner)),
-        *_exchanges(routes, standing),
+        *([] if routes_only else leaving_hosts(wanted, entrances, standing, owner)),
+        *exchanges(routes, standing),
     ]
 
 
@@ -262,36 +263,6 @@ def _seen(config: Service, objects: ServiceObjects, route: Mapping[str, Any]) ->
 
 def _shown(names: list[str]) -> str:
     return "[" + ", ".join(f'"{name}"' if name in (".", "*") else name for name in names) + "]"
-
-
-def _leaving_hosts(
-    wanted: Mapping[str, ServiceObjects], entrances: Mapping[str, Manifest], standing: Objects, owner: str
-) -> Iterator[str]:
-    """The VirtualService of a host goes last of all, and until then sends requests to what it names."""
-    for (kind, name), found in standing.items():
-        if kind != "VirtualService" or name in entrances or not of_host(found["spec"]):
-            continue
-        for service, objects in wanted.items() if annotation(found, OWNER) == owner else ():
-            left = {version for version, parts in objects.versions.items() if _runs_pods(parts.deployment)}
-            if gone := sorted(subsets.used(found["spec"], service) - left):
-                yield (
-                    f"{service}: host {found['spec']['hosts'][0]} is removed in the same update as the pods of "
-                    f"{', '.join(gone)}, to which it sends requests until the end; first remove the host, and "
-                    f"{', '.join(gone)} in the next update"
-                )
-
-
-def _runs_pods(deployment: Manifest | None) -> bool:
-    return deployment is None or deployment["spec"].get("replicas") != 0
-
-
-def _exchanges(routes: Mapping[str, Manifest], standing: Objects) -> Iterator[str]:
-    circle = sorted(order.exchanged(routes, standing))
-    if circle:
-        yield (
-            f"{', '.join(circle)}: these take hosts at gateways from each other, so none can be updated first; "
-            "move one host in each update"
-        )
 
 
 def namespace_hazard(before: str, after: str | None) -> str:

@@ -14,7 +14,7 @@ def host_changes(before: HostTraffic | None, after: HostTraffic | None) -> list[
     """Every difference, by the name of the host; None stands for no such host. Routes of a change are entries."""
     host = (after or before or HostTraffic("", (), ())).host
     if before is None or after is None:
-        return [] if before is after else [TrafficChange("host", host, before=before, after=after)]
+        return [] if before is after else [TrafficChange("sharedHost", host, before=before, after=after)]
     found = []
     if before.gateways != after.gateways:
         found.append(TrafficChange("gateways", host, before=before.gateways, after=after.gateways))

@@ -63,7 +63,7 @@ def _told(change: TrafficChange) -> str:
             return f"taken over as it runs{': traffic does not change' if after else ''}"
         case "route":
             return f"route {change.route} removed" if after is None else f"new route {change.route}: {_summary(after)}"
-        case "host":
+        case "sharedHost":
             told = "host removed; it was" if after is None else "new host"
             return f"{told} {host_in_words(before if after is None else after)}"
         case "entry":
