@@ -21,7 +21,7 @@ def taken_over(context: Context, preview: Preview) -> Preview:
     cluster cannot be asked.
     """
     services = [name for name, changed in preview.services.items() if _is_new("service", changed)]
-    hosts = [name for name, changed in preview.hosts.items() if _is_new("host", changed)]
+    hosts = [name for name, changed in preview.hosts.items() if _is_new("sharedHost", changed)]
     hosts = [name for name in hosts if name in context.config.hosts]
     if not services and not hosts:
         return preview
