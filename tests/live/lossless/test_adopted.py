@@ -176,29 +176,33 @@ def answered(stack: LabStack, adoption: Adoption, load: Load) -> None:
         stack.run(load.caller.exec("caller", f"/usr/bin/fortio {ask}"))
 
 
+@pytest.fixture(scope="module")
+def gateway(lab: Project) -> Iterator[str]:
+    """The address of the guide's gateway, under a name of this module's."""
+    manifest = GATEWAY.read_text().replace("istio-ingress", INGRESS).replace("istio: ingress", f"istio: {INGRESS}")
+    shell = LabStack.create(lab, INGRESS)
+    shell.run("kubectl apply -f -", stdin=manifest)
+    shell.run(f"kubectl rollout status -n {INGRESS} deployment --timeout=2m")
+    yield shell.run(f"kubectl get service {INGRESS} -n {INGRESS} -o jsonpath={{.spec.clusterIP}}")
+    discard(lab, INGRESS, INGRESS)
+
+
 @contextmanager
 def running(lab: Project, adoption: Adoption, directory: Path) -> Iterator[LabStack]:
     """What runs before weir comes, with a stack that has nothing yet."""
     stack = LabStack.create(lab, f"set-{adoption.name}")
     try:
-        if adoption.streams:
-            manifest = (
-                GATEWAY.read_text().replace("istio-ingress", INGRESS).replace("istio: ingress", f"istio: {INGRESS}")
-            )
-            stack.run("kubectl apply -f -", stdin=manifest)
         stack.apply(namespace(stack.namespace))
         if adoption.asks:
             certificate(stack, directory)
         stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=adoption.manifest())
         for kind in ("deployment", "statefulset"):
             stack.run(f"kubectl rollout status -n {stack.namespace} {kind} --timeout=3m")
-        if adoption.streams:
-            stack.run(f"kubectl rollout status -n {INGRESS} deployment --timeout=2m")
         stack.write({"createNamespace": False})
         yield stack
     finally:
         discard(lab, stack.name, stack.namespace)
-        stack.run(f"kubectl delete namespace {stack.namespace} {INGRESS} --ignore-not-found --wait=false")
+        stack.run(f"kubectl delete namespace {stack.namespace} --ignore-not-found --wait=false")
 
 
 def adopt(stack: LabStack, adoption: Adoption) -> tuple[dict[str, Any], str]:
@@ -222,11 +226,9 @@ def moved(stack: LabStack, adoption: Adoption, load: Load, share: float) -> None
     assert abs(counts.get(adoption.new, 0) / total - expected) <= deviation, counts
 
 
-def taken_over(lab: Project, adoption: Adoption, directory: Path) -> None:
+def taken_over(lab: Project, adoption: Adoption, directory: Path, gateway: str = "") -> None:
     """The whole life under weir, and not one request lost."""
     with running(lab, adoption, directory) as stack:
-        address = f"kubectl get service {INGRESS} -n {INGRESS} -o jsonpath={{.spec.clusterIP}}"
-        gateway = stack.run(address) if adoption.streams else ""
         streams = [
             Stream(f"{host}{path}", f"http://{host}{path}", 20, 2, gateway)
             for host, paths in adoption.streams.items()
@@ -239,6 +241,8 @@ def taken_over(lab: Project, adoption: Adoption, directory: Path) -> None:
             told = stack.run(f"weir diff --stack {stack.name}")
             for service in adoption.services:
                 assert f"{service}: taken over as it runs: traffic does not change" in told, told
+            for host in config.get("hosts", {}):
+                assert f"host {host}: taken over as it runs: traffic does not change" in told, told
             stack.up()
             stack.write(config)
             stack.assert_converged()
@@ -295,8 +299,8 @@ def test_two_versions_of_another_tool(lab: Project, tmp_path: Path) -> None:
 
 @soak
 @pytest.mark.parametrize("adoption", [A, B, C, D, E], ids=lambda adoption: adoption.name)
-def test_services_that_run(lab: Project, adoption: Adoption, tmp_path: Path) -> None:
+def test_services_that_run(lab: Project, gateway: str, adoption: Adoption, tmp_path: Path) -> None:
     """a) Two services behind one gateway. b) Blue and green. c) Ports of three protocols, and an autoscaler. d) Five
     services behind one host. e) A path of a host that others share.
     """
-    taken_over(lab, adoption, tmp_path)
+    taken_over(lab, adoption, tmp_path, gateway)
