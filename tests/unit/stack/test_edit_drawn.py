@@ -89,6 +89,11 @@ def edit_and_expect(file: StackEdit, tree: Any, kind: str, service: str, version
     return expected
 
 
+def lines_with(comments: list[str], text: str) -> list[str]:
+    """The lines that these comments are in."""
+    return [line for line in text.splitlines() if any(comment in line for comment in comments)]
+
+
 def judge(path: Path, drawn: Drawn, readers: list[Callable[[str], Any]], random: Random) -> str:
     """Make a drawn edit of a drawn file, check it, and say how it ended."""
     data = drawn.text.encode()
@@ -118,7 +123,9 @@ def judge(path: Path, drawn: Drawn, readers: list[Callable[[str], Any]], random:
     if not kind.startswith("no") and not (kind == "drill" and "drill" in tree["config"]["weir:services"][service]):
         assert kept == drawn.comments, text
     gone = [number for number, comment in enumerate(drawn.comments) if comment not in kept]
-    assert gone == list(range(gone[0], gone[-1] + 1)) if gone else True, text
+    # They are of one value. What stays between them stood on a line of its own.
+    between = [drawn.comments[number] for number in range(gone[0], gone[-1]) if number not in gone] if gone else []
+    assert all(line.lstrip("\ufeff ").startswith("#") for line in lines_with(between, drawn.text)), text
     assert text.startswith("\ufeff") == drawn.text.startswith("\ufeff")
     assert ("\r\n" in drawn.text and text.replace("\r\n", "").count("\n") == 0) or "\r" not in text
     return f"{'changed' if text != drawn.text else 'same'}: {kind}"
