@@ -1,7 +1,7 @@
 """What `istioctl analyze` says of configs: each in a namespace of its own, with all that is there in a cluster beside
 it.
 
-That is what weir does not make: the pods of the Deployments, the Service and pods of a service that is routing only,
+That is what weir does not make: the pods of the Deployments, Services and pods of somebody else's,
 the proxies of gateways with their Service and Secrets, and the Gateways of other namespaces.
 """
 
@@ -25,6 +25,7 @@ FOREIGN_GATEWAYS = {("other", "public"), ("x", "y")}
 """Gateways that configs name and that no config makes."""
 
 FORETOLD = {
+    "IST0101": {"gateway-out-of-sight"},
     "IST0109": {"host-of-two"},
     "IST0128": {"unverified-server", "tls-without-sidecar"},
     "IST0129": {"unverified-server", "tls-without-sidecar"},
@@ -122,8 +123,8 @@ class Analyzer:
                     each["spec"]["template"]["spec"],
                 )
         for service_name, service in config.services.items():
-            if service.routing_only:
-                yield from _workload(service_name, service, name)
+            yield from _of_others(service_name, service, name)
+        yield from _hosts(config, name)
         for gateway_name, gateway in config.gateways.items():
             yield from _gateway_proxy(
                 gateway_name, name, gateway.selector, {server.port.number for server in gateway.servers}
@@ -152,6 +153,9 @@ def placed(raw: Mapping[str, Any], name: str) -> StackConfig:
     for service in moved.get("services", {}).values():
         if "expose" in service:
             service["expose"]["hosts"] = _owned(service["expose"]["hosts"], name)
+        for version in service.get("versions", {}).values():
+            if version and "host" in version:
+                version["host"] = f"{name}.{version['host']}"
     if "hosts" in moved:
         moved["hosts"] = {_owned([host], name)[0]: each for host, each in moved["hosts"].items()}
     for gateway in moved.get("gateways", {}).values():
@@ -241,11 +245,34 @@ def _ports(service: Service) -> dict[str, int]:
     return {f"{port.protocol}-{port.port}": port.port for port in service.all_ports}
 
 
-def _workload(name: str, service: Service, place: str) -> Iterator[Manifest]:
-    """A service as somebody else runs it."""
-    yield _service(name, place, service.selected_by(name), _ports(service))
-    for version in service.versions:
-        yield _pod(f"{name}-{version}", place, service.pod_labels(name, version))
+def _of_others(name: str, service: Service, place: str) -> Iterator[Manifest]:
+    """What somebody else runs of a service: the Service, pods."""
+    if not service.makes_service:
+        yield _service(name, place, service.selected_by(name), _ports(service))
+    for version in service.with_pods:
+        if service.workload(version) is None:
+            yield _pod(f"{name}-{version}", place, service.pod_labels(name, version))
+
+
+def _hosts(config: StackConfig, place: str) -> Iterator[Manifest]:
+    """The hosts of versions that somebody else has made known to the mesh."""
+    ports: dict[str, set[int]] = {}
+    for service in config.services.values():
+        for version in service.versions.values():
+            if version.elsewhere is not None and not version.elsewhere.external:
+                ports.setdefault(version.elsewhere.host, set()).add(version.elsewhere.port)
+    for number, (host, numbers) in enumerate(ports.items()):
+        yield {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "ServiceEntry",
+            "metadata": {"name": f"host-{number}", "namespace": place},
+            "spec": {
+                "hosts": [host],
+                "location": "MESH_EXTERNAL",
+                "resolution": "DNS",
+                "ports": [{"number": port, "name": f"http-{port}", "protocol": "HTTP"} for port in sorted(numbers)],
+            },
+        }
 
 
 def _gateway_proxy(name: str, place: str, selector: Mapping[str, str], ports: set[int]) -> Iterator[Manifest]:
