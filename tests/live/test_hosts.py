@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import CHECKOUT, Project, discard
+from tests.live.lossless.conftest import soak
 from tests.live.lossless.lab_stack import FORTIO, LabStack, server
 from tests.live.routing.routing_stack import CURL, accepted
 from tests.live.routing.sent_requests import Request, answers, curl_config
@@ -160,6 +161,7 @@ def test_a_release_reaches_service_and_host(edge: LabStack) -> None:
     edge.assert_converged()
 
 
+@soak
 def test_a_release_leaves_a_host_that_was_never_applied(edge: LabStack) -> None:
     """It is named, and the hosts that stand follow all the same, with the entries that they have."""
     edge.up(config())
@@ -172,6 +174,7 @@ def test_a_release_leaves_a_host_that_was_never_applied(edge: LabStack) -> None:
     assert "api-example-com" not in edge.kubectl("get virtualservice -o name")
 
 
+@soak
 def test_versions_entries_and_services_come_and_go_without_loss(edge: LabStack) -> None:
     """Under load through the gateway a canary takes over and the old version is retired; a service comes with its
     entry and goes with it; each in one plain update.
@@ -189,6 +192,7 @@ def test_versions_entries_and_services_come_and_go_without_loss(edge: LabStack) 
     assert "news" not in edge.kubectl("get virtualservice,deployment -o name")
 
 
+@soak
 def test_a_host_moves_between_service_and_hosts_without_loss(edge: LabStack) -> None:
     """From `expose` of a service to weir:hosts and back, and `*` too: who gains it is first, who loses it last."""
     exposed = {**SERVICES, "web": service("web", expose={"gateways": ["edge"], "hosts": [API]})}
@@ -204,6 +208,7 @@ def test_a_host_moves_between_service_and_hosts_without_loss(edge: LabStack) -> 
     edge.assert_converged()
 
 
+@soak
 def test_a_host_that_goes_with_a_version_is_refused(edge: LabStack) -> None:
     """Its object goes last of all, and would send requests to what is no more; in two updates both go."""
     one = {**SERVICES, "cart": service("cart", ("v2",))}
@@ -215,6 +220,7 @@ def test_a_host_that_goes_with_a_version_is_refused(edge: LabStack) -> None:
     edge.up(config())
 
 
+@soak
 def test_some_routes_alone_are_exposed(edge: LabStack) -> None:
     """What `expose.routes` leaves out is answered 404 at the gateway."""
     api = {"name": "api", "match": [{"uri": {"prefix": "/api"}}]}
@@ -225,6 +231,7 @@ def test_some_routes_alone_are_exposed(edge: LabStack) -> None:
     edge.up(config())
 
 
+@soak
 def test_a_stack_that_claims_a_host_of_another_is_told(edge: LabStack) -> None:
     """Its preview and status name both."""
     other = LabStack.create(edge.project, "hosts-other")

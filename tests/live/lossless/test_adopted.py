@@ -292,6 +292,7 @@ def given_back(stack: LabStack, adoption: Adoption, config: dict[str, Any]) -> N
     stack.up(config)
 
 
+@soak
 def test_two_versions_of_another_tool(lab: Project, tmp_path: Path) -> None:
     """f) Deployments, and a StatefulSet, that somebody else owns: routing alone."""
     taken_over(lab, F, tmp_path)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, until
-from tests.live.lossless.conftest import RATE, temporary_stack
+from tests.live.lossless.conftest import RATE, soak, temporary_stack
 from tests.live.lossless.lab_stack import FORTIO, LabStack, backend, server
 from tests.live.lossless.load import Load
 
@@ -108,6 +108,7 @@ def test_a_legacy_host_is_strangled_under_load(scene: LabStack) -> None:
     scene.assert_converged()
 
 
+@soak
 def test_another_service_is_strangled_under_load(scene: LabStack) -> None:
     """The same for a Service of the mesh, of which weir makes nothing."""
     old = {"host": OLD, "port": 80}
@@ -123,6 +124,7 @@ def test_another_service_is_strangled_under_load(scene: LabStack) -> None:
     scene.assert_converged()
 
 
+@soak
 def test_a_service_without_ready_pods_gets_no_request(scene: LabStack) -> None:
     """The update waits for one and fails, and the route stays."""
     scene.up(config("v2", {}))
@@ -222,6 +224,7 @@ def _logged(stack: LabStack, path: str) -> str:
     return next((line for line in lines if f"GET /{path} " in line), "")
 
 
+@soak
 def test_tls_is_for_the_name_of_the_host(secure: LabStack) -> None:
     """With the authority's file requests arrive, with the host's name; a certificate for another name is refused by
     the proxy, and so is one of an authority that nobody has named.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, until
-from tests.live.lossless.conftest import temporary_stack
+from tests.live.lossless.conftest import soak, temporary_stack
 from tests.live.lossless.lab_stack import LabStack, backend
 
 
@@ -35,6 +35,7 @@ def scale(stack: LabStack, number: int) -> None:
     stack.kubectl("rollout status deployment backend-v1 --timeout=60s")
 
 
+@soak
 def test_a_number_of_pods_changes_hands(scaled: LabStack) -> None:
     """From weir to an autoscaler, to somebody else, and back to weir: it is never what nobody asked for."""
     scaled.up(config(replicas=2))
