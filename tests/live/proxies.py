@@ -290,7 +290,7 @@ def _mark(manifest: Mapping[str, Any], envoy: str) -> str | None:
             return f'"0.0.0.0_{spec["servers"][0]["port"]["number"]}"'
         case _ if envoy != "sidecar":
             return None
-        case "VirtualService":
+        case "VirtualService" if "mesh" in spec.get("gateways", ["mesh"]):
             return f'/namespaces/{metadata["namespace"]}/virtual-service/{metadata["name"]}"'
         case "DestinationRule":
             return next((f'|{subset["name"]}|{spec["host"]}"' for subset in spec.get("subsets", [])), None)

@@ -15,7 +15,7 @@ from weir.model import StackConfig, mesh
 from weir.model.manifests.kubernetes import Manifest
 
 Configs = Mapping[str, Mapping[str, Any]]
-_ISTIO = ("VirtualService", "DestinationRule", "Gateway")
+_ISTIO = ("VirtualService", "DestinationRule", "ServiceEntry", "Gateway")
 _LOCALITIES = ("us-west/zone1/a", "us-west/zone2/a", "us-east/zone1/b")
 _FIRST_FREE_PORT = 20000
 
