@@ -286,6 +286,8 @@ def given_back(stack: LabStack, adoption: Adoption, config: dict[str, Any]) -> N
             stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=yaml.safe_dump(each))
     mine = [each for each in manifests if f"{each['kind'].lower()}/{each['metadata']['name']}" in adoption.gone]
     stack.run(f"kubectl apply -n {stack.namespace} -f -", stdin=yaml.safe_dump_all(mine))
+    # Before that, weir gives them no requests.
+    stack.run(f"kubectl rollout status -n {stack.namespace} {adoption.gone[0]} --timeout=2m")
     service = config["services"][adoption.services[0]]
     service["versions"][adoption.old] = adoption.before[adoption.old]
     service |= {"stable": adoption.old, "canary": {}}
