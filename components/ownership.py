@@ -38,7 +38,7 @@ class Ownership:
         An existing object without the annotation was created under a field manager that the provider chose. That one
         owns the fields; under another name weir could not change them.
         """
-        found = (await self._cluster.objects(await known(namespace)) or {}).get((kind, name))
+        found = await self._there(kind, name, namespace)
         if found is None or self._adopts(found):
             return {MANAGER: "weir"}
         there = annotation(found, MANAGER)
@@ -52,10 +52,11 @@ class Ownership:
         """
         if "replicas" not in manifest["spec"]:
             return {}
-        found = (await self._cluster.objects(await known(namespace)) or {}).get(
-            ("Deployment", manifest["metadata"]["name"])
-        )
+        found = await self._there("Deployment", manifest["metadata"]["name"], namespace)
         return {REPLICAS: OWN, "pulumi.com/patchForce": "true"} if annotation(found, REPLICAS) is not None else {}
+
+    async def _there(self, kind: str, name: str, namespace: pulumi.Input[str]) -> Mapping[str, Any] | None:
+        return (await self._cluster.objects(await known(namespace)) or {}).get((kind, name))
 
     async def refuse_others(self, args: pulumi.ResourceHookArgs) -> None:
         """Hook: an object that is about to be created must not exist, unless an interrupted update of this stack

@@ -173,7 +173,8 @@ class Readiness:
             raise pulumi.RunError(f"{service}: {version} {NO_PODS} ({FORCE})")
         if not pulumi.runtime.is_dry_run():
             try:
-                host = f"{service}.{namespace}.{objects.host.split('.', 2)[2]}"
-                await self._propagation.wait(Want(host, gone=frozenset({version})), await self._propagation.mark())
+                await self._propagation.wait(
+                    Want(objects.host_in(namespace), gone=frozenset({version})), await self._propagation.mark()
+                )
             except RejectedError as error:
                 self._acknowledgement.refuse(error)

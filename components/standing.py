@@ -105,8 +105,7 @@ class Standing:
         if not variable(ROUTES_ALONE):
             await self._see_leaving_gone(namespace, there)
             await self._tell_orphans(namespace, there)
-            domain = {name: objects.host.split(".", 2)[2] for name, objects in self._objects.items()}
-            hosts = [(name, f"{name}.{namespace}.{rest}") for name, rest in domain.items()]
+            hosts = {name: objects.host_in(namespace) for name, objects in self._objects.items()}
             for line in rivals(hosts, there, owner()):
                 warn(line)
         return namespace

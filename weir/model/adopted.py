@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from weir.model.adopted_hosts import at_gateways_alone, full_host, gateways_of
+from weir.model.adopted_hosts import full_host, gateways_of, sent_to
 from weir.model.adopted_ports import adopted_ports, odd_ports, without_copies
 from weir.model.adopted_routes import Keys, adopted_routes, shares
 from weir.model.adopted_versions import (
@@ -20,8 +20,9 @@ from weir.model.adopted_versions import (
     reference,
     version_name,
 )
+from weir.model.manifests.hosts import of_host
 from weir.model.manifests.kubernetes import Manifest
-from weir.model.validation.load import load
+from weir.model.validation.load import inside, load
 from weir.model.values.problems import ConfigError, Path, dotted
 
 
@@ -81,16 +82,16 @@ def adopted(found: Found, name: str) -> Adopted:
     # Of several in the mesh Istio takes the oldest.
     own = [each for each in routes if _has(each, host, found.domain)]
     own.sort(key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
-    routes, unused = own[:1], own[1:]
+    route, unused = own[0] if own else None, own[1:]
     lost += [f"VirtualService {each['metadata']['name']}, which has no effect beside an older one" for each in unused]
-    divided = _traffic(routes, versions, subsets, host, found, lost)
+    divided = _traffic(route, versions, subsets, host, found, lost)
     keys = _keys(name, service, selector, versions) | divided
-    for route in routes:
+    if route is not None:
         lost += odd_ports(without_copies(route["spec"].get("http", [])), keys)
     policy = next((rule["spec"]["trafficPolicy"] for rule in rules if "trafficPolicy" in rule["spec"]), None)
     if policy is not None:
         keys["trafficPolicy"] = policy
-    if exports := _exports([*routes, *rules], lost):
+    if exports := _exports([*own[:1], *rules], lost):
         keys["exportTo"] = exports
     keys = _taken(name, keys, lost)
     return Adopted(
@@ -130,11 +131,9 @@ def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: S
 def _concerns(route: Manifest, host: str, domain: str) -> bool:
     """Whether sidecars have routes of a VirtualService to the host."""
     spec = route["spec"]
-    if at_gateways_alone(spec):
+    if of_host(spec):
         return False
-    destinations = [each["destination"] for http in spec.get("http", []) for each in http.get("route", [])]
-    sent = any(full_host(each.get("host", ""), route, domain) == host for each in destinations)
-    return sent or _has(route, host, domain)
+    return host in sent_to(route, domain) or _has(route, host, domain)
 
 
 def _has(route: Manifest, host: str, domain: str) -> bool:
@@ -142,7 +141,7 @@ def _has(route: Manifest, host: str, domain: str) -> bool:
 
 
 def _traffic(
-    routes: Sequence[Manifest],
+    route: Manifest | None,
     versions: Sequence[AdoptedVersion],
     subsets: Mapping[str, Any],
     host: str,
@@ -153,11 +152,11 @@ def _traffic(
     keys: Keys = {}
     others: list[Keys] = []
     headers: dict[str, list[Any]] = {}
-    for route in routes:
-        spec, name = route["spec"], route["metadata"]["name"]
-        lost += [f"{key} routes of VirtualService {name}" for key in ("tcp", "tls") if key in spec]
+    if route is not None:
+        spec, own = route["spec"], route["metadata"]["name"]
+        lost += [f"{key} routes of VirtualService {own}" for key in ("tcp", "tls") if key in spec]
 
-        def version_of(destination: Mapping[str, Any], route: Manifest = route) -> str | None:
+        def version_of(destination: Mapping[str, Any]) -> str | None:
             if full_host(destination.get("host", ""), route, found.domain) != host:
                 return None
             subset = destination.get("subset")
@@ -166,7 +165,7 @@ def _traffic(
             return versions[0].name if len(versions) == 1 else None
 
         made = adopted_routes(without_copies(spec.get("http", [])), version_of)
-        lost += [f"{line} (VirtualService {name})" for line in made.lost]
+        lost += [f"{line} (VirtualService {own})" for line in made.lost]
         others, headers, keys = made.others, made.headers, dict(made.default or {})
         if gateways := gateways_of(route):
             outside = [each for each in spec.get("hosts", []) if full_host(each, route, found.domain) != host]
@@ -178,7 +177,7 @@ def _traffic(
     elif "stable" not in keys:
         pods = {each.name: Fraction(sum(_pods(one) for one in each.workloads)) for each in versions}
         keys = {**shares(pods), **keys}
-        if len(versions) > 1 and not routes:
+        if len(versions) > 1 and route is None:
             lost.append("requests go by the number of pods, which is written as percentages, as it is now")
     return {**keys, **({"routes": others} if others else {})}
 
@@ -223,14 +222,8 @@ def _leave_out(tree: Any, path: Path) -> bool:
     for depth in range(len(path), 0, -1):
         parent: Any = tree
         for step in path[: depth - 1]:
-            parent = _inside(parent, step)
-        if _inside(parent, path[depth - 1]) is not None:
+            parent = inside(parent, step)
+        if inside(parent, path[depth - 1]) is not None:
             del parent[path[depth - 1]]
             return True
     return False
-
-
-def _inside(tree: Any, step: str | int) -> Any:
-    if isinstance(tree, list):
-        return tree[step] if isinstance(step, int) and step < len(tree) else None
-    return tree.get(step) if isinstance(tree, dict) else None

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weir.model.adopted_routes import Keys, label
+from weir.model.manifests.hosts import of_host
 from weir.model.manifests.kubernetes import Manifest
+from weir.model.routing.resolve import full_gateway
 from weir.model.values.hosts import MESH
 
 _SAID = {"name", "match", "rewrite", "route"}
@@ -34,15 +36,9 @@ def adopted_hosts(routes: Sequence[Manifest], services: Mapping[str, str], domai
     """
     found = AdoptedHosts()
     for route in routes:
-        sent = [full_host(each.get("host", ""), route, domain) for each in _destinations(route["spec"])]
-        if at_gateways_alone(route["spec"]) and set(sent) & services.keys():
+        if of_host(route["spec"]) and sent_to(route, domain) & services.keys():
             _take(found, route, services, domain)
     return found
-
-
-def at_gateways_alone(spec: Mapping[str, Any]) -> bool:
-    """Whether no sidecar has the routes of a VirtualService."""
-    return MESH not in spec.get("gateways", [MESH])
 
 
 def full_host(host: str, manifest: Manifest, domain: str) -> str:
@@ -53,12 +49,13 @@ def full_host(host: str, manifest: Manifest, domain: str) -> str:
 def gateways_of(route: Manifest) -> list[str]:
     """The gateways that a VirtualService is bound to, in full, without the mesh."""
     namespace = route["metadata"]["namespace"]
-    named = [each for each in route["spec"].get("gateways", []) if each != MESH]
-    return [each if "/" in each else f"{namespace}/{each}" for each in named]
+    return [full_gateway(each, namespace) for each in route["spec"].get("gateways", []) if each != MESH]
 
 
-def _destinations(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [each["destination"] for http in spec.get("http", []) for each in http.get("route", [])]
+def sent_to(route: Manifest, domain: str) -> set[str]:
+    """The full names of the hosts to which a VirtualService sends requests."""
+    sent = [each for http in route["spec"].get("http", []) for each in http.get("route", [])]
+    return {full_host(each["destination"].get("host", ""), route, domain) for each in sent}
 
 
 def _take(found: AdoptedHosts, route: Manifest, services: Mapping[str, str], domain: str) -> None:

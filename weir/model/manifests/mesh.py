@@ -60,6 +60,11 @@ class ServiceObjects:
     entrance: HostObjects | None
     """where it is exposed as every host"""
 
+    def host_in(self, namespace: str) -> str:
+        """Its full name in the real namespace, which may be known only once there is one."""
+        name, _, domain = self.host.split(".", 2)
+        return f"{name}.{namespace}.{domain}"
+
     def objects(self) -> Iterator[Manifest]:
         """All objects, each after those it needs: pods before the subset that selects them, subsets before the route
         that names them.

@@ -82,7 +82,7 @@ def _leave_out(tree: dict[str, Any], path: Path) -> bool:
         path = path[:-1]
     parent: Any = tree
     for key in path[:-1]:
-        parent = _inside(parent, key)
+        parent = inside(parent, key)
     if not path or not isinstance(parent, dict) or path[-1] not in parent:
         return False
     del parent[path[-1]]
@@ -105,13 +105,13 @@ def _positions(tree: Any) -> Callable[[Path], list[int]]:
                     ranks[id(here)] = {name: rank for rank, name in enumerate(here)}
                 known = ranks.get(id(here), {})
                 places.append(known.get(key, len(known)))
-            here = _inside(here, key)
+            here = inside(here, key)
         return places
 
     return position
 
 
-def _inside(tree: Any, key: str | int) -> Any:
+def inside(tree: Any, key: str | int) -> Any:
     """What stands under the key; None where there is no such place."""
     if isinstance(tree, dict):
         return tree.get(key)
