@@ -23,7 +23,7 @@ from weir.cluster.istiod import CLUSTERS, LISTENERS, ROUTES
 from weir.cluster.put_back import mark_lagging, put_back
 from weir.cluster.rejections import Culprit, RejectedError
 from weir.cluster.want import RouteWant, Want, seen_by
-from weir.model.manifests.annotations import LAGGING, SPEC, annotation
+from weir.model.manifests.annotations import LAGGING, annotation
 from weir.model.manifests.hosts import of_host
 from weir.model.manifests.istio import belongs
 from weir.model.manifests.subsets import owner_of, version_of
@@ -110,29 +110,16 @@ class Acknowledgement:
         self._changes[(kind, change.namespace, change.name)] = change
         await self._propagation.mark()
 
-    async def stands(self, kind: str, namespace: str, name: str, metadata: Mapping[str, Any]) -> None:
-        """Refuse an object that this update does not change and that is not in the cluster as the last one wrote it:
-        proxies may have rejected that.
+    def changes(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether this update changes the rule."""
+        return (kind, namespace, name) in self._changes
 
-        One that proxies had not acknowledged when the last update gave up is one to wait for.
-        """
-        if pulumi.runtime.is_dry_run() or self._force or (kind, namespace, name) in self._changes:
-            return
-        written = (metadata.get("annotations") or {}).get(SPEC)
-        asked = await self._cluster.ask(lambda: [self._cluster.state(namespace).find(kind, name)], None)
-        if asked is None:
-            return
-        [found] = asked
-        if found is not None:
-            change = RuleChange(kind, namespace, name, found["spec"], found["spec"], found, again=True)
-            if change.lagging:
-                self._changes[(kind, namespace, name)] = change
-        if written is not None and annotation(found, SPEC) != written:
-            state = "differs from what the last update wrote" if found else "is no longer in the cluster"
-            raise pulumi.RunError(
-                f"{kind} {namespace}/{name} {state}: it was put back because proxies rejected it, or edited by hand. "
-                "Correct the config, or apply it again: pulumi up --refresh"
-            )
+    def note_lagging(self, found: Mapping[str, Any]) -> None:
+        """A rule that proxies had not acknowledged when the last update gave up is one to wait for."""
+        kind, namespace, name = found["kind"], found["metadata"]["namespace"], found["metadata"]["name"]
+        change = RuleChange(kind, namespace, name, found["spec"], found["spec"], found, again=True)
+        if change.lagging and not self._force:
+            self._changes[(kind, namespace, name)] = change
 
     async def acknowledged(self, namespace: str, name: str, host: str) -> None:
         """Return when proxies have acknowledged what this update changes of a service (`host` in full), or of the

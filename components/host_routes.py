@@ -71,9 +71,9 @@ class HostRoutes(IstioObject):
         needed = [await there.needs[service].future() or [] for service in self.services]
         return [*there.gateways, *dict.fromkeys(resource for each in needed for resource in each)]
 
-    async def _stands(self, guard: Safeguards, kind: str, name: str, known: Mapping[str, Any]) -> bool:
+    async def _stands(self, guard: Safeguards, name: str, known: Mapping[str, Any]) -> bool:
         """The proxies of its gateways have taken it."""
-        await super()._stands(guard, kind, name, known)
+        await super()._stands(guard, name, known)
         await guard.acknowledgement.acknowledged(str(known["namespace"]), name, "")
         return True
 

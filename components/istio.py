@@ -57,21 +57,29 @@ class IstioObject(pulumi.ComponentResource):
                 **({RESTORED: undone, "pulumi.com/patchForce": "true"} if undone else {}),
             }
 
+        wanted = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": kind,
+            "metadata": placed(
+                manifest, place, pulumi.Output.all(spec=made.spec, namespace=place.namespace).apply(marks)
+            ),
+            "spec": made.spec,
+        }
         self.resource = CustomResource(
             name,
             api_version=manifest["apiVersion"],
             kind=kind,
-            metadata=placed(manifest, place, pulumi.Output.all(spec=made.spec, namespace=place.namespace).apply(marks)),
+            metadata=wanted["metadata"],
             spec=made.spec,
             opts=pulumi.ResourceOptions(parent=self, depends_on=place.after, hooks=self.hooks(place.guard)),
         )
         self.stands = pulumi.Output.all(
-            metadata=self.resource.metadata, id=self.resource.id, namespace=place.namespace
-        ).apply(lambda known: self._stands(place.guard, kind, own, known))
+            wanted=wanted, recorded=self.resource.metadata, id=self.resource.id, namespace=place.namespace
+        ).apply(lambda known: self._stands(place.guard, name, known))
         self.register_outputs({"object": own})
 
-    async def _stands(self, guard: Safeguards, kind: str, name: str, known: Mapping[str, Any]) -> bool:
-        await guard.acknowledgement.stands(kind, str(known["namespace"]), name, known["metadata"] or {})
+    async def _stands(self, guard: Safeguards, name: str, known: Mapping[str, Any]) -> bool:
+        await guard.rewriting.stands(name, known["wanted"], known["recorded"] or {}, self.hooks(guard))
         return True
 
     def hooks(self, guard: Safeguards) -> pulumi.ResourceHookBinding:
@@ -131,9 +139,9 @@ class Gateway(IstioObject):
         super().__init__(name, Made(manifest=manifest, spec=manifest["spec"], place=there.place()), opts)
         there.gateways.append(self)
 
-    async def _stands(self, guard: Safeguards, kind: str, name: str, known: Mapping[str, Any]) -> bool:
+    async def _stands(self, guard: Safeguards, name: str, known: Mapping[str, Any]) -> bool:
         """The proxies of the gateway, if it has any, have taken it."""
-        await super()._stands(guard, kind, name, known)
+        await super()._stands(guard, name, known)
         await guard.acknowledgement.acknowledged(str(known["namespace"]), name, "")
         return True
 

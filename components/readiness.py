@@ -55,6 +55,23 @@ class Readiness:
         objects = self._services.get(service)
         return None if objects is None else objects.virtual_service["spec"]
 
+    async def refuse_lost(self, service: str, namespace: str, fresh: frozenset[str]) -> None:
+        """Pods of versions that newly get requests may have been deleted by hand, or by an update that was killed: one
+        that does not change them does not make them again.
+        """
+        there = await self._cluster.objects(namespace)
+        if self._force or not there or service not in self._services:
+            return
+        for version in sorted(fresh & self._services[service].versions.keys()):
+            name = f"{service}-{version}"
+            made = self._services[service].versions[version].deployment is not None
+            if made and ("Deployment", name) not in there and (service, version) not in self._remade:
+                raise pulumi.RunError(
+                    f"{service}: {version} would get requests, but Deployment {namespace}/{name} is in Pulumi's state "
+                    "and not in the cluster: deleted by hand, or by an update that was killed. To create it again: "
+                    f"pulumi up --refresh ({FORCE})"
+                )
+
     async def refuse_without_pods(self, service: str, namespace: str, fresh: frozenset[str]) -> None:
         """In a preview: versions that newly get requests have pods that are ready, or get them in this update."""
         if self._force or service not in self._services:

@@ -22,6 +22,7 @@ from components.failure_reasons import FailureReasons
 from components.ownership import Ownership
 from components.propagation import Propagation
 from components.readiness import Readiness
+from components.rewriting import Rewriting
 from components.subsets import Subsets
 from components.warned import warn
 from weir.model import Duration
@@ -58,6 +59,7 @@ class Safeguards:
         self.drift = Drift(self.cluster, force=force)
         self.propagation = Propagation(self.cluster, settings)
         self.acknowledgement = Acknowledgement(self.cluster, self.propagation, force=force)
+        self.rewriting = Rewriting(self.cluster, self.acknowledgement)
         self.readiness = Readiness(self.cluster, self.propagation, self.acknowledgement, patience=patience, force=force)
         self.subsets = Subsets(self.cluster, self.propagation, self.acknowledgement, self.readiness, force=force)
         seen = pulumi.ResourceHookOptions(on_dry_run=True)

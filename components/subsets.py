@@ -14,7 +14,7 @@ from components.readiness import Readiness
 from components.warned import warn
 from weir.cluster.rejections import RejectedError
 from weir.cluster.want import Want, seen_by
-from weir.model.manifests.annotations import WORKLOAD, annotation
+from weir.model.manifests.annotations import SPEC, WORKLOAD, annotation, edited
 from weir.model.manifests.hosts import of_host
 from weir.model.manifests.subsets import used, uses
 
@@ -55,6 +55,7 @@ class Subsets:
             return
         for host, versions in _by_service(fresh, inputs["spec"]).items():
             name = host.split(".")[0]
+            await self._readiness.refuse_lost(name, namespace, versions)
             if pulumi.runtime.is_dry_run():
                 await self._readiness.refuse_without_pods(name, namespace, versions)
             else:
@@ -87,7 +88,11 @@ class Subsets:
         used_before = frozenset().union(*sending.values())
         if pulumi.runtime.is_dry_run():
             for own, still in sending.items():
-                if still and own not in self._changing and not self._force:
+                # What weir wrote and nobody has edited is written again where it is not what is wanted.
+                written = annotation(there[("VirtualService", own)], SPEC) and not edited(
+                    there[("VirtualService", own)]
+                )
+                if still and own not in self._changing and not written and not self._force:
                     raise pulumi.RunError(
                         f"{name}: {', '.join(sorted(still))} cannot be removed: VirtualService {namespace}/{own} in "
                         "the cluster sends requests there. Somebody has edited it by hand, and this update would not "

@@ -74,7 +74,8 @@ class FakeUpdates:
     def run(self, *, changed: bool, follow: bool) -> list[Want]:
         """What proxies were asked for by an update, which fails where they do not follow."""
         self._follow, self._asked = follow, []
-        acknowledgement = Safeguards(ClusterArgs()).acknowledgement
+        guard = Safeguards(ClusterArgs())
+        acknowledgement = guard.acknowledgement
 
         async def update() -> None:
             if changed:
@@ -85,7 +86,7 @@ class FakeUpdates:
                     )
                 )
             metadata: Any = ROUTE["metadata"]
-            await acknowledgement.stands("VirtualService", "demo", "backend", metadata)
+            await guard.rewriting.stands("backend", ROUTE, metadata, guard.routes)
             await acknowledgement.acknowledged("demo", "backend", HOST)
 
         if follow:

@@ -18,7 +18,7 @@ from pulumi import resource_hooks
 from pulumi.runtime import mocks, settings, stack
 from pulumi.runtime.config import set_all_config
 
-from components.acknowledgement import Acknowledgement
+from components.rewriting import Rewriting
 from tests.unit.model.test_config import SOUND
 from weir import yaml_writer
 
@@ -163,7 +163,7 @@ def without_engine_and_cluster(kubectl: str) -> Iterator[None]:
             to be missing there.
             """
 
-        patch.setattr(Acknowledgement, "stands", stands)
+        patch.setattr(Rewriting, "stands", stands)
         patch.setenv("WEIR_TOOL_KUBECTL", kubectl)
         yield
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import select
 import signal
 import subprocess
@@ -148,3 +150,61 @@ def test_nothing_is_left_of_an_engine_that_goes_on_without_its_program(
         run.leaves_nothing(f"round {number}")
         lab.run(f"pulumi cancel --yes --stack {STACK}", check=False)
     lab.run(f".venv/bin/weir set backend v2=33 --yes --stack {STACK}")
+
+
+@pytest.fixture
+def behind(lab: Project, stack: Path, tmp_path: Path) -> Iterator[Path]:
+    """A stack with v2 at 20 % in its file and its state, and at 40 % in the cluster: what an update leaves that is
+    killed when it has written the route, and has not written that down.
+    """
+    stack.write_text(re.sub(r"v2: \d+", "v2: 20", stack.read_text()))
+    lab.run(f"pulumi up --yes --skip-preview --refresh --stack {STACK}")
+    state, file = tmp_path / "state.json", stack.read_text()
+    lab.run(f"pulumi stack export --stack {STACK} --file {state}")
+    lab.run(f".venv/bin/weir set backend v2=40 --yes --stack {STACK}")
+    lab.run(f"pulumi stack import --stack {STACK} --file {state}")
+    stack.write_text(file)
+    yield stack
+    lab.run(f"pulumi up --yes --skip-preview --refresh --stack {STACK}")
+
+
+def share(lab: Project) -> int:
+    """That of v2 in the cluster."""
+    found = json.loads(lab.run(f"kubectl get virtualservice backend -n {STACK} -o json").stdout)
+    return next(
+        int(each["weight"]) for each in found["spec"]["http"][-1]["route"] if each["destination"]["subset"] == "v2"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [f".venv/bin/weir set backend v2=20 --yes --stack {STACK}", f"pulumi up --yes --stack {STACK}"],
+    ids=["weir", "pulumi"],
+)
+def test_what_the_state_does_not_know_is_taken_back(lab: Project, behind: Path, command: str) -> None:
+    """The engine sees no difference between state and config; the route is written all the same, and that is told."""
+    assert share(lab) == 40
+    said = lab.run(f"{command} 2>&1").stdout
+    assert share(lab) == 20
+    assert f"VirtualService {STACK}/backend in the cluster is not what Pulumi's state has" in said
+    again = lab.run(f"pulumi up --yes --stack {STACK} --expect-no-changes 2>&1").stdout
+    assert "is not what Pulumi's state has" not in again
+
+
+def test_what_the_cluster_has_lost_is_written_or_said(lab: Project, behind: Path) -> None:
+    """A rule is written again, before what needs it; a version whose pods are gone gets no requests."""
+    lab.run(f"kubectl delete -n {STACK} virtualservice/backend destinationrule/backend-v2")
+    said = lab.run(f"pulumi up --yes --skip-preview --stack {STACK} 2>&1").stdout
+    assert f"DestinationRule {STACK}/backend-v2 is in Pulumi's state, not in the cluster" in said
+    assert share(lab) == 20
+    behind.write_text(behind.read_text().replace("v2: 20", "v2: 0"))
+    lab.run(f"pulumi up --yes --skip-preview --stack {STACK}")
+    lab.run(f"kubectl delete -n {STACK} deployment/backend-v2")
+    behind.write_text(behind.read_text().replace("v2: 0", "v2: 20"))
+    for command in ("preview", "up --yes --skip-preview"):
+        refused = lab.run(f"pulumi {command} --stack {STACK} 2>&1", check=False).stdout
+        assert f"Deployment {STACK}/backend-v2 is in Pulumi's state and not in the cluster" in refused
+        assert "pulumi up --refresh" in refused
+    assert share(lab) == 0
+    lab.run(f"pulumi up --yes --refresh --stack {STACK}")
+    assert lab.run(f"kubectl get -n {STACK} deployment/backend-v2 -o name").stdout

@@ -96,7 +96,10 @@ def test_a_route_that_proxies_reject_is_put_back(scene: LabStack) -> None:
     # Once more, unchanged: Pulumi sees nothing to do, and that is no success.
     again = scene.pulumi("up --yes --skip-preview")
     assert again.code != 0, again.said
-    assert "differs from what the last update wrote" in again.said
+    assert "VirtualService rejections/backend in the cluster is not what Pulumi's state has" in again.said
+    assert "HostRewriteLiteral" in again.said
+    assert "is put back as it was" in again.said
+    assert route(scene) == before
     scene.up(config(share=30))
     assert {each["destination"]["subset"]: each["weight"] for each in route(scene)["http"][-1]["route"]} == {
         "v1": 70,
