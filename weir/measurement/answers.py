@@ -1,0 +1,182 @@
+"""Final answers of a service by version, as its callers' own Envoys count them: requests, failures, what retries have
+hidden, and how long answers took.
+
+Envoy's statistics of a subset's cluster count each request once, by its last answer (`upstream_rq_completed`,
+`upstream_rq_5xx`); the 503 of a version without endpoints, or that no connection reaches, is among them. What was
+tried again is in `retry.upstream_rq_5xx`. How long answers took is in the histogram `upstream_rq_time`, to which Envoy
+adds every five seconds (`stats_flush_interval`): so answers with a time are counted for themselves. Istio keeps these
+where `proxyStatsMatcher` asks for them. Where it does not, the counters of endpoints in /clusters count attempts.
+
+https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from weir.cluster.errors import ClusterError
+from weir.measurement.caller import Caller
+from weir.measurement.clusters import ClusterName, Measured, counters
+
+BOUNDS = (
+    *(number / 1000 for number in range(1, 10)),
+    *(
+        step * decade / 1000
+        for decade in (1, 10, 100, 1000)
+        for step in (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
+    ),
+)
+"""Seconds at which answers are told to be slower or not: edges of Envoy's own buckets, which have two digits, about a
+fifth apart, up to 82 s.
+"""
+
+_AT_A_TIME = 8
+_NAMES = r"^cluster\.outbound\|.*\.(upstream_rq_(completed|5xx|time)|retry\.upstream_rq_5xx)$"
+_STATISTICS = f"stats?usedonly&histogram_buckets=detailed&filter={quote(_NAMES, safe='')}"
+# Since Istio 1.24 a semicolon ends the name of the cluster; `external.` counts the same requests once more.
+_LINE = re.compile(
+    r"^cluster\.(?P<cluster>outbound\|[^;:]*?);?\.(?P<name>(?:retry\.)?upstream_rq_(?:completed|5xx|time)):"
+    r"(?: (?P<count>\d+)$|\n  totals=(?P<buckets>.*)$)",
+    re.MULTILINE,
+)
+_BUCKET = re.compile(r"([0-9.e+]+),[0-9.e+]+:(\d+)")
+
+
+@dataclass(slots=True)
+class Answers:
+    """Of one version: requests that were answered in the end, failures among them (5xx), attempts that failed and were
+    tried again, and of answers whose time is known how many took at least so many seconds (a lower edge of Envoy's
+    buckets) and less than the next.
+    """
+
+    requests: int = 0
+    failures: int = 0
+    retried: int = 0
+    seconds: Counter[float] = field(default_factory=Counter)
+
+    @property
+    def timed(self) -> int:
+        """How many answers have a time."""
+        return self.seconds.total()
+
+    def slower(self, bounds: Sequence[float] = BOUNDS) -> dict[float, int]:
+        """How many answers took so many seconds or longer, by bound."""
+        edges = sorted(self.seconds)
+        below = [0]
+        for edge in edges:
+            below.append(below[-1] + self.seconds[edge])
+        # An edge is a bound's own where they are the same number but for the last bits.
+        return {bound: below[-1] - below[bisect_right(edges, bound * (1 - 1e-9))] for bound in bounds}
+
+    def add(self, other: Answers) -> None:
+        """Count these as well."""
+        self.requests += other.requests
+        self.failures += other.failures
+        self.retried += other.retried
+        self.seconds += other.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the proxy of one caller has counted since it began, by version; `attempts`: its statistics say nothing of
+    the service, and these are attempts at its endpoints.
+    """
+
+    versions: Mapping[str, Answers]
+    attempts: bool = False
+
+
+Readings = Mapping[str, Reading]
+"""By pod of a caller."""
+
+
+def read(callers: Sequence[Caller], service: Measured) -> Readings:
+    """What the proxies of these callers have counted, at about the same time. A caller that does not answer is left
+    out. Raises ClusterError when none does.
+    """
+
+    def ask(caller: Caller) -> Reading | ClusterError:
+        try:
+            found = statistics(caller.envoy(_STATISTICS), service)
+            return Reading(found) if found else Reading(_attempts(caller.envoy("clusters"), service), attempts=True)
+        except ClusterError as error:
+            return error
+
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        answers = list(zip(callers, pool.map(ask, callers), strict=True))
+    found = {caller.pod: answer for caller, answer in answers if isinstance(answer, Reading)}
+    if callers and not found:
+        raise next(answer for _, answer in answers if isinstance(answer, ClusterError))
+    return found
+
+
+def between(before: Readings, after: Readings) -> dict[str, Answers]:
+    """What came between two readings, by version. A caller that is new, or of whose counters one has fallen (its proxy
+    is another), is left out: what it has counted may be of another time.
+    """
+    found: dict[str, Answers] = {}
+    for pod, reading in after.items():
+        earlier = before.get(pod)
+        if earlier is None or (earlier.attempts != reading.attempts and earlier.versions):
+            continue
+        grown = dict(_grown(earlier.versions, reading.versions))
+        if len(grown) == len(earlier.versions.keys() | reading.versions.keys()):
+            for version, answers in grown.items():
+                found.setdefault(version, Answers()).add(answers)
+    return found
+
+
+def _grown(before: Mapping[str, Answers], after: Mapping[str, Answers]) -> Iterator[tuple[str, Answers]]:
+    """The versions whose counters have not fallen."""
+    for version in before.keys() | after.keys():
+        old, new = before.get(version, Answers()), after.get(version, Answers())
+        seconds = {edge: new.seconds[edge] - old.seconds[edge] for edge in old.seconds.keys() | new.seconds.keys()}
+        grown = Answers(
+            new.requests - old.requests, new.failures - old.failures, new.retried - old.retried, Counter(seconds)
+        )
+        if min(grown.requests, grown.failures, grown.retried, *seconds.values()) >= 0:
+            grown.seconds = +grown.seconds
+            # A failure is counted as one before it is counted as a request.
+            grown.requests = max(grown.requests, grown.failures)
+            yield version, grown
+
+
+def statistics(text: str, service: Measured) -> dict[str, Answers]:
+    """What Envoy's answer to GET /stats says of the versions of a service, on all ports that speak HTTP; empty where
+    it says nothing of it.
+    """
+    found: dict[str, Answers] = {}
+    for match in _LINE.finditer(text):
+        cluster = service.subset(ClusterName.parse(match["cluster"]))
+        if cluster is None:
+            continue
+        answers = found.setdefault(cluster.subset, Answers())
+        match match["name"]:
+            case "upstream_rq_completed":
+                answers.requests += int(match["count"])
+            case "upstream_rq_5xx":
+                answers.failures += int(match["count"])
+            case "retry.upstream_rq_5xx":
+                answers.retried += int(match["count"])
+            case _:
+                for edge, count in _BUCKET.findall(match["buckets"] or ""):
+                    answers.seconds[float(edge) / 1000] += int(count)
+    return found
+
+
+def _attempts(text: str, service: Measured) -> dict[str, Answers]:
+    """What Envoy's answer to GET /clusters says: each attempt as a request."""
+    found: dict[str, Answers] = {}
+    for endpoint, name, count in counters(text, service, "rq_total", "rq_error"):
+        answers = found.setdefault(endpoint.cluster.subset, Answers())
+        if name == "rq_total":
+            answers.requests += count
+        else:
+            answers.failures += count
+    return found
