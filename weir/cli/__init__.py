@@ -33,6 +33,7 @@ COMMANDS = {
     "set": "Move canaries: edit, show, ask, apply, wait for proxies.",
     "promote": "Make a canary the stable version.",
     "abort": "Set every canary to 0 %.",
+    "rollout": "A version from 0 to 100 % by steps, back where it is worse.",
     "drill": "A fault for a limited time that ends by itself.",
     "history": "Who changed the traffic, when, from what to what, and why.",
     "diff": "What an update would change in the traffic, in words.",

@@ -24,7 +24,7 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) ->
     """
     context = Context(stack)
     context.service(service)
-    change = Release(context, service, _edit, f"weir abort {service}", yes, reason, take_back=True)
+    change = Release(context, service, _edit, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True)
     (only_edit if no_apply else release)(change)
 
 

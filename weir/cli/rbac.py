@@ -23,7 +23,12 @@ from weir.yaml_writer import dump
     help="The stack's organization in Pulumi.",
 )
 @click.option("--with-verify", is_flag=True, help="Also what weir verify needs: running curl in a client's pod.")
-def command(stack: str, file: Path | None, organization: str, with_verify: bool) -> None:
+@click.option(
+    "--with-rollout",
+    is_flag=True,
+    help="Also what weir rollout needs: its state in ConfigMaps, and asking callers' proxies.",
+)
+def command(stack: str, file: Path | None, organization: str, with_verify: bool, with_rollout: bool) -> None:
     """Print a ServiceAccount for the stack, its roles, and a policy for the pods it makes, as YAML for kubectl apply.
     An administrator applies it.
 
@@ -36,4 +41,5 @@ def command(stack: str, file: Path | None, organization: str, with_verify: bool)
             "one instead"
         )
     click.echo("".join(f"# {line}\n" for line in can_do(config)), nl=False)
-    click.echo(dump(rbac(config, f"{organization}/weir/{stack.rsplit('/', 1)[-1]}", with_verify)), nl=False)
+    owner = f"{organization}/weir/{stack.rsplit('/', 1)[-1]}"
+    click.echo(dump(rbac(config, owner, with_verify, with_rollout)), nl=False)

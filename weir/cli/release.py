@@ -16,6 +16,7 @@ import click
 from weir.cli.context import Context
 from weir.cli.planned import Edit, Planned, plan
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
+from weir.cli.under_way import UnderWay
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live, live
 from weir.engine.errors import EngineError
@@ -53,6 +54,8 @@ class Release:
     `about`: the versions that are asked for.
     `shielded`: Ctrl-C does not stop it.
     `tell`: where what changes is told.
+    `rollout`: it is a step of the service's rollout, which shows how it goes.
+    `ends_rollout`: it may be done while one is under way, and ends it.
     """
 
     context: Context
@@ -65,6 +68,8 @@ class Release:
     about: Collection[str] = ()
     shielded: bool = False
     tell: Callable[[str], None] = click.echo
+    rollout: bool = False
+    ends_rollout: bool = False
 
 
 def only_edit(change: Release) -> None:
@@ -94,10 +99,13 @@ def release(change: Release) -> None:
     for service, edit in edits.items():
         edit(file, service, context.config.services[service])
     there = live(context.kubectl)
+    under_way = UnderWay(context.kubectl, change.service)
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:
         planned = plan(context, file, edits, there, entry, take_back=change.take_back, about=change.about)
+        if not change.rollout and not change.ends_rollout:
+            under_way.refuse()
         if planned.empty:
             # Whoever edited the cluster by hand to what is asked now has it.
             _write(entry, file)
@@ -106,13 +114,20 @@ def release(change: Release) -> None:
                 f"the cluster; weir status {change.service} shows it"
             )
             _say_left(context, planned)
+            _end_rollout(change, under_way)
             return
         _show(change, planned)
         if not change.yes:
             _ask(context, planned)
         _write(entry, file)
         _apply(change, file, planned, entry)
+        _end_rollout(change, under_way)
         forget_drills(context.saying(file.text))
+
+
+def _end_rollout(change: Release, under_way: UnderWay) -> None:
+    if change.ends_rollout and (told := under_way.end(change.what)):
+        say(told)
 
 
 def _both(first: Edit | None, second: Edit) -> Edit:
@@ -125,6 +140,8 @@ def _both(first: Edit | None, second: Edit) -> Edit:
 
 
 def _show(change: Release, planned: Planned) -> None:
+    if change.rollout:
+        return
     say(f"what changes for traffic in stack {change.context.stack}:")
     for service, lines in planned.lines.items():
         for line in lines:
@@ -195,10 +212,12 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
             },
             policies=policies,
             shielded=change.shielded,
+            quiet=change.rollout,
         )
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
-    say(f"applied in {time.monotonic() - start:.1f} s: {_followed(report, planned, change.context.kubectl.namespace)}")
+    tell = change.tell if change.rollout else say
+    tell(f"applied in {time.monotonic() - start:.1f} s: {_followed(report, planned, change.context.kubectl.namespace)}")
 
 
 def _followed(report: Path, planned: Planned, namespace: str) -> str:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from weir.measurement.observed import Observation
 from weir.model.config.actions import Fault
 from weir.model.routing.diff import TrafficChange
+from weir.rollout.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class ServiceStatus:
     `faults`: by route, as they stand in the cluster.
     `drift`: every difference between the cluster and the config; None where the service is not in the cluster.
     `observed`: None where no caller was asked.
+    `rollout`: the one that is under way, if there is one.
     """
 
     name: str
@@ -45,3 +47,4 @@ class ServiceStatus:
     faults: Mapping[str, Fault]
     drift: tuple[TrafficChange, ...] | None
     observed: Observation | None = None
+    rollout: State | None = None

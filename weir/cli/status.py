@@ -39,6 +39,8 @@ from weir.model.manifests.annotations import OWNER, annotation
 from weir.model.manifests.hazards import orphans
 from weir.model.routing.diff import changes, percents
 from weir.model.routing.hosts import claims
+from weir.rollout.record import read_all
+from weir.rollout.state import State
 from weir.stack.stackfile import qualified
 
 _HISTORY_SECONDS = 30.0
@@ -138,15 +140,29 @@ class _Looking:
                 aside.submit(self._entrances),
                 aside.submit(self._unused_secrets, live),
             )
+            rollouts = aside.submit(self._rollouts)
             seen = self._observed()
             for remarks in told:
                 self.remarks += remarks.result()
+            under_way = rollouts.result()
         self.remarks += _left_over(context, live)
         self.hosts = tuple(host_statuses(context, live, self.names))
         return [
-            replace(_status(name, context, live), observed=seen.get(context.config.host(name, context.namespace)))
+            replace(
+                _status(name, context, live),
+                observed=seen.get(context.config.host(name, context.namespace)),
+                rollout=under_way.get(name),
+            )
             for name in self.names
         ]
+
+    def _rollouts(self) -> dict[str, State]:
+        """Those under way. An account that may not read their ConfigMaps hears nothing of them."""
+        try:
+            found = read_all(self.context.kubectl, self.names)
+        except ClusterError:
+            return {}
+        return {service: state for service, state in found.items() if not state.over}
 
     def _last_update(self) -> tuple[str, ...]:
         """What to say of the last update; who watches is told anew every half a minute."""

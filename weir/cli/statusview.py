@@ -19,6 +19,7 @@ from weir.model.config.actions import Fault
 from weir.model.routing.expiry import ago
 from weir.model.routing.words import as_json as change_as_json
 from weir.model.routing.words import describe, fault, percent
+from weir.rollout.state import for_programs, in_words
 
 _BAR = 20
 
@@ -84,6 +85,8 @@ def _notes(status: ServiceStatus) -> Iterator[Text]:
         past = seen.versions.get("")
         if past is not None and past.requests:
             yield Text(f"{past.requests:,} of them went to the service as a whole, not to a version", style="yellow")
+    if status.rollout is not None:
+        yield Text(f"{in_words(status.rollout, now)}; weir rollout {status.name} goes on with it", style="yellow")
     for route, each in status.faults.items():
         yield Text(f"fault in force, {route}: {fault(each)}{_left(each, now)}", style="yellow")
     for version in status.versions:
@@ -131,6 +134,7 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
     observed     {seconds, requests, callers, pastVersions}, or null faults[]     {route, fault (in words), until}
     drift[]      what an update would change, from what is in the cluster to what the config says, in words
     differences[]  the same as data: {kind, route, version, before, after, text}
+    rollout      the one under way, or null
     ```
     """
     seen = status.observed
@@ -152,6 +156,7 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
         ],
         "drift": list(map(describe, status.drift or ())),
         "differences": list(map(change_as_json, status.drift or ())),
+        "rollout": None if status.rollout is None else for_programs(status.rollout),
     }
 
 

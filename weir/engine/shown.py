@@ -23,11 +23,15 @@ class Shown:
     which is started with it.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        """`descriptor`: 1 or 2."""
+    said: str
+    """What was kept back."""
+
+    def __init__(self, descriptor: int, *, kept: bool = False) -> None:
+        """`descriptor`: 1 or 2. `kept`: nothing comes out; `tell` brings all of it."""
         self._ours, self.end = _ends()
+        self._descriptor, self._kept, self.said = descriptor, kept, ""
         # It writes past sys.stdout and sys.stderr, whose locks no thread may hold when Python ends.
-        self._thread = threading.Thread(target=self._pass_on, args=(descriptor,), daemon=True, name="weir-shows")
+        self._thread = threading.Thread(target=self._pass_on, daemon=True, name="weir-shows")
 
     def started(self) -> None:
         """The command has its end. From now on this ends with it, and with what it has handed the end to."""
@@ -38,15 +42,26 @@ class Shown:
         """Return when all is shown that the command has written, which has ended."""
         self._thread.join(_REST_SECONDS)
 
-    def _pass_on(self, descriptor: int) -> None:
+    def tell(self) -> None:
+        """Bring out what was kept back."""
+        _write(self._descriptor, self.said)
+        self.said = ""
+
+    def _pass_on(self) -> None:
         # A byte that is no UTF-8 becomes a lone surrogate, and that an escape.
         text = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         # At the end of a pseudo-terminal Linux has an error.
         with suppress(OSError):
             while chunk := os.read(self._ours, _CHUNK):
-                _write(descriptor, text.decode(chunk))
-        _write(descriptor, text.decode(b"", final=True))
+                self._take(text.decode(chunk))
+        self._take(text.decode(b"", final=True))
         os.close(self._ours)
+
+    def _take(self, text: str) -> None:
+        if self._kept:
+            self.said += text
+        else:
+            _write(self._descriptor, text)
 
 
 def _ends() -> tuple[int, int]:

@@ -66,6 +66,7 @@ class Stack:
         config: Path | None = None,
         policies: str = "",
         environment: Mapping[str, str] | None = None,
+        quiet: bool = False,
     ) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
@@ -74,7 +75,8 @@ class Stack:
         RefusedError says that nothing was changed. `asking`: how the program is going to ask the cluster; what it asks
         is read while pulumi starts. `only`: patterns of the URNs of the resources that may change (`--target`); all
         others are taken to be as they were. `config`: the stack file to go by in place of the stack's own. `policies`:
-        the directory of a policy pack that is asked. `environment`: what the program finds there besides.
+        the directory of a policy pack that is asked. `environment`: what the program finds there besides. `quiet`: its
+        output is shown only where it fails.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
         command = [
@@ -106,7 +108,10 @@ class Stack:
         more = dict(given)
         if program and plugin and program.keep(plugin):
             more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
-        code, interrupted = self._wait([*command, *options], shielded, aside=bool(message), more=more)
+        shown = Shown(2 if message else 1, kept=quiet)
+        code, interrupted = self._wait([*command, *options], shielded, shown, more)
+        if code:
+            shown.tell()
         if interrupted:
             # Where Ctrl-C comes while pulumi takes its lock, it ends without the lock, and leaves it.
             with suppress(EngineError):
@@ -138,14 +143,13 @@ class Stack:
         address = server(self.project).address if can_serve(self.project) else ""
         return [f"--client={address}"] if address else []
 
-    def _wait(self, command: list[str], shielded: bool, aside: bool, more: Mapping[str, str]) -> tuple[int, bool]:
-        """Run it on this terminal; its exit code, and whether Ctrl-C came meanwhile.
+    def _wait(self, command: list[str], shielded: bool, shown: Shown, more: Mapping[str, str]) -> tuple[int, bool]:
+        """Run it; its exit code, and whether Ctrl-C came meanwhile.
 
-        `aside`: its output on stderr, stdout is for a report. `more`: of its environment.
+        `shown`: where its output goes. `more`: of its environment.
         """
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that. It is told
         # the same when this process is killed, which ends its waiting for pods too.
-        shown = Shown(2 if aside else 1)
         process = subprocess.Popen(
             [*until_killed("INT"), *command],
             cwd=self.project,

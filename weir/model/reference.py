@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -15,6 +16,7 @@ from weir.model import WARNINGS, Duration, StackConfig
 from weir.model.config.base import DETAILS, Part
 from weir.model.config.schema import REQUIRED, definitions
 from weir.model.validation.messages import bare
+from weir.model.values.numbers import plain
 
 _HEAD = """# Stack config
 
@@ -135,6 +137,8 @@ def _shown(value: Any) -> str:
         return ""  # its own keys have their own defaults
     if isinstance(value, Duration):
         value = value.text
+    if isinstance(value, Decimal):
+        value = plain(value)
     return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
 
 

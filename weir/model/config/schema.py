@@ -33,6 +33,8 @@ def schema() -> dict[str, Any]:
     for name in ("Service", "Version"):
         env = next(choice for choice in parts[name]["properties"]["env"]["anyOf"] if "additionalProperties" in choice)
         env["additionalProperties"] = {"anyOf": [*SHAPES, {"$ref": "#/$defs/Variable"}]}
+    steps = next(choice for choice in parts["Rollout"]["properties"]["steps"]["anyOf"] if "items" in choice)
+    steps["items"] = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 100}, steps["items"]]}
     prefixed = {f"weir:{name}": value for name, value in whole["properties"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

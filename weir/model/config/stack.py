@@ -18,6 +18,7 @@ from weir.model.config.gateways import Expose, Gateway
 from weir.model.config.hosts import Host
 from weir.model.config.kubernetes_parts import ServiceParts
 from weir.model.config.ports import Ports
+from weir.model.config.rollout import Rollout
 from weir.model.config.routes import Route, Traffic
 from weir.model.config.scaling import EXTERNAL, Autoscaling
 from weir.model.config.traffic_policy import TrafficPolicy
@@ -55,6 +56,11 @@ class Service(Traffic, Ports, Container):
         "a fault for a limited time, which `weir drill` writes and removes",
         example={"delay": {"percentage": 50, "fixedDelay": "3s"}, "until": "2026-11-25T14:00:00Z"},
         becomes="HTTPRoute.fault",
+    )
+    rollout: Rollout = key(
+        "how `weir rollout` takes a version from no requests to all of them",
+        Rollout(),
+        example={"steps": [5, 25, 50], "pause": "1m", "analysis": {"worse": 1.5, "tolerated": 0.1}},
     )
     traffic_policy: TrafficPolicy | None = key(
         "how callers treat the pods of all versions",

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from weir.model.config.environment import secrets
+from weir.model.config.rollout import record_name
 from weir.model.config.stack import StackConfig
 from weir.model.manifests.annotations import OWNER
 from weir.model.manifests.kubernetes import MANAGED_BY, Manifest, namespace
@@ -25,9 +26,9 @@ _MANAGE = ["get", "list", "watch", "create", "patch", "delete"]
 _READ = ["get", "list", "watch"]
 
 
-def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
+def rbac(config: StackConfig, owner: str, verify: bool, rollout: bool = False) -> list[Manifest]:
     """Every object, in the order in which they can be applied. `owner`: ORGANIZATION/PROJECT/STACK; `verify`: also
-    what `weir verify` needs.
+    what `weir verify` needs; `rollout`: also what `weir rollout` needs.
     """
     there = config.namespace
     istio = config.propagation.istiod_namespace
@@ -51,7 +52,8 @@ def rbac(config: StackConfig, owner: str, verify: bool) -> list[Manifest]:
         objects += _role("ClusterRole", None, own, account)
     made = list(mesh(config, there).objects())
     kinds = {each["kind"] for each in made}
-    objects += _role("Role", there, _rules(verify, has_secrets(config), kinds, _workloads(config)), account)
+    rules = _rules(verify or rollout, has_secrets(config), kinds, _workloads(config))
+    objects += _role("Role", there, [*rules, *_records(config, rollout)], account)
     objects += _role("Role", istio, _asking(), account)
     pods = [each for each in made if each["kind"] == "Deployment"]
     secret = [each["metadata"]["name"] for each in made if each["kind"] == "Secret"]
@@ -141,6 +143,19 @@ def _rules(
     if verify:
         rules.append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]})
     return rules
+
+
+def _records(config: StackConfig, rollout: bool) -> list[dict[str, Any]]:
+    """Rollouts are known by their ConfigMaps, which every release looks for."""
+    verbs = ["get", *(["update"] if rollout else [])]
+    names = [record_name(service) for service in config.services]
+    records: list[dict[str, Any]] = []
+    if names:
+        records.append({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": names, "verbs": verbs})
+    if rollout:
+        # What is created has no name yet to be restricted to.
+        records.append({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]})
+    return records
 
 
 def _asking() -> list[dict[str, Any]]:

@@ -1,0 +1,62 @@
+"""What is kept of a rollout: all of it comes back as it was, on any machine."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weir.model import Duration
+from weir.model.config.rollout import Rollout
+from weir.rollout.state import State, Step, as_json, from_json, given_steps, steps_of
+
+_shares = st.lists(st.decimals(1, 100, places=2), min_size=1, max_size=5, unique=True).map(sorted)
+_moments = st.datetimes(datetime(2026, 1, 1), datetime(2999, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
+)
+
+
+@st.composite
+def states(draw: Any) -> State:
+    """Any state that there can be."""
+    steps = tuple(Step(share, float(draw(st.integers(0, 3600))), draw(st.booleans())) for share in draw(_shares))
+    return State(
+        "backend", "v2", "v1", steps, "weir rollout backend v2", "ann@host", draw(_moments),
+        phase=draw(st.sampled_from(("begun", "step", "held", "aborted", "promoted"))),
+        index=draw(st.integers(0, len(steps) - 1)), since=draw(st.none() | _moments), released=draw(st.booleans()),
+        why=draw(st.text()), hurt=draw(st.integers(0, 10**9)), requests=draw(st.integers(0, 10**12)),
+        checked=tuple(draw(st.lists(st.text(), max_size=2))),
+        evidence=draw(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=3)),
+    )  # fmt: skip
+
+
+@given(states())
+def test_all_of_it_comes_back(state: State) -> None:
+    """Through JSON as Kubernetes keeps it, evidence to the last bit."""
+    assert from_json(json.loads(json.dumps(as_json(state)))) == state
+
+
+def test_of_a_later_weir_what_is_known_is_read() -> None:
+    """A key that this weir does not know is passed over."""
+    state = State("backend", "v2", "v1", (Step(Decimal(5), 1.0),), "", "", datetime(2026, 1, 1, tzinfo=UTC))
+    assert from_json({**as_json(state), "later": 1}) == state
+
+
+def test_steps_are_those_of_the_config_or_of_the_command() -> None:
+    """Each has the rollout's pause unless it has its own."""
+    settings = Rollout.model_validate({"steps": [5, {"share": "25", "gate": "manual"}, {"share": 50, "pause": "5s"}]})
+    assert steps_of(settings) == (Step(Decimal(5), 60), Step(Decimal(25), 60, manual=True), Step(Decimal(50), 5))
+    assert [step.share for step in steps_of(Rollout())] == [5, 25, 50]
+    assert given_steps("1, 10,100", Duration.parse("2s")) == tuple(Step(Decimal(each), 2.0) for each in (1, 10, 100))
+
+
+@pytest.mark.parametrize("text", ["", "10,5", "5,5", "0,5", "a", "5,101"])
+def test_steps_that_are_none_are_refused(text: str) -> None:
+    """As the config refuses them."""
+    with pytest.raises(ValueError, match="must"):
+        given_steps(text, Duration.parse("1s"))

@@ -1,0 +1,141 @@
+"""How `weir rollout` takes a version from no requests to all of them: steps, what is looked at between them, and what
+follows from it. None of it becomes part of an object.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, field_validator
+
+from weir.model.config.base import Part, key, required
+from weir.model.values.durations import Duration, Length
+from weir.model.values.numbers import Percent, Positive, plain
+from weir.model.values.text import SomeText
+
+
+def _above(value: Decimal, least: int) -> Decimal:
+    if value <= least:
+        raise ValueError(f"must be above {least}, was {plain(value)}")
+    return value
+
+
+_STEPS = (5, 25, 50)
+
+
+def record_name(service: str) -> str:
+    """The ConfigMap in which the state of a service's rollout is kept."""
+    return f"weir-rollout-{service}"
+
+
+class RolloutStep(Part):
+    """A share of the requests for the new version, and what ends it."""
+
+    share: Percent = required("percent of the requests that the version gets", example=25, unit="percent")
+    pause: Length | None = key(
+        "how long it lasts at least; the rollout's pause when left out", example="5m", unit="duration"
+    )
+    gate: Literal["manual"] | None = key(
+        "manual: it lasts until somebody lets the rollout go on (`weir rollout SERVICE --continue`)", example="manual"
+    )
+
+
+def _step(value: Any) -> Any:
+    return {"share": value} if isinstance(value, int | float | str) and not isinstance(value, bool) else value
+
+
+class LatencyAnalysis(Part):
+    """When a version is slower."""
+
+    worse: Positive = key(
+        "how many times the odds of an answer that takes longer than some bound are worse than the stable version's",
+        Decimal(2),
+        example=2,
+    )
+
+    _above_one = field_validator("worse")(lambda value: _above(value, 1))
+
+
+class Analysis(Part):
+    """When a version is worse than the stable one, by how many requests each of them failed at the same time."""
+
+    worse: Positive = key(
+        "how many times the odds of a failed request are worse than the stable version's", Decimal("1.5"), example=1.5
+    )
+    tolerated: Percent = key(
+        "a share of failed requests that is never worse, whatever the stable version's", Decimal("0.1"), example=0.1,
+        unit="percent",
+    )  # fmt: skip
+    false_aborts: Percent = key(
+        "how many rollouts of a version that is no worse may be taken back, at most", Decimal(1), example=1,
+        unit="percent",
+    )  # fmt: skip
+    latency: LatencyAnalysis = key("when a version is slower", LatencyAnalysis(), example={"worse": 2})
+    margin: Positive = key(
+        "a step ends once odds so many times the stable version's are ruled out", Decimal(2), example=2
+    )
+    patience: Length = key(
+        "how long a step may take to rule them out, from its begin on", Duration.parse("30m"), example="30m",
+        unit="duration",
+    )  # fmt: skip
+    undecided: Literal["hold", "promote", "abort"] = key(
+        "what follows when it has not: hold, go on to the next step (promote), or take the version back (abort)",
+        "hold",
+        example="hold",
+    )
+
+    _above_one = field_validator("worse", "margin")(lambda value: _above(value, 1))
+
+    @field_validator("false_aborts")
+    @classmethod
+    def _some(cls, value: Decimal) -> Decimal:
+        if not 0 < value <= 50:
+            raise ValueError(f"must be above 0 and at most 50, was {plain(value)}")
+        return value
+
+
+class Check(Part):
+    """A command of the user's own that has to succeed before a step ends."""
+
+    run: SomeText = required("what sh runs, in the directory of the project", example="scripts/smoke.sh")
+    at: tuple[Percent, ...] = key("the steps, by their share; all when left out", (), example=[25], unit="percent")
+    timeout: Length = key(
+        "how long it may take; longer counts as failed", Duration.parse("1m"), example="2m", unit="duration"
+    )
+
+
+class Rollout(Part):
+    """The way of a version from no requests to all of them."""
+
+    steps: tuple[Annotated[RolloutStep, BeforeValidator(_step)], ...] | None = key(
+        "percent of the requests at each step, ascending; 5, 25 and 50 when left out; after the last one the version "
+        "is promoted",
+        example=[5, {"share": 25, "gate": "manual"}, 50],
+    )
+    pause: Length = key("how long each step lasts at least", Duration.parse("1m"), example="5m", unit="duration")
+    analysis: Analysis = key("when the version is worse, or proven to be not", Analysis(), example={"worse": 2})
+    checks: tuple[Check, ...] = key(
+        "commands that have to succeed before a step ends; one that fails counts as worse",
+        (),
+        example=[{"run": "scripts/smoke.sh", "at": [25]}],
+    )
+    on_regression: Literal["abort", "hold"] = key(
+        "what follows when the version is worse: abort (its share goes to 0) or hold", "abort", example="hold"
+    )
+
+    @property
+    def all_steps(self) -> tuple[RolloutStep, ...]:
+        """The steps, those of the default included."""
+        return self.steps or tuple(RolloutStep(share=share) for share in _STEPS)
+
+    @field_validator("steps")
+    @classmethod
+    def _ascend(cls, steps: tuple[RolloutStep, ...]) -> tuple[RolloutStep, ...]:
+        shares = [step.share for step in steps]
+        if not shares:
+            raise ValueError("must have a step, such as [5, 25, 50]")
+        if not shares[0] or any(after <= before for before, after in pairwise(shares)):
+            raise ValueError(f"must ascend from above 0, was {', '.join(str(plain(share)) for share in shares)}")
+        return steps

@@ -1,0 +1,156 @@
+"""The state of a rollout: what there is to know to go on with it, on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from weir.model import Duration
+from weir.model.config.rollout import Rollout
+from weir.model.routing.expiry import ago
+from weir.model.values.numbers import plain
+
+Phase = Literal["begun", "step", "held", "aborted", "promoted"]
+"""begun: no step is applied yet; step: one is under way; held: it stays at its step until somebody says what follows;
+the other two are ends.
+"""
+
+OVER: tuple[Phase, ...] = ("aborted", "promoted")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A share of the requests in percent, how many seconds it lasts at least, and whether somebody has to say that the
+    rollout may go on.
+    """
+
+    share: Decimal
+    pause: float
+    manual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A rollout of one service.
+
+    `version` takes over from `stable`.
+    `command`: as typed. `who`: user and machine. `began`: when, in UTC.
+    `index`: which step it is at. `since`: from when on, in UTC: proxies had acknowledged it.
+    `released`: somebody has let the step go on that has a manual gate, or is held.
+    `why`: what led to the phase, in words.
+    `hurt`: failed requests of the version so far.
+    `requests`: all of its requests so far.
+    `checked`: the checks that the step has passed, by their command.
+    `evidence`: what the comparison of the two versions goes on with.
+    """
+
+    service: str
+    version: str
+    stable: str
+    steps: tuple[Step, ...]
+    command: str
+    who: str
+    began: datetime
+    phase: Phase = "begun"
+    index: int = 0
+    since: datetime | None = None
+    released: bool = False
+    why: str = ""
+    hurt: int = 0
+    requests: int = 0
+    checked: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to an end."""
+        return self.phase in OVER
+
+    @property
+    def step(self) -> Step:
+        """The step that it is at."""
+        return self.steps[self.index]
+
+    def at_step(self, index: int, since: datetime) -> State:
+        """The same at another step, which proxies have acknowledged at that moment."""
+        return replace(self, phase="step", index=index, since=since, released=False, checked=(), why="")
+
+    def seconds(self, now: datetime) -> float:
+        """How long the step has lasted."""
+        return 0.0 if self.since is None else (now - self.since).total_seconds()
+
+
+def in_words(state: State, now: datetime) -> str:
+    """How far it is, in one line."""
+    shares = ", ".join(str(plain(step.share)) for step in state.steps)
+    match state.phase:
+        case "begun":
+            how = f"is about to begin ({shares} %)"
+        case "promoted":
+            how = "has become the stable version"
+        case "aborted":
+            how = f"was taken back at {plain(state.step.share)} %: {state.why}"
+        case _:
+            held = f", held: {state.why}" if state.phase == "held" else ""
+            how = f"is at {plain(state.step.share)} % for {ago(now - state.since) if state.since else '0 s'}{held}"
+            how += f" (step {state.index + 1} of {len(state.steps)}: {shares} %)"
+    return f"rollout: {state.version} {how}; {state.hurt:,} of its {state.requests:,} requests failed"
+
+
+def steps_of(settings: Rollout) -> tuple[Step, ...]:
+    """The steps that a config asks for."""
+    return tuple(
+        Step(step.share, (step.pause or settings.pause).seconds, step.gate == "manual") for step in settings.all_steps
+    )
+
+
+def given_steps(text: str, pause: Duration) -> tuple[Step, ...]:
+    """Those of a list of percents, `5,25,50`. Raises ValueError, as the config does."""
+    settings = Rollout.model_validate({"steps": [each.strip() for each in text.split(",") if each.strip()]})
+    return tuple(Step(step.share, pause.seconds) for step in settings.all_steps)
+
+
+def as_json(state: State) -> dict[str, Any]:
+    """The state as it is kept."""
+    found = {each.name: getattr(state, each.name) for each in fields(state)}
+    return {
+        **found,
+        "steps": [
+            {"share": plain(step.share), "pause": step.pause, **({"manual": True} if step.manual else {})}
+            for step in state.steps
+        ],
+        "began": _text(state.began),
+        "since": None if state.since is None else _text(state.since),
+        "checked": list(state.checked),
+        "evidence": dict(state.evidence),
+    }
+
+
+def for_programs(state: State) -> dict[str, Any]:
+    """The state without what only weir can make something of."""
+    return {name: value for name, value in as_json(state).items() if name != "evidence"}
+
+
+def from_json(found: Mapping[str, Any]) -> State:
+    """The state that was kept. Raises KeyError, TypeError or ValueError where it is none."""
+    names = {each.name for each in fields(State)}
+    steps = tuple(
+        Step(Decimal(str(step["share"])), float(step["pause"]), bool(step.get("manual"))) for step in found["steps"]
+    )
+    since = found.get("since")
+    return State(
+        **{
+            **{name: value for name, value in found.items() if name in names},
+            "steps": steps,
+            "began": datetime.fromisoformat(found["began"]),
+            "since": None if since is None else datetime.fromisoformat(since),
+            "checked": tuple(found.get("checked", ())),
+        }
+    )
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

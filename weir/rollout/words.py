@@ -1,0 +1,52 @@
+"""What a verdict says of two versions, in words that an operator reads once."""
+
+from __future__ import annotations
+
+import math
+
+from weir.analysis import Interval, Share, Verdict
+from weir.rollout.state import State
+
+
+def why_worse(state: State, verdict: Verdict) -> str:
+    """What is worse about the version; empty where nothing is."""
+    if verdict.decision != "worse":
+        return ""
+    # Of several metrics, the one with the most evidence is what to look at first.
+    name = max(verdict.evidence, key=lambda metric: verdict.evidence[metric])
+    chance = f"chance of a false alarm below {percent(1 / verdict.against_enough)}"
+    if name == "failures":
+        return (
+            f"{state.version}: {shares(verdict.canary)} failed, of {state.stable} {shares(verdict.stable)} at the same "
+            f"time ({chance})"
+        )
+    slow = verdict.slowest
+    bound = slow.name if slow else "slower"
+    return f"{state.version}: more of its answers are {bound} than of {state.stable}'s at the same time ({chance})"
+
+
+def shares(share: Share) -> str:
+    """So many of so many, with the share."""
+    if not share.requests:
+        return "none of 0 requests"
+    return f"{share.failures:,} of {share.requests:,} requests ({percent(share.failures / share.requests)})"
+
+
+def needs(verdict: Verdict) -> str:
+    """What an undecided verdict still needs."""
+    if not verdict.canary.requests:
+        return "no request of the version was seen yet"
+    return "" if verdict.more is None else str(verdict.more)
+
+
+def percent(share: float) -> str:
+    """A share as percent, with two digits that mean something."""
+    if share == 0:
+        return "0 %"
+    digits = max(0, 1 - math.floor(math.log10(100 * share)))
+    return f"{100 * share:.{digits}f} %"
+
+
+def between(interval: Interval) -> str:
+    """From percent to percent."""
+    return f"{percent(interval.low)} to {percent(1.0 if interval.high is None else interval.high)}"
