@@ -153,4 +153,4 @@ def from_json(found: Mapping[str, Any]) -> State:
 
 
 def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
