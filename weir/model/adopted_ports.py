@@ -7,13 +7,12 @@ from typing import Any, get_args
 
 from weir.model.adopted_routes import Keys, destinations
 from weir.model.adopted_versions import port_numbers
-from weir.model.config.ports import HTTP, NamedPort, Ports
+from weir.model.config.ports import HTTP, PASSED_THROUGH, Ports
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.subsets import routes
 from weir.model.values.hosts import MESH
 from weir.model.values.names import port_name
 
-_PROTOCOLS = get_args(NamedPort.model_fields["protocol"].annotation)
 _ONE = get_args(Ports.model_fields["protocol"].annotation)
 """What a service with one port may speak."""
 
@@ -44,7 +43,7 @@ def _entry(port: Mapping[str, Any], workloads: Sequence[Manifest]) -> Keys:
         "name": _name(port),
         "port": number,
         **({"targetPort": target} if target != number else {}),
-        **({"protocol": protocol} if protocol in _PROTOCOLS and protocol != "http" else {}),
+        **({"protocol": protocol} if protocol in (*HTTP, *PASSED_THROUGH) and protocol != "http" else {}),
     }
 
 
