@@ -17,6 +17,7 @@ _CUSTOM = {"rollouts.argoproj.io": "Rollout", "canaries.flagger.app": "Canary"}
 _KINDS = {
     "services": "Service",
     "deployments.apps": "Deployment",
+    "statefulsets.apps": "StatefulSet",
     "virtualservices.networking.istio.io": "VirtualService",
     "destinationrules.networking.istio.io": "DestinationRule",
     "serviceentries.networking.istio.io": "ServiceEntry",
@@ -46,7 +47,7 @@ class Recorded(Kubectl):
     denied: frozenset[str] = frozenset()
 
     def call(self, args: Sequence[str], *, timeout: float, stdin: str | None = None) -> Result:
-        """The answer to `get RESOURCE,…`."""
+        """The answer to `get RESOURCE,…`, or to `get RESOURCE NAME --ignore-not-found`."""
         resources = args[1].split(",")
         for resource in resources:
             if resource in self.denied:
@@ -55,4 +56,7 @@ class Recorded(Kubectl):
         if lacking := [each for each in resources if each in _CUSTOM and not found]:
             plural, _, _ = lacking[0].partition(".")
             return Result(1, "", f'error: the server doesn\'t have a resource type "{plural}"')
+        if "--ignore-not-found" in args:
+            named = [each for each in found if each["metadata"]["name"] == args[2]]
+            return Result(0, json.dumps(named[0]) if named else "", "")
         return Result(0, json.dumps({"kind": "List", "items": found}), "")
