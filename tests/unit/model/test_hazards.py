@@ -87,6 +87,24 @@ LOST = [
         "backend: protocol of port 81 http → grpc-web and other pods (v1, v2) in one update:",
     ),
     (
+        "a port that passed through is routed",
+        several(WEB, RAW),
+        several(WEB, {**RAW, "protocol": "http"}),
+        "backend: protocol of port 9000 tcp → http: who speaks tcp there, caller or pod, would not be understood any",
+    ),
+    (
+        "a routed port passes through, with other pods",
+        several(WEB, ADMIN | {"targetPort": 5679, "protocol": "grpc"}, image="app:1"),
+        several(WEB, ADMIN | {"targetPort": 5679, "protocol": "https"}, image="app:2"),
+        "backend: protocol of port 81 grpc → https: who speaks grpc there, caller or pod, would not be understood any",
+    ),
+    (
+        "the one port passes through, and another one is routed",
+        backend(),
+        several({**WEB, "protocol": "tls"}, ADMIN | {"targetPort": 5679}),
+        "backend: protocol of port 80 http → tls: who speaks http there, caller or pod, would not be understood any",
+    ),
+    (
         "another selector",
         backend(),
         backend(selector={"app.kubernetes.io/name": "shop"}),

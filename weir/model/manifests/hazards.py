@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from weir.model.config.ports import HTTP, PASSED_THROUGH
 from weir.model.config.stack import Service
 from weir.model.manifests import subsets
 from weir.model.manifests.annotations import EXTERNAL_HOST, OWNER, VERSION_HOST, annotation, edited
@@ -122,7 +123,11 @@ def _by_number(spec: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
 def _protocols(
     name: str, objects: ServiceObjects, wanted: Manifest, service: Mapping[str, Any], standing: Objects
 ) -> Iterator[str]:
-    """What a port of the Service speaks changes at one moment; the pods do not."""
+    """What a port of the Service speaks changes at one moment; callers and pods do not.
+
+    Callers' proxies have another listener for a port that is routed (at all addresses) than for one that passes through
+    (at the Service's): with the old one go the connections that are open at it.
+    """
     changing = sorted(
         version
         for version, parts in objects.versions.items()
@@ -131,10 +136,16 @@ def _protocols(
         and _runs(parts.deployment) != _runs(standing.get(("Deployment", f"{name}-{version}")))
     )
     standing_ports = _by_number(service["spec"])
-    for number, port in _by_number(wanted["spec"]).items() if changing else ():
+    for number, port in _by_number(wanted["spec"]).items():
         there, after = standing_ports.get(number, {}), port["appProtocol"]
         before = str(there.get("appProtocol") or there.get("name") or after)
-        if (before in _HTTP2) != (after in _HTTP2):
+        if {before, after} & set(HTTP) and {before, after} & set(PASSED_THROUGH):
+            yield (
+                f"protocol of port {number} {before} → {after}: who speaks {before} there, caller or pod, would not be "
+                f"understood any more, and callers' proxies would cut open connections; keep protocol: {before}, add a "
+                f"port with protocol: {after} beside it in ports, and move the callers there"
+            )
+        elif changing and (before in _HTTP2) != (after in _HTTP2):
             where = f" of port {number}" if len(wanted["spec"]["ports"]) > 1 else ""
             yield (
                 f"protocol{where} {before} → {after} and other pods ({', '.join(changing)}) in one update: old pods "
