@@ -182,12 +182,20 @@ def _without_pods(
     """
     sent = subsets.used(route["spec"]) if route is not None else frozenset()
     for version, parts in objects.versions.items():
-        if parts.used and parts.deployment and parts.deployment["spec"].get("replicas") == 0:
-            there = standing.get(("Deployment", f"{name}-{version}"))
+        if not parts.used or parts.deployment is None:
+            continue
+        there, number = standing.get(("Deployment", f"{name}-{version}")), parts.deployment["spec"].get("replicas")
+        if number == 0:
             taken = there is not None and there["spec"].get("replicas") != 0 and not routes_only
             # No change: what gets requests without pods already, by force.
             if taken or version not in sent:
                 yield f"{version} {NO_PODS}"
+        elif number is None and there is not None and there["spec"].get("replicas") == 0 and version not in sent:
+            yield (
+                f"{version} would get requests and has 0 pods, whose number is not weir's, and an autoscaler leaves 0 "
+                f"as it is; scale it up first: kubectl scale -n {there['metadata']['namespace']} deployment "
+                f"{name}-{version} --replicas=1"
+            )
 
 
 def _handed_over(name: str, objects: ServiceObjects, standing: Objects, owner: str) -> Iterator[str]:
