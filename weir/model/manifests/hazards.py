@@ -76,6 +76,7 @@ def _of(
                 f"{why}, and every request to it lost; keep {keep}, or remove the whole service once nobody calls it"
             )
         else:
+            yield from _address(objects.service["spec"], service["spec"])
             yield from _ports(objects.service, service)
             yield from _protocols(name, objects, objects.service, service, standing)
             yield from _selectors(name, objects, objects.service, service, standing, owner)
@@ -85,6 +86,16 @@ def _of(
         yield from _moved(name, objects, standing, route)
     if route is not None and annotation(route, OWNER) == owner:
         yield from _seen(config, objects, route["spec"])
+
+
+def _address(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
+    """Kubernetes gives a Service no other address."""
+    before, after = there.get("clusterIP"), wanted.get("clusterIP")
+    if after is not None and after != before:
+        yield (
+            f"clusterIP {before} → {after}: the Service would be deleted and made anew, and every request to it lost "
+            "in between; leave clusterIP out, and make a service of its own for another address"
+        )
 
 
 def _ports(wanted: Manifest, service: Mapping[str, Any]) -> Iterator[str]:
