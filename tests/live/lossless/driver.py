@@ -173,6 +173,7 @@ def _specs(stack: LabStack) -> dict[str, Any]:
 REASONS = (
     "without an image",
     "createService",
+    "clusterIP",
     "callers at port",
     "the pods' port",
     "would have the pods of",

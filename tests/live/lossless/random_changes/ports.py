@@ -78,5 +78,11 @@ def port_of_the_service(random: Random, config: Config) -> None:
         served(config)[0]["port"] = 81
 
 
+@kind
+def address_of_the_service(random: Random, config: Config) -> None:
+    if random.random() < REFUSED:
+        backend(config)["kubernetes"] = {"service": {"spec": {"clusterIP": "198.19.200.200"}}}
+
+
 def _taken(place: dict[str, object]) -> dict[str, object]:
     return {key: place.pop(key) for key in _OF_A_PORT if key in place}
