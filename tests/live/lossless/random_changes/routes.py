@@ -40,6 +40,20 @@ def rewrite_on_a_route(random: Random, config: Config) -> None:
 
 
 @kind
+def shares_of_a_route(random: Random, config: Config) -> None:
+    for route in _to_versions(config):
+        others = sorted(set(backend(config)["versions"]) - {route["stable"]})
+        toggle(random, route, "canary", *({name: random.choice((0, 10, 100))} for name in others))
+
+
+@kind
+def patience_of_a_route(random: Random, config: Config) -> None:
+    for route in _to_versions(config):
+        toggle(random, route, "timeout", "none", "10s")
+        toggle(random, route, "retries", {"attempts": 2, "perTryTimeout": "2s"})
+
+
+@kind
 def rewrite_for_all(random: Random, config: Config) -> None:
     """The servers answer at any path, and whatever host is asked for."""
     toggle(random, backend(config), "rewrite", {"uri": "/"}, {"authority": "backend.example.com"})

@@ -128,3 +128,5 @@ def _remove(config: Config, name: str) -> None:
         settings["canary"].pop(name, None)
         settings["mirrors"] = [mirror for mirror in settings.get("mirrors", []) if mirror["version"] != name]
         settings["routes"] = [route for route in settings.get("routes", []) if route.get("stable") != name]
+        for route in settings["routes"]:
+            route.get("canary", {}).pop(name, None)
