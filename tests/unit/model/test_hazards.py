@@ -61,7 +61,18 @@ def several(*ports: dict[str, Any], **keys: Any) -> dict[str, Any]:
     return backend(port=None, targetPort=None, ports=list(ports), **keys)
 
 
+def at(address: str) -> dict[str, Any]:
+    """The service at an address of its own choice."""
+    return backend(kubernetes={"service": {"spec": {"clusterIP": address}}})
+
+
 LOST = [
+    (
+        "another address",
+        at("10.0.0.1"),
+        at("10.0.0.2"),
+        "backend: clusterIP 10.0.0.1 → 10.0.0.2: the Service would be deleted and made anew",
+    ),
     (
         "one port of several goes",
         several(WEB, RAW, ADMIN),
@@ -209,6 +220,8 @@ LOST = [
 ]
 KEPT = [
     ("nothing", backend(), backend()),
+    ("the address is no longer written", at("10.0.0.1"), backend()),
+    ("the address that it has", at("10.0.0.1"), at("10.0.0.1")),
     ("ports in place of port", backend(), several(WEB)),
     ("ports come, with other pods", backend(), several(RAW, WEB, ADMIN, image="app:2")),
     ("ports in another order", several(WEB, RAW), several(RAW, WEB)),

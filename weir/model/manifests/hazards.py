@@ -77,6 +77,7 @@ def _of(
                 f"{why}, and every request to it lost; keep {keep}, or remove the whole service once nobody calls it"
             )
         else:
+            yield from _address(objects.service["spec"], service["spec"])
             yield from _ports(objects.service, service)
             yield from _protocols(name, objects, objects.service, service, standing)
             yield from _selectors(name, objects, objects.service, service, standing, owner)
@@ -86,6 +87,16 @@ def _of(
         yield from _moved(name, objects, standing, route)
     if route is not None and annotation(route, OWNER) == owner:
         yield from _seen(config, objects, route["spec"])
+
+
+def _address(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
+    """Kubernetes gives a Service no other address."""
+    before, after = there.get("clusterIP"), wanted.get("clusterIP")
+    if after is not None and after != before:
+        yield (
+            f"clusterIP {before} → {after}: the Service would be deleted and made anew, and every request to it lost "
+            "in between; leave clusterIP out, and make a service of its own for another address"
+        )
 
 
 def _ports(wanted: Manifest, service: Mapping[str, Any]) -> Iterator[str]:
@@ -193,12 +204,20 @@ def _without_pods(
     """
     sent = subsets.used(route["spec"]) if route is not None else frozenset()
     for version, parts in objects.versions.items():
-        if parts.used and parts.deployment and parts.deployment["spec"].get("replicas") == 0:
-            there = standing.get(("Deployment", f"{name}-{version}"))
+        if not parts.used or parts.deployment is None:
+            continue
+        there, number = standing.get(("Deployment", f"{name}-{version}")), parts.deployment["spec"].get("replicas")
+        if number == 0:
             taken = there is not None and there["spec"].get("replicas") != 0 and not routes_only
             # No change: what gets requests without pods already, by force.
             if taken or version not in sent:
                 yield f"{version} {NO_PODS}"
+        elif number is None and there is not None and there["spec"].get("replicas") == 0 and version not in sent:
+            yield (
+                f"{version} would get requests and has 0 pods, whose number is not weir's, and an autoscaler leaves 0 "
+                f"as it is; scale it up first: kubectl scale -n {there['metadata']['namespace']} deployment "
+                f"{name}-{version} --replicas=1"
+            )
 
 
 def _handed_over(name: str, objects: ServiceObjects, standing: Objects, owner: str) -> Iterator[str]:
