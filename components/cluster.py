@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -17,8 +17,8 @@ from components.warned import warn
 from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live, live
-from weir.cluster.workloads import WorkloadState, workload_state
-from weir.model import StackConfig
+from weir.cluster.workloads import WorkloadState, without_pods, workload_state
+from weir.model import ServiceObjects, StackConfig
 from weir.model.manifests.order import Objects
 
 Answer = TypeVar("Answer")
@@ -83,6 +83,10 @@ class Cluster:
     async def workload(self, namespace: str, reference: str) -> WorkloadState | None:
         """What of somebody else's runs pods, as it is now; None where there is none, or nobody can tell."""
         return await self.ask(lambda: workload_state(self.kubectl(namespace), reference), None)
+
+    async def without_pods(self, namespace: str, services: Mapping[str, ServiceObjects]) -> list[str]:
+        """What to say of versions that get requests and have no pods; empty where nobody can tell."""
+        return await self.ask(lambda: list(without_pods(self.state(namespace), services)), [])
 
     async def ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
         """The answer of the cluster, or `otherwise`, with a warning, where it cannot be asked: whoever previews may

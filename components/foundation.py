@@ -32,4 +32,7 @@ def foundation_of(
     # The provider would wait for an endpoint, which a service scaled to 0 never gets; the Deployments are waited for
     # anyway.
     metadata = placed(service, place, {"pulumi.com/skipAwait": "true"})
-    return [made, Service(name, metadata=metadata, spec=spec, opts=opts)]
+    # Kubernetes never changes it. The provider would delete the Service and make another, even for the address that it
+    # has, or for one that is no longer written. Another one is refused (`weir.model.manifests.hazards`).
+    kept = pulumi.ResourceOptions(ignore_changes=["spec.clusterIP"])
+    return [made, Service(name, metadata=metadata, spec=spec, opts=pulumi.ResourceOptions.merge(opts, kept))]

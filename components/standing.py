@@ -106,7 +106,10 @@ class Standing:
             await self._see_leaving_gone(namespace, there)
             await self._tell_orphans(namespace, there)
             hosts = {name: objects.host_in(namespace) for name, objects in self._objects.items()}
-            for line in rivals(hosts, there, owner()):
+            for line in (
+                *rivals(hosts, there, owner()),
+                *await self._guard.cluster.without_pods(namespace, self._objects),
+            ):
                 warn(line)
         return namespace
 

@@ -193,3 +193,8 @@ def test_several_pods_have_a_disruption_budget() -> None:
     }
     budgets = [name for kind, name in run(given).resources if "PodDisruptionBudget" in kind]
     assert budgets == ["backend-v1"]
+
+
+def test_an_address_never_makes_the_engine_replace_a_service(program: Recorded) -> None:
+    """Its provider would, for any change of it: the Service would be gone for a moment."""
+    assert list(program.requests["kubernetes:core/v1:Service", "backend"].ignoreChanges) == ["spec.clusterIP"]

@@ -186,6 +186,25 @@ def test_what_a_killed_update_left_is_said(tmp_path: Path, monkeypatch: pytest.M
         ]
 
 
+def test_requests_that_meet_no_pods_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose number is somebody else's may be scaled to 0, which no update refuses."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_, **__: said.append(text))
+    external = service(versions={"v1": {}, "v2": {"replicas": "external"}})
+    cluster = FakeKubectl(tmp_path, external)
+    file = tmp_path / "there.json"
+    there = json.loads(file.read_text())
+    for each in there["items"]:
+        if each["kind"] == "Deployment":
+            each["spec"]["replicas"] = 0 if each["metadata"]["name"] == "backend-v2" else 1
+    file.write_text(json.dumps(there))
+    assert (ROUTE, "backend") in run(external, kubectl=cluster.kubectl).resources
+    assert [text for text in said if "503" in text] == [
+        "backend: v2 gets requests, which are answered 503: its owner has scaled deployment/backend-v2 to 0 pods; scale "
+        "it up: kubectl scale -n demo deployment/backend-v2 --replicas=1, or send it nothing"
+    ]
+
+
 @pytest.mark.parametrize(("written", "preview"), [(True, False), (True, True), (False, False)])
 def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: bool, preview: bool) -> None:
     """It is waited for, and created again where the state does not have it; else the update would call it unchanged,

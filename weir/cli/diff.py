@@ -74,6 +74,8 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
         ) from None
     if saved is None:
         found = taken_over(context, found)
+        for line in _without_pods(context):
+            click.echo(line, err=True)
     told, hosts = (
         {name: list(map(describe, changed)) for name, changed in each.items()} for each in (found.services, found.hosts)
     )
@@ -84,6 +86,21 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
         click.echo(text_of(lines, found.others) if form == "text" else markdown(stack, lines, found.others))
     if exit_code and not found.empty:
         sys.exit(1)
+
+
+def _without_pods(context: Context) -> list[str]:
+    """Versions that get requests and have no pods; none where the cluster cannot be asked."""
+    # A saved preview needs no cluster.
+    from weir.cluster.errors import ClusterError
+    from weir.cluster.live import Live
+    from weir.cluster.workloads import without_pods
+    from weir.model import mesh
+
+    try:
+        kubectl = context.kubectl
+        return list(without_pods(Live(kubectl), mesh(context.config, kubectl.namespace).services))
+    except ClusterError:
+        return []
 
 
 def _saved(path: Path) -> str:

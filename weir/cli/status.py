@@ -29,7 +29,7 @@ from weir.cluster.entrances import claimed_by_others, unserved
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live
 from weir.cluster.version_secrets import secrets_of_weir, unused
-from weir.cluster.workloads import WorkloadState, state_of, workload_state
+from weir.cluster.workloads import WorkloadState, state_of, without_pods, workload_state
 from weir.console import Console, Text
 from weir.measurement.caller import Caller
 from weir.measurement.clusters import measured
@@ -146,6 +146,8 @@ class _Looking:
                 self.remarks += remarks.result()
             under_way = rollouts.result()
         self.remarks += _left_over(context, live)
+        services = mesh(context.config, context.namespace).services
+        self.remarks += tuple(without_pods(live, {name: services[name] for name in self.names}))
         self.hosts = tuple(host_statuses(context, live, self.names))
         return [
             replace(

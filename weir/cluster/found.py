@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from weir.cluster.errors import ClusterError
+from weir.cluster.errors import ClusterError, DeniedError
 from weir.cluster.kubectl import Kubectl
 from weir.model.adopted import Found
 from weir.model.adopted_hosts import AdoptedHosts, adopted_hosts
 from weir.model.manifests.annotations import OWNER, annotation
 
 _RULES = "virtualservices.networking.istio.io,destinationrules.networking.istio.io"
+_ENTRIES = "serviceentries.networking.istio.io"
 _WORKLOADS = "deployments.apps,statefulsets.apps,daemonsets.apps"
 _CONTROLLERS = {
-    "rollouts.argoproj.io": ("Rollout", "Argo Rollouts", "spec.strategy.canary.trafficRouting"),
-    "canaries.flagger.app": ("Canary", "Flagger", "the Canary"),
+    "rollouts.argoproj.io": (
+        "Rollout",
+        "Argo Rollouts writes its rules; take out spec.strategy.canary.trafficRouting first",
+    ),
+    "canaries.flagger.app": (
+        "Canary",
+        "Flagger writes its rules unless spec.suspend is true: set that first, and do not delete the Canary while its "
+        "Services get requests, since Kubernetes would delete them and their pods with it",
+    ),
 }
-"""Resource → kind and name of what writes rules of Istio by itself, and what to take out so that it does not."""
+"""Resource → kind of what writes rules of Istio by itself, and what to do so that it does not."""
 
 
 def found(kubectl: Kubectl, services: Iterable[str], domain: str) -> Found:
@@ -26,6 +35,15 @@ def found(kubectl: Kubectl, services: Iterable[str], domain: str) -> Found:
     """
     there = {each["metadata"]["name"]: each for each in kubectl.get(["services"])["items"]}
     rules = [each for each in kubectl.get([_RULES])["items"] if annotation(each, OWNER) is None]
+    ports = {
+        f"{name}.{kubectl.namespace}.svc.{domain}": [each["port"] for each in found["spec"].get("ports", [])]
+        for name, found in there.items()
+    }
+    with suppress(DeniedError):
+        entries = [each["spec"] for each in kubectl.get([_ENTRIES])["items"]]
+        ports |= {
+            host: [each["number"] for each in spec.get("ports", [])] for spec in entries for host in spec["hosts"]
+        }
     return Found(
         namespace=kubectl.namespace,
         domain=domain,
@@ -33,6 +51,7 @@ def found(kubectl: Kubectl, services: Iterable[str], domain: str) -> Found:
         workloads=kubectl.get([_WORKLOADS])["items"],
         routes=[each for each in rules if each["kind"] == "VirtualService"],
         rules=[each for each in rules if each["kind"] == "DestinationRule"],
+        ports=ports,
     )
 
 
@@ -44,14 +63,14 @@ def hosts_of(there: Found) -> AdoptedHosts:
 
 def controllers(kubectl: Kubectl, names: set[tuple[str, str]]) -> Iterator[str]:
     """A line for each controller of the namespace that goes on writing these rules (kind and name)."""
-    for resource, (kind, who, what) in _CONTROLLERS.items():
+    for resource, (kind, what) in _CONTROLLERS.items():
         try:
             items = kubectl.get([resource])["items"]
         except ClusterError:
             continue  # it is not installed, or not to be seen
         for each in items:
             if names & set(_written_by(each)):
-                yield f"{kind} {each['metadata']['name']}: {who} writes its rules; take out {what} first"
+                yield f"{kind} {each['metadata']['name']}: {what}"
 
 
 def _written_by(item: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,19 @@
-"""What of somebody else's runs the pods of a version: a Deployment, StatefulSet or DaemonSet, or any kind that says in
-`status.readyReplicas` how many pods are ready.
+"""What runs the pods of a version: a Deployment, StatefulSet or DaemonSet, or any kind that says in
+`status.readyReplicas` how many pods are ready; and versions that get requests and have none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from weir.cluster.errors import DeniedError
 from weir.cluster.kubectl import Kubectl
+from weir.cluster.live import Live
+from weir.model import ServiceObjects
+from weir.model.manifests.mesh import VersionObjects
+from weir.model.manifests.subsets import used
 
 _RESOURCES = {"deployment": "deployments.apps", "statefulset": "statefulsets.apps", "daemonset": "daemonsets.apps"}
 
@@ -48,3 +53,39 @@ def state_of(workload: Mapping[str, Any]) -> WorkloadState:
         labels=None if template is None else template.get("metadata", {}).get("labels", {}),
         selector=spec.get("selector", {}).get("matchLabels", {}),
     )
+
+
+def without_pods(live: Live, services: Mapping[str, ServiceObjects]) -> Iterator[str]:
+    """A line for each version that gets requests, is to get them still, and has no pod that takes them: somebody has
+    scaled it to 0, or none is ready where their number is somebody else's. Raises ClusterError.
+
+    No update can guard these pods, nor waits for them.
+    """
+    for name, objects in services.items():
+        sent = used((live.find("VirtualService", name) or {}).get("spec"))
+        for version, parts in objects.versions.items():
+            if parts.used and parts.known_as in sent and (why := _why_none(live, f"{name}-{version}", parts)):
+                yield f"{name}: {version} gets requests, which are answered 503: {why}, or send it nothing"
+
+
+def _why_none(live: Live, deployment: str, parts: VersionObjects) -> str:
+    """Why a version has no pods that take requests, and what to do; empty where it has, or nobody can tell."""
+    kind, _, name = (parts.workload or f"deployment/{deployment}").partition("/")
+    wanted = None if parts.deployment is None else parts.deployment["spec"].get("replicas")
+    found = live.find("Deployment", name) if kind == "deployment" else None
+    if parts.workload is None and (parts.deployment is None or found is None or wanted == 0):
+        return ""
+    try:
+        there = workload_state(live.kubectl, f"{kind}/{name}") if found is None else state_of(found)
+    except DeniedError:
+        return ""
+    if there is None:
+        return f"{kind}/{name} is not there; create it"
+    if not there.desired and wanted is not None:
+        return f"somebody has scaled {kind}/{name} to 0 pods; undo that: pulumi up --refresh"
+    if not there.desired:
+        scale = f"kubectl scale -n {live.kubectl.namespace} {kind}/{name} --replicas=1"
+        return f"its owner has scaled {kind}/{name} to 0 pods; scale it up: {scale}"
+    if not there.ready and wanted is None:
+        return f"none of the {there.desired} pods of {kind}/{name} is ready; fix them (weir status says why)"
+    return ""

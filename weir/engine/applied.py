@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from weir.model.validation.load import inside
 from weir.secret import Secret, opaque
 
 _SERVICES = "weir:services"
@@ -41,26 +42,22 @@ def _without_secrets(services: Any, written: Any) -> Any:
     """
     made = copy.deepcopy(services)
     for name, service in (made if isinstance(made, dict) else {}).items():
-        own = _inside(written, name)
+        own = inside(written, name)
         holders = [(service, own)]
-        versions = _inside(service, "versions")
+        versions = inside(service, "versions")
         if isinstance(versions, dict):
-            holders += [(version, _inside(_inside(own, "versions"), key)) for key, version in versions.items()]
+            holders += [(version, inside(inside(own, "versions"), key)) for key, version in versions.items()]
         for holder, beside in holders:
-            if isinstance(_inside(holder, "env"), dict):
-                holder["env"] = dict(_variables(holder["env"], _inside(beside, "env")))
+            if isinstance(inside(holder, "env"), dict):
+                holder["env"] = dict(_variables(holder["env"], inside(beside, "env")))
     return made
 
 
 def _variables(env: Mapping[str, Any], written: Any) -> Iterator[tuple[str, Any]]:
     for name, value in env.items():
-        there = _inside(written, name)
+        there = inside(written, name)
         if value == there or isinstance(opaque(there), Secret):
             yield name, there
-
-
-def _inside(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
 
 
 def _decoded(value: Any) -> Any:

@@ -5,20 +5,21 @@ else has written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from weir.model.adopted_hosts import full_host, gateways_of, sent_to
-from weir.model.adopted_ports import adopted_ports, odd_ports, without_copies
+from weir.model.adopted_destinations import Destinations
+from weir.model.adopted_hosts import full_host, gateways_of, hosts_in, sent_to
+from weir.model.adopted_ports import adopted_ports, http_numbers, odd_ports, without_copies
 from weir.model.adopted_routes import Keys, adopted_routes, shares
 from weir.model.adopted_versions import (
+    HASHES,
     AdoptedVersion,
     labels_of,
     of_subsets,
     of_workloads,
     reference,
-    version_name,
 )
 from weir.model.manifests.hosts import of_host
 from weir.model.manifests.kubernetes import Manifest
@@ -31,7 +32,7 @@ class Found:
     """What there is in one namespace.
 
     `services` by name; `workloads`: what runs pods; `routes`, `rules`: VirtualServices and DestinationRules of somebody
-    else's.
+    else's; `ports`: those of every Service, and of every host of a ServiceEntry, by full name.
     """
 
     namespace: str
@@ -40,6 +41,7 @@ class Found:
     workloads: Sequence[Manifest]
     routes: Sequence[Manifest]
     rules: Sequence[Manifest]
+    ports: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +62,43 @@ class Adopted:
 def adopted(found: Found, name: str) -> Adopted:
     """The config that says what is found of a service, but for hosts at gateways alone, which services may share."""
     lost: list[str] = []
-    notes: list[str] = []
     service = found.services[name]
     host = f"{name}.{found.namespace}.svc.{found.domain}"
-    selector = dict(service["spec"].get("selector") or {})
+    # Argo Rollouts has a label in it that goes with the pods.
+    selector = {key: value for key, value in (service["spec"].get("selector") or {}).items() if key not in HASHES}
     rules = [each for each in found.rules if full_host(each["spec"].get("host", ""), each, found.domain) == host]
     pods = [each for each in found.workloads if selector and selector.items() <= labels_of(each).items()]
     subsets = _subsets(rules)
-    versions = list(of_subsets(subsets, pods, notes) if subsets else of_workloads(pods, selector, notes))
-    if not versions:
-        versions = [AdoptedVersion("v1", selector, [])]
-        notes.append(
+    of_pods: list[str] = []
+    own_versions = [*(of_subsets(subsets, pods, of_pods) if subsets else of_workloads(pods, selector, of_pods))]
+    if not own_versions:
+        own_versions = [AdoptedVersion("v1", selector, [])]
+        of_pods.append(
             "nothing is known to run its pods: no Deployment, StatefulSet or DaemonSet has the labels of its selector"
         )
     routes = [each for each in found.routes if _concerns(each, host, found.domain)]
     lost += [
         f"host {', '.join(each['spec'].get('hosts', []))} of VirtualService {each['metadata']['name']}, in the mesh"
         for each in routes
-        if not _has(each, host, found.domain)
+        if host not in hosts_in(each, found.domain)
     ]
     # Of several in the mesh Istio takes the oldest.
-    own = [each for each in routes if _has(each, host, found.domain)]
+    own = [each for each in routes if host in hosts_in(each, found.domain)]
     own.sort(key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
     route, unused = own[0] if own else None, own[1:]
     lost += [f"VirtualService {each['metadata']['name']}, which has no effect beside an older one" for each in unused]
-    divided = _traffic(route, versions, subsets, host, found, lost)
-    keys = _keys(name, service, selector, versions) | divided
+    ports = adopted_ports(service, pods)
+    leads = None
     if route is not None:
-        lost += odd_ports(without_copies(route["spec"].get("http", [])), keys)
+        # The names of their objects: SERVICE-VERSION.
+        taken = [each.removeprefix(f"{name}-") for each in found.services if each.startswith(f"{name}-")]
+        numbers = http_numbers(ports)
+        leads = Destinations(route, host, found.domain, own_versions, subsets, numbers, found.ports, taken)
+    divided, versions = _traffic(leads, own_versions, lost)
+    keys = {**ports, **_keys(name, selector, versions), **divided}
+    notes = of_pods if any(each.place is None for each in versions) else []
+    if leads is not None:
+        lost += odd_ports(without_copies(leads.route["spec"].get("http", [])), keys, leads.is_own)
     policy = next((rule["spec"]["trafficPolicy"] for rule in rules if "trafficPolicy" in rule["spec"]), None)
     if policy is not None:
         keys["trafficPolicy"] = policy
@@ -107,25 +118,27 @@ def _subsets(rules: Sequence[Manifest]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _keys(name: str, service: Manifest, selector: Mapping[str, str], versions: Sequence[AdoptedVersion]) -> Keys:
-    """What is said of its ports, its pods and its versions."""
+def _keys(name: str, selector: Mapping[str, str], versions: Sequence[AdoptedVersion]) -> Keys:
+    """What is said of its pods and its versions."""
     keys: Keys = {}
-    if selector and dict(selector) != {"app": name}:
+    if selector and dict(selector) != {"app": name} and any(each.place is None for each in versions):
         keys["selector"] = dict(selector)
     keys["createService"] = False
     keys["versions"] = {}
     for version in versions:
         own: Keys = {}
+        if version.place is not None:
+            own["host"], own["port"] = version.place
         if len(version.workloads) == 1:
             own["workload"] = reference(version.workloads[0])
-        if dict(version.labels) != {"version": version.name}:
+        if version.place is None and dict(version.labels) != {"version": version.name}:
             own["labels"] = dict(version.labels)
         if version.policy is not None:
             own["trafficPolicy"] = version.policy
         if version.headers is not None:
             own["headers"] = version.headers
         keys["versions"][version.name] = own
-    return {**adopted_ports(service, [each for version in versions for each in version.workloads]), **keys}
+    return keys
 
 
 def _concerns(route: Manifest, host: str, domain: str) -> bool:
@@ -133,53 +146,36 @@ def _concerns(route: Manifest, host: str, domain: str) -> bool:
     spec = route["spec"]
     if of_host(spec):
         return False
-    return host in sent_to(route, domain) or _has(route, host, domain)
-
-
-def _has(route: Manifest, host: str, domain: str) -> bool:
-    return any(full_host(each, route, domain) == host for each in route["spec"].get("hosts", []))
+    return host in sent_to(route, domain) | hosts_in(route, domain)
 
 
 def _traffic(
-    route: Manifest | None,
-    versions: Sequence[AdoptedVersion],
-    subsets: Mapping[str, Any],
-    host: str,
-    found: Found,
-    lost: list[str],
-) -> Keys:
-    """How its requests are divided, and at which gateways it is reached."""
-    keys: Keys = {}
-    others: list[Keys] = []
-    headers: dict[str, list[Any]] = {}
-    if route is not None:
-        spec, own = route["spec"], route["metadata"]["name"]
-        lost += [f"{key} routes of VirtualService {own}" for key in ("tcp", "tls") if key in spec]
+    leads: Destinations | None, own: Sequence[AdoptedVersion], lost: list[str]
+) -> tuple[Keys, Sequence[AdoptedVersion]]:
+    """How requests are divided, at which gateways the service is reached, and its versions.
 
-        def version_of(destination: Mapping[str, Any]) -> str | None:
-            if full_host(destination.get("host", ""), route, found.domain) != host:
-                return None
-            subset = destination.get("subset")
-            if subset is not None:
-                return version_name(subset) if subset in subsets else None
-            return versions[0].name if len(versions) == 1 else None
-
-        made = adopted_routes(without_copies(spec.get("http", [])), version_of)
-        lost += [f"{line} (VirtualService {own})" for line in made.lost]
-        others, headers, keys = made.others, made.headers, dict(made.default or {})
-        if gateways := gateways_of(route):
-            outside = [each for each in spec.get("hosts", []) if full_host(each, route, found.domain) != host]
-            keys["expose"] = {"gateways": gateways, "hosts": outside}
+    `leads`: the destinations of its VirtualService; None where there is none. `own`: the versions of its pods.
+    """
+    if leads is None:
+        pods = {each.name: Fraction(sum(_pods(one) for one in each.workloads)) for each in own}
+        if len(own) > 1:
+            lost.append("requests go by the number of pods, which is written as percentages, as it is now")
+        return shares(pods), own
+    spec, name = leads.route["spec"], leads.route["metadata"]["name"]
+    lost += [f"{key} routes of VirtualService {name}" for key in ("tcp", "tls") if key in spec]
+    made = adopted_routes(without_copies(spec.get("http", [])), leads.version_of)
+    lost += [f"{line} (VirtualService {name})" for line in made.lost]
+    others = [AdoptedVersion(version, {}, [], place=place) for version, place in leads.others.items()]
+    versions = others if others and leads.leave_pods else [*own, *others]
     for each in versions:
-        each.headers = _headers(each.name, headers.get(each.name, []), lost)
+        each.headers = _headers(each.name, made.headers.get(each.name, []), lost)
+    keys = dict(made.default or {})
+    if gateways := gateways_of(leads.route):
+        outside = [each for each in spec.get("hosts", []) if full_host(each, leads.route, leads.domain) != leads.host]
+        keys["expose"] = {"gateways": gateways, "hosts": outside}
     if "redirect" in keys or "directResponse" in keys:
         keys = {"stable": versions[0].name, **keys}
-    elif "stable" not in keys:
-        pods = {each.name: Fraction(sum(_pods(one) for one in each.workloads)) for each in versions}
-        keys = {**shares(pods), **keys}
-        if len(versions) > 1 and route is None:
-            lost.append("requests go by the number of pods, which is written as percentages, as it is now")
-    return {**keys, **({"routes": others} if others else {})}
+    return {**keys, **({"routes": made.others} if made.others else {})}, versions
 
 
 def _headers(version: str, said: Sequence[Any], lost: list[str]) -> Any:

@@ -30,13 +30,14 @@ class AdoptedHosts:
 
 
 def adopted_hosts(routes: Sequence[Manifest], services: Mapping[str, str], domain: str) -> AdoptedHosts:
-    """The hosts of all VirtualServices that are bound to gateways alone and send requests to one of these services.
+    """The hosts of all VirtualServices that are bound to gateways alone and send requests to one of these services, or
+    have one as a host.
 
     `services`: those that are adopted, by full name.
     """
     found = AdoptedHosts()
     for route in routes:
-        if of_host(route["spec"]) and sent_to(route, domain) & services.keys():
+        if of_host(route["spec"]) and (sent_to(route, domain) | hosts_in(route, domain)) & services.keys():
             _take(found, route, services, domain)
     return found
 
@@ -56,6 +57,11 @@ def sent_to(route: Manifest, domain: str) -> set[str]:
     """The full names of the hosts to which a VirtualService sends requests."""
     sent = [each for http in route["spec"].get("http", []) for each in http.get("route", [])]
     return {full_host(each["destination"].get("host", ""), route, domain) for each in sent}
+
+
+def hosts_in(route: Manifest, domain: str) -> set[str]:
+    """The full names of the hosts that a VirtualService has."""
+    return {full_host(each, route, domain) for each in route["spec"].get("hosts", [])}
 
 
 def _take(found: AdoptedHosts, route: Manifest, services: Mapping[str, str], domain: str) -> None:
@@ -91,7 +97,10 @@ def _entry(
 ) -> Keys | None:
     sent = {full_host(each["destination"].get("host", ""), route, domain) for each in http.get("route", [])}
     if len(sent) != 1:
-        lost.append(f"{told}: it sends requests to {len(sent) or 'no'} services, where an entry has one")
+        split = "; if they are versions of one, give it the host of that and the gateway mesh too, and run this again"
+        lost.append(
+            f"{told}: it sends requests to {len(sent) or 'no'} services, where an entry has one{split if sent else ''}"
+        )
         return None
     [to] = sent
     if to not in services:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from weir.model.adopted_routes import Keys
+from weir.model.adopted_routes import Keys, destinations
 from weir.model.adopted_versions import port_numbers
-from weir.model.config.ports import HTTP, NamedPort, Ports
+from weir.model.config.ports import HTTP, PASSED_THROUGH, Ports
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.subsets import routes
 from weir.model.values.hosts import MESH
 from weir.model.values.names import port_name
 
-_PROTOCOLS = get_args(NamedPort.model_fields["protocol"].annotation)
 _ONE = get_args(Ports.model_fields["protocol"].annotation)
 """What a service with one port may speak."""
 
@@ -44,7 +43,7 @@ def _entry(port: Mapping[str, Any], workloads: Sequence[Manifest]) -> Keys:
         "name": _name(port),
         "port": number,
         **({"targetPort": target} if target != number else {}),
-        **({"protocol": protocol} if protocol in _PROTOCOLS and protocol != "http" else {}),
+        **({"protocol": protocol} if protocol in (*HTTP, *PASSED_THROUGH) and protocol != "http" else {}),
     }
 
 
@@ -76,12 +75,21 @@ def without_copies(http: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return found
 
 
-def odd_ports(http: Sequence[Mapping[str, Any]], keys: Keys) -> Iterator[str]:
-    """What the routes, without copies, say of ports that the config cannot say."""
-    numbers = [each["port"] for each in keys.get("ports", [keys]) if _is_http(each)]
+def http_numbers(keys: Keys) -> list[int]:
+    """The numbers of its ports for which routes hold."""
+    return [each["port"] for each in keys.get("ports", [keys]) if _is_http(each)]
+
+
+def odd_ports(
+    http: Sequence[Mapping[str, Any]], keys: Keys, is_own: Callable[[Mapping[str, Any]], bool]
+) -> Iterator[str]:
+    """What the routes, without copies, say of ports that the config cannot say. `is_own`: whether a destination is the
+    service.
+    """
+    numbers = http_numbers(keys)
     for index, route in enumerate(http):
-        for each in [*route.get("route", []), *route.get("mirrors", [])]:
-            port = each["destination"].get("port", {}).get("number")
+        for each in filter(is_own, destinations([route])):
+            port = each.get("port", {}).get("number")
             if port is not None and (port != numbers[0] or (len(numbers) > 1 and _from_mesh(route))):
                 yield f"port {port}, to which {route.get('name') or f'route-{index + 1}'} sends requests"
 

@@ -14,8 +14,8 @@ from typing import Any
 from weir.model.values.numbers import MAX_PERCENT_DECIMALS
 
 Keys = dict[str, Any]
-VersionOf = Callable[[Mapping[str, Any]], str | None]
-"""The version that a destination means; None where it is none of the service's."""
+VersionOf = Callable[[Mapping[str, Any]], str]
+"""The version that a destination means. Raises UnsaidError."""
 
 _AS_THEY_ARE = ("headers", "corsPolicy", "rewrite", "redirect", "directResponse", "fault", "retries", "timeout")
 _KNOWN = {*_AS_THEY_ARE, "name", "match", "route", "mirror", "mirrorPercentage", "mirrorPercent", "mirrors"}
@@ -24,6 +24,10 @@ _NOT_FOUND = {"directResponse": {"status": 404}}
 """What Envoy answers where no route takes a request."""
 _ISTIOS_RETRIES = {"attempts": 2}
 """What istiod gives a route that says nothing of retries (pilot/pkg/networking/core/route/retry)."""
+
+
+class UnsaidError(Exception):
+    """A destination that no version can be; the text says which one it is, and why."""
 
 
 @dataclass
@@ -59,6 +63,12 @@ def adopted_routes(http: Sequence[Mapping[str, Any]], version_of: VersionOf) -> 
     return found
 
 
+def destinations(http: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All that the routes name, for requests and for copies."""
+    entries = [each for route in http for each in (*route.get("route", []), *route.get("mirrors", []))]
+    return [each["destination"] for each in entries] + [route["mirror"] for route in http if "mirror" in route]
+
+
 def shares(parts: Mapping[str, Fraction]) -> Keys:
     """Keys that divide requests in these proportions: the largest is stable."""
     total = sum(parts.values()) or Fraction(1)
@@ -84,9 +94,10 @@ def _route(spec: Mapping[str, Any], name: str, version_of: VersionOf, found: Ado
         parts: dict[str, Fraction] = {}
         destinations = spec.get("route", [])
         for each in destinations:
-            version = version_of(each["destination"])
-            if version is None:
-                lost.append(f"{name}, which sends requests to {each['destination'].get('host')}")
+            try:
+                version = version_of(each["destination"])
+            except UnsaidError as what:
+                lost.append(f"{name}, which sends requests to {what}")
                 return None
             found.headers.setdefault(version, []).append(each.get("headers"))
             weight = 1 if len(destinations) == 1 else each.get("weight", 0)
@@ -114,11 +125,12 @@ def _mirrors(spec: Mapping[str, Any], name: str, version_of: VersionOf, lost: li
         written.append({"destination": spec["mirror"], **({"percentage": share} if share else {})})
     found = []
     for each in written:
-        version = version_of(each["destination"])
-        if version is None:
-            lost.append(f"the mirror of {name} to {each['destination'].get('host')}")
-        else:
-            found.append(_percentages({"version": version, **{k: v for k, v in each.items() if k != "destination"}}))
+        try:
+            version = version_of(each["destination"])
+        except UnsaidError as what:
+            lost.append(f"the mirror of {name} to {what}")
+            continue
+        found.append(_percentages({"version": version, **{k: v for k, v in each.items() if k != "destination"}}))
     return found
 
 

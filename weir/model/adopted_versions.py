@@ -12,18 +12,23 @@ from weir.model.values.hosts import label_selector
 
 _TELLING = ("version", "app.kubernetes.io/version", "color", "track", "release", "slot")
 """Labels by which people tell versions apart, the most usual first."""
-_HASHES = ("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
+HASHES = ("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
+"""Labels that a controller changes with the pods."""
 
 
 @dataclass
 class AdoptedVersion:
-    """One version. `labels`: those of its pods; `policy`, `headers`: what rules say of it; None where nothing."""
+    """One version. `labels`: those of its pods; `policy`, `headers`: what rules say of it; None where nothing.
+
+    `place`: the host and port that it is, in the place of pods; None for pods.
+    """
 
     name: str
     labels: Mapping[str, str]
     workloads: list[Manifest]
     policy: Any = None
     headers: Any = None
+    place: tuple[str, int] | None = None
 
 
 def labels_of(workload: Manifest) -> dict[str, str]:
@@ -52,7 +57,7 @@ def of_workloads(pods: Sequence[Manifest], selector: Mapping[str, str], notes: l
     """A version for each, told from the others by one label; of one alone, by a label that usually tells versions
     apart.
     """
-    own = [{key: value for key, value in labels_of(each).items() if key not in (*selector, *_HASHES)} for each in pods]
+    own = [{key: value for key, value in labels_of(each).items() if key not in (*selector, *HASHES)} for each in pods]
     common = sorted(set.intersection(*(set(each) for each in own))) if own else []
     usual = (*_TELLING, *(common if len(pods) > 1 else ()))
     telling = [key for key in usual if key in common and len({each[key] for each in own}) == len(own)]

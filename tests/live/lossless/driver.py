@@ -17,7 +17,9 @@ from tests.live.lossless.callers import ELSEWHERE
 from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import Load, Stream, Tally, slow
 from tests.live.lossless.random_changes import SHOP, Config, start, steps
-from weir.model import ConfigError, load
+from tests.live.lossless.random_changes.scene import OUTSIDE, somebody_elses
+from weir.model.config.scaling import EXTERNAL
+from weir.model.manifests.annotations import REPLICAS, annotation
 
 MANIFEST = CHECKOUT / "docs" / "guide" / "ingress-gateway.yaml"
 BATCH_SECONDS = 600
@@ -68,7 +70,14 @@ def drive(stack: LabStack, seed: int, seconds: float, tell: Callable[[str], None
     standing = start()
     stack.run(f"kubectl apply -f {MANIFEST}")
     stack.up(standing, "--skip-preview")
-    stack.run("kubectl rollout status -n istio-ingress deploy/istio-ingress --timeout=120s")
+    stack.apply(*somebody_elses(stack.namespace))
+    for deployment in (
+        "-n istio-ingress istio-ingress",
+        f"-n {stack.namespace} own",
+        f"-n {ELSEWHERE} other",
+        f"-n {OUTSIDE} legacy",
+    ):
+        stack.run(f"kubectl rollout status deployment {deployment} --timeout=120s")
     address = stack.run("kubectl get service -n istio-ingress istio-ingress -o jsonpath={.spec.clusterIP}").strip()
     pod = "$(kubectl get pod -n istio-ingress -l istio=ingress -o name | head -1)"
     until(
@@ -76,19 +85,25 @@ def drive(stack: LabStack, seed: int, seconds: float, tell: Callable[[str], None
         60,
         "the gateway knows",
     )
-    drawn = steps(seed, lambda config: _sound(stack, config))
+    drawn = steps(seed, stack.namespace)
     names, config = next(drawn)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         batch = min(end, time.monotonic() + BATCH_SECONDS)
-        with Load(stack, slow(stack), Stream("entering", f"http://{SHOP}/", 20, 2, address), elsewhere=True) as running:
+        with Load(stack, slow(stack), *_entering(address), elsewhere=True) as running:
             while time.monotonic() < batch:
                 standing = _apply(stack, running, found, names, standing, config, tell)
                 names, config = drawn.send(deepcopy(standing))
             found.tallies.append(running.stop())
         tell(f"{found.tallies[-1].figures()}")
-    stack.run(f"kubectl delete --wait=false -f {MANIFEST}; kubectl delete namespace {ELSEWHERE} --wait=false")
+    stack.run(f"kubectl delete --wait=false -f {MANIFEST}; kubectl delete namespace {ELSEWHERE} {OUTSIDE} --wait=false")
     return found
+
+
+def _entering(address: str) -> list[Stream]:
+    """Requests of the load's host at the gateway of this address, some at the paths that entries of hosts have."""
+    paths = {"": (20, 2), "orders": (5, 1), "backend": (5, 1)}
+    return [Stream(f"entering/{path}", f"http://{SHOP}/{path}", *rate, address) for path, rate in paths.items()]
 
 
 def _apply(
@@ -109,9 +124,9 @@ def _apply(
     lost = running.failures(since)
     count = running.read().requests() - reading.requests()
     if refusals := [line.strip() for line in update.said.splitlines() if REFUSAL in line]:
-        found.refused.update({_what(line) for line in refusals})
+        found.refused.update({reason(line) for line in refusals})
         # Also without a preview a refusal comes before anything is changed.
-        outcome = f"refused: {_what(refusals[0])}" if _specs(stack) == objects else "FAILED: refused halfway"
+        outcome = f"refused: {reason(refusals[0])}" if _specs(stack) == objects else "FAILED: refused halfway"
     elif update.code == 0:
         found.applied.update(names)
         outcome = "applied"
@@ -144,32 +159,38 @@ def _specs(stack: LabStack) -> dict[str, Any]:
     """What stands in the namespace of what weir makes."""
     items = json.loads(
         stack.kubectl(
-            "get virtualservices,destinationrules,gateways,services,deployments -l app.kubernetes.io/managed-by=weir "
-            "-o json"
+            "get virtualservices,destinationrules,serviceentries,gateways,services,deployments,hpa "
+            "-l app.kubernetes.io/managed-by=weir -o json"
         )
     )
+    for item in items["items"]:
+        # An autoscaler may act at any time.
+        if annotation(item, REPLICAS) == EXTERNAL:
+            item["spec"].pop("replicas", None)
     return {f"{item['kind']} {item['metadata']['name']}": item["spec"] for item in items["items"]}
 
 
-def _what(line: str) -> str:
+REASONS = (
+    "without an image",
+    "createService",
+    "clusterIP",
+    "callers at port",
+    "the pods' port",
+    "would have the pods of",
+    "would change where they go",
+    "in the same update as the pods",
+    "take hosts at gateways from each other",
+    "selector",
+    "labels of",
+    "exportTo",
+    "protocol",
+    "0 replicas",
+    "has 0 pods",
+    "namespace",
+)
+"""Words of each refusal of the table in docs/reference/model.md that a drawn change may meet; the first that fits."""
+
+
+def reason(line: str) -> str:
     """The kind of a refusal, without names and numbers of the case."""
-    for words in (
-        "without an image",
-        "callers at port",
-        "exportTo",
-        "take hosts of expose",
-        "protocol",
-        "0 replicas",
-        "namespace",
-    ):
-        if words in line:
-            return words
-    return line[:100]
-
-
-def _sound(stack: LabStack, config: Config) -> bool:
-    try:
-        load({"namespace": stack.namespace, **config})
-    except ConfigError:
-        return False
-    return True
+    return next((words for words in REASONS if words in line), line[:100])

@@ -61,7 +61,18 @@ def several(*ports: dict[str, Any], **keys: Any) -> dict[str, Any]:
     return backend(port=None, targetPort=None, ports=list(ports), **keys)
 
 
+def at(address: str) -> dict[str, Any]:
+    """The service at an address of its own choice."""
+    return backend(kubernetes={"service": {"spec": {"clusterIP": address}}})
+
+
 LOST = [
+    (
+        "another address",
+        at("10.0.0.1"),
+        at("10.0.0.2"),
+        "backend: clusterIP 10.0.0.1 → 10.0.0.2: the Service would be deleted and made anew",
+    ),
     (
         "one port of several goes",
         several(WEB, RAW, ADMIN),
@@ -85,6 +96,24 @@ LOST = [
         several(WEB, ADMIN | {"targetPort": 5679}, image="app:1"),
         several(WEB, ADMIN | {"targetPort": 5679, "protocol": "grpc-web"}, image="app:2"),
         "backend: protocol of port 81 http → grpc-web and other pods (v1, v2) in one update:",
+    ),
+    (
+        "a port that passed through is routed",
+        several(WEB, RAW),
+        several(WEB, {**RAW, "protocol": "http"}),
+        "backend: protocol of port 9000 tcp → http: who speaks tcp there, caller or pod, would not be understood any",
+    ),
+    (
+        "a routed port passes through, with other pods",
+        several(WEB, ADMIN | {"targetPort": 5679, "protocol": "grpc"}, image="app:1"),
+        several(WEB, ADMIN | {"targetPort": 5679, "protocol": "https"}, image="app:2"),
+        "backend: protocol of port 81 grpc → https: who speaks grpc there, caller or pod, would not be understood any",
+    ),
+    (
+        "the one port passes through, and another one is routed",
+        backend(),
+        several({**WEB, "protocol": "tls"}, ADMIN | {"targetPort": 5679}),
+        "backend: protocol of port 80 http → tls: who speaks http there, caller or pod, would not be understood any",
     ),
     (
         "another selector",
@@ -191,6 +220,8 @@ LOST = [
 ]
 KEPT = [
     ("nothing", backend(), backend()),
+    ("the address is no longer written", at("10.0.0.1"), backend()),
+    ("the address that it has", at("10.0.0.1"), at("10.0.0.1")),
     ("ports in place of port", backend(), several(WEB)),
     ("ports come, with other pods", backend(), several(RAW, WEB, ADMIN, image="app:2")),
     ("ports in another order", several(WEB, RAW), several(RAW, WEB)),

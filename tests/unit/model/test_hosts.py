@@ -398,7 +398,7 @@ def test_who_gains_a_host_is_first() -> None:
     def first(before: dict[str, Any], after: dict[str, Any]) -> dict[str, frozenset[str]]:
         built = mesh(load(after), "demo")
         routes = {name: each.virtual_service for name, each in built.services.items()}
-        routes |= {each.name: each.virtual_service for each in built.hosts.values()}
+        routes |= {each.name: each.virtual_service for each in built.entrances()}
         return {name: others for name, others in routes_first(routes, standing(before)).items() if others}
 
     assert first(exposed, shared) == {"web": {object_name(SHOP)}}
@@ -409,6 +409,15 @@ def test_who_gains_a_host_is_first() -> None:
         **{SHOP: {"gateways": ["edge/other"], "routes": [{"service": "web"}]}},
     )
     assert first(shared, moved) == {object_name(SHOP): {"web"}}
+    # A wider host has the requests for a narrower one, and the other way round.
+    assert first(exposed, stack(**{"*": {"gateways": [EDGE], "routes": [{"service": "web"}]}})) == {
+        "web": {object_name("*")}
+    }
+    assert first(exposed, stack(cart={**CART, "expose": {"gateways": [EDGE], "hosts": ["*"]}})) == {
+        "web": {object_name("*", "cart")}
+    }
+    wide = stack(web={**WEB, "expose": {"gateways": [EDGE], "hosts": ["*.example.com"]}})
+    assert first(wide, shared) == {"web": {object_name(SHOP)}}
 
 
 def test_what_is_read_back_is_what_was_written() -> None:

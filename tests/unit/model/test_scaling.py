@@ -95,3 +95,19 @@ def test_a_route_does_not_wait_for_pods_that_an_update_does_not_add() -> None:
     wanted = mesh(after, "demo").services["shop"]
     assert pods_first("shop", wanted, before) == frozenset()
     assert hazards(after.services, {"shop": wanted}, before, OWNER) == []
+
+
+@pytest.mark.parametrize("keys", [{"replicas": "external"}, {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}}])
+def test_requests_for_pods_that_nobody_would_add_are_refused(keys: dict[str, Any]) -> None:
+    """A Deployment that stands at 0 pods stays there once its number is an autoscaler's: a HorizontalPodAutoscaler does
+    nothing then (Kubernetes: "implicit maintenance-mode deactivation").
+    """
+    before = objects(versions={"v1": {}, "v2": {"replicas": 0}}, canary={})
+    for share, refused in ((0, []), (5, ["kubectl scale -n demo deployment shop-v2 --replicas=1"])):
+        after = config(versions={"v1": {}, "v2": keys}, canary={"v2": share})
+        found = hazards(after.services, mesh(after, "demo").services, before, OWNER)
+        assert [line.partition("scale it up first: ")[2] for line in found] == refused
+    by_hand = objects(versions={"v1": {}, "v2": keys})
+    by_hand["Deployment", "shop-v2"]["spec"]["replicas"] = 0
+    # It gets requests already: what becomes of it is whose number it is.
+    assert hazards(after.services, mesh(after, "demo").services, by_hand, OWNER) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from weir.model.config.base import Part, key, required
 from weir.model.values.names import PortName
@@ -39,6 +39,10 @@ class NamedPort(Part):
     def container_port(self) -> int:
         """The port the pods listen on."""
         return self.port if self.target_port is None else self.target_port
+
+
+PASSED_THROUGH = tuple(each for each in get_args(NamedPort.model_fields["protocol"].annotation) if each not in HTTP)
+"""Protocols of connections that pass through, without a route."""
 
 
 class Ports(Part):

@@ -14,15 +14,14 @@ from weir.model.manifests import subsets
 from weir.model.manifests.annotations import EXTERNAL_HOST, OWNER, VERSION_HOST, annotation, edited
 from weir.model.manifests.host_hazards import exchanges, leaving_hosts
 from weir.model.manifests.hosts import HostObjects
-from weir.model.manifests.kubernetes import Manifest, with_port_names
+from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.mesh import ServiceObjects
 from weir.model.manifests.order import Objects
-from weir.model.values.hosts import label_selector
+from weir.model.manifests.service_hazards import service_hazards
 
 NO_PODS = "gets requests and would have 0 replicas: they would be answered 503; send it nothing in the same update"
 """What is said of a version, after its name."""
 
-_HTTP2 = ("http2", "grpc", "grpc-web")
 _PUBLIC = ["*"]
 
 
@@ -76,102 +75,13 @@ def _of(
                 f"{why}, and every request to it lost; keep {keep}, or remove the whole service once nobody calls it"
             )
         else:
-            yield from _ports(objects.service, service)
-            yield from _protocols(name, objects, objects.service, service, standing)
-            yield from _selectors(name, objects, objects.service, service, standing, owner)
+            yield from service_hazards(name, objects, objects.service, service, standing, owner)
     yield from _handed_over(name, objects, standing, owner)
     yield from _without_pods(name, objects, standing, route, routes_only)
     if route is not None and not routes_only:
         yield from _moved(name, objects, standing, route)
     if route is not None and annotation(route, OWNER) == owner:
         yield from _seen(config, objects, route["spec"])
-
-
-def _ports(wanted: Manifest, service: Mapping[str, Any]) -> Iterator[str]:
-    """A Service stops serving a port at once, and callers know only that one. It goes by another name of the pods' port
-    at once, too, which those that serve do not have.
-    """
-    before, after = _by_number(service["spec"]), _by_number(wanted["spec"])
-    for number in before:
-        if number not in after:
-            instead = "" if len(after) > 1 else f" once it is {next(iter(after))}"
-            yield (
-                f"callers at port {number} would lose every request{instead}; keep port: {number}, with others beside "
-                f"it as entries of ports, as long as there is a caller left at {number} (the pods' own port, "
-                "targetPort, may change at any time)"
-            )
-        elif isinstance(known_as := before[number].get("targetPort"), str) and after[number]["targetPort"] != known_as:
-            yield (
-                f"port {number} would go to the pods' port {after[number]['targetPort']}, and those that serve have it "
-                f"as {known_as}; keep the name {known_as} for the first entry of ports with this targetPort"
-            )
-    names: dict[str, int] = {}
-    for port in with_port_names(wanted["spec"], service)["ports"]:
-        if (other := names.setdefault(port["name"], port["port"])) != port["port"]:
-            new, old = sorted((port["port"], other), key=lambda number: number in before)
-            yield (
-                f'port {new} cannot have the name "{port["name"]}": port {old} has it in the cluster, and keeps it; '
-                "choose another name"
-            )
-
-
-def _by_number(spec: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    return {int(port["port"]): port for port in spec.get("ports", [])}
-
-
-def _protocols(
-    name: str, objects: ServiceObjects, wanted: Manifest, service: Mapping[str, Any], standing: Objects
-) -> Iterator[str]:
-    """What a port of the Service speaks changes at one moment; the pods do not."""
-    changing = sorted(
-        version
-        for version, parts in objects.versions.items()
-        if parts.used
-        and parts.deployment
-        and _runs(parts.deployment) != _runs(standing.get(("Deployment", f"{name}-{version}")))
-    )
-    standing_ports = _by_number(service["spec"])
-    for number, port in _by_number(wanted["spec"]).items() if changing else ():
-        there, after = standing_ports.get(number, {}), port["appProtocol"]
-        before = str(there.get("appProtocol") or there.get("name") or after)
-        if (before in _HTTP2) != (after in _HTTP2):
-            where = f" of port {number}" if len(wanted["spec"]["ports"]) > 1 else ""
-            yield (
-                f"protocol{where} {before} → {after} and other pods ({', '.join(changing)}) in one update: old pods "
-                "would get requests in a protocol that they may not speak; first deploy pods that speak both, with "
-                f"protocol: {before}, and change protocol in the next update"
-            )
-
-
-def _selectors(
-    name: str,
-    objects: ServiceObjects,
-    wanted: Manifest,
-    service: Mapping[str, Any],
-    standing: Objects,
-    owner: str,
-) -> Iterator[str]:
-    """By which labels pods are found: a Service leaves those with the old ones at once, and a Deployment cannot change
-    it (Kubernetes' API: spec.selector is immutable).
-    """
-    before, after = service["spec"].get("selector", {}), wanted["spec"]["selector"]
-    if before != after:
-        yield (
-            f"selector {label_selector(before)} → {label_selector(after)}: the Service would leave the pods that "
-            "serve; keep selector, and make a service of its own for pods with other labels"
-        )
-        return
-    for version, parts in objects.versions.items():
-        there = standing.get(("Deployment", f"{name}-{version}"))
-        if parts.deployment is None or there is None or annotation(there, OWNER) != owner:
-            continue
-        before, after = (each["spec"]["selector"].get("matchLabels", {}) for each in (there, parts.deployment))
-        if before != after:
-            yield (
-                f"labels of {version}, {label_selector(before)} → {label_selector(after)}: its Deployment would be "
-                "deleted with its pods and made anew; add a version with the new labels, move the requests to it, then "
-                f"remove {version}"
-            )
 
 
 def _without_pods(
@@ -182,12 +92,20 @@ def _without_pods(
     """
     sent = subsets.used(route["spec"]) if route is not None else frozenset()
     for version, parts in objects.versions.items():
-        if parts.used and parts.deployment and parts.deployment["spec"].get("replicas") == 0:
-            there = standing.get(("Deployment", f"{name}-{version}"))
+        if not parts.used or parts.deployment is None:
+            continue
+        there, number = standing.get(("Deployment", f"{name}-{version}")), parts.deployment["spec"].get("replicas")
+        if number == 0:
             taken = there is not None and there["spec"].get("replicas") != 0 and not routes_only
             # No change: what gets requests without pods already, by force.
             if taken or version not in sent:
                 yield f"{version} {NO_PODS}"
+        elif number is None and there is not None and there["spec"].get("replicas") == 0 and version not in sent:
+            yield (
+                f"{version} would get requests and has 0 pods, whose number is not weir's, and an autoscaler leaves 0 "
+                f"as it is; scale it up first: kubectl scale -n {there['metadata']['namespace']} deployment "
+                f"{name}-{version} --replicas=1"
+            )
 
 
 def _handed_over(name: str, objects: ServiceObjects, standing: Objects, owner: str) -> Iterator[str]:
@@ -226,14 +144,6 @@ def _moved(name: str, objects: ServiceObjects, standing: Objects, route: Mapping
 def _place(route: Mapping[str, Any], version: str) -> str:
     """Where a version is, by the annotations of its VirtualService."""
     return annotation(route, f"{EXTERNAL_HOST}{version}") or annotation(route, f"{VERSION_HOST}{version}") or "pods"
-
-
-def _runs(deployment: Mapping[str, Any] | None) -> Any:
-    """What decides what the pods speak, as both the API server and weir have it."""
-    if deployment is None:
-        return None
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    return [container.get(key) or [] for key in ("image", "command", "args")]
 
 
 def _seen(config: Service, objects: ServiceObjects, route: Mapping[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from weir.model.manifests import subsets
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.manifests.mesh import ServiceObjects, VersionObjects
-from weir.model.values.hosts import MESH
+from weir.model.values.hosts import MESH, covers
 
 Objects = Mapping[tuple[str, str], Mapping[str, Any]]
 """What stands in a namespace, by kind and name."""
@@ -78,7 +78,10 @@ def lost_hosts(services: Mapping[str, ServiceObjects], standing: Objects) -> lis
         for name, service in services.items()
         for host in _hosts(standing, name) - set(service.virtual_service["spec"]["hosts"])
         if not any(
-            host in _hosts(standing, other) for kind, other in standing if kind == "VirtualService" and other != name
+            covers(there, host)
+            for kind, other in standing
+            if kind == "VirtualService" and other != name
+            for there in _hosts(standing, other)
         )
     ]
 
@@ -105,16 +108,19 @@ def _bound(spec: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def _handed_over(routes: Mapping[str, Manifest], standing: Objects | None) -> dict[str, set[str]]:
-    """By VirtualService that loses a host at a gateway, those that gain it."""
+    """By VirtualService that loses a host at a gateway, those that gain it, or one that covers or is within it."""
     after = {name: _bound(route["spec"]) for name, route in routes.items()}
     before = {name: _bound((standing or {}).get(("VirtualService", name), {}).get("spec", {})) for name in routes}
-    gainers: dict[tuple[str, str], list[str]] = {}
-    for name in routes:
-        for there in after[name] - before[name]:
-            gainers.setdefault(there, []).append(name)
+    gained = [(name, *there) for name in routes for there in after[name] - before[name]]
     lost = {name: before[name] - after[name] for name in routes}
     return {
-        name: {gainer for there in gone for gainer in gainers.get(there, []) if gainer != name}
+        name: {
+            gainer
+            for host, gateway in gone
+            for gainer, other, at in gained
+            # Where one is wider (`*`), requests for the narrower one are handed over all the same.
+            if gainer != name and at == gateway and (covers(host, other) or covers(other, host))
+        }
         for name, gone in lost.items()
         if gone
     }

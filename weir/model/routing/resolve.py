@@ -107,8 +107,15 @@ def routes(service: Service, namespace: str) -> tuple[RouteTraffic, ...]:
 
 
 def full_gateway(name: str, namespace: str) -> str:
-    """A gateway as `namespace/name`; `mesh` stays what it is."""
-    return name if "/" in name or name == MESH else f"{namespace}/{name}"
+    """A gateway as `namespace/name`, whichever way Istio takes; `mesh` stays what it is (resolveGatewayName in
+    pilot/pkg/model of Istio's source).
+    """
+    if name == MESH:
+        return name
+    there, slash, own = name.rpartition("/")
+    if not slash and "." in name:
+        own, there, *_ = name.split(".")
+    return f"{namespace if there in ('', '.') else there}/{own}"
 
 
 def _route(service: Service, own: Traffic, name: str, match: tuple[Match, ...]) -> RouteTraffic:
