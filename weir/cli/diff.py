@@ -90,6 +90,7 @@ def command(stack: str, saved: Path | None, form: str, exit_code: bool) -> None:
 
 def _without_pods(context: Context) -> list[str]:
     """Versions that get requests and have no pods; none where the cluster cannot be asked."""
+    # As in the command.
     from weir.cluster.errors import ClusterError
     from weir.cluster.live import Live
     from weir.cluster.workloads import without_pods
