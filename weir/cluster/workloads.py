@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weir.cluster.errors import DeniedError
+from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.live import Live
 from weir.model import ServiceObjects
@@ -77,7 +77,7 @@ def _why_none(live: Live, deployment: str, parts: VersionObjects) -> str:
         return ""
     try:
         there = workload_state(live.kubectl, f"{kind}/{name}") if found is None else state_of(found)
-    except DeniedError:
+    except ClusterError:  # no right to look, or no such kind: a warning stops nothing
         return ""
     if there is None:
         return f"{kind}/{name} is not there; create it"

@@ -79,7 +79,7 @@ def _take(found: AdoptedHosts, route: Manifest, services: Mapping[str, str], dom
     found.lost += [f"{key} routes of VirtualService {name}" for key in ("tcp", "tls") if key in route["spec"]]
     if not entries:
         return
-    for host in route["spec"].get("hosts", []):
+    for host in (full_host(each, route, domain) for each in route["spec"].get("hosts", [])):
         if host in found.config:
             found.lost.append(f"host {host} of VirtualService {name}: another one has it too")
             continue

@@ -127,8 +127,11 @@ def test_what_begins_or_ends_to_get_requests_is_none_of_it() -> None:
 
 
 def test_copies_count_and_what_may_not_be_seen_does_not() -> None:
-    """A version that gets copies alone is one, too; of a kind that the account may not read nothing is said."""
+    """A version that gets copies alone is one, too; of a kind that the account may not read, or that is not installed,
+    nothing is said.
+    """
     mirrored = shop({"replicas": "external"}, canary={}, mirrors=[{"version": "v2", "percentage": 1}])
     assert len(told(mirrored, SCALED)) == 1
     theirs = shop({"workload": "statefulset/mine"})
     assert told(theirs, SCALED, kind="StatefulSet", denied="statefulsets.apps") == []
+    assert told(shop({"workload": "rollouts.argoproj.io/mine"}), None) == []

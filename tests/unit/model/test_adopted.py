@@ -321,6 +321,8 @@ def test_a_host_at_gateways_is_one_over_services() -> None:
     host = {"gateways": ["demo/public"], "routes": entries}
     assert (read.config, read.lost) == ({"shop.example.com": host, "*": host}, [])
     assert read.replaced == [("VirtualService", "edge")]
+    short = adopted_hosts([at_gateway(*routes, hosts=("shop",))], HOSTS, "cluster.local")
+    assert list(short.config) == ["shop.demo.svc.cluster.local"]
     alone = Found("demo", "cluster.local", {"shop": SERVICE}, BOTH[:1], [at_gateway(*routes)], [])
     assert (adopted(alone, "shop").lost, adopted(alone, "shop").replaced) == ((), ())
 
