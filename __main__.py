@@ -13,6 +13,7 @@ from components.handed import handed_over
 from components.host_routes import HostRoutes, HostRoutesArgs
 from components.istio import Gateway
 from components.mesh_service import MeshService
+from components.rollouts import with_rollouts
 from components.safeguards import safeguards
 from components.stack_namespace import StackNamespace, StackNamespaceArgs, left_alone
 from components.warned import warn
@@ -27,7 +28,9 @@ def stack_config() -> StackConfig:
     written, now = handed_over(), datetime.now(UTC)
     for problem in ended(written, now):
         warn(f"{problem} (the fault is ignored)")
-    return without_ended(written, now)
+    sound = without_ended(written, now)
+    # A release of another service reaches no split but its own.
+    return sound if variable(ROUTES_ALONE) else with_rollouts(sound)
 
 
 config = stack_config()

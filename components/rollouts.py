@@ -1,0 +1,58 @@
+"""While a rollout is under way it owns the split of its service: an update from a config that does not have its step
+leaves the split as it is, and does all the rest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+
+from components.warned import warn
+from weir.cluster.errors import ClusterError
+from weir.cluster.kubectl import Kubectl
+from weir.cluster.rollouts import RolloutSplit, splits_of_rollouts
+from weir.model import Service, StackConfig
+from weir.model.values.numbers import plain
+
+
+def with_rollouts(config: StackConfig) -> StackConfig:
+    """The config with the splits that rollouts have applied. Raises RunError where it does not have a version of one.
+
+    Of an ephemeral stack nobody knows the namespace yet. A cluster that cannot be asked has no say, as anywhere in a
+    preview; an update says so of itself.
+    """
+    if config.ephemeral or not config.services:
+        return config
+    path = config.kubeconfig
+    try:
+        kubectl = Kubectl.find(
+            config.namespace,
+            kubeconfig=str(Path(path).expanduser().absolute()) if path else None,
+            context=config.kube_context,
+        )
+        splits = splits_of_rollouts(kubectl, config.services)
+    except ClusterError:
+        return config
+    services = dict(config.services)
+    for split in splits:
+        services[split.service] = _with_split(services[split.service], split)
+    return config.model_copy(update={"services": services}) if splits else config
+
+
+def _with_split(service: Service, split: RolloutSplit) -> Service:
+    name = split.service
+    if lost := [version for version in (split.version, split.stable) if version not in service.versions]:
+        raise pulumi.RunError(
+            f"{name}: a rollout of {split.version} is under way, and the config no longer has {' and '.join(lost)}. "
+            f"Nothing was changed. Keep the version until the rollout is over, or end it: weir abort {name}"
+        )
+    canary = {version: share for version, share in service.canary.items() if version != split.stable}
+    canary[split.version] = split.share
+    if (split.stable, canary) == (service.stable, service.canary):
+        return service
+    warn(
+        f"{name}: a rollout of {split.version} is under way and owns the split: it stays at {split.version} "
+        f"{plain(split.share)} %, whatever the config says; all else is applied"
+    )
+    return service.model_copy(update={"stable": split.stable, "canary": canary})

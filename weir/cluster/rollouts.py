@@ -1,0 +1,41 @@
+"""The splits that rollouts own: what the ConfigMaps say in which `weir rollout` keeps how far it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+
+from weir.cluster.kubectl import Kubectl
+from weir.model.config.rollout import record_name
+
+_UNDER_WAY = ("step", "held")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSplit:
+    """The split of a service while `version` takes over from `stable`: `share` percent are the version's."""
+
+    service: str
+    version: str
+    stable: str
+    share: Decimal
+
+
+def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[RolloutSplit]:
+    """Those of these services of which a rollout is under way and has applied a step. Raises ClusterError."""
+    if not services:
+        return []
+    names = [record_name(service) for service in services]
+    listed = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
+    found = []
+    for each in listed.get("items", [listed] if listed else []):
+        try:
+            state = json.loads(each["data"]["state"])
+            if state["phase"] in _UNDER_WAY:
+                share = Decimal(str(state["steps"][state["index"]]["share"]))
+                found.append(RolloutSplit(state["service"], state["version"], state["stable"], share))
+        except (KeyError, TypeError, ValueError, IndexError):
+            continue  # of a weir of another day, which `weir rollout` says
+    return found
