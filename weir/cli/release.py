@@ -120,8 +120,9 @@ def release(change: Release) -> None:
         if not change.yes:
             _ask(context, planned)
         _write(entry, file)
-        _apply(change, file, planned, entry)
+        # First whoever goes on with it, who would move traffic once more.
         _end_rollout(change, under_way)
+        _apply(change, file, planned, entry)
         forget_drills(context.saying(file.text))
 
 

@@ -107,12 +107,12 @@ def _versions(state: State, verdict: Verdict) -> Table:
     for column in ("", "requests", "failed", "95 % at all times"):
         table.add_column(column, justify="right" if column else "left")
     for name, share in ((state.version, verdict.canary), (state.stable, verdict.stable)):
-        table.add_row(name, f"{share.requests:,}", _failed(share), between(share.interval) if share.requests else "–")
+        table.add_row(name, f"{share.answers:,}", _failed(share), between(share.interval) if share.answers else "–")
     return table
 
 
 def _failed(share: Share) -> str:
-    return f"{share.failures:,} ({percent(share.failures / share.requests)})" if share.requests else "–"
+    return f"{share.bad:,} ({percent(share.bad / share.answers)})" if share.answers else "–"
 
 
 def _evidence(verdict: Verdict) -> RenderableType:

@@ -105,6 +105,17 @@ class Run:
         Raises WeirError where a step could not be applied, or the cluster did not answer for too long: the state says
         how far it got.
         """
+        try:
+            return self._until_end(once)
+        except record.AnotherWroteError:
+            # An abort ends it for whoever is at it.
+            kept = record.read(self._kubectl, self.state.service)
+            if kept is None or not kept.state.over:
+                raise
+            self._kept = kept
+            return self.state
+
+    def _until_end(self, once: bool) -> State:
         if self.state.phase == "begun":
             self._enter(0)
         self._source.look()
@@ -166,10 +177,13 @@ class Run:
         state = self.state
         match following.kind:
             case "go on":
+                # Whoever has ended the rollout meanwhile is heard before traffic moves.
+                self._keep(state)
                 self._enter(state.index + 1)
             case "promote":
+                self._keep(state)
                 self._traffic.promote(state)
-                self._keep(replace(state, phase="promoted", why=following.why))
+                self._keep(replace(self.state, phase="promoted", why=following.why))
             case "abort":
                 # First the traffic: what is written down can be written later.
                 self._traffic.take_back(state)

@@ -21,20 +21,28 @@ def why_worse(state: State, verdict: Verdict) -> str:
             f"time ({chance})"
         )
     slow = verdict.slowest
-    bound = slow.name if slow else "slower"
-    return f"{state.version}: more of its answers are {bound} than of {state.stable}'s at the same time ({chance})"
+    if slow is None:
+        return f"{state.version}: its answers are slower than {state.stable}'s at the same time ({chance})"
+    return (
+        f"{state.version}: {_part(slow.canary)} of its answers took longer than {slow.bound:g} s, and "
+        f"{_part(slow.stable)} of {state.stable}'s at the same time ({chance})"
+    )
+
+
+def _part(share: Share) -> str:
+    return percent(share.bad / share.answers) if share.answers else "none"
 
 
 def shares(share: Share) -> str:
     """So many of so many, with the share."""
-    if not share.requests:
+    if not share.answers:
         return "none of 0 requests"
-    return f"{share.failures:,} of {share.requests:,} requests ({percent(share.failures / share.requests)})"
+    return f"{share.bad:,} of {share.answers:,} requests ({percent(share.bad / share.answers)})"
 
 
 def needs(verdict: Verdict) -> str:
     """What an undecided verdict still needs."""
-    if not verdict.canary.requests:
+    if not verdict.canary.answers:
         return "no request of the version was seen yet"
     return "" if verdict.more is None else str(verdict.more)
 

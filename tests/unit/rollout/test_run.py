@@ -145,7 +145,7 @@ def test_another_process_goes_on_with_the_same_evidence(kubectl: Kubectl, monkey
     assert kept is not None
     assert kept.state == state
     alone = Comparison.from_state(state.evidence).verdict()
-    shown = []
+    shown: list[Any] = []
     second = Run(kubectl, Rollout(), kept, traffic=mesh, source=FakeMesh(None), check=lambda *_: "", show=shown.append)
     second.until_end(once=True)
     assert mesh.done == ["5 %"]
