@@ -11,6 +11,8 @@ from weir.errors import UsageError
 from weir.model.values.numbers import plain
 from weir.rollout import record
 
+_TRIES = 5
+
 
 class UnderWay:
     """The rollout of a service, if there is one that is not over. It is asked about while the release is planned."""
@@ -41,7 +43,15 @@ class UnderWay:
     def end(self, command: str) -> str:
         """End it, where there is one; what to say of that."""
         found = self._kept()
-        if found is None:
-            return ""
-        record.write(self._kubectl, replace(found.state, phase="aborted", why=command), found)
-        return f"the rollout of {self._service} is over: {found.state.version} is taken back"
+        for left in reversed(range(_TRIES)) if found else ():
+            # Whoever goes on with it writes down what it sees, now and then.
+            found = record.read(self._kubectl, self._service)
+            if found is None or found.state.over:
+                break
+            try:
+                record.write(self._kubectl, replace(found.state, phase="aborted", why=command), found)
+                return f"the rollout of {self._service} is over: {found.state.version} is taken back"
+            except record.AnotherWroteError:
+                if not left:
+                    raise
+        return ""
