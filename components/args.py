@@ -49,24 +49,6 @@ if TYPE_CHECKING:
         ]
         """the status of gRPC to answer them with"""
 
-    class Analysis(TypedDict, total=False):
-        """When a version is worse than the stable one, by how many requests each of them failed at the same time."""
-
-        worse: float
-        """how many times the odds of a failed request are worse than the stable version's"""
-        tolerated: float
-        """a share of failed requests that is never worse, whatever the stable version's"""
-        falseAborts: float
-        """how many rollouts of a version that is no worse may be taken back, at most"""
-        latency: LatencyAnalysis
-        """when a version is slower"""
-        margin: float
-        """a step ends once odds so many times the stable version's are ruled out"""
-        patience: str
-        """how long a step may take to rule them out, from its begin on"""
-        undecided: Literal["hold", "promote", "abort"]
-        """what follows when it has not: hold, go on to the next step (promote), or take the version back (abort)"""
-
     class Autoscaling(TypedDict, total=False):
         """A HorizontalPodAutoscaler for each version, which owns the number of its pods."""
 
@@ -94,16 +76,6 @@ if TYPE_CHECKING:
         """powers to have"""
         drop: Sequence[str]
         """powers to drop"""
-
-    class Check(TypedDict, total=False):
-        """A command of the user's own that has to succeed before a step ends."""
-
-        run: Required[str]
-        """what sh runs, in the directory of the project"""
-        at: Sequence[float]
-        """the steps, by their share; all when left out"""
-        timeout: str
-        """how long it may take; longer counts as failed"""
 
     class ClientTls(TypedDict, total=False):
         """TLS towards the pods. In the mesh Istio does it by itself; this is for pods that bring their own."""
@@ -378,14 +350,6 @@ if TYPE_CHECKING:
         """whether pods start without it; false in Kubernetes"""
         key: Required[str]
         """the key in it"""
-
-    class LatencyAnalysis(TypedDict, total=False):
-        """When a version is slower."""
-
-        worse: float
-        """how many times the odds of an answer that takes longer than some bound are worse than the stable
-        version's
-        """
 
     class LoadBalancer(TypedDict, total=False):
         """How a pod is chosen. Istio's default is LEAST_REQUEST."""
@@ -702,32 +666,6 @@ if TYPE_CHECKING:
 
         minimumRingSize: int
         """the least number of points on the ring; 1024 in Istio"""
-
-    class Rollout(TypedDict, total=False):
-        """The way of a version from no requests to all of them."""
-
-        steps: Sequence[RolloutStep]
-        """percent of the requests at each step, ascending; 5, 25 and 50 when left out; after the last one the
-        version is promoted
-        """
-        pause: str
-        """how long each step lasts at least"""
-        analysis: Analysis
-        """when the version is worse, or proven to be not"""
-        checks: Sequence[Check]
-        """commands that have to succeed before a step ends; one that fails counts as worse"""
-        onRegression: Literal["abort", "hold"]
-        """what follows when the version is worse: abort (its share goes to 0) or hold"""
-
-    class RolloutStep(TypedDict, total=False):
-        """A share of the requests for the new version, and what ends it."""
-
-        share: Required[float]
-        """percent of the requests that the version gets"""
-        pause: str
-        """how long it lasts at least; the rollout's pause when left out"""
-        gate: Literal["manual"]
-        """manual: it lasts until somebody lets the rollout go on (`weir rollout SERVICE --continue`)"""
 
     class Route(TypedDict, total=False):
         """A route before the default one. It takes stable, timeout and retries from its service where it names
@@ -1143,8 +1081,6 @@ class MeshServiceArgs:
     """routes before the default one, first match wins"""
     drill: Drill | None = None
     """a fault for a limited time, which `weir drill` writes and removes"""
-    rollout: Rollout | None = None
-    """how `weir rollout` takes a version from no requests to all of them"""
     traffic_policy: TrafficPolicy | None = None
     """how callers treat the pods of all versions"""
     export_to: Sequence[str] | None = None

@@ -77,7 +77,8 @@ def arguments(found: Mapping[str, Any]) -> list[Arguments]:
                 Argument(key="workload", shape={"$ref": WORKLOAD, "description": _WORKLOAD_SAYS}),
             ),
         ),
-        _whole("MeshService", found, "Service"),
+        # A rollout goes by a stack file, and becomes part of no object.
+        _whole("MeshService", {"Service": {**found["Service"], "properties": _without(service, "rollout")}}, "Service"),
         _part(
             "BackendVersion",
             "The pods of one version of a service.",
