@@ -18,10 +18,10 @@ RESERVE = 0.05
 _WORSE = {1.15: 0.03, 1.5: 0.1, 2.0: 0.18, 4.0: 0.09, 7.0: 0.18, 10.0: 0.12, 20.0: 0.15, 50.0: 0.07, 300.0: 0.08}
 """Against "no worse": times the tolerated odds → stake."""
 
-_ALIKE = {1.0: 0.7, 0.5: 0.08, 0.1: 0.04}
+_ALIKE = {1.0: 0.6, 0.7: 0.26, 0.2: 0.04}
 """Against "worse by more than the margin": times the stable version's odds → stake."""
 
-_RARE = {0.5: 0.08, 0.001: 0.1}
+_RARE = {0.5: 0.05, 0.001: 0.05}
 """Against the same: times the odds of a share that is too small to care about → stake."""
 
 

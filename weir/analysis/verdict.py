@@ -81,9 +81,10 @@ class More:
     def __str__(self) -> str:
         if self.requests is None:
             return "how many more requests it needs cannot be told: in this step the counts point neither way so far"
+        about = float(f"{self.requests:.2g}")  # an estimate: more digits would say more than it knows
         return (
-            f"about {self.requests:,} more requests of the canary would show it to be {self.decision} ({self.metric}), "
-            "if they go as this step has gone so far"
+            f"about {about:,.0f} more requests of the canary would show it to be {self.decision} ({self.metric}), if "
+            "they go as this step has gone so far"
         )
 
 
@@ -173,10 +174,8 @@ def _until(evidence: Evidence, gained: Sequence[float], seen: Seen, enough: floa
     """How many more requests of the canary take one of the bets there, at what each has gained by `seen`."""
     if evidence.log >= enough:
         return 0.0
-    return min(
-        ((enough - log) * seen.canary / gain for log, gain in zip(evidence.logs, gained, strict=True) if gain > 0),
-        default=math.inf,
-    )
+    gaining = [(log, gain) for log, gain in zip(evidence.logs, gained, strict=True) if gain > 0 and seen.canary]
+    return min(((enough - log) * seen.canary / gain for log, gain in gaining), default=math.inf)
 
 
 def _share(share: Share) -> dict[str, Any]:

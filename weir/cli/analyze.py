@@ -145,10 +145,10 @@ def _show(console: Console, verdict: Verdict, since: float) -> None:
     console.print(Padding(Text(said, style=style), (0, 1)))
     console.print(_table(verdict))
     ratio = verdict.ratio
-    times = f"{ratio.low:.2g} or more" if ratio.high is None else f"{ratio.low:.2g} to {ratio.high:.3g}"
+    times = f"{_times(ratio.low)} or more" if ratio.high is None else f"{_times(ratio.low)} to {_times(ratio.high)}"
     now = ", ".join(f"{name} {_evidence(value)}" for name, value in verdict.evidence.items())
     lines = [
-        f"odds of a failure: {times} times the stable version's ({CONFIDENCE:.0%})",
+        f"odds of a failure: {times} times the stable version's ({100 * CONFIDENCE:.0f} %)",
         f"evidence that it is worse: {_evidence(verdict.against)} at its highest, {verdict.against_enough:,.0f} is "
         f"enough (now: {now})",
         f"evidence that it is worse by less than the margin: {_evidence(verdict.proof)} at its highest, "
@@ -160,6 +160,10 @@ def _show(console: Console, verdict: Verdict, since: float) -> None:
         console.print(Padding(Text(line), (0, 1)))
 
 
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def _table(verdict: Verdict) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
     for column in ("", "stable", "canary"):
@@ -168,7 +172,7 @@ def _table(verdict: Verdict) -> Table:
     for judged in (verdict.judged[0], verdict.slowest):
         if judged is not None:
             table.add_row(judged.name, *map(_seen, (judged.stable, judged.canary)))
-            table.add_row(f"  {CONFIDENCE:.0%} interval", *map(_between, (judged.stable, judged.canary)))
+            table.add_row(f"  {100 * CONFIDENCE:.0f} % interval", *map(_between, (judged.stable, judged.canary)))
     return table
 
 

@@ -304,7 +304,10 @@ def test_what_is_said_to_be_needed_is_what_it_takes(base: float, asked: int) -> 
 
 
 def test_nothing_seen_needs_what_cannot_be_told() -> None:
-    """Without a request there is no rate to go by, and every interval is open."""
+    """Without a request of the canary there is no rate to go by; without any, every interval is open."""
+    idle = Comparison().look(stable=Counts(99, 0, {0.1: 99}), canary=Counts(0, 0))
+    assert idle.more is not None
+    assert idle.more.requests is None
     verdict = Comparison().look(stable=Counts(0, 0), canary=Counts(0, 0))
     assert verdict.more is not None
     assert verdict.more.requests is None

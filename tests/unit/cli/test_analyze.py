@@ -13,6 +13,7 @@ from weir.analysis import Comparison, Counts
 from weir.cli.analyze import command
 from weir.errors import UsageError, VerdictError
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guide"
 GOOD = ({"requests": 9_000, "failures": 90}, {"requests": 1_000, "failures": 9})
 BAD = ({"requests": 900, "failures": 1}, {"requests": 100, "failures": 4})
 FEW = ({"requests": 9, "failures": 0}, {"requests": 1, "failures": 0})
@@ -134,3 +135,12 @@ def test_settings_that_cannot_be_are_refused(option: str, value: str, message: s
     result = analyze(line(1, FEW), option, value)
     assert isinstance(result.exception, UsageError)
     assert message in str(result.exception)
+
+
+def test_the_guide_shows_what_the_command_says() -> None:
+    """Its example is a file beside it, and the output is word for word that of the command."""
+    page = (GUIDE / "how-weir-decides.md").read_text()
+    shown = page.split("$ weir analyze docs/guide/looks.jsonl\n")[1].split("```")[0]
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(command, [str(GUIDE / "looks.jsonl")])
+    said = result.output.replace(str(GUIDE / "looks.jsonl"), "docs/guide/looks.jsonl")
+    assert [line.rstrip() for line in said.splitlines()] == shown.splitlines()
