@@ -131,6 +131,12 @@ class Verdict:
         return more(self.judged, math.log(self.proof_enough)) if self.decision == UNDECIDED else None
 
     @property
+    def unproven(self) -> More:
+        """What going on still needs, whatever else would decide before: proof that the canary is no worse."""
+        requests, name = max(_proofs(self.judged, math.log(self.proof_enough)))
+        return More(math.ceil(requests), NO_WORSE, name) if requests < _MOST else More()
+
+    @property
     def slowest(self) -> Judged | None:
         """The bound of latency with the most evidence against the canary; None where there is none at any."""
         suspect = [each for each in self.judged[1:] if each.metric.against > 0]
@@ -156,18 +162,26 @@ class Verdict:
 
 def more(judged: Sequence[Judged], proof_enough: float) -> More:
     """The least that would decide: proof that no metric is worse, which all of them need, or one that is worse."""
-    proofs, worse = [], []
+    worse = []
     for each in judged:
         seen = each.metric.step
-        share, odds, proof = gains(each.metric.limits, seen)
-        proofs.append((_until(each.metric.proof, proof, seen, proof_enough), each.name))
+        share, odds, _ = gains(each.metric.limits, seen)
         against = [_until(each.metric.odds, odds, seen, each.enough)]
         if each.metric.share is not None:
             against.append(_until(each.metric.share, share, seen, each.enough))
         worse.append((max(against), each.name))
-    last, first = max(proofs), min(worse)
+    last, first = max(_proofs(judged, proof_enough)), min(worse)
     (requests, name), decision = (last, NO_WORSE) if last <= first else (first, WORSE)
     return More(math.ceil(requests), decision, name) if requests < _MOST else More()
+
+
+def _proofs(judged: Sequence[Judged], enough: float) -> list[tuple[float, str]]:
+    """How many more requests of the canary prove each metric to be no worse."""
+    found = []
+    for each in judged:
+        _, _, proof = gains(each.metric.limits, each.metric.step)
+        found.append((_until(each.metric.proof, proof, each.metric.step, enough), each.name))
+    return found
 
 
 def _until(evidence: Evidence, gained: Sequence[float], seen: Seen, enough: float) -> float:

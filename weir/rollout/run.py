@@ -169,7 +169,7 @@ class Run:
             self._settings,
             worse=why_worse(self.state, verdict),
             no_worse=verdict.decision == "no worse",
-            needs=needs(verdict),
+            needs=needs(self.state, verdict),
             now=datetime.now(UTC),
         )
 

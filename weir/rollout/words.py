@@ -40,11 +40,14 @@ def shares(share: Share) -> str:
     return f"{share.bad:,} of {share.answers:,} requests ({percent(share.bad / share.answers)})"
 
 
-def needs(verdict: Verdict) -> str:
-    """What an undecided verdict still needs."""
+def needs(state: State, verdict: Verdict) -> str:
+    """What a step still needs that is not proven yet."""
     if not verdict.canary.answers:
-        return "no request of the version was seen yet"
-    return "" if verdict.more is None else str(verdict.more)
+        return f"no request of {state.version} was seen yet"
+    more = verdict.unproven
+    if more.requests is None:
+        return f"the requests of this step do not tell yet whether {state.version} is worse"
+    return f"about {more.requests:,} more requests of {state.version} would show that it is no worse ({more.metric})"
 
 
 def percent(share: float) -> str:

@@ -132,7 +132,7 @@ def test_nothing_seen_is_never_good(kubectl: Kubectl) -> None:
     mesh = FakeMesh(None)
     state = rollout(kubectl, mesh, analysis={"patience": "300ms"}).until_end()
     assert (mesh.done, state.phase) == (["5 %"], "held")
-    assert state.why == "undecided after 300ms: no request of the version was seen yet"
+    assert state.why == "undecided after 300ms: no request of v2 was seen yet"
 
 
 def test_another_process_goes_on_with_the_same_evidence(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,92 @@
+"""While a rollout is under way it owns the split, whatever the config of an update says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import rollouts
+from components.rollouts import with_rollouts
+from tests.unit.model.test_config import SOUND
+from weir.model import load
+from weir.rollout.state import State, Step, as_json
+
+STATE = State(
+    "backend", "v2", "v1", (Step(Decimal("12.5"), 60), Step(Decimal(50), 60)), "weir rollout backend v2", "ann@host",
+    datetime(2026, 11, 27, 12, tzinfo=UTC), phase="step", since=datetime(2026, 11, 27, 12, tzinfo=UTC),
+)  # fmt: skip
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    told: list[str] = []
+    monkeypatch.setattr(rollouts, "warn", told.append)
+    return told
+
+
+def there(directory: Path, patch: pytest.MonkeyPatch, state: State | None, answer: str = "") -> None:
+    """A kubectl that has this state, as `weir rollout` keeps it; `answer` in place of that."""
+    item = (
+        {"metadata": {"name": "weir-rollout-backend"}, "data": {"state": json.dumps(as_json(state))}} if state else {}
+    )
+    (directory / "answer.json").write_text(answer or (json.dumps(item) if item else ""))
+    script = directory / "kubectl"
+    script.write_text(f"#!/bin/sh\ncat {directory}/answer.json\n")
+    script.chmod(0o755)
+    patch.setenv("WEIR_TOOL_KUBECTL", str(script))
+
+
+def split(**keys: Any) -> tuple[str, dict[str, Decimal]]:
+    """The split of a config with these keys, as the update has it."""
+    backend = {**SOUND["services"]["backend"], "stable": "v1", "canary": {"v2": 5}, **keys}
+    service = with_rollouts(load({**SOUND, "services": {"backend": backend}})).services["backend"]
+    return service.stable, dict(service.canary)
+
+
+def test_the_step_of_a_rollout_is_the_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]) -> None:
+    """Also where the file has promoted it already; and it is said, unless the file has the step."""
+    there(tmp_path, monkeypatch, STATE)
+    assert split() == ("v1", {"v2": Decimal("12.5")})
+    assert split(stable="v2", canary={"v1": 0}) == ("v1", {"v2": Decimal("12.5")})
+    assert len(warned) == 2
+    assert "backend: a rollout of v2 is under way and owns the split: it stays at v2 12.5 %" in warned[0]
+    assert split(canary={"v2": 12.5}) == ("v1", {"v2": Decimal("12.5")})
+    assert len(warned) == 2
+
+
+@pytest.mark.parametrize("phase", ["begun", "promoted", "aborted"])
+def test_one_that_is_over_or_has_not_begun_owns_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str], phase: Any
+) -> None:
+    """The config says it."""
+    there(tmp_path, monkeypatch, replace(STATE, phase=phase))
+    assert split() == ("v1", {"v2": Decimal(5)})
+    there(tmp_path, monkeypatch, None)
+    assert split() == ("v1", {"v2": Decimal(5)})
+    there(tmp_path, monkeypatch, None, answer='{"data": {"state": "{}"}}')
+    assert split() == ("v1", {"v2": Decimal(5)})
+    assert warned == []
+
+
+def test_a_version_of_a_rollout_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    """The update is refused, with the way out."""
+    there(tmp_path, monkeypatch, STATE)
+    with pytest.raises(pulumi.RunError, match=r"no longer has v2\. Nothing was changed\. .* weir abort backend"):
+        split(versions={"v1": {}}, canary={})
+
+
+def test_a_cluster_that_cannot_be_asked_has_no_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    """A preview may have none, and what the update needs of it, it says itself."""
+    monkeypatch.setenv("WEIR_TOOL_KUBECTL", str(tmp_path / "none"))
+    assert split() == ("v1", {"v2": Decimal(5)})
