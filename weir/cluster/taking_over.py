@@ -8,6 +8,7 @@ from typing import Any
 
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
+from weir.model.routing.resolve import full_gateway
 
 KEPT = "-before-weir"
 """What the name of a copy ends with."""
@@ -43,10 +44,12 @@ def take_over(kubectl: Kubectl, found: Mapping[str, Any], spec: Mapping[str, Any
 
 
 def reached(route: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Gateways and hosts of a VirtualService; a service's host by its first label, however long it is written."""
-    spec = route["spec"]
+    """Gateways and hosts of a VirtualService: gateways in full, a service's host by its first label, however they are
+    written.
+    """
+    spec, namespace = route["spec"], route.get("metadata", {}).get("namespace", "")
     hosts = {host.split(".")[0] if ".svc." in host else host for host in spec.get("hosts", [])}
-    return {(gateway, host) for gateway in spec.get("gateways") or ["mesh"] for host in hosts}
+    return {(full_gateway(gateway, namespace), host) for gateway in spec.get("gateways") or ["mesh"] for host in hosts}
 
 
 def _keep(kubectl: Kubectl, found: Mapping[str, Any]) -> None:

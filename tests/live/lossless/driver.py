@@ -138,7 +138,10 @@ def _apply(
     )
     failed = outcome.startswith("FAILED")
     if lost or failed:
-        shown = {"lost": [f"{one.at} {one.code} {one.flag} {one.details}" for one in lost[:20]], "count": len(lost)}
+        shown = {
+            "lost": [f"{one.at} {one.code} {one.flag} {one.details} {one.rest}" for one in lost[:20]],
+            "count": len(lost),
+        }
         found.failures.append(
             {
                 "kinds": names,
