@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.unit.model.strategies_gateways import exposed_hosts, gateways
 from tests.unit.model.strategies_policies import container, traffic_policy
 from tests.unit.model.strategies_ports import with_several_ports
+from tests.unit.model.strategies_rollouts import rollouts
 from tests.unit.model.strategies_traffic import (
     cors_policy,
     direct_response,
@@ -272,6 +273,8 @@ def _service_of(draw: st.DrawFn, name: str, namespace: str, known_gateways: tupl
         written["drill"] = draw(drills)
         for route in routes:
             route["name"] = _cut(route["name"], _MAX_NAME - len(SUFFIX))
+    if draw(_odds) == 3:
+        written["rollout"] = draw(rollouts)
     if "expose" in written and draw(_odds) == 3:
         # What matches on a gateway has to be bound there.
         asking = [
