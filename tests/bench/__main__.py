@@ -2,7 +2,8 @@
 
 `weir check` and `weir render` by the number of services, commands that need no cluster beside Python itself, and a
 canary's move on a lab of its own (`--no-lab` leaves that out). Everything is a real process, and is set beside a named
-baseline of the same run: another machine has other seconds.
+baseline of the same run: another machine has other seconds. Beside these, how often the analysis of rollouts is wrong
+and how long it takes, by simulation (`--analysis` is that alone).
 """
 
 from __future__ import annotations
@@ -42,14 +43,27 @@ def main() -> int:
     """Measure, and print the report."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--no-lab", action="store_true", help="only what needs no cluster")
+    parser.add_argument("--analysis", action="store_true", help="only the simulation of the analysis")
+    parser.add_argument("--rollouts", type=int, default=10_000, help="so many without a difference")
+    parser.add_argument("--seed", type=int, default=2026, help="of the simulation")
+    parser.add_argument("--processes", type=int, help="of the simulation; one a processor when left out")
+    parser.add_argument("--docs", action="store_true", help="write the simulation's table and plot into docs/")
     options = parser.parse_args()
     # Bytecode is kept, as on a user's machine: to compile weir at each start would be a tenth of a second.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
-        with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
-            report = {"configs": measure(Path(directory)), "startup": startup.measure(Path(directory))}
-        if not options.no_lab:
-            # Imported now: the processes measured above would begin with the memory that it takes.
+        report: dict[str, Any] = {}
+        if not options.analysis:
+            with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
+                report = {"configs": measure(Path(directory)), "startup": startup.measure(Path(directory))}
+        # Imported now, as what follows: the processes measured above would begin with the memory that it takes.
+        from tests.bench.analysis import measure as simulation
+        from tests.bench.analysis import pages
+
+        report["analysis"] = simulation.measure(options.seed, options.rollouts, options.processes)
+        if options.docs:
+            pages.write(report["analysis"])
+        if not (options.no_lab or options.analysis):
             from tests.bench import release
 
             report["release"] = release.measure()

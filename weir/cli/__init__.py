@@ -39,6 +39,7 @@ COMMANDS = {
     "adopt": "Print the config of a service that runs already.",
     "rbac": "Print the account and roles that a stack needs.",
     "verify": "Send requests inside the mesh and judge the traffic.",
+    "analyze": "Say from recorded counts whether a canary is worse.",
 }
 
 _NO_LAB = (
@@ -73,8 +74,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """Steer traffic between the versions of a service on Istio.
 
-    Exit codes: 0 done; 1 an operation failed; 2 bad config or usage; 3 traffic is not what the config says; 130
-    interrupted.
+    Exit codes: 0 done; 1 an operation failed; 2 bad config or usage; 3 traffic is not what the config says, or an
+    analysis said no; 130 interrupted.
     """
 
 

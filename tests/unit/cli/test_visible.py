@@ -177,6 +177,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     routes = [{"name": "b", "match": [{"uri": {"prefix": "/HOSTILE"}}], "stable": "v1"}]
     document = json.dumps(preview(backend(), backend(routes=routes))).replace("HOSTILE", json.dumps(HOSTILE)[1:-1])
     (directory / "preview.json").write_text(document)
+    (directory / "looks.jsonl").write_text(json.dumps({HOSTILE: 1}))
     return directory
 
 
@@ -204,6 +205,7 @@ CALLS: dict[str, list[list[str]]] = {
     "adopt": [["adopt", HOSTILE], ["adopt", "backend"]],
     "rbac": [["rbac", "--stack", HOSTILE], ["rbac", "--stack", "bad"]],
     "verify": [["verify"], ["verify", HOSTILE]],
+    "analyze": [["analyze", HOSTILE], ["analyze", "looks.jsonl"], ["analyze", "looks.jsonl", "--json"]],
 }
 """How each command comes to say something that is not its own."""
 
