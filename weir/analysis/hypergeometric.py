@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_FEW = 16
+_FEW = 40
 _LATTICE = 16
 _NEGLIGIBLE = 34.0
 """Terms below e^-34 of the largest are left out: what is behind them falls faster still."""
@@ -32,7 +32,9 @@ def log_normalisers(canary: int, stable: int, bad: int, log_odds: Sequence[float
     if least == most:
         return [least * each for each in log_odds]
     if most - least <= _FEW:
-        return _few(canary, stable, bad, least, most, log_odds)
+        found = _few(canary, stable, bad, least, most, log_odds)
+        if max(found) < math.inf:  # else some powers are beyond what a float holds
+            return found
     return _many(canary, stable, bad, least, most, log_odds)
 
 
@@ -43,8 +45,10 @@ def _few(canary: int, stable: int, bad: int, least: int, most: int, log_odds: Se
         term *= (canary - j) * (bad - j) / ((j + 1) * (stable - bad + j + 1))
         terms.append(term)
     terms.reverse()
-    log_total = math.log(math.fsum(terms))
-    found = []
+    every = sum(terms)
+    if every == math.inf:
+        return [every]
+    log_total, found = math.log(every), []
     for each in log_odds:
         odds, total = math.exp(each), 0.0
         for term in terms:

@@ -9,7 +9,7 @@ from typing import Protocol
 from tests.bench.analysis.draws import Look
 from weir.analysis import WORSE, Comparison, Counts
 
-Z_1_PERCENT = 2.3263
+Z_1_PERCENT, Z_5_PERCENT = 2.3263, 1.6449
 
 
 class Rule(Protocol):
@@ -56,24 +56,29 @@ class Threshold:
 
 
 class MannWhitney:
-    """Kayenta's: a point of the error rate each look, the canary's against the stable version's, all points so far;
+    """Kayenta's: the error rates of every ten seconds, the canary's against the stable version's, all points so far;
     asked once a window, p < 5 % for "higher" (normal approximation with ties, from 8 points on).
     """
 
-    def __init__(self, window: float = 60) -> None:
-        self._window, self._ends = window, window
+    def __init__(self, window: float = 60, point: float = 10) -> None:
+        self._window, self._ends, self._point, self._next = window, window, point, point
+        self._counts = [0, 0, 0, 0]
         self._stable: list[float] = []
         self._canary: list[float] = []
 
     def aborts(self, look: Look) -> bool:
         """At the end of each window."""
-        if look.stable and look.canary:
-            self._stable.append(look.stable_bad / look.stable)
-            self._canary.append(look.canary_bad / look.canary)
+        self._counts = _added(self._counts, look)
+        if look.at >= self._next:
+            stable, stable_bad, canary, canary_bad = self._counts
+            if stable and canary:
+                self._stable.append(stable_bad / stable)
+                self._canary.append(canary_bad / canary)
+            self._counts, self._next = [0, 0, 0, 0], look.at + self._point
         if look.at < self._ends:
             return False
         self._ends += self._window
-        return len(self._canary) >= 8 and higher(self._canary, self._stable) > 1.6449
+        return len(self._canary) >= 8 and higher(self._canary, self._stable) > Z_5_PERCENT
 
 
 class PooledZ:
@@ -84,8 +89,7 @@ class PooledZ:
 
     def aborts(self, look: Look) -> bool:
         """At every look."""
-        new = (look.stable, look.stable_bad, look.canary, look.canary_bad)
-        self._counts = [old + more for old, more in zip(self._counts, new, strict=True)]
+        self._counts = _added(self._counts, look)
         stable, stable_bad, canary, canary_bad = self._counts
         pooled = (stable_bad + canary_bad) / (stable + canary)
         if not (stable and canary and 0 < pooled < 1):
@@ -110,6 +114,11 @@ class Knowing:
         self._log += look.canary_bad * self._canary[0] + (look.canary - look.canary_bad) * self._canary[1]
         self._log += look.stable_bad * self._stable[0] + (look.stable - look.stable_bad) * self._stable[1]
         return self._log >= math.log(100)
+
+
+def _added(counts: list[int], look: Look) -> list[int]:
+    new = (look.stable, look.stable_bad, look.canary, look.canary_bad)
+    return [old + more for old, more in zip(counts, new, strict=True)]
 
 
 def higher(ones: list[float], others: list[float]) -> float:

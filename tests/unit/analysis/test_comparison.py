@@ -303,6 +303,18 @@ def test_what_is_said_to_be_needed_is_what_it_takes(base: float, asked: int) -> 
     assert said == pytest.approx(100 * (count - asked), rel=0.35)
 
 
+def test_the_metric_that_takes_longest_says_what_is_needed() -> None:
+    """Failures of 10 % are proven with fewer requests than times of which 2 % are slow; both are needed."""
+    without, both = (
+        seen([(Counts(900, 90, {0.25: 18} if times else {}), Counts(100, 10, {0.25: 2} if times else {}))]).more
+        for times in (False, True)
+    )
+    assert without is not None
+    assert both is not None
+    assert (without.metric, both.metric) == ("failures", "slower than 0.25 s")
+    assert (without.requests or 0) < (both.requests or 0)
+
+
 def test_nothing_seen_needs_what_cannot_be_told() -> None:
     """Without a request of the canary there is no rate to go by; without any, every interval is open."""
     idle = Comparison().look(stable=Counts(99, 0, {0.1: 99}), canary=Counts(0, 0))

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
-from weir.analysis import Comparison, Counts
+from weir.analysis import Comparison, Counts, RecordError, replay
 from weir.cli.analyze import command
 from weir.errors import UsageError, VerdictError
 
@@ -144,3 +146,27 @@ def test_the_guide_shows_what_the_command_says() -> None:
     result = CliRunner(env={"COLUMNS": "80"}).invoke(command, [str(GUIDE / "looks.jsonl")])
     said = result.output.replace(str(GUIDE / "looks.jsonl"), "docs/guide/looks.jsonl")
     assert [line.rstrip() for line in said.splitlines()] == shown.splitlines()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["at", "step", "requests", "failures", "slower", "timed", "1", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(at=JSON, stable=JSON, canary=JSON, more=st.dictionaries(st.sampled_from(["step", "x"]), JSON, max_size=1))
+def test_whatever_a_line_holds_it_is_a_look_or_is_refused(at: Any, stable: Any, canary: Any, more: Any) -> None:
+    """By its number, and never by another error."""
+    text = json.dumps({"at": at, "stable": stable, "canary": canary, **more})
+    try:
+        [(look, verdict)] = replay([text], Comparison())
+    except RecordError as error:
+        told = str(error)
+    else:
+        told = f"line 1: {verdict.stable.answers - look.stable.requests}"
+    assert told.startswith("line 1: ")
+    assert told[8:] == "0" or not told[8:].isdigit()
