@@ -9,6 +9,7 @@ import click
 from weir.cli.context import Context
 from weir.cli.options import stack_option
 from weir.cli.release import Release, only_edit, release, release_options
+from weir.cli.under_way import rolled_out_with
 from weir.model import Service
 from weir.stack.edit import StackEdit
 
@@ -24,7 +25,10 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) ->
     """
     context = Context(stack)
     context.service(service)
-    change = Release(context, service, _edit, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True)
+    # Who rolls out as one with others is taken back with them.
+    services = (service,) if no_apply else rolled_out_with(context.kubectl, service)
+    edits = dict.fromkeys((each for each in services if each in context.config.services), _edit)
+    change = Release(context, edits, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True)
     (only_edit if no_apply else release)(change)
 
 

@@ -132,7 +132,7 @@ def _begin(context: Context, wanted: Wanted, reason: str, *, yes: bool) -> None:
         f"{until.text}, and weir drill {wanted.service} --clean removes it"
     )
     try:
-        release(Release(context, wanted.service, edit, wanted.typed, yes, reason, tell=say))
+        release(Release(context, {wanted.service: edit}, wanted.typed, yes, reason, tell=say))
         if until.moment - wanted.lasting <= datetime.now(UTC):
             say(f"callers got the fault later than expected: it ends at {until.text}")
     except BaseException as error:
@@ -157,7 +157,7 @@ def _take_away(context: Context, wanted: Wanted, why: str) -> None:
 
 def _remove(context: Context, service: str, what: str, why: str) -> None:
     """Take a drill out of the stack file and the cluster, and nothing else, and return when callers are rid of it."""
-    release(Release(context, service, without_drill, what, True, why, shielded=True, tell=say))
+    release(Release(context, {service: without_drill}, what, True, why, shielded=True, tell=say))
 
 
 def _clean(context: Context, service: str | None) -> None:

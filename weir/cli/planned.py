@@ -92,11 +92,11 @@ def plan(
     entry: Operation,
     *,
     take_back: bool,
-    about: Collection[str] = (),
+    about: Mapping[str, Collection[str]],
 ) -> Planned:
     """What the edits, which have been made in `file`, change in the cluster.
 
-    `take_back`: edits by hand are undone with it. `about`: the versions that are asked for.
+    `take_back`: edits by hand are undone with it. `about`: the versions that are asked for, by service.
 
     Raises NotThereError, ConfigError, ClusterError.
     """
@@ -133,7 +133,7 @@ def plan(
                     if not about:
                         raise
                     # The file is sound with it: it names a version that was never applied.
-                    what = f"{', '.join(about)} of {list(edits)[-1]}"
+                    what = " and ".join(f"{', '.join(versions)} of {service}" for service, versions in about.items())
                     raise NotThereError(f"{what} is {_ABSENT}, without requests: pulumi up") from None
             text = copy.text
             # What the file has for them besides.
@@ -151,7 +151,7 @@ def plan(
         context.engine.history(1)
     for service in edits:
         _require(sure, service, live)
-    lines = {service: tuple(_lines(sure, service, live, take_back, about)) for service in edits}
+    lines = {service: tuple(_lines(sure, service, live, take_back, about.get(service, ()))) for service in edits}
     specs = {name: each["spec"] for name, each in routes.items()}
     for host in _hosts(sure, live, edits):
         there = live.find("VirtualService", host.name)

@@ -32,5 +32,7 @@ def command(service: str, version: str, stack: str, yes: bool, no_apply: bool, r
             file.set_canary(service, settings.stable, Decimal(0))
             file.set_canary(service, version, None)
 
-    change = Release(context, service, edit, f"weir promote {service} {version}", yes, reason, about=(version,))
+    change = Release(
+        context, {service: edit}, f"weir promote {service} {version}", yes, reason, about={service: (version,)}
+    )
     (only_edit if no_apply else release)(change)

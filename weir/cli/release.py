@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -46,12 +46,13 @@ def require_version(settings: Service, service: str, version: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A change of one service.
+    """A change of one service, or of several at once.
 
+    `edits`: by service; the first one is named in messages.
     `what`: the command as typed.
     `yes`: nobody is asked.
     `take_back`: it undoes what somebody has edited by hand.
-    `about`: the versions that are asked for.
+    `about`: the versions that are asked for, by service.
     `shielded`: Ctrl-C does not stop it.
     `tell`: where what changes is told.
     `rollout`: it is a step of the service's rollout, which shows how it goes.
@@ -59,23 +60,29 @@ class Release:
     """
 
     context: Context
-    service: str
-    edit: Edit
+    edits: Mapping[str, Edit]
     what: str
     yes: bool = False
     reason: str = ""
     take_back: bool = False
-    about: Collection[str] = ()
+    about: Mapping[str, Collection[str]] = field(default_factory=dict)
     shielded: bool = False
     tell: Callable[[str], None] = click.echo
     rollout: bool = False
     ends_rollout: bool = False
 
+    @property
+    def service(self) -> str:
+        """The service that it is about, the first of several."""
+        return next(iter(self.edits))
+
 
 def only_edit(change: Release) -> None:
     """Change the stack file and nothing else."""
     file = StackEdit(change.context.path)
-    change.edit(file, change.service, change.context.saying(file.text).config.services[change.service])
+    services = change.context.saying(file.text).config.services
+    for service, edit in change.edits.items():
+        edit(file, service, services[service])
     if file.text == file.original:
         click.echo(f"nothing to change: {file.path.name} already has it")
         return
@@ -95,11 +102,11 @@ def release(change: Release) -> None:
     context = change.context.saying(file.text)
     change = replace(change, context=context)
     edits: dict[str, Edit] = {service: without_drill for service, _ in over(context)}
-    edits[change.service] = _both(edits.get(change.service), change.edit)
+    edits |= {service: _both(edits.get(service), edit) for service, edit in change.edits.items()}
     for service, edit in edits.items():
         edit(file, service, context.config.services[service])
     there = live(context.kubectl)
-    under_way = UnderWay(context.kubectl, change.service)
+    under_way = UnderWay(context.kubectl, change.edits, readable=change.ends_rollout)
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
 import sys
-import time
-from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
 import click
 
 from weir.cli.context import Context
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
-from weir.cli.release import require_version
+from weir.cli.rollout_begin import ask, begun, parse, states_of, taken_over, typed, under_way, what_next
 from weir.cli.rollout_steps import Answered, Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
-from weir.model import Duration
 from weir.model.values.numbers import plain
-from weir.rollout import record
-from weir.rollout.run import SAVE_SECONDS, Run
-from weir.rollout.state import State, for_programs, given_steps, in_words, steps_of
+from weir.rollout.run import Run
+from weir.rollout.state import for_programs, in_words
 
 
 @click.command("rollout")
-@click.argument("service")
-@click.argument("version", required=False)
+@click.argument("what", nargs=-1, required=True, metavar="SERVICE [VERSION] | SERVICE=VERSION…")
 @click.option("--steps", metavar="PERCENT,…", help="The steps, such as 5,25,50; the config's when left out.")
 @click.option("--pause", metavar="DURATION", help="How long each step lasts at least; the config's when left out.")
 @click.option("--continue", "going_on", is_flag=True, help="Let a step go on that waits for somebody to say so.")
@@ -38,8 +32,7 @@ from weir.rollout.state import State, for_programs, given_steps, in_words, steps
 @stack_option
 @json_option
 def command(
-    service: str,
-    version: str | None,
+    what: tuple[str, ...],
     steps: str | None,
     pause: str | None,
     going_on: bool,
@@ -53,129 +46,64 @@ def command(
     stable version.
 
     Between two steps the requests that both versions get at the same time are compared: failures, and how long answers
-    take. Without VERSION it goes on where a rollout was left. Ends with 0 when the version is promoted, 3 when it was
-    taken back or is held.
+    take. Several services, SERVICE=VERSION each, go through the steps as one: where one is worse, all are taken back.
+    Without VERSION it goes on where a rollout was left. Ends with 0 when the version is promoted, 3 when it was taken
+    back or is held.
     """
-    context, typed = Context(stack), _typed(service, version, steps, pause)
-    settings = context.service(service)
-    kept = record.read(context.kubectl, service)
-    if kept is not None and not kept.state.over:
-        kept = _taken_over(context, kept, version, going_on=going_on)
-    elif version is None:
-        raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
+    context, asked = Context(stack), parse(what)
+    for service in asked:
+        context.service(service)
+    if kept := under_way(context, asked):
+        kept = taken_over(context, kept, asked, going_on=going_on)
     else:
-        state = begin(context, service, version, steps, pause, typed)
+        versions = {service: version for service, version in asked.items() if version is not None}
+        if len(versions) < len(asked):
+            service = next(iter(asked))
+            raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
+        states = states_of(context, versions, steps, pause, typed(what, steps, pause))
         if not yes:
-            _ask(state)
-        kept = record.write(context.kubectl, state, kept)
+            ask(states)
+        kept = begun(context, states)
     screen = Screen()
-    answered = Answered(context, kept.state)
     run = Run(
         context.kubectl,
-        settings.rollout,
+        {service: context.service(service).rollout for service in kept},
         kept,
         traffic=Moves(context, reason, screen.tell),
-        source=answered,
+        source=Answered(context, [each.state for each in kept.values()]),
         check=run_check(context),
         show=screen.show,
     )
-    state = _watched(run, screen, once=once)
+    _watched(run, screen, once=once)
     if as_json:
-        click.echo(json.dumps(for_programs(state), indent=2))
+        found = [for_programs(state) for state in run.states]
+        click.echo(json.dumps(found[0] if len(found) == 1 else {"services": found}, indent=2))
     else:
-        click.echo(f"{service}: {in_words(state, datetime.now(UTC))}")
-    if state.phase in ("aborted", "held"):
-        raise VerdictError(_what_next(state))
+        for state in run.states:
+            click.echo(f"{state.service}: {in_words(state, datetime.now(UTC))}")
+    if run.state.phase in ("aborted", "held"):
+        raise VerdictError(what_next(run.state))
 
 
-def _watched(run: Run, screen: Screen, *, once: bool) -> State:
+def _watched(run: Run, screen: Screen, *, once: bool) -> None:
     """Run it. On Ctrl-C somebody at a terminal says what becomes of it; elsewhere it is left as it is."""
+    said: Literal["hold", "abort"] | None = None
     while True:
         try:
             with screen.drawn():
-                return run.until_end(once=once)
+                if said:
+                    run.end(said)
+                else:
+                    run.until_end(once=once)
+                return
         except KeyboardInterrupt:
             state = run.state
-            share = f"{state.version} at {plain(state.step.share)} %"
+            share = f"{' and '.join(f'{each.version} of {each.service}' for each in run.states)} at "
+            share += f"{plain(state.step.share)} %"
             if not sys.stdin.isatty():
-                say(f"the rollout of {state.service} is left with {share}; to go on: weir rollout {state.service}")
+                say(f"the rollout is left with {share}; to go on: weir rollout {state.service}")
                 raise
-            asked = click.prompt(
+            choice = click.prompt(
                 f"{share}: hold it there, abort, or go on?", type=click.Choice(["hold", "abort", "go on"]), err=True
             )
-            if asked != "go on":
-                run.end("hold" if asked == "hold" else "abort")
-                return run.state
-
-
-def _typed(service: str, version: str | None, steps: str | None, pause: str | None) -> str:
-    given = [f"--steps {steps}"] if steps else []
-    given += [f"--pause {pause}"] if pause else []
-    return " ".join(["weir rollout", service, *([version] if version else []), *given])
-
-
-def _what_next(state: State) -> str:
-    if state.phase == "aborted":
-        return f"{state.version} of {state.service} was taken back: {state.why}"
-    return (
-        f"{state.version} of {state.service} is held at {plain(state.step.share)} %: {state.why}. To go on: weir "
-        f"rollout {state.service} --continue; to end it: weir abort {state.service}"
-    )
-
-
-def _taken_over(context: Context, kept: record.Kept, version: str | None, *, going_on: bool) -> record.Kept:
-    """The rollout that is under way, once no other process is at it. Raises UsageError."""
-    state = kept.state
-    if version not in (None, state.version):
-        raise UsageError(
-            f"a rollout of {state.service} to {state.version} is under way (begun by {state.who}); to end it: weir "
-            f"abort {state.service}"
-        )
-    _refuse_another(context, kept)
-    if going_on:
-        # What was seen led to the hold; who goes on in spite of it begins anew.
-        evidence = {} if state.phase == "held" else state.evidence
-        state = replace(state, phase="step", released=True, evidence=evidence, why="")
-    elif state.phase == "held":
-        raise UsageError(_what_next(state))
-    return record.write(context.kubectl, state, kept)
-
-
-def _refuse_another(context: Context, kept: record.Kept) -> None:
-    """Raise UsageError where another process goes on with the rollout: it writes down what it sees."""
-    end = time.monotonic() + SAVE_SECONDS + 3
-    say(f"looking for another process that goes on with the rollout of {kept.state.service} …")
-    while time.monotonic() < end:
-        now = record.read(context.kubectl, kept.state.service)
-        if now is None or now.resource_version != kept.resource_version:
-            raise UsageError(
-                f"another process goes on with the rollout of {kept.state.service}, begun by {kept.state.who}; weir "
-                f"status {kept.state.service} shows it"
-            )
-        time.sleep(0.5)
-
-
-def _ask(state: State) -> None:
-    said = [
-        f"{plain(step.share)} % for {step.pause:g} s{', then until somebody lets it go on' if step.manual else ''}"
-        for step in state.steps
-    ]
-    say(f"{state.service}: {state.version} takes over from {state.stable}: {'; '.join(said)}; then promoted")
-    if not sys.stdin.isatty():
-        raise UsageError("no terminal to ask on: use --yes")
-    if not click.confirm("begin?", err=True):
-        raise click.Abort
-
-
-def begin(context: Context, service: str, version: str, steps: str | None, pause: str | None, typed: str) -> State:
-    """The state of a rollout that begins. Raises UsageError."""
-    settings = context.service(service)
-    require_version(settings, service, version)
-    if version == settings.stable:
-        raise UsageError(f"{version} is the stable version of {service} already, and gets all that canaries leave")
-    length = Duration.parse(pause) if pause else settings.rollout.pause
-    ways = given_steps(steps, length) if steps else steps_of(settings.rollout)
-    if pause and not steps:
-        ways = tuple(replace(step, pause=length.seconds) for step in ways)
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
-    return State(service, version, settings.stable, ways, typed, who, datetime.now(UTC))
+            said = None if choice == "go on" else choice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from weir.analysis import Counts
@@ -12,7 +12,7 @@ from weir.cli.context import Context
 from weir.cli.release import Release, release
 from weir.measurement.answers import Answers
 from weir.measurement.caller import Caller
-from weir.measurement.clusters import measured
+from weir.measurement.clusters import Measured, measured
 from weir.measurement.watched import Watched
 from weir.model import Service, traffic
 from weir.model.config.rollout import Check
@@ -22,51 +22,63 @@ from weir.stack.edit import StackEdit
 
 
 class Moves:
-    """A rollout's steps, as changes of the stack file that are applied."""
+    """A rollout's steps, as changes of the stack file that are applied; those of several services at once."""
 
     def __init__(self, context: Context, reason: str, tell: Callable[[str], None]) -> None:
         self._context, self._reason, self._tell = context, reason, tell
 
-    def move(self, state: State) -> None:
-        """Give the version the share of the step."""
-        share = state.step.share
+    def move(self, states: Sequence[State]) -> None:
+        """Give each version the share of its step."""
 
-        def edit(file: StackEdit, service: str, settings: Service) -> None:
-            file.set_canary(service, state.version, share)
+        def edit(file: StackEdit, state: State, settings: Service) -> None:
+            file.set_canary(state.service, state.version, state.step.share)
 
-        self._release(state, edit, f"step {state.index + 1} of {len(state.steps)}: {plain(share)} %")
+        first = states[0]
+        self._release(states, edit, f"step {first.index + 1} of {len(first.steps)}: {plain(first.step.share)} %")
 
-    def promote(self, state: State) -> None:
-        """Make the version the stable one."""
+    def promote(self, states: Sequence[State]) -> None:
+        """Make each version the stable one."""
 
-        def edit(file: StackEdit, service: str, settings: Service) -> None:
+        def edit(file: StackEdit, state: State, settings: Service) -> None:
             if settings.stable != state.version:
-                file.set_stable(service, state.version)
-                file.set_canary(service, settings.stable, Decimal(0))
-                file.set_canary(service, state.version, None)
+                file.set_stable(state.service, state.version)
+                file.set_canary(state.service, settings.stable, Decimal(0))
+                file.set_canary(state.service, state.version, None)
 
-        self._release(state, edit, "promoted")
+        self._release(states, edit, "promoted")
 
-    def take_back(self, state: State) -> None:
-        """Give the version nothing."""
+    def take_back(self, states: Sequence[State]) -> None:
+        """Give none of the versions anything."""
 
-        def edit(file: StackEdit, service: str, settings: Service) -> None:
-            file.set_canary(service, state.version, Decimal(0))
+        def edit(file: StackEdit, state: State, settings: Service) -> None:
+            file.set_canary(state.service, state.version, Decimal(0))
 
-        self._release(state, edit, "taken back", take_back=True)
+        self._release(states, edit, "taken back", take_back=True)
 
-    def _release(self, state: State, edit: Callable[..., None], what: str, *, take_back: bool = False) -> None:
-        self._tell(f"{state.service} {state.version}: {what}")
+    def _release(
+        self,
+        states: Sequence[State],
+        edit: Callable[[StackEdit, State, Service], None],
+        what: str,
+        *,
+        take_back: bool = False,
+    ) -> None:
+        who = ", ".join(f"{each.service} {each.version}" for each in states)
+        self._tell(f"{who}: {what}")
+        by_service = {each.service: each for each in states}
+
+        def edit_one(file: StackEdit, service: str, settings: Service) -> None:
+            edit(file, by_service[service], settings)
+
         release(
             Release(
                 self._context.anew(),
-                state.service,
-                edit,
-                f"weir rollout {state.service} {state.version} ({what})",
+                dict.fromkeys(by_service, edit_one),
+                f"weir rollout {who} ({what})",
                 yes=True,
                 reason=self._reason,
                 take_back=take_back,
-                about=(state.version,),
+                about={each.service: (each.version,) for each in states},
                 tell=self._tell,
                 rollout=True,
             )
@@ -74,24 +86,27 @@ class Moves:
 
 
 class Answered:
-    """The answers of the two versions, from callers' proxies."""
+    """The answers of the two versions of each service, from callers' proxies."""
 
-    def __init__(self, context: Context, state: State) -> None:
-        settings = context.service(state.service)
-        resolved = traffic(settings, context.namespace)
-        of = measured(settings, resolved, context.config.host(state.service, context.namespace))
-        self._versions = state.stable, state.version
-        self.watched = Watched(lambda: Caller.all(context.kubectl), of)
+    def __init__(self, context: Context, states: Sequence[State]) -> None:
+        self._versions = {each.service: (each.stable, each.version) for each in states}
+        services = {name: _measured(context, name) for name in self._versions}
+        self.watched = Watched(lambda: Caller.all(context.kubectl), services)
 
-    def look(self) -> tuple[Counts, Counts] | None:
-        """Those of the stable version and of the new one since the last look; None at the first."""
-        found = self.watched.look()
-        if found is None:
-            return None
-        stable, version = (found.get(name, Answers()) for name in self._versions)
-        # Envoy adds up its histograms every five seconds: most looks have no times.
-        timed = stable.timed + version.timed > 0
-        return _counts(stable, timed), _counts(version, timed)
+    def look(self) -> dict[str, tuple[Counts, Counts]]:
+        """Those of the stable version and of the new one since the last look, by service; nothing at the first."""
+        counts = {}
+        for service, found in self.watched.look().items():
+            stable, version = (found.get(name, Answers()) for name in self._versions[service])
+            # Envoy adds up its histograms every five seconds: most looks have no times.
+            timed = stable.timed + version.timed > 0
+            counts[service] = _counts(stable, timed), _counts(version, timed)
+        return counts
+
+
+def _measured(context: Context, name: str) -> Measured:
+    service = context.service(name)
+    return measured(service, traffic(service, context.namespace), context.config.host(name, context.namespace))
 
 
 def _counts(answers: Answers, timed: bool) -> Counts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -26,6 +26,7 @@ from weir.rollout.words import between, percent, shares
 
 _LINE_EVERY = 30.0
 _BAR = 30
+_SHOWN = 3
 
 
 class Screen:
@@ -53,13 +54,15 @@ class Screen:
         else:
             click.echo(text, err=True)
 
-    def show(self, seen: Seen) -> None:
-        """What a look has led to."""
+    def show(self, seen: Sequence[Seen]) -> None:
+        """What a look has led to, service by service."""
+        now = datetime.now(UTC)
         if self._live is not None:
-            self._live.update(picture(seen, datetime.now(UTC)), refresh=True)
+            self._live.update(pictures(seen, now), refresh=True)
         elif time.monotonic() - self._said >= _LINE_EVERY:
             self._said = time.monotonic()
-            click.echo(line(seen, datetime.now(UTC)), err=True)
+            for each in seen:
+                click.echo(line(each, now), err=True)
 
 
 def line(seen: Seen, now: datetime) -> str:
@@ -75,6 +78,14 @@ def waits(seen: Seen) -> str:
     """What is waited for."""
     left = f" ({_seconds(seen.next.seconds)} left)" if seen.next.seconds is not None else ""
     return f"{seen.next.why}{left}"
+
+
+def pictures(seen: Sequence[Seen], now: datetime) -> RenderableType:
+    """Several services for a terminal: those first with the most evidence against them, as many as have room."""
+    first = sorted(seen, key=lambda each: -each.verdict.against / each.verdict.against_enough)[:_SHOWN]
+    more = len(seen) - len(first)
+    said = [Text(f"and {more} more services", style="dim")] if more else []
+    return Group(*(picture(each, now) for each in first), *said)
 
 
 def picture(seen: Seen, now: datetime) -> RenderableType:

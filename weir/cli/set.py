@@ -41,7 +41,9 @@ def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_app
         for version, share in wanted.items():
             file.set_canary(service, version, share)
 
-    change = Release(context, service, edit, f"weir set {service} {' '.join(shares)}", yes, reason, about=wanted)
+    change = Release(
+        context, {service: edit}, f"weir set {service} {' '.join(shares)}", yes, reason, about={service: wanted}
+    )
     (only_edit if no_apply else release)(change)
 
 

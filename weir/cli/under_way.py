@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
-from weir.cluster.errors import DeniedError
+from weir.cluster.errors import ClusterError, DeniedError
 from weir.cluster.kubectl import Kubectl
 from weir.errors import UsageError
 from weir.model.values.numbers import plain
 from weir.rollout import record
 
-_TRIES = 5
-
 
 class UnderWay:
-    """The rollout of a service, if there is one that is not over. It is asked about while the release is planned."""
+    """The rollouts of some services, those that are not over. They are asked about while the release is planned."""
 
-    def __init__(self, kubectl: Kubectl, service: str) -> None:
-        self._kubectl, self._service = kubectl, service
+    def __init__(self, kubectl: Kubectl, services: Collection[str], *, readable: bool) -> None:
+        """`readable`: those whose state cannot be read count as none."""
+        self._kubectl = kubectl
         with ThreadPoolExecutor(1) as pool:
-            self._asked = pool.submit(record.read, kubectl, service)
+            self._asked = pool.submit(record.read_all, kubectl, services, readable=readable)
             pool.shutdown(wait=False)
 
-    def _kept(self) -> record.Kept | None:
+    def _kept(self) -> dict[str, record.Kept]:
         try:
             found = self._asked.result()
         except DeniedError:
-            return None  # who may not read it begins none either
-        return None if found is None or found.state.over else found
+            return {}  # who may not read it begins none either
+        return {service: each for service, each in found.items() if not each.state.over}
 
     def refuse(self) -> None:
         """Raise UsageError where there is one."""
-        if found := self._kept():
+        for service, found in self._kept().items():
             state = found.state
             raise UsageError(
-                f"a rollout of {self._service} is under way and owns its split: {state.version} at "
+                f"a rollout of {service} is under way and owns its split: {state.version} at "
                 f"{plain(state.step.share)} %, begun by {state.who}. Nothing was applied. To end it: weir abort "
-                f"{self._service}; to go on with it: weir rollout {self._service}"
+                f"{service}; to go on with it: weir rollout {service}"
             )
 
     def end(self, command: str) -> str:
-        """End it, where there is one; what to say of that."""
+        """End those there are; what to say of that."""
         found = self._kept()
-        for left in reversed(range(_TRIES)) if found else ():
-            # Whoever goes on with it writes down what it sees, now and then.
-            found = record.read(self._kubectl, self._service)
-            if found is None or found.state.over:
-                break
-            try:
-                record.write(self._kubectl, replace(found.state, phase="aborted", why=command), found)
-                return f"the rollout of {self._service} is over: {found.state.version} is taken back"
-            except record.AnotherWroteError:
-                if not left:
-                    raise
-        return ""
+        over = [each.state for each in record.abort(self._kubectl, found, command).values()] if found else []
+        if not over:
+            return ""
+        versions = ", ".join(f"{each.version} of {each.service}" for each in over)
+        return f"the rollout is over: {versions} {'is' if len(over) == 1 else 'are'} taken back"
+
+
+def rolled_out_with(kubectl: Kubectl, service: str) -> tuple[str, ...]:
+    """The service, and those that go through the steps of a rollout as one with it."""
+    try:
+        found = record.read(kubectl, service)
+    except (ClusterError, record.UnreadableError):
+        return (service,)  # what is taken back does not wait for it
+    return (service,) if found is None or found.state.over else (service, *(set(found.state.together) - {service}))

@@ -95,25 +95,32 @@ class Reading:
 Readings = Mapping[str, Reading]
 """By pod of a caller."""
 
+Line = tuple[ClusterName, str, str]
 
-def read(callers: Sequence[Caller], service: Measured) -> Readings:
-    """What the proxies of these callers have counted, at about the same time. A caller that does not answer is left
-    out. Raises ClusterError when none does.
+
+def read(callers: Sequence[Caller], services: Mapping[str, Measured]) -> dict[str, Readings]:
+    """What the proxies of these callers have counted of each of the services, at about the same time. A caller that
+    does not answer is left out. Raises ClusterError when none does.
     """
 
-    def ask(caller: Caller) -> Reading | ClusterError:
+    def ask(caller: Caller) -> dict[str, Reading] | ClusterError:
         try:
-            found = statistics(caller.envoy(_STATISTICS), service)
-            return Reading(found) if found else Reading(_attempts(caller.envoy("clusters"), service), attempts=True)
+            lines = parsed(caller.envoy(_STATISTICS))
+            found = {name: statistics(lines, service) for name, service in services.items()}
+            clusters = "" if all(found.values()) else caller.envoy("clusters")
         except ClusterError as error:
             return error
+        return {
+            name: Reading(each) if each else Reading(_attempts(clusters, services[name]), attempts=True)
+            for name, each in found.items()
+        }
 
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         answers = list(zip(callers, pool.map(ask, callers), strict=True))
-    found = {caller.pod: answer for caller, answer in answers if isinstance(answer, Reading)}
+    found = {caller.pod: answer for caller, answer in answers if not isinstance(answer, ClusterError)}
     if callers and not found:
         raise next(answer for _, answer in answers if isinstance(answer, ClusterError))
-    return found
+    return {name: {pod: answer[name] for pod, answer in found.items()} for name in services}
 
 
 def between(before: Readings, after: Readings) -> dict[str, Answers]:
@@ -147,25 +154,34 @@ def _grown(before: Mapping[str, Answers], after: Mapping[str, Answers]) -> Itera
             yield version, grown
 
 
-def statistics(text: str, service: Measured) -> dict[str, Answers]:
+def parsed(text: str) -> list[Line]:
+    """The counters and histograms in Envoy's answer to GET /stats: cluster, name, and the count or the buckets."""
+    found = []
+    for match in _LINE.finditer(text):
+        if cluster := ClusterName.parse(match["cluster"]):
+            found.append((cluster, match["name"], match["count"] or match["buckets"] or ""))
+    return found
+
+
+def statistics(lines: Sequence[Line], service: Measured) -> dict[str, Answers]:
     """What Envoy's answer to GET /stats says of the versions of a service, on all ports that speak HTTP; empty where
     it says nothing of it.
     """
     found: dict[str, Answers] = {}
-    for match in _LINE.finditer(text):
-        cluster = service.subset(ClusterName.parse(match["cluster"]))
+    for name, statistic, value in lines:
+        cluster = service.subset(name)
         if cluster is None:
             continue
         answers = found.setdefault(cluster.subset, Answers())
-        match match["name"]:
+        match statistic:
             case "upstream_rq_completed":
-                answers.requests += int(match["count"])
+                answers.requests += int(value)
             case "upstream_rq_5xx":
-                answers.failures += int(match["count"])
+                answers.failures += int(value)
             case "retry.upstream_rq_5xx":
-                answers.retried += int(match["count"])
+                answers.retried += int(value)
             case _:
-                for edge, count in _BUCKET.findall(match["buckets"] or ""):
+                for edge, count in _BUCKET.findall(value):
                     answers.seconds[float(edge) / 1000] += int(count)
     return found
 

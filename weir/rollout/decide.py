@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -11,17 +12,20 @@ from weir.rollout.state import State
 
 Kind = Literal["wait", "check", "go on", "promote", "abort", "hold"]
 
+_FIRST: tuple[Kind, ...] = ("abort", "hold", "check", "wait", "go on", "promote")
+
 
 @dataclass(frozen=True, slots=True)
 class Next:
     """What follows, and why, in words. `seconds`: how long there is nothing to do but look, where that is known.
-    `check`: the one to run.
+    `check`: the one to run. `service`: of several, the one whose it is.
     """
 
     kind: Kind
     why: str = ""
     seconds: float | None = None
     check: Check | None = None
+    service: str = ""
 
 
 def decide(state: State, settings: Rollout, *, worse: str, no_worse: bool, needs: str, now: datetime) -> Next:
@@ -41,7 +45,8 @@ def decide(state: State, settings: Rollout, *, worse: str, no_worse: bool, needs
     left = state.step.pause - state.seconds(now)
     if left > 0:
         return Next("wait", "the step's pause is not over", left)
-    if not no_worse and not state.released:
+    # A version without requests is told by checks and people alone.
+    if state.step.share and not no_worse and not state.released:
         return _undecided(state, settings, needs, now)
     for check in settings.checks:
         if check.run not in state.checked and (not check.at or state.step.share in check.at):
@@ -64,3 +69,21 @@ def _undecided(state: State, settings: Rollout, needs: str, now: datetime) -> Ne
         last = state.index + 1 == len(state.steps)
         return Next("promote" if last else "go on", why)
     return Next(analysis.undecided, why)
+
+
+def together(following: Mapping[str, Next]) -> Next:
+    """What follows for services that go through the steps as one, from what would follow for each: the first of them
+    that is worse takes all back, and the last one that is ready lets all go on.
+    """
+    if len(following) == 1:
+        return next(iter(following.values()))
+    for kind in _FIRST:
+        found = {service: each for service, each in following.items() if each.kind == kind}
+        if kind == "wait" and found:
+            known = [each.seconds for each in found.values()]
+            seconds = None if None in known else max(each for each in known if each is not None)
+            return Next("wait", "; ".join(f"{service}: {each.why}" for service, each in found.items()), seconds)
+        if found:
+            service, each = next(iter(found.items()))
+            return replace(each, why=f"{service}: {each.why}", service=service)
+    raise ValueError("no service")

@@ -5,9 +5,9 @@ where another one ended. Whoever writes says which version of it was read, and t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weir.cluster.errors import ClusterError
@@ -20,6 +20,7 @@ LABEL = "weir.dev/rollout"
 """The label of the ConfigMap; its value is the name of the service."""
 
 _SECONDS = 10.0
+_TRIES = 5
 _KEY = "state"
 
 
@@ -47,19 +48,19 @@ def read(kubectl: Kubectl, service: str) -> Kept | None:
     return kept(found, kubectl.namespace) if found else None
 
 
-def read_all(kubectl: Kubectl, services: Collection[str]) -> dict[str, State]:
-    """The last rollout of each of these services that had one. One that cannot be read is left out. Raises
-    ClusterError.
+def read_all(kubectl: Kubectl, services: Collection[str], *, readable: bool = False) -> dict[str, Kept]:
+    """The last rollout of each of these services that had one. `readable`: those that cannot be read are left out.
+    Raises ClusterError, UnreadableError.
     """
     if not services:
         return {}
     names = [record_name(service) for service in services]
-    found: dict[str, State] = {}
+    found: dict[str, Kept] = {}
     listed = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
     for each in listed.get("items", [listed] if listed else []):
-        with suppress(UnreadableError):
-            state = kept(each, kubectl.namespace).state
-            found[state.service] = state
+        with suppress(*[UnreadableError] * readable):
+            one = kept(each, kubectl.namespace)
+            found[one.state.service] = one
     return found
 
 
@@ -76,10 +77,65 @@ def kept(found: Mapping[str, Any], namespace: str) -> Kept:
         ) from None
 
 
-def write(kubectl: Kubectl, state: State, before: Kept | None) -> Kept:
-    """Keep the state in place of the one that was read; None: there was none. Raises AnotherWroteError,
-    ClusterError.
+def write(kubectl: Kubectl, states: Sequence[State], before: Mapping[str, Kept]) -> dict[str, Kept]:
+    """Keep the states, each in place of what was read of its service. Returns them as they are in the cluster now, by
+    service. Raises AnotherWroteError where one was written meanwhile, after the others are kept; ClusterError.
     """
+    kept: dict[str, Kept] = {}
+    for verb, some in (
+        ("replace", [each for each in states if each.service in before]),
+        ("create", [each for each in states if each.service not in before]),
+    ):
+        if some:
+            kept |= _written(kubectl, verb, some, before)
+    return kept
+
+
+def abort(kubectl: Kubectl, services: Collection[str], why: str) -> dict[str, Kept]:
+    """End the rollouts of these services that are under way, whoever goes on with them: they hear of it before they
+    move traffic again. Returns those that are ended, by service. Raises AnotherWroteError, ClusterError.
+    """
+    for left in reversed(range(_TRIES)):
+        # Whoever goes on with one writes down what it sees, now and then.
+        there = {
+            service: each for service, each in read_all(kubectl, services, readable=True).items() if not each.state.over
+        }
+        over = [replace(each.state, phase="aborted", released=False, why=why) for each in there.values()]
+        try:
+            return write(kubectl, over, there)
+        except AnotherWroteError:
+            if not left:
+                raise
+    return {}
+
+
+def _written(kubectl: Kubectl, verb: str, states: Sequence[State], before: Mapping[str, Kept]) -> dict[str, Kept]:
+    manifests = [_manifest(each, before.get(each.service)) for each in states]
+    # One call for all: a process for each would take longer than from one look to the next.
+    whole = manifests[0] if len(manifests) == 1 else {"apiVersion": "v1", "kind": "List", "items": manifests}
+    result = kubectl.call([verb, "-f", "-", "-o", "json"], timeout=_SECONDS, stdin=json.dumps(whole))
+    if result.status == 0:
+        versions = {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in _documents(result.stdout)}
+        return {each.service: Kept(each, versions[record_name(each.service)]) for each in states}
+    services = " and ".join(each.service for each in states)
+    # Of one that was created, changed or deleted meanwhile (409, 404).
+    if any(word in result.stderr for word in ("AlreadyExists", "Conflict", "has been modified", "NotFound")):
+        raise AnotherWroteError(
+            f"another process goes on with the rollout of {services}; weir status {states[0].service} shows it"
+        )
+    raise ClusterError(f"the state of the rollout of {services} could not be kept: {result.complaint}")
+
+
+def _documents(text: str) -> Iterator[dict[str, Any]]:
+    """The objects that kubectl has printed, one after the other."""
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text.rstrip()):
+        found, at = decoder.raw_decode(text, at)
+        yield found
+        at += len(text[at:]) - len(text[at:].lstrip())
+
+
+def _manifest(state: State, before: Kept | None) -> dict[str, Any]:
     manifest: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -91,13 +147,4 @@ def write(kubectl: Kubectl, state: State, before: Kept | None) -> Kept:
     }
     if before is not None:
         manifest["metadata"]["resourceVersion"] = before.resource_version
-    command = ["create" if before is None else "replace", "-f", "-", "-o", "json"]
-    result = kubectl.call(command, timeout=_SECONDS, stdin=json.dumps(manifest))
-    if result.status == 0:
-        return Kept(state, json.loads(result.stdout)["metadata"]["resourceVersion"])
-    # Of one that was created, changed or deleted meanwhile (409, 404).
-    if any(word in result.stderr for word in ("AlreadyExists", "Conflict", "has been modified", "NotFound")):
-        raise AnotherWroteError(
-            f"another process goes on with the rollout of {state.service}; weir status {state.service} shows it"
-        )
-    raise ClusterError(f"the state of the rollout of {state.service} could not be kept: {result.complaint}")
+    return manifest

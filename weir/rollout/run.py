@@ -1,23 +1,23 @@
 """One process's part in a rollout: it looks, decides, and has done what follows, until there is an end, or nothing
-is due.
+is due. Several services go through the steps as one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from weir.analysis import Comparison, Counts, Verdict
+from weir.analysis import Counts, Verdict
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.model.config.rollout import Check, Rollout
 from weir.rollout import record
-from weir.rollout.decide import Next, decide
-from weir.rollout.state import State
-from weir.rollout.words import needs, why_worse
+from weir.rollout.decide import Next, together
+from weir.rollout.member import Member
+from weir.rollout.state import Phase, State
 
 LOOK_SECONDS = 1.0
 """From one look to the next."""
@@ -33,30 +33,34 @@ PATIENCE_SECONDS = 60.0
 
 
 class Traffic(Protocol):
-    """Moves requests. Each returns once proxies have acknowledged it; raises WeirError."""
+    """Moves requests of all services of a rollout at once. Each returns once proxies have acknowledged it; raises
+    WeirError.
+    """
 
-    def move(self, state: State) -> None:
-        """Give the version the share of the step."""
+    def move(self, states: Sequence[State]) -> None:
+        """Give each version the share of its step."""
 
-    def promote(self, state: State) -> None:
-        """Make the version the stable one."""
+    def promote(self, states: Sequence[State]) -> None:
+        """Make each version the stable one."""
 
-    def take_back(self, state: State) -> None:
-        """Give the version nothing."""
+    def take_back(self, states: Sequence[State]) -> None:
+        """Give none of the versions anything."""
 
 
 class Source(Protocol):
     """Counts answers."""
 
-    def look(self) -> tuple[Counts, Counts] | None:
-        """Those of the stable version and of the new one since the last look; None where nobody can tell. Raises
-        ClusterError.
+    def look(self) -> Mapping[str, tuple[Counts, Counts]]:
+        """Those of the stable version and of the new one since the last look, by service; not of one of which nobody
+        can tell. Raises ClusterError.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What there is to show: the state, the verdict over the whole rollout and the step, and what is waited for."""
+    """What there is to show of a service: the state, the verdict over the whole rollout and the step, and what is
+    waited for.
+    """
 
     state: State
     verdict: Verdict
@@ -65,39 +69,36 @@ class Seen:
 
 
 class Run:
-    """A rollout in this process. `begin` or `go_on`, then `until_end`."""
+    """A rollout in this process, from where its states say that it is."""
 
     def __init__(
         self,
         kubectl: Kubectl,
-        settings: Rollout,
-        kept: record.Kept,
+        settings: Mapping[str, Rollout],
+        kept: Mapping[str, record.Kept],
         *,
         traffic: Traffic,
         source: Source,
         check: Callable[[Check, State], str],
-        show: Callable[[Seen], None],
+        show: Callable[[Sequence[Seen]], None],
     ) -> None:
-        """`check`: runs a check; why it failed, or nothing. `show`: told of each look."""
-        self._kubectl, self._settings, self._kept = kubectl, settings, kept
+        """`settings`, `kept`: by service, the first one first. `check`: runs a check; why it failed, or nothing.
+        `show`: told of each look.
+        """
+        self._kubectl = kubectl
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
-        analysis = settings.analysis
-        self._comparison = Comparison(
-            worse=float(analysis.worse),
-            tolerated=float(analysis.tolerated) / 100,
-            false_aborts=float(analysis.false_aborts) / 100,
-            latency_worse=float(analysis.latency.worse),
-            margin=float(analysis.margin),
-        )
-        if kept.state.evidence:
-            self._comparison = Comparison.from_state(kept.state.evidence)
-        self._hurt = self._requests = 0
+        self._members = [Member(settings[service], each) for service, each in kept.items()]
         self._saved = time.monotonic()
 
     @property
+    def states(self) -> list[State]:
+        """How far it is, service by service."""
+        return [each.state for each in self._members]
+
+    @property
     def state(self) -> State:
-        """How far it is."""
-        return self._kept.state
+        """How far the first service is."""
+        return self.states[0]
 
     def until_end(self, *, once: bool = False) -> State:
         """Do what is due, one thing after the other. `once`: return where nothing is due.
@@ -108,32 +109,34 @@ class Run:
         try:
             return self._until_end(once)
         except record.AnotherWroteError:
-            # An abort ends it for whoever is at it.
-            kept = record.read(self._kubectl, self.state.service)
-            if kept is None or not kept.state.over:
+            # An abort of one of its services ends it for whoever is at it, and for the others.
+            now = record.read_all(self._kubectl, [each.service for each in self.states])
+            if len(now) < len(self._members) or not any(each.state.over for each in now.values()):
                 raise
-            self._kept = kept
+            for member in self._members:
+                member.keep(now[member.state.service])
+            self._level()
             return self.state
 
     def _until_end(self, once: bool) -> State:
-        if self.state.phase == "begun":
-            self._enter(0)
+        self._level()
+        if self.state.over or self.state.phase == "held":
+            return self.state
         self._source.look()
         started = answered = time.monotonic()
         while not self.state.over:
             began = time.monotonic()
             try:
-                verdict = self._look()
+                self._look()
                 answered = time.monotonic()
             except ClusterError:
                 if time.monotonic() - answered > PATIENCE_SECONDS:
                     raise
-                verdict = self._comparison.verdict()
-            following = self._next(verdict)
-            self._show(Seen(self.state, verdict, following, self._settings))
+            following = self._next()
             if following.kind == "wait":
                 if once and time.monotonic() - started >= ONCE_SECONDS:
-                    return self._left()
+                    self._keep(self.states)
+                    return self.state
                 time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
             else:
                 self._do(following)
@@ -145,73 +148,94 @@ class Run:
         """What somebody has said in between."""
         self._do(Next(how, "somebody said so"))
 
-    def _left(self) -> State:
-        """Write down what was seen, and leave the rollout as it is."""
-        self._keep(self.state)
-        return self.state
+    def _level(self) -> None:
+        """Bring all services to where the foremost is: a process may have ended between one and the next."""
+        places = {(each.phase == "begun", each.index) for each in self.states}
+        for phase in ("promoted", "aborted"):
+            ended = [each for each in self.states if each.phase == phase]
+            if ended and len(ended) < len(self._members):
+                self._do(Next("promote" if phase == "promoted" else "abort", f"{ended[0].service}: {ended[0].why}"))
+                return
+        held = [each for each in self.states if each.phase == "held"]
+        if held and len(held) < len(self._members):
+            self._do(Next("hold", f"{held[0].service}: {held[0].why}"))
+        elif not self.state.over and (len(places) > 1 or self.state.phase == "begun"):
+            self._enter(max(index for _, index in places))
 
-    def _look(self) -> Verdict:
+    def _look(self) -> None:
         counts = self._source.look()
-        if counts is None:
-            return self._comparison.verdict()
-        stable, version = counts
-        verdict = self._comparison.look(stable=stable, canary=version)
-        self._hurt += version.failures
-        self._requests += version.requests
+        for member in self._members:
+            if member.state.service in counts:
+                member.count(*counts[member.state.service])
         # What is not kept yet, a process that is killed loses: a few looks.
         if time.monotonic() - self._saved >= SAVE_SECONDS:
-            self._keep(self.state)
-        return verdict
+            self._keep(self.states)
 
-    def _next(self, verdict: Verdict) -> Next:
-        return decide(
-            self.state,
-            self._settings,
-            worse=why_worse(self.state, verdict),
-            no_worse=verdict.decision == "no worse",
-            needs=needs(self.state, verdict),
-            now=datetime.now(UTC),
-        )
+    def _next(self) -> Next:
+        now = datetime.now(UTC)
+        alone = [(member, member.next(now)) for member in self._members]
+        self._show([Seen(member.state, member.verdict, each, member.settings) for member, each in alone])
+        return together({member.state.service: each for member, each in alone})
 
     def _do(self, following: Next) -> None:
-        state = self.state
+        states = self.states
         match following.kind:
             case "go on":
                 # Whoever has ended the rollout meanwhile is heard before traffic moves.
-                self._keep(state)
-                self._enter(state.index + 1)
+                self._keep(states)
+                self._enter(self.state.index + 1)
             case "promote":
-                self._keep(state)
-                self._traffic.promote(state)
-                self._keep(replace(self.state, phase="promoted", why=following.why))
+                self._keep(states)
+                self._traffic.promote(states)
+                self._phase("promoted", following.why)
             case "abort":
                 # First the traffic: what is written down can be written later.
-                self._traffic.take_back(state)
-                self._keep(replace(state, phase="aborted", why=following.why))
+                self._traffic.take_back(states)
+                self._aborted(following.why)
             case "hold":
-                self._keep(replace(state, phase="held", released=False, why=following.why))
+                self._phase("held", following.why)
             case "check":
-                assert following.check is not None
-                if failed := self._check(following.check, state):
-                    self._do(Next(self._settings.on_regression, failed))
-                else:
-                    self._keep(replace(state, checked=(*state.checked, following.check.run)))
+                self._run_check(following)
+
+    def _run_check(self, following: Next) -> None:
+        assert following.check is not None
+        state = next((each for each in self.states if each.service == following.service), self.state)
+        settings = next(each.settings for each in self._members if each.state is state)
+        if failed := self._check(following.check, state):
+            self._do(Next(settings.on_regression, failed))
+        else:
+            passed = replace(state, checked=(*state.checked, following.check.run))
+            self._keep([passed if each is state else each for each in self.states])
 
     def _enter(self, index: int) -> None:
-        self._traffic.move(replace(self.state, index=index))
-        self._comparison.begin_step()
+        self._traffic.move([replace(each, index=index) for each in self.states])
+        for member in self._members:
+            member.comparison.begin_step()
         # What was counted while proxies changed over belongs to no step.
         self._source.look()
-        self._keep(self.state.at_step(index, datetime.now(UTC)))
+        now = datetime.now(UTC)
+        self._keep([each.at_step(index, now) for each in self.states])
 
-    def _keep(self, state: State) -> None:
-        """Write the state down, with all that was seen by now."""
-        seen = replace(
-            state,
-            evidence=self._comparison.state(),
-            hurt=state.hurt + self._hurt,
-            requests=state.requests + self._requests,
-        )
-        self._hurt = self._requests = 0
-        self._kept = record.write(self._kubectl, seen, self._kept)
+    def _aborted(self, why: str) -> None:
+        try:
+            self._phase("aborted", why)
+        except record.AnotherWroteError:
+            # Without requests there is nothing for another process to go on with.
+            services = [each.service for each in self.states]
+            record.abort(self._kubectl, services, why)
+            there = record.read_all(self._kubectl, services)
+            for member in self._members:
+                member.keep(there[member.state.service])
+
+    def _phase(self, phase: Phase, why: str) -> None:
+        """One that ends a step without another one."""
+        self._keep([each if each.over else replace(each, phase=phase, released=False, why=why) for each in self.states])
+
+    def _keep(self, states: Sequence[State]) -> None:
+        """Write the states down, with all that was counted by now."""
+        seen = [member.seen(state) for member, state in zip(self._members, states, strict=True)]
+        before = {each.state.service: each.kept for each in self._members}
+        kept = record.write(self._kubectl, seen, before)
+        for member in self._members:
+            member.keep(kept[member.state.service])
         self._saved = time.monotonic()

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from weir.model import Duration
 from weir.model.config.rollout import Rollout
 from weir.model.routing.expiry import ago
@@ -44,6 +46,7 @@ class State:
     `hurt`: failed requests of the version so far.
     `requests`: all of its requests so far.
     `checked`: the checks that the step has passed, by their command.
+    `together`: the services that go through the steps as one, this one among them; none where it is alone.
     `evidence`: what the comparison of the two versions goes on with.
     """
 
@@ -62,6 +65,7 @@ class State:
     hurt: int = 0
     requests: int = 0
     checked: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -78,6 +82,11 @@ class State:
         """The same at another step, which proxies have acknowledged at that moment."""
         return replace(self, phase="step", index=index, since=since, released=False, checked=(), why="")
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """All services of the rollout."""
+        return self.together or (self.service,)
+
     def seconds(self, now: datetime) -> float:
         """How long the step has lasted."""
         return 0.0 if self.since is None else (now - self.since).total_seconds()
@@ -86,6 +95,7 @@ class State:
 def in_words(state: State, now: datetime) -> str:
     """How far it is, in one line."""
     shares = ", ".join(str(plain(step.share)) for step in state.steps)
+    others = [name for name in state.together if name != state.service]
     match state.phase:
         case "begun":
             how = f"is about to begin ({shares} %)"
@@ -97,7 +107,8 @@ def in_words(state: State, now: datetime) -> str:
             held = f", held: {state.why}" if state.phase == "held" else ""
             how = f"is at {plain(state.step.share)} % for {ago(now - state.since) if state.since else '0 s'}{held}"
             how += f" (step {state.index + 1} of {len(state.steps)}: {shares} %)"
-    return f"rollout: {state.version} {how}; {state.hurt:,} of its {state.requests:,} requests failed"
+    with_others = f" (as one with {', '.join(others)})" if others else ""
+    return f"rollout: {state.version} {how}{with_others}; {state.hurt:,} of its {state.requests:,} requests failed"
 
 
 def steps_of(settings: Rollout) -> tuple[Step, ...]:
@@ -108,9 +119,12 @@ def steps_of(settings: Rollout) -> tuple[Step, ...]:
 
 
 def given_steps(text: str, pause: Duration) -> tuple[Step, ...]:
-    """Those of a list of percents, `5,25,50`. Raises ValueError, as the config does."""
-    settings = Rollout.model_validate({"steps": [each.strip() for each in text.split(",") if each.strip()]})
-    return tuple(Step(step.share, pause.seconds) for step in settings.all_steps)
+    """Those of a list of percents, `5,25,50`. Raises ValueError with what the config would say."""
+    try:
+        settings = Rollout.model_validate({"steps": [each.strip() for each in text.split(",") if each.strip()]})
+    except ValidationError as error:
+        raise ValueError("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())) from None
+    return tuple(Step(step.share, pause.seconds if step.share else 0.0) for step in settings.all_steps)
 
 
 def as_json(state: State) -> dict[str, Any]:
@@ -125,6 +139,7 @@ def as_json(state: State) -> dict[str, Any]:
         "began": _text(state.began),
         "since": None if state.since is None else _text(state.since),
         "checked": list(state.checked),
+        "together": list(state.together),
         "evidence": dict(state.evidence),
     }
 
@@ -148,6 +163,7 @@ def from_json(found: Mapping[str, Any]) -> State:
             "began": datetime.fromisoformat(found["began"]),
             "since": None if since is None else datetime.fromisoformat(since),
             "checked": tuple(found.get("checked", ())),
+            "together": tuple(found.get("together", ())),
         }
     )
 

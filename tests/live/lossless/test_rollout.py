@@ -154,7 +154,7 @@ def test_it_owns_the_split_until_it_is_over(rollouts: LabStack, load: Load) -> N
         assert "a rollout of v2 is under way, and the config no longer has v2" in said
         rollouts.write(config(timeout="9s"))
         ended = rollouts.run(f".venv/bin/weir abort backend --yes --stack {STACK} 2>&1")
-        assert "the rollout of backend is over: v2 is taken back" in ended
+        assert "the rollout is over: v2 of backend is taken back" in ended
         said, _ = process.communicate(timeout=60)
         assert process.returncode == 3, said
         assert "weir abort backend" in said

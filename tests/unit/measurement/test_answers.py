@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weir.measurement.answers import BOUNDS, Answers, Reading, between, statistics
+from weir.measurement.answers import BOUNDS, Answers, Reading, between, parsed, statistics
 from weir.measurement.clusters import Measured
 
 SERVICE = Measured("backend.demo.svc.cluster.local", 80, {"other.demo.svc.cluster.local:80": "v4"})
@@ -37,7 +37,7 @@ cluster.outbound|80|v1|backend.demo.svc.cluster.local.upstream_rq_time:
 
 def test_each_request_counts_once_by_its_final_answer() -> None:
     """What a caller saw is what is counted, of versions that nothing reaches too."""
-    found = statistics(STATISTICS, SERVICE)
+    found = statistics(parsed(STATISTICS), SERVICE)
     assert {name: (each.requests, each.failures) for name, each in found.items()} == {
         "v1": (101, 4), "v2": (55, 55), "v3": (44, 44), "v4": (5, 0),
     }  # fmt: skip
@@ -46,7 +46,7 @@ def test_each_request_counts_once_by_its_final_answer() -> None:
 
 def test_answers_are_slower_than_a_bound_from_its_edge_on() -> None:
     """Envoy's buckets have two digits, and the bounds are edges of theirs."""
-    slower = statistics(STATISTICS, SERVICE)["v1"].slower()
+    slower = statistics(parsed(STATISTICS), SERVICE)["v1"].slower()
     assert slower[0.001] == 24
     assert slower[0.01] == 11
     assert slower[0.012] == 6
@@ -58,10 +58,10 @@ def test_answers_are_slower_than_a_bound_from_its_edge_on() -> None:
 
 def test_a_counter_that_fell_leaves_its_caller_out() -> None:
     """Another proxy counts from zero, and what it has counted may be of another time."""
-    before = {"a": Reading(statistics(STATISTICS, SERVICE)), "b": Reading({"v1": Answers(10, 1)})}
+    before = {"a": Reading(statistics(parsed(STATISTICS), SERVICE)), "b": Reading({"v1": Answers(10, 1)})}
     more = STATISTICS.replace("upstream_rq_completed: 101", "upstream_rq_completed: 111")
     after = {
-        "a": Reading(statistics(more, SERVICE)),
+        "a": Reading(statistics(parsed(more), SERVICE)),
         "b": Reading({"v1": Answers(9, 1)}),
         "c": Reading({"v1": Answers(5)}),
     }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.model.strategies_values import Values, lengths, mapping, several, some_text
 
 _above_one = st.sampled_from([1.5, 2, "3", 1.0001, 1000])
-_shares = st.lists(st.sampled_from([0.0001, 0.5, 1, 5, 12.5, 25, 50, 99, 100]), min_size=1, max_size=4, unique=True)
+_shares = st.lists(st.sampled_from([0, 0.0001, 0.5, 1, 5, 12.5, 25, 50, 99, 100]), max_size=4, unique=True)
 _step = mapping({}, {"pause": lengths, "gate": st.just("manual")})
 
 
@@ -27,7 +27,7 @@ _analysis = mapping(
     {
         "worse": _above_one,
         "tolerated": st.sampled_from([0, 0.1, "1", 5]),
-        "falseAborts": st.sampled_from([0.01, 1, "5", 50]),
+        "falseAborts": st.sampled_from([0.01, 1e-9, "0.05", 0.5]),
         "latency": mapping({}, {"worse": _above_one}),
         "margin": _above_one,
         "patience": lengths,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,25 +22,41 @@ from weir.model.config.rollout import Rollout
 from weir.rollout import record, run
 from weir.rollout.record import AnotherWroteError, UnreadableError
 from weir.rollout.run import Run
-from weir.rollout.state import State, Step
+from weir.rollout.state import State, Step, steps_of
 
-# A ConfigMap in a file, which is written as the API server does: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+# ConfigMaps in a file, which are written as the API server does, and printed as kubectl prints several: one after the
+# other. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 KUBECTL = f"""#!{sys.executable} -IS
 import json, sys
 from pathlib import Path
-place = Path(__file__).with_name("map.json")
-there = json.loads(place.read_text()) if place.exists() else None
+place = Path(__file__).with_name("maps.json")
+maps = json.loads(place.read_text()) if place.exists() else dict()
 if "get" in sys.argv:
-    print(json.dumps(there) if there else "")
+    asked = [each for each in sys.argv if each.startswith("weir-rollout-")]
+    found = [maps[each] for each in asked if each in maps]
+    if len(asked) > 1:
+        print(json.dumps({{"kind": "List", "items": found}}))
+    elif found:
+        print(json.dumps(found[0]))
     sys.exit()
-new = json.load(sys.stdin)
-if "create" in sys.argv and there:
-    sys.exit('Error from server (AlreadyExists): configmaps "a" already exists')
-if "replace" in sys.argv and (not there or new["metadata"]["resourceVersion"] != there["metadata"]["resourceVersion"]):
-    sys.exit('Error from server (Conflict): Operation cannot be fulfilled on configmaps "a": the object has been modified')
-new["metadata"]["resourceVersion"] = str(int(there["metadata"]["resourceVersion"]) + 1 if there else 1)
-place.write_text(json.dumps(new))
-print(json.dumps(new))
+new, failed = json.load(sys.stdin), False
+for each in new.get("items", [new]):
+    name = each["metadata"]["name"]
+    there = maps.get(name)
+    if "create" in sys.argv and there:
+        failed = True
+        print('Error from server (AlreadyExists): configmaps "a" already exists', file=sys.stderr)
+        continue
+    version = each["metadata"].get("resourceVersion")
+    if "replace" in sys.argv and (not there or version != there["metadata"]["resourceVersion"]):
+        failed = True
+        print('Error from server (Conflict): Operation cannot be fulfilled on configmaps "a"', file=sys.stderr)
+        continue
+    each["metadata"]["resourceVersion"] = str(int(there["metadata"]["resourceVersion"]) + 1 if there else 1)
+    maps[name] = each
+    print(json.dumps(each, indent=4))
+place.write_text(json.dumps(maps))
+sys.exit(failed)
 """
 STATE = State(
     "backend", "v2", "v1", (Step(Decimal(5), 0.0), Step(Decimal(50), 0.0)), "weir rollout backend v2", "ann@host",
@@ -47,6 +64,7 @@ STATE = State(
 )  # fmt: skip
 GOOD = Counts(10_000, 10), Counts(1_000, 1)
 BAD = Counts(10_000, 10), Counts(1_000, 200)
+BOTH = [replace(STATE, service=each, together=("backend", "cart")) for each in ("backend", "cart")]
 
 
 @pytest.fixture
@@ -65,27 +83,36 @@ class FakeMesh:
         self._looks: Iterator[Any] = iter(looks)
         self._last: Any = None
 
-    def move(self, state: State) -> None:
-        self.done.append(f"{state.step.share} %")
+    def move(self, states: Sequence[State]) -> None:
+        self.done.append(f"{states[0].step.share} %")
 
-    def promote(self, state: State) -> None:
+    def promote(self, states: Sequence[State]) -> None:
         self.done.append("promoted")
 
-    def take_back(self, state: State) -> None:
+    def take_back(self, states: Sequence[State]) -> None:
         self.done.append("0 %")
 
     def look(self) -> Any:
         self._last = next(self._looks, self._last)
         if isinstance(self._last, Exception):
             raise self._last
-        return self._last
+        found = {"backend": self._last} if isinstance(self._last, tuple) else self._last
+        return found or {}
 
 
-def rollout(kubectl: Kubectl, mesh: FakeMesh, kept: record.Kept | None = None, check: str = "", **settings: Any) -> Run:
+def write(kubectl: Kubectl, *states: State) -> dict[str, record.Kept]:
+    """The states, whatever there was."""
+    return record.write(kubectl, states, record.read_all(kubectl, [each.service for each in states]))
+
+
+def rollout(
+    kubectl: Kubectl, mesh: FakeMesh, kept: dict[str, record.Kept] | None = None, check: str = "", **settings: Any
+) -> Run:
+    kept = kept or write(kubectl, STATE)
     return Run(
         kubectl,
-        Rollout.model_validate(settings),
-        kept or record.write(kubectl, STATE, None),
+        dict.fromkeys(kept, Rollout.model_validate(settings)),
+        kept,
         traffic=mesh,
         source=mesh,
         check=lambda *_: check,
@@ -146,7 +173,10 @@ def test_another_process_goes_on_with_the_same_evidence(kubectl: Kubectl, monkey
     assert kept.state == state
     alone = Comparison.from_state(state.evidence).verdict()
     shown: list[Any] = []
-    second = Run(kubectl, Rollout(), kept, traffic=mesh, source=FakeMesh(None), check=lambda *_: "", show=shown.append)
+    second = Run(
+        kubectl, {"backend": Rollout()}, {"backend": kept}, traffic=mesh, source=FakeMesh(None),
+        check=lambda *_: "", show=shown.extend,
+    )  # fmt: skip
     second.until_end(once=True)
     assert mesh.done == ["5 %"]
     assert (shown[0].verdict.against, shown[0].verdict.proof) == (alone.against, alone.proof)
@@ -158,11 +188,11 @@ def test_the_second_of_two_that_write_is_refused(kubectl: Kubectl) -> None:
     first = rollout(kubectl, mesh)
     kept = record.read(kubectl, "backend")
     assert kept is not None
-    record.write(kubectl, STATE, kept)
+    record.write(kubectl, [STATE], {"backend": kept})
     with pytest.raises(AnotherWroteError, match="another process goes on with the rollout of backend"):
         first.until_end()
     with pytest.raises(AnotherWroteError):
-        record.write(kubectl, STATE, None)
+        record.write(kubectl, [STATE], {})
     assert mesh.done == ["5 %"]
 
 
@@ -171,7 +201,7 @@ def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(kubectl: Kubectl, mo
     mesh = FakeMesh(None, None, ClusterError("gone"), ClusterError("gone"), GOOD)
     assert rollout(kubectl, mesh).until_end().phase == "promoted"
     monkeypatch.setattr(run, "PATIENCE_SECONDS", 0.0)
-    (Path(kubectl.path).parent / "map.json").unlink()
+    (Path(kubectl.path).parent / "maps.json").unlink()
     with pytest.raises(ClusterError, match="gone"):
         rollout(kubectl, FakeMesh(None, None, ClusterError("gone"))).until_end()
     kept = record.read(kubectl, "backend")
@@ -181,9 +211,116 @@ def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(kubectl: Kubectl, mo
 
 def test_what_is_no_state_is_said(kubectl: Kubectl) -> None:
     """With the way out."""
-    record.write(kubectl, STATE, None)
-    place = Path(kubectl.path).parent / "map.json"
+    write(kubectl, STATE)
+    place = Path(kubectl.path).parent / "maps.json"
     found = json.loads(place.read_text())
-    place.write_text(json.dumps({**found, "data": {"state": "{}"}}))
+    found["weir-rollout-backend"]["data"] = {"state": "{}"}
+    place.write_text(json.dumps(found))
     with pytest.raises(UnreadableError, match="kubectl delete configmap -n demo weir-rollout-backend"):
         record.read(kubectl, "backend")
+    with pytest.raises(UnreadableError):
+        record.read_all(kubectl, ["backend", "cart"])
+    assert record.read_all(kubectl, ["backend", "cart"], readable=True) == {}
+
+
+def test_without_steps_checks_alone_have_a_say(kubectl: Kubectl) -> None:
+    """Blue/green: no request before all of them."""
+    mesh = FakeMesh(None)
+    kept = write(kubectl, replace(STATE, steps=steps_of(Rollout(steps=()))))
+    state = rollout(kubectl, mesh, kept, checks=[{"run": "smoke"}]).until_end()
+    assert (mesh.done, state.phase, state.checked) == (["0 %", "promoted"], "promoted", ("smoke",))
+    mesh = FakeMesh(None)
+    state = rollout(
+        kubectl, mesh, write(kubectl, kept["backend"].state), "it is red", checks=[{"run": "smoke"}]
+    ).until_end()
+    assert (mesh.done, state.phase) == (["0 %", "0 %"], "aborted")
+
+
+def both(backend: Any, cart: Any) -> dict[str, Any]:
+    return {"backend": backend, "cart": cart}
+
+
+def test_several_services_go_on_once_the_last_is_ready(kubectl: Kubectl) -> None:
+    """One change for all; a service of which nothing is known is not ready."""
+    mesh = FakeMesh(both(GOOD, GOOD), {"backend": GOOD}, {"backend": GOOD}, both(GOOD, GOOD))
+    run_of = rollout(kubectl, mesh, write(kubectl, *BOTH))
+    run_of.until_end()
+    assert mesh.done == ["5 %", "50 %", "promoted"]
+    assert [each.phase for each in run_of.states] == ["promoted", "promoted"]
+    first, second = (each.requests for each in run_of.states)
+    assert first == second + 1_000
+    assert [each.state for each in record.read_all(kubectl, ["backend", "cart"]).values()] == run_of.states
+
+
+def test_where_one_of_several_is_worse_all_are_taken_back(kubectl: Kubectl) -> None:
+    """With the name of that one. The chance of a false alarm is that of all of them."""
+    mesh = FakeMesh(both(GOOD, GOOD), both(GOOD, GOOD), both(GOOD, BAD))
+    run_of = rollout(kubectl, mesh, write(kubectl, *BOTH), analysis={"margin": 1.01})
+    run_of.until_end()
+    assert mesh.done == ["5 %", "0 %"]
+    assert [each.phase for each in run_of.states] == ["aborted", "aborted"]
+    assert run_of.state.why.startswith("cart: v2: 200 of 1,000 requests (20 %) failed")
+    assert "(chance of a false alarm below 0.50 %)" in run_of.state.why
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "done", "phase"),
+    [
+        (replace(BOTH[0], phase="step", index=1, since=STATE.began), replace(BOTH[1], phase="step", since=STATE.began),
+         ["50 %", "promoted"], "promoted"),
+        (replace(BOTH[0], phase="promoted", index=1), replace(BOTH[1], phase="step", index=1, since=STATE.began),
+         ["promoted"], "promoted"),
+        (replace(BOTH[0], phase="step", since=STATE.began), replace(BOTH[1], phase="aborted", why="red"),
+         ["0 %"], "aborted"),
+        (replace(BOTH[0], phase="step", since=STATE.began), replace(BOTH[1], phase="held", why="red"), [], "held"),
+        (replace(BOTH[0], phase="step", since=STATE.began), BOTH[1], ["5 %", "50 %", "promoted"], "promoted"),
+    ],
+)  # fmt: skip
+def test_what_one_of_several_has_reached_the_others_reach_first(
+    kubectl: Kubectl, first: State, second: State, done: list[str], phase: str
+) -> None:
+    """A process may end between the states of two services, at any change."""
+    mesh = FakeMesh(both(GOOD, GOOD))
+    run_of = rollout(kubectl, mesh, write(kubectl, first, second))
+    run_of.until_end()
+    assert mesh.done == done
+    assert {each.phase for each in run_of.states} == {phase}
+
+
+def test_an_abort_of_one_takes_back_the_others(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is at it hears of it before traffic moves again."""
+    monkeypatch.setattr(run, "SAVE_SECONDS", 0.0)
+    kept = write(kubectl, *BOTH)
+    mesh = FakeMesh()
+
+    def aborted_meanwhile() -> Any:
+        now = record.read_all(kubectl, ["backend", "cart"])
+        if now["cart"].state.phase == "step":
+            record.write(kubectl, [replace(now["cart"].state, phase="aborted", why="weir abort cart")], now)
+        return {}
+
+    monkeypatch.setattr(mesh, "look", aborted_meanwhile)
+    run_of = rollout(kubectl, mesh, kept)
+    run_of.until_end()
+    assert mesh.done == ["5 %", "0 %"]
+    assert [(each.phase, each.why) for each in run_of.states] == [
+        ("aborted", "cart: weir abort cart"), ("aborted", "weir abort cart"),
+    ]  # fmt: skip
+
+
+def test_worse_ends_a_rollout_that_another_process_goes_on_with(kubectl: Kubectl) -> None:
+    """One that slept hears late that another one goes on; what it has seen counts all the same."""
+    mesh = FakeMesh()
+    looks = iter([GOOD, GOOD])
+
+    def gone_on_meanwhile() -> Any:
+        if counts := next(looks, None):
+            return {"backend": counts}
+        now = record.read_all(kubectl, ["backend"])
+        record.write(kubectl, [replace(now["backend"].state, hurt=7)], now)
+        return {"backend": BAD}
+
+    mesh.look = gone_on_meanwhile  # type: ignore[method-assign]
+    state = rollout(kubectl, mesh, analysis={"margin": 1.01}).until_end()
+    assert (mesh.done, state.phase, state.hurt) == (["5 %", "0 %"], "aborted", 7)
+    assert state.why.startswith("v2: 200 of 1,000 requests (20 %) failed")

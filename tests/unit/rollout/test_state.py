@@ -30,7 +30,7 @@ def states(draw: Any) -> State:
         phase=draw(st.sampled_from(("begun", "step", "held", "aborted", "promoted"))),
         index=draw(st.integers(0, len(steps) - 1)), since=draw(st.none() | _moments), released=draw(st.booleans()),
         why=draw(st.text()), hurt=draw(st.integers(0, 10**9)), requests=draw(st.integers(0, 10**12)),
-        checked=tuple(draw(st.lists(st.text(), max_size=2))),
+        checked=tuple(draw(st.lists(st.text(), max_size=2))), together=tuple(draw(st.lists(st.text(), max_size=3))),
         evidence=draw(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=3)),
     )  # fmt: skip
 
@@ -52,10 +52,11 @@ def test_steps_are_those_of_the_config_or_of_the_command() -> None:
     settings = Rollout.model_validate({"steps": [5, {"share": "25", "gate": "manual"}, {"share": 50, "pause": "5s"}]})
     assert steps_of(settings) == (Step(Decimal(5), 60), Step(Decimal(25), 60, manual=True), Step(Decimal(50), 5))
     assert [step.share for step in steps_of(Rollout())] == [5, 25, 50]
+    assert steps_of(Rollout(steps=())) == (Step(Decimal(0), 0.0),)
     assert given_steps("1, 10,100", Duration.parse("2s")) == tuple(Step(Decimal(each), 2.0) for each in (1, 10, 100))
 
 
-@pytest.mark.parametrize("text", ["", "10,5", "5,5", "0,5", "a", "5,101"])
+@pytest.mark.parametrize("text", ["10,5", "5,5", "a", "5,101"])
 def test_steps_that_are_none_are_refused(text: str) -> None:
     """As the config refuses them."""
     with pytest.raises(ValueError, match="must"):

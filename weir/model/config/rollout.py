@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, field_validator
 
 from weir.model.config.base import Part, key, required
-from weir.model.values.durations import Duration, Length
+from weir.model.values.durations import Duration, Length, LengthOrZero
 from weir.model.values.numbers import Percent, Positive, plain
 from weir.model.values.text import SomeText
 
@@ -34,7 +34,7 @@ class RolloutStep(Part):
     """A share of the requests for the new version, and what ends it."""
 
     share: Percent = required("percent of the requests that the version gets", example=25, unit="percent")
-    pause: Length | None = key(
+    pause: LengthOrZero | None = key(
         "how long it lasts at least; the rollout's pause when left out", example="5m", unit="duration"
     )
     gate: Literal["manual"] | None = key(
@@ -68,10 +68,12 @@ class Analysis(Part):
         "a share of failed requests that is never worse, whatever the stable version's", Decimal("0.1"), example=0.1,
         unit="percent",
     )  # fmt: skip
-    false_aborts: Percent = key(
-        "how many rollouts of a version that is no worse may be taken back, at most", Decimal(1), example=1,
-        unit="percent",
-    )  # fmt: skip
+    false_aborts: Positive = key(
+        "the most chance that a version that is no worse is taken back, over the whole rollout",
+        Decimal("0.01"),
+        example=0.01,
+        unit="probability",
+    )
     latency: LatencyAnalysis = key("when a version is slower", LatencyAnalysis(), example={"worse": 2})
     margin: Positive = key(
         "a step ends once odds so many times the stable version's are ruled out", Decimal(2), example=2
@@ -91,8 +93,11 @@ class Analysis(Part):
     @field_validator("false_aborts")
     @classmethod
     def _some(cls, value: Decimal) -> Decimal:
-        if not 0 < value <= 50:
-            raise ValueError(f"must be above 0 and at most 50, was {plain(value)}")
+        if value > Decimal("0.5"):
+            raise ValueError(
+                "must be a probability of at most 0.5, such as 0.01 for one good version in a hundred, was "
+                f"{plain(value)}"
+            )
         return value
 
 
@@ -111,10 +116,10 @@ class Rollout(Part):
 
     steps: tuple[Annotated[RolloutStep, BeforeValidator(_step)], ...] | None = key(
         "percent of the requests at each step, ascending; 5, 25 and 50 when left out; after the last one the version "
-        "is promoted",
+        "is promoted. At a first step of 0 only checks and its gate have a say; without any step that is all there is",
         example=[5, {"share": 25, "gate": "manual"}, 50],
     )
-    pause: Length = key("how long each step lasts at least", Duration.parse("1m"), example="5m", unit="duration")
+    pause: LengthOrZero = key("how long each step lasts at least", Duration.parse("1m"), example="5m", unit="duration")
     analysis: Analysis = key("when the version is worse, or proven to be not", Analysis(), example={"worse": 2})
     checks: tuple[Check, ...] = key(
         "commands that have to succeed before a step ends; one that fails counts as worse",
@@ -127,15 +132,15 @@ class Rollout(Part):
 
     @property
     def all_steps(self) -> tuple[RolloutStep, ...]:
-        """The steps, those of the default included."""
-        return self.steps or tuple(RolloutStep(share=share) for share in _STEPS)
+        """The steps, those of the default included. `[]` is blue/green: checks without requests, then all at once."""
+        if self.steps is None:
+            return tuple(RolloutStep.model_validate({"share": share}) for share in _STEPS)
+        return self.steps or (RolloutStep.model_validate({"share": 0, "pause": "0s"}),)
 
     @field_validator("steps")
     @classmethod
     def _ascend(cls, steps: tuple[RolloutStep, ...]) -> tuple[RolloutStep, ...]:
         shares = [step.share for step in steps]
-        if not shares:
-            raise ValueError("must have a step, such as [5, 25, 50]")
-        if not shares[0] or any(after <= before for before, after in pairwise(shares)):
-            raise ValueError(f"must ascend from above 0, was {', '.join(str(plain(share)) for share in shares)}")
+        if any(after <= before for before, after in pairwise(shares)):
+            raise ValueError(f"must ascend, was {', '.join(str(plain(share)) for share in shares)}")
         return steps

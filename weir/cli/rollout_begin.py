@@ -1,0 +1,194 @@
+"""How a rollout begins, or goes on where it was left: from what is typed and what is kept to the states to run."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import click
+
+from weir.cli.context import Context
+from weir.cli.recovery import say
+from weir.cli.release import require_version
+from weir.errors import UsageError, WeirError
+from weir.model import Duration
+from weir.model.values.durations import length_or_zero
+from weir.model.values.numbers import plain
+from weir.rollout import record
+from weir.rollout.run import SAVE_SECONDS
+from weir.rollout.state import State, Step, given_steps, steps_of
+
+Kept = dict[str, record.Kept]
+"""By service."""
+
+
+def parse(what: tuple[str, ...]) -> dict[str, str | None]:
+    """The version of each service: of `backend v2`, `backend=v2 cart=v3`, or `backend`. Raises UsageError."""
+    if any("=" in each for each in what):
+        pairs = dict(each.split("=", 1) for each in what if each.count("=") == 1)
+        if len(pairs) < len(what) or not all(service and version for service, version in pairs.items()):
+            raise UsageError(f"{' '.join(what)}: several services are named SERVICE=VERSION, each once")
+        return dict(pairs)
+    if len(what) > 2:
+        raise UsageError(f"{' '.join(what)}: several services are named SERVICE=VERSION, such as {what[0]}={what[1]}")
+    return {what[0]: what[1] if len(what) == 2 else None}
+
+
+def begun(context: Context, states: list[State]) -> Kept:
+    """The states of a rollout that begins, kept for the first time; all of them, or none that counts. Raises
+    UsageError where one is under way meanwhile.
+    """
+    before = record.read_all(context.kubectl, [each.service for each in states])
+    try:
+        return record.write(context.kubectl, states, before)
+    except WeirError as error:
+        # Those that were kept have nobody who goes on with them.
+        there = record.read_all(context.kubectl, [each.service for each in states])
+        mine = {
+            state.service: state for state in states if state.service in there and there[state.service].state == state
+        }
+        if mine:
+            over = [replace(each, phase="aborted", why=f"it could not begin: {error}") for each in mine.values()]
+            record.write(context.kubectl, over, {service: there[service] for service in mine})
+        raise
+
+
+def states_of(
+    context: Context, versions: Mapping[str, str], steps: str | None, pause: str | None, typed: str
+) -> list[State]:
+    """The states of a rollout that begins, service by service. Raises UsageError."""
+    found = [_state(context, service, version, steps, pause, typed) for service, version in versions.items()]
+    first = found[0]
+    if other := next((each for each in found if each.steps != first.steps), None):
+        raise UsageError(
+            f"{first.service} and {other.service} have different steps in the config, and go through them as one: "
+            "give --steps"
+        )
+    together = tuple(each.service for each in found) if len(found) > 1 else ()
+    return [replace(each, together=together) for each in found]
+
+
+def _state(context: Context, service: str, version: str, steps: str | None, pause: str | None, typed: str) -> State:
+    settings = context.service(service)
+    require_version(settings, service, version)
+    if version == settings.stable:
+        raise UsageError(f"{version} is the stable version of {service} already, and gets all that canaries leave")
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    length = _length(pause) if pause else settings.rollout.pause
+    if steps:
+        ways = _given(steps, length)
+    else:
+        ways = tuple(replace(step, pause=length.seconds) if pause else step for step in steps_of(settings.rollout))
+    return State(service, version, settings.stable, ways, typed, who, datetime.now(UTC))
+
+
+def _length(pause: str) -> Duration:
+    try:
+        return length_or_zero(pause)
+    except ValueError as error:
+        raise UsageError(f"--pause {error}") from None
+
+
+def _given(steps: str, pause: Duration) -> tuple[Step, ...]:
+    try:
+        return given_steps(steps, pause)
+    except ValueError as error:
+        raise UsageError(f"--steps {error}") from None
+
+
+def typed(what: tuple[str, ...], steps: str | None, pause: str | None) -> str:
+    """The command, for the record."""
+    given = [f"--steps {steps}"] if steps else []
+    given += [f"--pause {pause}"] if pause else []
+    return " ".join(["weir rollout", *what, *given])
+
+
+def taken_over(context: Context, kept: Kept, asked: Mapping[str, str | None], *, going_on: bool) -> Kept:
+    """The rollout that is under way, once no other process is at it. Raises UsageError."""
+    first = next(iter(kept.values())).state
+    for service, version in asked.items():
+        state = kept[service].state if service in kept else None
+        if state is None or version not in (None, state.version):
+            raise UsageError(
+                f"a rollout of {first.service} to {first.version} is under way (begun by {first.who}); to end it: weir "
+                f"abort {first.service}"
+            )
+    _refuse_another(context, kept)
+    states = [each.state for each in kept.values()]
+    if going_on:
+        # What was seen led to the hold; who goes on in spite of it begins anew.
+        states = [
+            each
+            if each.over
+            else replace(
+                each, phase="step", released=True, evidence={} if each.phase == "held" else each.evidence, why=""
+            )
+            for each in states
+        ]
+    elif held := next((each for each in states if each.phase == "held"), None):
+        raise UsageError(what_next(held))
+    return record.write(context.kubectl, states, kept)
+
+
+def under_way(context: Context, services: Mapping[str, str | None]) -> Kept:
+    """The rollout that one of these services is in, with all of its services; nothing where there is none. Raises
+    UsageError where some of it is gone.
+    """
+    for service in services:
+        found = record.read(context.kubectl, service)
+        if found is None or found.state.over:
+            continue
+        if not found.state.together:
+            return {service: found}
+        there = record.read_all(context.kubectl, found.state.together)
+        if lost := [name for name in found.state.together if name not in there]:
+            raise UsageError(
+                f"the rollout of {service} goes on as one with {' and '.join(lost)}, of which the cluster has no state "
+                f"any more; to end it: weir abort {service}"
+            )
+        return {name: there[name] for name in found.state.together}
+    return {}
+
+
+def _refuse_another(context: Context, kept: Kept) -> None:
+    """Raise UsageError where another process goes on with the rollout: it writes down what it sees."""
+    first = next(iter(kept.values()))
+    end = time.monotonic() + SAVE_SECONDS + 3
+    say(f"looking for another process that goes on with the rollout of {first.state.service} …")
+    while time.monotonic() < end:
+        now = record.read(context.kubectl, first.state.service)
+        if now is None or now.resource_version != first.resource_version:
+            raise UsageError(
+                f"another process goes on with the rollout of {first.state.service}, begun by {first.state.who}; weir "
+                f"status {first.state.service} shows it"
+            )
+        time.sleep(0.5)
+
+
+def what_next(state: State) -> str:
+    """What to type after an end that is none of the good ones."""
+    if state.phase == "aborted":
+        return f"{state.version} of {state.service} was taken back: {state.why}"
+    return (
+        f"{state.version} of {state.service} is held at {plain(state.step.share)} %: {state.why}. To go on: weir "
+        f"rollout {state.service} --continue; to end it: weir abort {state.service}"
+    )
+
+
+def ask(states: list[State]) -> None:
+    """Return after a yes. Raises UsageError where nobody can be asked, Abort after a no."""
+    said = [
+        f"{plain(step.share)} % for {step.pause:g} s{', then until somebody lets it go on' if step.manual else ''}"
+        for step in states[0].steps
+    ]
+    for state in states:
+        say(f"{state.service}: {state.version} takes over from {state.stable}: {'; '.join(said)}; then promoted")
+    if not sys.stdin.isatty():
+        raise UsageError("no terminal to ask on: use --yes")
+    if not click.confirm("begin?", err=True):
+        raise click.Abort

@@ -1,0 +1,74 @@
+"""One service's part in a rollout: what was counted of it, and what follows from that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from weir.analysis import Comparison, Counts, Verdict
+from weir.model.config.rollout import Rollout
+from weir.rollout import record
+from weir.rollout.decide import Next, decide
+from weir.rollout.state import State
+from weir.rollout.words import needs, why_worse
+
+
+class Member:
+    """A service, its state as it was last kept, and what was counted since."""
+
+    def __init__(self, settings: Rollout, kept: record.Kept) -> None:
+        """The chance of a false abort is that of the rollout: several services share it (the union bound)."""
+        self.settings, self.kept = settings, kept
+        analysis = settings.analysis
+        self.comparison = Comparison(
+            worse=float(analysis.worse),
+            tolerated=float(analysis.tolerated) / 100,
+            false_aborts=float(analysis.false_aborts) / max(1, len(kept.state.together)),
+            latency_worse=float(analysis.latency.worse),
+            margin=float(analysis.margin),
+        )
+        if kept.state.evidence:
+            self.comparison = Comparison.from_state(kept.state.evidence)
+        self._hurt = self._requests = 0
+
+    @property
+    def state(self) -> State:
+        """How far it is."""
+        return self.kept.state
+
+    @property
+    def verdict(self) -> Verdict:
+        """What all that was counted says."""
+        return self.comparison.verdict()
+
+    def count(self, stable: Counts, version: Counts) -> None:
+        """What the two versions have answered since the last look."""
+        self.comparison.look(stable=stable, canary=version)
+        self._hurt += version.failures
+        self._requests += version.requests
+
+    def next(self, now: datetime) -> Next:
+        """What would follow for this service alone."""
+        verdict = self.verdict
+        return decide(
+            self.state,
+            self.settings,
+            worse=why_worse(self.state, verdict),
+            no_worse=verdict.decision == "no worse",
+            needs=needs(self.state, verdict),
+            now=now,
+        )
+
+    def seen(self, state: State) -> State:
+        """The state with all that was counted."""
+        return replace(
+            state,
+            evidence=self.comparison.state(),
+            hurt=state.hurt + self._hurt,
+            requests=state.requests + self._requests,
+        )
+
+    def keep(self, kept: record.Kept) -> None:
+        """What was counted is kept now."""
+        self.kept = kept
+        self._hurt = self._requests = 0
