@@ -12,7 +12,7 @@ import click
 from weir.cli.context import Context
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
-from weir.cli.rollout_begin import ask, begun, parse, states_of, taken_over, typed, under_way, what_next
+from weir.cli.rollout_begin import ask, begun, parse, require_steps, states_of, taken_over, typed, under_way, what_next
 from weir.cli.rollout_steps import Answered, Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
@@ -61,6 +61,7 @@ def command(
             service = next(iter(asked))
             raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
         states = states_of(context, versions, steps, pause, typed(what, steps, pause))
+        require_steps(context, states)
         if not yes:
             ask(states)
         kept = begun(context, states)

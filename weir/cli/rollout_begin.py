@@ -16,12 +16,13 @@ from weir.cli.context import Context
 from weir.cli.recovery import say
 from weir.cli.release import require_version
 from weir.errors import UsageError, WeirError
-from weir.model import Duration
+from weir.model import ConfigError, Duration
 from weir.model.values.durations import length_or_zero
 from weir.model.values.numbers import plain
 from weir.rollout import record
 from weir.rollout.run import SAVE_SECONDS
 from weir.rollout.state import State, Step, given_steps, steps_of
+from weir.stack.edit import StackEdit
 
 Kept = dict[str, record.Kept]
 """By service."""
@@ -192,3 +193,19 @@ def ask(states: list[State]) -> None:
         raise UsageError("no terminal to ask on: use --yes")
     if not click.confirm("begin?", err=True):
         raise click.Abort
+
+
+def require_steps(context: Context, states: list[State]) -> None:
+    """Raise UsageError where the config of a step would be refused: none is begun that cannot
+    end.
+    """
+    for index, step in enumerate(states[0].steps):
+        file = StackEdit(context.path)
+        for state in states:
+            file.set_canary(state.service, state.version, state.steps[index].share)
+        try:
+            context.saying(file.text).config  # noqa: B018 - reading it is checking
+        except ConfigError as error:
+            raise UsageError(
+                f"the config would not be sound at {plain(step.share)} %, and nothing was begun:\n{error}"
+            ) from None

@@ -62,7 +62,8 @@ def _message(details: ErrorDetails, path: Path) -> str:
             example = _example(path, "such as")
             return f"must be a list{example and f' {example}'}, was {shown(details['input'])}"
         case "literal_error":
-            return f"must be one of {', '.join(get_args(_declared_at(path)[0]))}, was {shown(details['input'])}"
+            known = get_args(_declared_at(path)[0])
+            return f"must be {'one of ' * (len(known) > 1)}{', '.join(known)}, was {shown(details['input'])}"
         case _:
             return f"{details['msg'].lower()}, was {shown(details['input'])}"
 
