@@ -6,6 +6,7 @@ its own.
   program and change, which does not wait for proxies.
 - `tenth`: the tenth of ten changes in one weir process; against `kubectl patch` of the weights until the caller's Envoy
   follows, read in its own pod.
+- `rollout`: `weir rollout` through three steps of five seconds to the promotion; against the pauses alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ STACK = "bench"
 RUNS = 5
 STEPS, PROCESSES, PATCHES = 10, 5, 4
 TARGET_SET, TARGET_TENTH = 0.7, 4.0
+ROLLOUTS, PAUSES = 3, (5, 5, 5)
+TARGET_ROLLOUT = 25 / sum(PAUSES)
 
 _FILE = f"Pulumi.{STACK}.yaml"
 # In the caller's own pod: each look is a few milliseconds, and says what time it is when the weight is there.
@@ -62,6 +65,7 @@ def measure() -> dict[str, Any]:
             tens.append(shell.steps())
         print("release: ten changes once more, traced", file=sys.stderr)
         traced, where = shell.traced()
+        rollouts = [shell.rollout() for _ in range(ROLLOUTS)]
     ratio_set = statistics.median(sets) / statistics.median(ups)
     tenths = [steps[-1] for steps in tens]
     ratio_tenth = statistics.median(tenths) / statistics.median(patches)
@@ -88,6 +92,11 @@ def measure() -> dict[str, Any]:
                 "around": round(traced[-1] - sum(where.values()), 3),
             },
             **_beside(tenths, patches, ratio_tenth, TARGET_TENTH),
+        },
+        "rollout": {
+            "command": "weir rollout backend v2 --steps 10,25,50 --pause 5s --yes, from 0 % to promoted",
+            "baseline": "its pauses",
+            **_beside(rollouts, [sum(PAUSES)], statistics.median(rollouts) / sum(PAUSES), TARGET_ROLLOUT),
         },
     }
 
@@ -148,6 +157,23 @@ class _Shell:
             self.run(f"python -m tests.bench.steps {STACK} {STEPS}", PYTHONPATH=str(Path(__file__).parents[2]), **more)
         )
         return found
+
+    def rollout(self) -> float:
+        """Seconds of a rollout; nobody sends requests, and its steps end with their pauses."""
+        print("release: a rollout", file=sys.stderr)
+        path = self.directory / _FILE
+        before = path.read_text()
+        head, _, tail = before.partition("canary: {v2: ")
+        settings = "rollout: {analysis: {patience: 1ms, undecided: promote}}"
+        line = head[head.rindex("\n") + 1 :]
+        path.write_text(
+            f"{head}canary: {{v2: 0{tail[tail.index('}') :].replace('}', '}' + chr(10) + line + settings, 1)}"
+        )
+        self.run(f"pulumi up --yes --skip-preview --non-interactive --stack {STACK}")
+        seconds = self.timed(f"weir rollout backend v2 --steps 10,25,50 --pause {PAUSES[0]}s --yes --stack {STACK}")
+        path.write_text(before)
+        self.run(f"pulumi up --yes --skip-preview --non-interactive --stack {STACK}")
+        return seconds
 
     def traced(self) -> tuple[list[float], dict[str, float]]:
         """The same, with a pulumi that traces itself; and where the seconds of the last change went in it."""

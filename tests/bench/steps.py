@@ -23,7 +23,7 @@ def change(stack: str, share: Decimal) -> None:
     def edit(file: StackEdit, service: str, _: Service) -> None:
         file.set_canary(service, "v2", share)
 
-    release(Release(Context(stack), "backend", edit, f"weir set backend v2={share}", yes=True))
+    release(Release(Context(stack), {"backend": edit}, f"weir set backend v2={share}", yes=True))
 
 
 def main() -> int:
