@@ -16,7 +16,8 @@ from weir.cli.context import Context
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
 from weir.cli.release import require_version
-from weir.cli.rollout_steps import Answered, Moves, run_check
+from weir.cli.rollout_source import once_seconds, sources, tried
+from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
 from weir.model import Duration
@@ -65,19 +66,22 @@ def command(
         raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
     else:
         state = begin(context, service, version, steps, pause, typed)
+        tried(context, state)
         if not yes:
             _ask(state)
         kept = record.write(context.kubectl, state, kept)
     screen = Screen()
-    answered = Answered(context, kept.state)
+    source, metrics = sources(context, kept.state, screen.tell)
     run = Run(
         context.kubectl,
         settings.rollout,
         kept,
         traffic=Moves(context, reason, screen.tell),
-        source=answered,
+        source=source,
         check=run_check(context),
         show=screen.show,
+        metrics=metrics,
+        once_seconds=once_seconds(context),
     )
     state = _watched(run, screen, once=once)
     if as_json:

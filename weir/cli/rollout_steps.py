@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from weir.analysis import Counts
 from weir.cli.context import Context
 from weir.cli.release import Release, release
-from weir.measurement.answers import Answers
+from weir.measurement.answers import BOUNDS, Answers
 from weir.measurement.caller import Caller
 from weir.measurement.clusters import measured
 from weir.measurement.watched import Watched
@@ -89,13 +89,22 @@ class Answered:
         if found is None:
             return None
         stable, version = (found.get(name, Answers()) for name in self._versions)
-        # Envoy adds up its histograms every five seconds: most looks have no times.
-        timed = stable.timed + version.timed > 0
-        return _counts(stable, timed), _counts(version, timed)
+        return counts(stable, version)
+
+    def anew(self) -> None:
+        """What callers have counted until now belongs to no look. Raises ClusterError."""
+        self.watched.look()
 
 
-def _counts(answers: Answers, timed: bool) -> Counts:
-    return Counts(answers.requests, answers.failures, answers.slower() if timed else {}, answers.timed)
+def counts(stable: Answers, version: Answers, bounds: Sequence[float] = BOUNDS) -> tuple[Counts, Counts]:
+    """What one look has seen of both versions."""
+    # Envoy adds up its histograms every five seconds: most looks have no times.
+    timed = stable.timed + version.timed > 0
+
+    def of(answers: Answers) -> Counts:
+        return Counts(answers.requests, answers.failures, answers.slower(bounds) if timed else {}, answers.timed)
+
+    return of(stable), of(version)
 
 
 def run_check(context: Context) -> Callable[[Check, State], str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -16,6 +17,7 @@ from weir.cluster.kubectl import Kubectl
 from weir.model.config.rollout import Check, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, decide
+from weir.rollout.metrics import Metrics
 from weir.rollout.state import State
 from weir.rollout.words import needs, why_worse
 
@@ -53,6 +55,9 @@ class Source(Protocol):
         ClusterError.
         """
 
+    def anew(self) -> None:
+        """What was counted until now belongs to another split of the traffic, and to no look. Raises ClusterError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -77,15 +82,21 @@ class Run:
         source: Source,
         check: Callable[[Check, State], str],
         show: Callable[[Seen], None],
+        metrics: Metrics | None = None,
+        once_seconds: float | None = None,
     ) -> None:
-        """`check`: runs a check; why it failed, or nothing. `show`: told of each look."""
+        """`check`: runs a check; why it failed, or nothing. `show`: told of each look. `metrics`: the user's own.
+        `once_seconds`: in place of ONCE_SECONDS, for a source that has news less often.
+        """
         self._kubectl, self._settings, self._kept = kubectl, settings, kept
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
+        self._metrics = metrics or Metrics()
+        self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
         analysis = settings.analysis
         self._comparison = Comparison(
             worse=float(analysis.worse),
             tolerated=float(analysis.tolerated) / 100,
-            false_aborts=float(analysis.false_aborts) / 100,
+            false_aborts=float(analysis.false_aborts) / 100 / (1 + self._metrics.comparisons),
             latency_worse=float(analysis.latency.worse),
             margin=float(analysis.margin),
         )
@@ -118,7 +129,7 @@ class Run:
     def _until_end(self, once: bool) -> State:
         if self.state.phase == "begun":
             self._enter(0)
-        self._source.look()
+        self._anew()
         started = answered = time.monotonic()
         while not self.state.over:
             began = time.monotonic()
@@ -132,7 +143,7 @@ class Run:
             following = self._next(verdict)
             self._show(Seen(self.state, verdict, following, self._settings))
             if following.kind == "wait":
-                if once and time.monotonic() - started >= ONCE_SECONDS:
+                if once and time.monotonic() - started >= self._once_seconds:
                     return self._left()
                 time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
             else:
@@ -152,24 +163,25 @@ class Run:
 
     def _look(self) -> Verdict:
         counts = self._source.look()
-        if counts is None:
-            return self._comparison.verdict()
-        stable, version = counts
-        verdict = self._comparison.look(stable=stable, canary=version)
-        self._hurt += version.failures
-        self._requests += version.requests
+        if counts is not None:
+            stable, version = counts
+            self._comparison.look(stable=stable, canary=version)
+            self._hurt += version.failures
+            self._requests += version.requests
+        # After what was counted, which would be lost where these do not answer.
+        self._metrics.look()
         # What is not kept yet, a process that is killed loses: a few looks.
-        if time.monotonic() - self._saved >= SAVE_SECONDS:
+        if counts is not None and time.monotonic() - self._saved >= SAVE_SECONDS:
             self._keep(self.state)
-        return verdict
+        return self._comparison.verdict()
 
     def _next(self, verdict: Verdict) -> Next:
         return decide(
             self.state,
             self._settings,
-            worse=why_worse(self.state, verdict),
-            no_worse=verdict.decision == "no worse",
-            needs=needs(self.state, verdict),
+            worse=why_worse(self.state, verdict) or self._metrics.worse,
+            no_worse=verdict.decision == "no worse" and not self._metrics.waits,
+            needs=self._metrics.waits if verdict.decision == "no worse" else needs(self.state, verdict),
             now=datetime.now(UTC),
         )
 
@@ -200,15 +212,21 @@ class Run:
     def _enter(self, index: int) -> None:
         self._traffic.move(replace(self.state, index=index))
         self._comparison.begin_step()
+        self._metrics.begin_step()
         # What was counted while proxies changed over belongs to no step.
-        self._source.look()
+        self._anew()
         self._keep(self.state.at_step(index, datetime.now(UTC)))
+
+    def _anew(self) -> None:
+        # Traffic has moved, and that is written down, whoever answers: to wait for an answer is for the looks.
+        with suppress(ClusterError):
+            self._source.anew()
 
     def _keep(self, state: State) -> None:
         """Write the state down, with all that was seen by now."""
         seen = replace(
             state,
-            evidence=self._comparison.state(),
+            evidence={**self._comparison.state(), "metrics": self._metrics.state()},
             hurt=state.hurt + self._hurt,
             requests=state.requests + self._requests,
         )
