@@ -35,7 +35,6 @@ class Scraped:
         """
         if self._begun and time.monotonic() - self._asked < ASK_SECONDS:
             return None if self.why else {}
-        self._asked = time.monotonic()
         if not self._begun:
             # By the clock of Prometheus: this machine's may be another one.
             since = self._prometheus.now()
@@ -50,6 +49,8 @@ class Scraped:
         for grown in self._times.after(self._prometheus.samples(self._metrics.times)):
             for version, seconds in self._buckets(grown):
                 found.setdefault(version, Answers()).seconds += seconds
+        # Where it did not answer, the next look asks again: silence must not pass for an answer.
+        self._asked = time.monotonic()
         self.unknown += found.pop("", Answers()).failures
         return found if counters else None
 

@@ -211,10 +211,10 @@ class Metrics:
         """Ask, where it is time to. Raises PrometheusError, QueryError."""
         if self._prometheus is None or time.monotonic() - self._asked < ASK_SECONDS:
             return
-        self._asked = time.monotonic()
         try:
             for each in self._each.values():
                 each.look(self._prometheus)
+            self._asked = time.monotonic()
         except WeirError:
             # Silence is never good.
             for each in self._each.values():

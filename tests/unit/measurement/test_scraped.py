@@ -14,7 +14,7 @@ from weir.measurement.answers import Answers
 from weir.measurement.clusters import Measured
 from weir.measurement.growth import Growth
 from weir.measurement.mesh_metrics import BOUNDS, EnvoyMetrics, IstioMetrics, MeshMetrics
-from weir.measurement.prometheus import Prometheus, Sample
+from weir.measurement.prometheus import Prometheus, PrometheusError, Sample
 from weir.measurement.scraped import Scraped
 
 HOST = "backend.demo.svc.cluster.local"
@@ -147,6 +147,17 @@ def test_questions_are_few(server: Answering, monkeypatch: pytest.MonkeyPatch) -
     assert [each["query"].split("{")[0] for each in server.asked] == [
         "time()", "istio_requests_total", "istio_request_duration_milliseconds_bucket",
     ]  # fmt: skip
+
+
+def test_silence_passes_for_no_answer(server: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look asks again, so that a rollout knows for how long nobody has answered."""
+    found, _ = looks(server, ISTIO)
+    monkeypatch.setattr(scraped, "ASK_SECONDS", 60.0)
+    found._asked = -60.0
+    server.answers = {}
+    for _ in range(2):
+        with pytest.raises(PrometheusError):
+            found.look()
 
 
 def sample(at: float, value: float, **labels: str) -> Sample:
