@@ -2,12 +2,13 @@
 
 ``hashicorp/http-echo:1.0.0`` and ``curlimages/curl:latest`` are the tutorial's names: the first holds the same
 program, built from its own module; the second is Debian's curl, which also has the tag of its version, for stacks that
-pin images. Nothing is pulled: the lab has no way out.
+pin images. Prometheus is Debian's, too. Nothing is pulled: the lab has no way out.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ from lab.tools.toolset import Toolset
 
 HUB = "weir.local/istio"
 PAUSE_IMAGE = "weir.local/pause:1"
+PROMETHEUS_IMAGE = "prom/prometheus:v2.42.0"
+"""With the version that the release has; its fixes of security are backports."""
 _BASE_PACKAGES = ("curl", "iptables", "ca-certificates", "iproute2")
 _BASE_RELEASE = "bookworm"
 # That of the release; its fixes of security are backports.
@@ -45,9 +48,9 @@ def build_images(tools: Toolset, progress: Progress) -> Path:
     ):
         if archive.exists():
             return archive
-        base = _base(progress)
+        base, prometheus = _base(progress), _prometheus(progress)
         with progress.task("images", "writing the images"), tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
-            write_archive(archive, _images(tools, Layer.of(base), Path(scratch)))
+            write_archive(archive, _images(tools, Layer.of(base), prometheus, Path(scratch)))
         for old in archive.parent.glob("lab-*.tar"):
             # An archive is only read while a lab starts; a lab that reads one keeps it open.
             if old != archive:
@@ -59,34 +62,53 @@ def _base(progress: Progress) -> Path:
     base = cache_dir() / "images" / f"base-{content_key([_BASE_RELEASE, *_BASE_PACKAGES, *_UNUSED])}.tar"
     if base.exists():
         return base
-    command = ["mmdebstrap", "--variant=essential", f"--include={','.join(_BASE_PACKAGES)}", "--format=tar", "--quiet"]
+    command = ["--variant=essential", f"--include={','.join(_BASE_PACKAGES)}", "--format=tar"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _UNUSED]
     # What only apt and its caches need is not part of a file system that never installs anything.
     command += ["--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/*"]
-    partial = base.with_name(base.name + ".partial")
-    log = base.with_name("base.log")
-    with (
-        progress.task("base", f"making the images' base file system (Debian {_BASE_RELEASE})"),
-        log.open("wb") as output,
-    ):
+    with progress.task("base", f"making the images' base file system (Debian {_BASE_RELEASE})"):
+        partial = base.with_name(base.name + ".partial")
+        _mmdebstrap(command, partial)
+        partial.rename(base)
+    return base
+
+
+def _prometheus(progress: Progress) -> Path:
+    """Debian's Prometheus: the program alone, without the pages and fonts that its package asks for."""
+    program = cache_dir() / "images" / f"prometheus-{content_key([_BASE_RELEASE, PROMETHEUS_IMAGE])}"
+    if program.exists():
+        return program
+    extracted = program.with_name(program.name + ".partial")
+    with progress.task("prometheus", f"fetching Prometheus (Debian {_BASE_RELEASE})"):
+        shutil.rmtree(extracted, ignore_errors=True)
+        _mmdebstrap(["--variant=extract", "--include=prometheus", "--format=directory"], extracted)
+        (extracted / "usr" / "bin" / "prometheus").rename(program)
+        shutil.rmtree(extracted)
+    return program
+
+
+def _mmdebstrap(options: list[str], target: Path) -> None:
+    """Make a file system of the release at `target`; nothing is left there when it fails."""
+    log = target.with_name("base.log")
+    with log.open("wb") as output:
         code = subprocess.run(
-            [*command, _BASE_RELEASE, str(partial)],
+            ["mmdebstrap", "--quiet", *options, _BASE_RELEASE, str(target)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PATH": command_path()},
             check=False,
         ).returncode
     if code:
-        partial.unlink(missing_ok=True)
+        if target.is_dir():
+            shutil.rmtree(target)
+        target.unlink(missing_ok=True)
         raise LabError(
             f"mmdebstrap exited with {code}: {log.read_text(errors='replace').strip()[-1500:]}\n"
             "Check that apt-get update works on this machine, then run the same command again."
         )
-    partial.rename(base)
-    return base
 
 
-def _images(tools: Toolset, base: Layer, scratch: Path) -> tuple[Image, ...]:
+def _images(tools: Toolset, base: Layer, prometheus: Path, scratch: Path) -> tuple[Image, ...]:
     def layer(name: str, files: dict[str, tuple[Path, int]], directories: dict[str, int] | None = None) -> Layer:
         return write_layer(scratch / f"{name}.tar", files, directories)
 
@@ -112,6 +134,12 @@ def _images(tools: Toolset, base: Layer, scratch: Path) -> tuple[Image, ...]:
         *(
             Image(f"docker.io/curlimages/curl:{tag}", (base,), ("/usr/bin/curl",), user="100")
             for tag in ("latest", _CURL_VERSION)
+        ),
+        Image(
+            f"docker.io/{PROMETHEUS_IMAGE}",
+            (base, layer("prometheus", {"usr/bin/prometheus": (prometheus, 0o755)})),
+            ("/usr/bin/prometheus",),
+            user="65534",
         ),
         # Istio's own load generator, and a server that fails, waits and echoes on request.
         Image(

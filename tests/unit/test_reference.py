@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from weir.model import WARNINGS, Duration, StackConfig, load, warnings
 from weir.model.config.base import DETAILS, Part
+from weir.model.config.metrics import Metric, Prometheus
 from weir.model.config.rollout import Analysis, Check, LatencyAnalysis, Rollout, RolloutStep
 from weir.model.config.schema import schema
 from weir.model.reference import markdown, reachable
@@ -42,12 +43,13 @@ OWN = {
 } | {
     "policyPack",
     "clusterDomain",
+    "prometheus",
     "timeout",
     "grace",
     "istiodNamespace",
 }
 # Of rollouts, which become part of no object.
-OWN_PARTS = {Rollout, RolloutStep, Analysis, LatencyAnalysis, Check}
+OWN_PARTS = {Rollout, RolloutStep, Analysis, LatencyAnalysis, Check, Metric, Prometheus}
 
 
 @pytest.mark.parametrize(("part", "name", "field"), FIELDS)

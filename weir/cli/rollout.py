@@ -13,7 +13,8 @@ from weir.cli.context import Context
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
 from weir.cli.rollout_begin import ask, begun, parse, require_steps, states_of, taken_over, typed, under_way, what_next
-from weir.cli.rollout_steps import Answered, Moves, run_check
+from weir.cli.rollout_source import once_seconds, sources, tried
+from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
 from weir.model.values.numbers import plain
@@ -62,18 +63,22 @@ def command(
             raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
         states = states_of(context, versions, steps, pause, typed(what, steps, pause))
         require_steps(context, states)
+        tried(context, states)
         if not yes:
             ask(states)
         kept = begun(context, states)
     screen = Screen()
+    source, metrics = sources(context, [each.state for each in kept.values()], screen.tell)
     run = Run(
         context.kubectl,
         {service: context.service(service).rollout for service in kept},
         kept,
         traffic=Moves(context, reason, screen.tell),
-        source=Answered(context, [each.state for each in kept.values()]),
+        source=source,
         check=run_check(context),
         show=screen.show,
+        metrics=metrics,
+        once_seconds=once_seconds(context),
     )
     _watched(run, screen, once=once)
     if as_json:

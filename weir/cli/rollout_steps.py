@@ -10,7 +10,7 @@ from decimal import Decimal
 from weir.analysis import Counts
 from weir.cli.context import Context
 from weir.cli.release import Release, release
-from weir.measurement.answers import Answers
+from weir.measurement.answers import BOUNDS, Answers
 from weir.measurement.caller import Caller
 from weir.measurement.clusters import Measured, measured
 from weir.measurement.watched import Watched
@@ -95,13 +95,14 @@ class Answered:
 
     def look(self) -> dict[str, tuple[Counts, Counts]]:
         """Those of the stable version and of the new one since the last look, by service; nothing at the first."""
-        counts = {}
-        for service, found in self.watched.look().items():
-            stable, version = (found.get(name, Answers()) for name in self._versions[service])
-            # Envoy adds up its histograms every five seconds: most looks have no times.
-            timed = stable.timed + version.timed > 0
-            counts[service] = _counts(stable, timed), _counts(version, timed)
-        return counts
+        return {
+            service: counts(*(found.get(name, Answers()) for name in self._versions[service]))
+            for service, found in self.watched.look().items()
+        }
+
+    def anew(self) -> None:
+        """What callers have counted until now belongs to no look. Raises ClusterError."""
+        self.watched.look()
 
 
 def _measured(context: Context, name: str) -> Measured:
@@ -109,8 +110,15 @@ def _measured(context: Context, name: str) -> Measured:
     return measured(service, traffic(service, context.namespace), context.config.host(name, context.namespace))
 
 
-def _counts(answers: Answers, timed: bool) -> Counts:
-    return Counts(answers.requests, answers.failures, answers.slower() if timed else {}, answers.timed)
+def counts(stable: Answers, version: Answers, bounds: Sequence[float] = BOUNDS) -> tuple[Counts, Counts]:
+    """What one look has seen of both versions."""
+    # Envoy adds up its histograms every five seconds: most looks have no times.
+    timed = stable.timed + version.timed > 0
+
+    def of(answers: Answers) -> Counts:
+        return Counts(answers.requests, answers.failures, answers.slower(bounds) if timed else {}, answers.timed)
+
+    return of(stable), of(version)
 
 
 def run_check(context: Context) -> Callable[[Check, State], str]:

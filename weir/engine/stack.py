@@ -79,15 +79,8 @@ class Stack:
         output is shown only where it fails.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
-        command = [
-            self._pulumi(),
-            "up",
-            "--yes",
-            *_PLAIN,
-            "--stack",
-            self.name,
-            *([] if preview else ["--skip-preview"]),
-        ]
+        command = [self._pulumi(), "up", "--yes", *_PLAIN, "--stack", self.name]
+        command += [] if preview else ["--skip-preview"]
         command += [f"--target={pattern}" for pattern in only]
         command += [f"--config-file={config}"] if config else []
         command += [f"--policy-pack={policies}"] if policies else []
@@ -219,6 +212,13 @@ class Stack:
             let_go()
             raise EngineError(f"the preview of stack {self.name} failed: {diagnostics(asked)}{self._too_old()}")
         return asked.stdout
+
+    def revealed(self, key: str) -> Any:
+        """The value of a key of weir's config, with its secrets in the clear. Raises EngineError."""
+        asked = self._ask("config", "get", f"weir:{key}", "--json", "--stack", self.name)
+        if asked.returncode:
+            raise EngineError(f"the secrets in weir:{key} cannot be read: {words(asked)}")
+        return json.loads(json.loads(asked.stdout)["value"])
 
     def output(self, name: str) -> str:
         """A stack output as text. Raises EngineError when the stack, or the output, is not there."""

@@ -9,6 +9,7 @@ from weir.analysis import Comparison, Counts, Verdict
 from weir.model.config.rollout import Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, decide
+from weir.rollout.metrics import Metrics
 from weir.rollout.state import State
 from weir.rollout.words import needs, why_worse
 
@@ -16,14 +17,16 @@ from weir.rollout.words import needs, why_worse
 class Member:
     """A service, its state as it was last kept, and what was counted since."""
 
-    def __init__(self, settings: Rollout, kept: record.Kept) -> None:
-        """The chance of a false abort is that of the rollout: several services share it (the union bound)."""
-        self.settings, self.kept = settings, kept
+    def __init__(self, settings: Rollout, kept: record.Kept, metrics: Metrics) -> None:
+        """The chance of a false abort is that of the rollout: its services, and of each the requests and the metrics
+        that are compared, share it (the union bound).
+        """
+        self.settings, self.kept, self.metrics = settings, kept, metrics
         analysis = settings.analysis
         self.comparison = Comparison(
             worse=float(analysis.worse),
             tolerated=float(analysis.tolerated) / 100,
-            false_aborts=float(analysis.false_aborts) / max(1, len(kept.state.together)),
+            false_aborts=float(analysis.false_aborts) / len(kept.state.services) / (1 + metrics.comparisons),
             latency_worse=float(analysis.latency.worse),
             margin=float(analysis.margin),
         )
@@ -47,15 +50,20 @@ class Member:
         self._hurt += version.failures
         self._requests += version.requests
 
+    def begin_step(self) -> None:
+        """What shows that the version is no worse begins anew."""
+        self.comparison.begin_step()
+        self.metrics.begin_step()
+
     def next(self, now: datetime) -> Next:
         """What would follow for this service alone."""
         verdict = self.verdict
         return decide(
             self.state,
             self.settings,
-            worse=why_worse(self.state, verdict),
-            no_worse=verdict.decision == "no worse",
-            needs=needs(self.state, verdict),
+            worse=why_worse(self.state, verdict) or self.metrics.worse,
+            no_worse=verdict.decision == "no worse" and not self.metrics.waits,
+            needs=self.metrics.waits if verdict.decision == "no worse" else needs(self.state, verdict),
             now=now,
         )
 
@@ -63,7 +71,7 @@ class Member:
         """The state with all that was counted."""
         return replace(
             state,
-            evidence=self.comparison.state(),
+            evidence={**self.comparison.state(), "metrics": self.metrics.state()},
             hurt=state.hurt + self._hurt,
             requests=state.requests + self._requests,
         )

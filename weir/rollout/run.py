@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -17,6 +18,7 @@ from weir.model.config.rollout import Check, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, together
 from weir.rollout.member import Member
+from weir.rollout.metrics import Metrics
 from weir.rollout.state import Phase, State
 
 LOOK_SECONDS = 1.0
@@ -55,6 +57,9 @@ class Source(Protocol):
         can tell. Raises ClusterError.
         """
 
+    def anew(self) -> None:
+        """What was counted until now belongs to another split of the traffic, and to no look. Raises ClusterError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -81,13 +86,18 @@ class Run:
         source: Source,
         check: Callable[[Check, State], str],
         show: Callable[[Sequence[Seen]], None],
+        metrics: Mapping[str, Metrics] | None = None,
+        once_seconds: float | None = None,
     ) -> None:
         """`settings`, `kept`: by service, the first one first. `check`: runs a check; why it failed, or nothing.
-        `show`: told of each look.
+        `show`: told of each look. `metrics`: the user's own, by service. `once_seconds`: in place of ONCE_SECONDS, for
+        a source that has news less often.
         """
         self._kubectl = kubectl
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
-        self._members = [Member(settings[service], each) for service, each in kept.items()]
+        own = metrics or {}
+        self._members = [Member(settings[name], each, own.get(name) or Metrics()) for name, each in kept.items()]
+        self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
         self._saved = time.monotonic()
 
     @property
@@ -122,7 +132,7 @@ class Run:
         self._level()
         if self.state.over or self.state.phase == "held":
             return self.state
-        self._source.look()
+        self._anew()
         started = answered = time.monotonic()
         while not self.state.over:
             began = time.monotonic()
@@ -134,7 +144,7 @@ class Run:
                     raise
             following = self._next()
             if following.kind == "wait":
-                if once and time.monotonic() - started >= ONCE_SECONDS:
+                if once and time.monotonic() - started >= self._once_seconds:
                     self._keep(self.states)
                     return self.state
                 time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
@@ -167,6 +177,9 @@ class Run:
         for member in self._members:
             if member.state.service in counts:
                 member.count(*counts[member.state.service])
+        # After what was counted, which would be lost where these do not answer.
+        for member in self._members:
+            member.metrics.look()
         # What is not kept yet, a process that is killed loses: a few looks.
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self._keep(self.states)
@@ -210,11 +223,16 @@ class Run:
     def _enter(self, index: int) -> None:
         self._traffic.move([replace(each, index=index) for each in self.states])
         for member in self._members:
-            member.comparison.begin_step()
+            member.begin_step()
         # What was counted while proxies changed over belongs to no step.
-        self._source.look()
+        self._anew()
         now = datetime.now(UTC)
         self._keep([each.at_step(index, now) for each in self.states])
+
+    def _anew(self) -> None:
+        # Traffic has moved, and that is written down, whoever answers: to wait for an answer is for the looks.
+        with suppress(ClusterError):
+            self._source.anew()
 
     def _aborted(self, why: str) -> None:
         try:

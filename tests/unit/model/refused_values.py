@@ -17,6 +17,7 @@ from weir.model.config import (
     gateways,
     load_balancer,
     matches,
+    metrics,
     probes,
     scaling,
     traffic_policy,
@@ -195,12 +196,17 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
     (names.ServiceName, [*_NAMES, "1st"]),
     (fields(traffic_policy.ClientTls)["credentialName"], _NAMES),
     (traffic_policy.ServerName, [*_TEXTS, "x" * 256, "日" * 86]),
+    (
+        metrics.Url,
+        ["", "a:9090", "ftp://a", "http://", "http://a:0", "http://a:x", "http://u:p@a", "http://a?b", "http://a#b"],
+    ),
     (matches.QueryParameter, [*_TEXTS, "x" * 1025]),
     (numbers.Count, _COUNTS),
     (scaling.Replicas, [*_COUNTS, "External"]),
     (numbers.ErrorCode, [99, 600, "x"]),
     (numbers.FromOne, [0, *_COUNTS]),
     (numbers.LocalityWeight, [0, 101, 1.5]),
+    (numbers.Number, ["x", "5 %", True, float("nan"), float("inf"), 10**15]),
     (numbers.Percent, _SHARES),
     (numbers.Port, [0, 65536, "http", 80.5, True]),
     (numbers.ServicePort, [0, 65536, "http", 15001, 15006, "15021", 15090]),
@@ -223,6 +229,7 @@ BAD_VALUES: list[tuple[Any, list[Any]]] = [
 _ORIGIN = {"exact": "https://a"}
 _DELAY = {"percentage": 1, "fixedDelay": "1s"}
 _TLS = {"mode": "SIMPLE", "credentialName": "a"}
+_COMPARED = {"query": '{v="{version}"}', "of": 'a{v="{version}"}', "worse": 2, "max": None, "min": None}
 _DRILL = {"delay": _DELAY, "until": "2026-11-25T14:00:00Z"}
 CLASHES: Mapping[type, list[dict[str, Any]]] = {
     actions.Abort: [{"httpStatus": 503, "grpcStatus": "INTERNAL"}],
@@ -253,6 +260,16 @@ CLASHES: Mapping[type, list[dict[str, Any]]] = {
         {"failover": [{"from": "a", "to": "b"}], "failoverPriority": ["topology.istio.io/subzone"], "distribute": None},
     ],
     load_balancer.ZoneAwareLbSetting: [{"failoverPriority": ["topology.kubernetes.io/zone"]}],
+    metrics.Metric: [
+        {"max": 1, "min": 1},
+        {"worse": None, "max": None, "min": None},
+        {"worse": None, "min": None, "max": 1, "of": "a"},
+        {**_COMPARED, "of": None},
+        {**_COMPARED, "for": "1m"},
+        {**_COMPARED, "query": 'rate(a{v="{version}"}[1m])'},
+        {**_COMPARED, "of": "a"},
+    ],
+    metrics.Prometheus: [{"url": None, "flavour": "envoy"}, {"url": None, "headers": {"a": "b"}}],
     probes.Probe: [{"tcpSocket": {"port": 1}, "exec": {"command": ["a"]}}],
     probes.OnceProbe: [{"tcpSocket": {"port": 1}, "grpc": {"port": 1}}, {"successThreshold": 2}],
     containers.Resources: [

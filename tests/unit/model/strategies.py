@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.unit.model.strategies_gateways import exposed_hosts, gateways
 from tests.unit.model.strategies_policies import container, traffic_policy
 from tests.unit.model.strategies_ports import with_several_ports
-from tests.unit.model.strategies_rollouts import rollouts
+from tests.unit.model.strategies_rollouts import prometheus, rollouts
 from tests.unit.model.strategies_traffic import (
     cors_policy,
     direct_response,
@@ -408,6 +408,8 @@ def configs(draw: st.DrawFn, namespace: str = "", least: int = 0, most: int = 3)
         short = {name: service for name, service in services.items() if _short(service)}
         if short and draw(_odds) == 3:
             top["hosts"] = _hosts(draw, short, tuple(top.get("gateways", ())))
+    if draw(_odds) == 3 or any(service.get("rollout", {}).get("metrics") for service in services.values()):
+        top["prometheus"] = draw(prometheus)
     if draw(_odds) == 3:
         top["clients"] = {name: client for name, client in draw(keyed(labels, _client)).items() if name not in taken}
     return top

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.unit.model.strategies_values import Values, lengths, mapping, several, some_text
+from tests.unit.model.strategies_values import Values, header_names, keyed, lengths, mapping, several, some_text
 
 _above_one = st.sampled_from([1.5, 2, "3", 1.0001, 1000])
 _shares = st.lists(st.sampled_from([0, 0.0001, 0.5, 1, 5, 12.5, 25, 50, 99, 100]), max_size=4, unique=True)
@@ -22,6 +22,16 @@ def _steps(draw: st.DrawFn) -> list[Any]:
     ]
 
 
+# PromQL's selectors: https://prometheus.io/docs/prometheus/latest/querying/basics/#instant-vector-selectors
+_counters = st.sampled_from(
+    [
+        'failures_total{version="{version}"}',
+        '{__name__="a:b", version=~"{version}|x{1,2}"}',
+        """a {version!='{version}', path="a\\"}b",}""",
+        "a{version=`{version}`}",
+    ]
+)
+_numbers = st.sampled_from([0, -1, 0.05, "3", 1e12])
 _analysis = mapping(
     {},
     {
@@ -34,6 +44,25 @@ _analysis = mapping(
         "undecided": st.sampled_from(["hold", "promote", "abort"]),
     },
 )
+_metric = mapping(
+    {"name": some_text},
+    {},
+).flatmap(
+    lambda named: (
+        mapping({"query": some_text, "max": _numbers}, {"for": lengths})
+        | mapping({"query": some_text, "min": _numbers}, {"for": lengths})
+        | mapping({"query": _counters, "of": _counters, "worse": _above_one})
+    ).map(lambda rule: named | rule)
+)
+_metrics = st.lists(_metric, max_size=2, unique_by=lambda metric: metric["name"])
+prometheus: Values = mapping(
+    {
+        "url": st.sampled_from(
+            ["http://prometheus.istio-system:9090", "https://[fd00::7]/thanos", "http://10.0.0.1:1/a/"]
+        )
+    },
+    {"flavour": st.sampled_from(["istio", "envoy"]), "headers": keyed(header_names, some_text)},
+)
 _check = mapping({"run": some_text}, {"at": several(st.sampled_from([5, 25, "50"])), "timeout": lengths})
 rollouts: Values = mapping(
     {},
@@ -41,6 +70,7 @@ rollouts: Values = mapping(
         "steps": _steps(),
         "pause": lengths,
         "analysis": _analysis,
+        "metrics": _metrics,
         "checks": several(_check),
         "onRegression": st.sampled_from(["abort", "hold"]),
     },

@@ -20,6 +20,7 @@ from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.model.config.rollout import Rollout
 from weir.rollout import record, run
+from weir.rollout.metrics import Metrics
 from weir.rollout.record import AnotherWroteError, UnreadableError
 from weir.rollout.run import Run
 from weir.rollout.state import State, Step, steps_of
@@ -91,6 +92,9 @@ class FakeMesh:
 
     def take_back(self, states: Sequence[State]) -> None:
         self.done.append("0 %")
+
+    def anew(self) -> None:
+        self.look()
 
     def look(self) -> Any:
         self._last = next(self._looks, self._last)
@@ -207,6 +211,62 @@ def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(kubectl: Kubectl, mo
     kept = record.read(kubectl, "backend")
     assert kept is not None
     assert (kept.state.phase, kept.state.index) == ("step", 0)
+
+
+class FakeMetrics(Metrics):
+    """Says what it is told to."""
+
+    def __init__(self, worse: str = "", waits: str = "", error: Exception | None = None) -> None:
+        super().__init__()
+        self.said, self.error, self.steps = (worse, waits), error, 0
+
+    worse = property(lambda self: self.said[0])
+    waits = property(lambda self: self.said[1])
+
+    def look(self) -> None:
+        if self.error:
+            raise self.error
+
+    def begin_step(self) -> None:
+        self.steps += 1
+
+
+def with_metrics(kubectl: Kubectl, mesh: FakeMesh, metrics: Metrics, **settings: Any) -> State:
+    return Run(
+        kubectl, {"backend": Rollout.model_validate(settings)}, write(kubectl, STATE), traffic=mesh, source=mesh,
+        check=lambda *_: "", show=lambda _: None, metrics={"backend": metrics},
+    ).until_end()  # fmt: skip
+
+
+def test_a_metric_of_the_users_takes_a_version_back(kubectl: Kubectl) -> None:
+    """However good its requests are."""
+    mesh = FakeMesh(GOOD)
+    state = with_metrics(kubectl, mesh, FakeMetrics(worse="v2: queue is 101 and must be at most 100"))
+    assert (mesh.done, state.why) == (["5 %", "0 %"], "v2: queue is 101 and must be at most 100")
+
+
+def test_a_step_waits_for_the_users_metrics(kubectl: Kubectl) -> None:
+    """After its patience it says for what; each step is told to them."""
+    mesh, metrics = FakeMesh(GOOD), FakeMetrics(waits="queue has no value yet")
+    state = with_metrics(kubectl, mesh, metrics, analysis={"patience": "300ms"})
+    assert (mesh.done, metrics.steps) == (["5 %"], 1)
+    assert state.why == "undecided after 300ms: queue has no value yet"
+
+
+def test_what_was_counted_is_not_lost_where_metrics_do_not_answer(kubectl: Kubectl) -> None:
+    """A bad version is taken back while Prometheus is away."""
+    mesh = FakeMesh(BAD)
+    state = with_metrics(kubectl, mesh, FakeMetrics(error=ClusterError("away")))
+    assert (mesh.done, state.phase) == (["5 %", "0 %"], "aborted")
+    assert (state.hurt, state.requests) == (200, 1_000)
+
+
+def test_a_step_that_is_applied_is_kept_whoever_answers(kubectl: Kubectl) -> None:
+    """Traffic has moved: the state says so, though nobody counts at that moment."""
+    mesh = FakeMesh(ClusterError("away"), ClusterError("away"), GOOD)
+    state = rollout(kubectl, mesh).until_end()
+    assert mesh.done == ["5 %", "50 %", "promoted"]
+    assert state.phase == "promoted"
 
 
 def test_what_is_no_state_is_said(kubectl: Kubectl) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, field_validator
 
 from weir.model.config.base import Part, key, required
+from weir.model.config.metrics import Metric
 from weir.model.values.durations import Duration, Length, LengthOrZero
 from weir.model.values.numbers import Percent, Positive, plain
 from weir.model.values.text import SomeText
@@ -121,6 +122,11 @@ class Rollout(Part):
     )
     pause: LengthOrZero = key("how long each step lasts at least", Duration.parse("1m"), example="5m", unit="duration")
     analysis: Analysis = key("when the version is worse, or proven to be not", Analysis(), example={"worse": 2})
+    metrics: tuple[Metric, ...] = key(
+        "queries of weir:prometheus that have a say at every step",
+        (),
+        example=[{"name": "queue", "query": 'max(queue_length{version="{version}"})', "max": 100}],
+    )
     checks: tuple[Check, ...] = key(
         "commands that have to succeed before a step ends; one that fails counts as worse",
         (),
@@ -129,6 +135,14 @@ class Rollout(Part):
     on_regression: Literal["abort", "hold"] = key(
         "what follows when the version is worse: abort (its share goes to 0) or hold", "abort", example="hold"
     )
+
+    @field_validator("metrics")
+    @classmethod
+    def _told_apart(cls, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+        names = [metric.name for metric in metrics]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f'must have a name of its own each, "{twice}" is there twice; rename one')
+        return metrics
 
     @property
     def all_steps(self) -> tuple[RolloutStep, ...]:

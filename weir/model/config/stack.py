@@ -17,6 +17,7 @@ from weir.model.config.drills import Drill
 from weir.model.config.gateways import Expose, Gateway
 from weir.model.config.hosts import Host
 from weir.model.config.kubernetes_parts import ServiceParts
+from weir.model.config.metrics import Prometheus
 from weir.model.config.ports import Ports
 from weir.model.config.rollout import Rollout
 from weir.model.config.routes import Route, Traffic
@@ -264,6 +265,11 @@ class StackConfig(Part):
         "how weir makes sure that callers' proxies have followed before it goes on",
         Propagation(),
         example={"timeout": "1m", "grace": "10s"},
+    )
+    prometheus: Prometheus = key(
+        "the Prometheus that `weir rollout` asks for the requests of both versions; callers' Envoys when left out",
+        Prometheus(),
+        example={"url": "http://prometheus.istio-system:9090"},
     )
     policy_pack: SomeText | None = key(
         (

@@ -66,6 +66,12 @@ def _service(name: str, config: StackConfig, reported: frozenset[Path], refused:
     yield from _policies(path, service)
     yield from check_parts(path, name, service)
     yield from check_autoscaling(path, service.autoscaling)
+    if (
+        service.rollout.metrics
+        and config.prometheus.url is None
+        and not any(where[0] == "prometheus" for where in reported)
+    ):
+        yield Problem((*path, "rollout", "metrics"), "needs weir:prometheus, which is asked for them; add its url")
     for version, own in service.versions.items():
         yield from check_autoscaling((*path, "versions", version), own.autoscaling)
     if service.versions:

@@ -140,6 +140,16 @@ def _positive(value: Any) -> Decimal:
     return number
 
 
+def _number(value: Any) -> Decimal:
+    try:
+        number = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or abs(number) >= 10**15:
+        raise ValueError(f"must be a number, was {shown(value)}")
+    return number
+
+
 def _bounded(low: int, high: int) -> PlainValidator:
     return PlainValidator(lambda value: whole(value, low, high))
 
@@ -163,6 +173,9 @@ Count = Annotated[int, _bounded(0, _MAX_INT32), _integer(0, _MAX_INT32)]
 ErrorCode = Annotated[int, _bounded(100, 599), _integer(100, 599)]
 FromOne = Annotated[int, _bounded(1, _MAX_INT32), _integer(1, _MAX_INT32)]
 LocalityWeight = Annotated[int, _bounded(1, 100), _integer(1, 100)]
+Number = Annotated[
+    Decimal, PlainValidator(_number), PlainSerializer(plain), described("number", type=["number", "string"])
+]
 Percent = Annotated[Decimal, PlainValidator(percent), PlainSerializer(plain), WithJsonSchema(_NUMBER)]
 Port = Annotated[int, _bounded(1, 65535), _integer(1, 65535)]
 ServicePort = Annotated[int, _not_of(PORTS_OF_SIDECARS), _integer(1, 65535)]
