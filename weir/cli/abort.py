@@ -7,6 +7,7 @@ from decimal import Decimal
 import click
 
 from weir.cli.context import Context
+from weir.cli.notified import notified
 from weir.cli.options import stack_option
 from weir.cli.release import Release, only_edit, release, release_options
 from weir.model import Service
@@ -24,8 +25,11 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) ->
     """
     context = Context(stack)
     context.service(service)
-    change = Release(context, service, _edit, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True)
-    (only_edit if no_apply else release)(change)
+    with notified(context) as told:
+        change = Release(
+            context, service, _edit, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True, ended=told
+        )
+        (only_edit if no_apply else release)(change)
 
 
 def _edit(file: StackEdit, service: str, settings: Service) -> None:

@@ -25,6 +25,7 @@ from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.errors import UsageError, WeirError
 from weir.model import Service, warnings
 from weir.program_environment import FOLLOWED, ROUTES_ALONE, TAKE_BACK, WARNED
+from weir.rollout.state import State
 from weir.stack.edit import StackEdit, overwrite, read
 
 
@@ -55,7 +56,7 @@ class Release:
     `shielded`: Ctrl-C does not stop it.
     `tell`: where what changes is told.
     `rollout`: it is a step of the service's rollout, which shows how it goes.
-    `ends_rollout`: it may be done while one is under way, and ends it.
+    `ends_rollout`: it may be done while one is under way, and ends it; `ended`: told of that.
     """
 
     context: Context
@@ -70,6 +71,7 @@ class Release:
     tell: Callable[[str], None] = click.echo
     rollout: bool = False
     ends_rollout: bool = False
+    ended: Callable[[State], None] = lambda _: None
 
 
 def only_edit(change: Release) -> None:
@@ -127,8 +129,9 @@ def release(change: Release) -> None:
 
 
 def _end_rollout(change: Release, under_way: UnderWay) -> None:
-    if change.ends_rollout and (told := under_way.end(change.what)):
-        say(told)
+    if change.ends_rollout and (ended := under_way.end(change.what)):
+        say(f"the rollout of {change.service} is over: {ended.version} is taken back")
+        change.ended(ended)
 
 
 def _both(first: Edit | None, second: Edit) -> Edit:

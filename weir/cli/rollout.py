@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import click
 
 from weir.cli.context import Context
+from weir.cli.notified import notified
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
 from weir.cli.release import require_version
@@ -70,16 +71,18 @@ def command(
         kept = record.write(context.kubectl, state, kept)
     screen = Screen()
     answered = Answered(context, kept.state)
-    run = Run(
-        context.kubectl,
-        settings.rollout,
-        kept,
-        traffic=Moves(context, reason, screen.tell),
-        source=answered,
-        check=run_check(context),
-        show=screen.show,
-    )
-    state = _watched(run, screen, once=once)
+    with notified(context) as told:
+        run = Run(
+            context.kubectl,
+            settings.rollout,
+            kept,
+            traffic=Moves(context, reason, screen.tell),
+            source=answered,
+            check=run_check(context),
+            show=screen.show,
+            told=told,
+        )
+        state = _watched(run, screen, once=once)
     if as_json:
         click.echo(json.dumps(for_programs(state), indent=2))
     else:

@@ -10,6 +10,7 @@ from weir.cluster.kubectl import Kubectl
 from weir.errors import UsageError
 from weir.model.values.numbers import plain
 from weir.rollout import record
+from weir.rollout.state import State
 
 _TRIES = 5
 
@@ -40,8 +41,8 @@ class UnderWay:
                 f"{self._service}; to go on with it: weir rollout {self._service}"
             )
 
-    def end(self, command: str) -> str:
-        """End it, where there is one; what to say of that."""
+    def end(self, command: str) -> State | None:
+        """End it, where there is one: what it has come to."""
         found = self._kept()
         for left in reversed(range(_TRIES)) if found else ():
             # Whoever goes on with it writes down what it sees, now and then.
@@ -49,9 +50,8 @@ class UnderWay:
             if found is None or found.state.over:
                 break
             try:
-                record.write(self._kubectl, replace(found.state, phase="aborted", why=command), found)
-                return f"the rollout of {self._service} is over: {found.state.version} is taken back"
+                return record.write(self._kubectl, replace(found.state, phase="aborted", why=command), found).state
             except record.AnotherWroteError:
                 if not left:
                     raise
-        return ""
+        return None

@@ -77,10 +77,14 @@ class Run:
         source: Source,
         check: Callable[[Check, State], str],
         show: Callable[[Seen], None],
+        told: Callable[[State], None] = lambda _: None,
     ) -> None:
-        """`check`: runs a check; why it failed, or nothing. `show`: told of each look."""
+        """`check`: runs a check; why it failed, or nothing. `show`: told of each look. `told`: of the begin, of each
+        step and hold, and of the end.
+        """
         self._kubectl, self._settings, self._kept = kubectl, settings, kept
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
+        self._told = told
         analysis = settings.analysis
         self._comparison = Comparison(
             worse=float(analysis.worse),
@@ -117,6 +121,7 @@ class Run:
 
     def _until_end(self, once: bool) -> State:
         if self.state.phase == "begun":
+            self._told(self.state)
             self._enter(0)
         self._source.look()
         started = answered = time.monotonic()
@@ -213,5 +218,7 @@ class Run:
             requests=state.requests + self._requests,
         )
         self._hurt = self._requests = 0
-        self._kept = record.write(self._kubectl, seen, self._kept)
+        before, self._kept = self.state, record.write(self._kubectl, seen, self._kept)
         self._saved = time.monotonic()
+        if (before.phase, before.index) != (seen.phase, seen.index):
+            self._told(seen)

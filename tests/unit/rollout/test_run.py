@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -81,7 +82,14 @@ class FakeMesh:
         return self._last
 
 
-def rollout(kubectl: Kubectl, mesh: FakeMesh, kept: record.Kept | None = None, check: str = "", **settings: Any) -> Run:
+def rollout(
+    kubectl: Kubectl,
+    mesh: FakeMesh,
+    kept: record.Kept | None = None,
+    check: str = "",
+    told: Callable[[State], None] = lambda _: None,
+    **settings: Any,
+) -> Run:
     return Run(
         kubectl,
         Rollout.model_validate(settings),
@@ -90,6 +98,7 @@ def rollout(kubectl: Kubectl, mesh: FakeMesh, kept: record.Kept | None = None, c
         source=mesh,
         check=lambda *_: check,
         show=lambda _: None,
+        told=told,
     )
 
 
@@ -177,6 +186,35 @@ def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(kubectl: Kubectl, mo
     kept = record.read(kubectl, "backend")
     assert kept is not None
     assert (kept.state.phase, kept.state.index) == ("step", 0)
+
+
+def test_whoever_listens_is_told_of_each_step_and_of_the_end(kubectl: Kubectl) -> None:
+    """Once each, with what was seen by then; of what is written down in between, of nothing."""
+    told: list[State] = []
+    rollout(kubectl, FakeMesh(GOOD), told=told.append).until_end()
+    assert [(state.phase, state.index) for state in told] == [("begun", 0), ("step", 0), ("step", 1), ("promoted", 1)]
+    assert [state.requests > 0 for state in told] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("settings", "end"), [({}, "aborted"), ({"onRegression": "hold"}, "held")])
+def test_whoever_listens_is_told_why(kubectl: Kubectl, settings: dict[str, Any], end: str) -> None:
+    """Of an abort, and of a hold."""
+    told: list[State] = []
+    rollout(kubectl, FakeMesh(GOOD, BAD), told=told.append, **settings).until_end()
+    assert [state.phase for state in told] == ["begun", "step", end]
+    assert "200 of 1,000 requests" in told[-1].why
+
+
+def test_who_is_ended_by_another_tells_nothing_of_it(kubectl: Kubectl) -> None:
+    """`weir abort` does, which has ended it."""
+    told: list[State] = []
+    mesh = FakeMesh(GOOD)
+    first = rollout(kubectl, mesh, told=told.append)
+    kept = record.read(kubectl, "backend")
+    assert kept is not None
+    record.write(kubectl, replace(STATE, phase="aborted", why="weir abort backend"), kept)
+    assert first.until_end().phase == "aborted"
+    assert "aborted" not in [state.phase for state in told]
 
 
 def test_what_is_no_state_is_said(kubectl: Kubectl) -> None:

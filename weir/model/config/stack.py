@@ -17,6 +17,7 @@ from weir.model.config.drills import Drill
 from weir.model.config.gateways import Expose, Gateway
 from weir.model.config.hosts import Host
 from weir.model.config.kubernetes_parts import ServiceParts
+from weir.model.config.notify import Notify
 from weir.model.config.ports import Ports
 from weir.model.config.rollout import Rollout
 from weir.model.config.routes import Route, Traffic
@@ -264,6 +265,11 @@ class StackConfig(Part):
         "how weir makes sure that callers' proxies have followed before it goes on",
         Propagation(),
         example={"timeout": "1m", "grace": "10s"},
+    )
+    notify: tuple[Notify, ...] = key(
+        "who is told how rollouts go, by JSON that chat systems show",
+        (),
+        example=[{"url": "https://hooks.example.com/services/T0", "events": ["hold", "abort", "promotion"]}],
     )
     policy_pack: SomeText | None = key(
         (
