@@ -110,7 +110,7 @@ def release(change: Release) -> None:
             under_way.refuse()
         if planned.empty:
             # Whoever edited the cluster by hand to what is asked now has it.
-            _write(entry, file)
+            write(entry, file)
             change.tell(
                 f"nothing to apply: {file.path.name}{' already' * (file.text == file.original)} has it, and so does "
                 f"the cluster; weir status {change.service} shows it"
@@ -121,7 +121,7 @@ def release(change: Release) -> None:
         _show(change, planned)
         if not change.yes:
             _ask(context, planned)
-        _write(entry, file)
+        write(entry, file)
         # First whoever goes on with it, who would move traffic once more.
         _end_rollout(change, under_way)
         _apply(change, file, planned, entry)
@@ -180,7 +180,7 @@ def _ask(context: Context, planned: Planned) -> None:
         raise WeirError("the cluster has changed since this was shown; nothing was applied: run the same command again")
 
 
-def _write(entry: Operation, file: StackEdit) -> None:
+def write(entry: Operation, file: StackEdit) -> None:
     """Write the stack file, if it is what it was when it was read."""
     entry.note("applying")
     if file.text != file.original:

@@ -210,11 +210,18 @@ class Stack:
         asked = self.ask("stack", "history", "--json", "--show-secrets", "--stack", self.name, *_page(newest))
         return found if asked.returncode else json.loads(asked.stdout)
 
-    def preview(self) -> str:
-        """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's
-        stands there.
+    def preview(self, config: Path | None = None) -> str:
+        """`pulumi preview --json`; `config`: the stack file to go by in place of the stack's own. Raises EngineError
+        with Pulumi's own words when it fails: a refusal of weir's stands there.
         """
-        asked = self.ask("preview", "--json", "--stack", self.name, *self._served(), seconds=_PREVIEW_SECONDS)
+        options = self._served()
+        given = {} if config is None else {STACK_FILE: str(config)}
+        if options and given:
+            server(self.project).give(given)
+        options += [f"--config-file={config}"] if config else []
+        asked = self.ask(
+            "preview", "--json", "--stack", self.name, *options, seconds=_PREVIEW_SECONDS, environment=given
+        )
         if asked.returncode:
             let_go()
             raise EngineError(f"the preview of stack {self.name} failed: {diagnostics(asked)}{self._too_old()}")
@@ -230,21 +237,25 @@ class Stack:
         return asked.stdout.strip()
 
     def ask(
-        self, *arguments: str, seconds: float = _ASK_SECONDS, given: str | None = None
+        self,
+        *arguments: str,
+        seconds: float = _ASK_SECONDS,
+        given: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """What pulumi answers to a command that changes nothing of the stack. `given`: what it reads on stdin. Raises
-        EngineError where it does not end, NoStackError.
+        """What pulumi answers to a command that changes nothing of the stack. `given`: what it reads on stdin.
+        `environment`: what it finds there besides. Raises EngineError where it does not end, NoStackError.
         """
         try:
             done = subprocess.run(
                 [*until_killed("INT"), self._pulumi(), *arguments, *_PLAIN],
                 cwd=self.project,
-                input=given or "",
+                input=given,
                 capture_output=True,
                 text=True,
                 timeout=seconds,
                 check=False,
-                env={**GO, **os.environ},
+                env={**GO, **os.environ, **(environment or {})},
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None
