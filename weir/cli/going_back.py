@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from weir.cli.context import Context
-from weir.engine.earlier import Earlier, update, updates
+from weir.engine.earlier import Earlier, last_update, update, updates
 from weir.engine.secrets import NEEDED, sealed
 from weir.errors import UsageError
 from weir.model import Service, StackConfig
@@ -31,20 +31,25 @@ class Back:
 
     `services`: those that are asked for, as they were. `changed`: those that differ from the stack file.
     `applied`: those that the stack file has as the last update that succeeded had them.
+    `settled`: whether the last update succeeded; else the cluster may have part of it, whatever the file says.
     """
 
     earlier: Earlier
     services: Mapping[str, Restored]
     changed: tuple[str, ...]
     applied: frozenset[str]
+    settled: bool
 
 
 def chosen(
     file: StackEdit, entries: Sequence[Mapping[str, Any]], names: Collection[str], number: int | None
 ) -> Back | None:
     """The update with this number of `pulumi stack history --json`; else the newest that succeeded with another config
-    of these services than the file has, steps of rollouts left out, or None where there is none. Raises UsageError for
-    one to which nobody can go back.
+    of these services than the file has, or None where there is none. Raises UsageError for one to which nobody can go
+    back.
+
+    Steps of rollouts are left out, and so is what the last update, a rollback itself, has left: whoever says it again
+    goes on with one that failed, and further back from one that succeeded.
     """
     last = next(updates(entries), None)
     applied = frozenset(
@@ -52,13 +57,15 @@ def chosen(
         for name in names
         if last and name in last.services and not _differs(_restored(last, file, name), file.settings(name))
     )
+    newest = last_update(entries, names)
+    number = newest.again if number is None else number
     for earlier in updates(entries) if number is None else [update(entries, number)]:
-        if number is None and earlier.is_step:
+        if number is None and (earlier.is_step or earlier.number >= newest.below):
             continue
         services = {name: _restored(earlier, file, name) for name in names}
         changed = tuple(name for name, then in services.items() if _differs(then, file.settings(name)))
         if changed or number is not None:
-            return Back(earlier, services, changed, applied)
+            return Back(earlier, services, changed, applied, newest.succeeded)
     return None
 
 

@@ -56,13 +56,13 @@ def command(
     if back is None:
         words = f"no earlier update that succeeded had another config of {', '.join(names)}"
         told.append(f"nothing to go back to: {words}; weir history --all lists all updates")
-    elif not back.changed:
+    elif not back.changed and back.settled:
         same = f"{file.path.name} has {', '.join(names)} as update {back.earlier.number} had it"
         told.append(f"nothing to change: {same}; what the cluster lacks of it, pulumi up brings there")
     if told or back is None:
         _report(context, back, told, as_json=as_json)
         return
-    _say(context, back, names)
+    _say(context, back, names, every=not services)
     trees = encrypted(context, back)
     for name, tree in trees.items():
         file.restore(name, tree)
@@ -74,15 +74,15 @@ def command(
         return
     what = f"weir rollback {' '.join(services)}{' ' * bool(services)}--to {back.earlier.number}"
     tell = told.append if as_json else click.echo
-    [first, *more] = back.changed
-    if not more and first in back.applied and _routes_alone(context, after):
+    first, *more = back.changed or names
+    if not more and first in back.applied and back.settled and _routes_alone(context, after):
 
         def edit(copy: StackEdit, service: str, _: Service) -> None:
             copy.restore(service, trees[service])
 
         release(Release(context, first, edit, what, yes, reason, tell=tell))
     else:
-        whole_update(Whole(context, file, names, what, yes, reason, tell, entries))
+        whole_update(Whole(context, file, (first, *more), what, yes, reason, tell, entries))
     if as_json:
         _report(context, back, told, as_json=True)
 
@@ -102,12 +102,12 @@ def _report(context: Context, back: Back | None, told: list[str], *, as_json: bo
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def _say(context: Context, back: Back, names: Collection[str]) -> None:
-    """To what it goes back, and what does not."""
+def _say(context: Context, back: Back, names: Collection[str], *, every: bool) -> None:
+    """To what it goes back, and what does not. `every`: no service was named."""
     earlier = back.earlier
     title = f", {earlier.title}" if earlier.title else ""
     say(
-        f"{', '.join(back.changed)} of stack {context.stack}: back to update {earlier.number} "
+        f"{', '.join(back.changed or names)} of stack {context.stack}: back to update {earlier.number} "
         f"({earlier.when:%Y-%m-%d %H:%M} UTC{title})"
     )
     if kept := [f"{name}: {each}" for name, service in back.services.items() for each in service.kept]:
@@ -118,7 +118,7 @@ def _say(context: Context, back: Back, names: Collection[str]) -> None:
     if differ := others(earlier, now):
         say(f"stay as they are, though update {earlier.number} had others: {', '.join(differ)}")
     gone = [name for name in earlier.services if name not in context.config.services]
-    if gone and len(names) == len(context.config.services):
+    if gone and every:
         say(f"stay away, though update {earlier.number} had them: {', '.join(gone)}")
 
 

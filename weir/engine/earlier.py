@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ _PREFIX = "weir:"
 _SERVICES = "services"
 # What a rollout calls its updates: what stood between two of its steps is nothing that anybody goes back to.
 _STEP = re.compile(r"weir rollout .*\(step \d+ of \d+: .*\)")
+_ROLLBACK = re.compile(r"weir rollback (?P<services>.*)--to (?P<number>\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,37 @@ def updates(entries: Sequence[Mapping[str, Any]]) -> Iterator[Earlier]:
             yield _earlier(len(entries) - back, entry)
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """How the last update ended, and where the next rollback begins.
+
+    `succeeded`: whether it did. `again`: the update to which it was to go back, and did not get; None where that is
+    not so. `below`: all updates before that one can be gone back to.
+    """
+
+    succeeded: bool
+    again: int | None
+    below: int
+
+
+def last_update(entries: Sequence[Mapping[str, Any]], services: Collection[str]) -> Last:
+    """Where the last update went back itself, with one of these services, what it has left is nothing to go back to;
+    and where it succeeded, what it went back to is not either.
+    """
+    last = next((entry for entry in entries if entry.get("kind") == "update"), {})
+    succeeded = last.get("result") == "succeeded"
+    found = _ROLLBACK.fullmatch(_title(last))
+    named = found["services"].split() if found else []
+    if found is None or (named and set(named).isdisjoint(services)):
+        return Last(succeeded, None, len(entries) + 1)
+    number = int(found["number"])
+    return Last(succeeded, None if succeeded else number, number)
+
+
+def _title(entry: Mapping[str, Any]) -> str:
+    return (str(entry.get("message") or "").splitlines() or [""])[0]
+
+
 def _earlier(number: int, entry: Mapping[str, Any]) -> Earlier:
     config, hiding, unknown = {}, set(), set()
     for key, value in (entry.get("config") or {}).items():
@@ -91,5 +123,4 @@ def _earlier(number: int, entry: Mapping[str, Any]) -> Earlier:
             del config[name]
             unknown.add(name)
     when = datetime.fromisoformat(str(entry["startTime"])).astimezone(UTC)
-    title = (str(entry.get("message") or "").splitlines() or [""])[0]
-    return Earlier(number, when, title, config, frozenset(hiding), frozenset(unknown))
+    return Earlier(number, when, _title(entry), config, frozenset(hiding), frozenset(unknown))
