@@ -46,9 +46,11 @@ def command(
     request is lost. Secrets stay what they are now, and what is not of a service stays as it is.
     """
     context = Context(stack)
-    names = services or tuple(context.config.services)
+    names = tuple(dict.fromkeys(services)) or tuple(context.config.services)
     for name in names:
         context.service(name)
+    if not names:
+        raise UsageError(f"{context.path.name} has no services, so that there is nothing to go back with")
     file = StackEdit(context.path)
     entries = context.engine.revealed_history()
     told: list[str] = []
@@ -56,7 +58,7 @@ def command(
     if back is None:
         words = f"no earlier update that succeeded had another config of {', '.join(names)}"
         told.append(f"nothing to go back to: {words}; weir history --all lists all updates")
-    elif not back.changed and back.settled:
+    elif not back.changed and (back.settled or no_apply):
         same = f"{file.path.name} has {', '.join(names)} as update {back.earlier.number} had it"
         told.append(f"nothing to change: {same}; what the cluster lacks of it, pulumi up brings there")
     if told or back is None:
@@ -72,7 +74,7 @@ def command(
         told.append(f"{file.path.name} is changed; commit it, or apply it with pulumi up")
         _report(context, back, told, as_json=as_json)
         return
-    what = f"weir rollback {' '.join(services)}{' ' * bool(services)}--to {back.earlier.number}"
+    what = f"weir rollback {''.join(f'{name} ' for name in names if services)}--to {back.earlier.number}"
     tell = told.append if as_json else click.echo
     first, *more = back.changed or names
     if not more and first in back.applied and back.settled and _routes_alone(context, after):

@@ -79,7 +79,7 @@ elif arguments[0] == "up":
     sys.exit(int((here / "code").read_text()))
 """
 KUBECTL = """#!/bin/sh
-cat "$(dirname "$0")/record.json"
+case "$*" in *configmap*) cat "$(dirname "$0")/record.json";; *) echo '{"items": []}';; esac
 """
 
 
@@ -278,6 +278,15 @@ def test_another_image_is_shown_and_applied_by_a_whole_update(project: Path) -> 
     message = up[0][up[0].index("--message") + 1].splitlines()
     assert message[:2] == ["weir rollback backend --to 3", "reason: PR-123"]
     assert not Path(up[2]).exists()
+
+
+def test_a_split_alone_is_applied_as_a_release_is(project: Path) -> None:
+    """It reaches the route and no pod: here the cluster has no route yet, and no preview was asked for."""
+    (project / "Pulumi.dev.yaml").write_text(THIRD)
+    recorded(project, history()[3:])
+    said = refused("backend --to 1 --yes", project)
+    assert said == "backend is not in the cluster yet, and nothing was applied; bring it there first: pulumi up"
+    assert calls(project, "preview") == []
 
 
 def test_programs_get_what_changes(project: Path) -> None:
