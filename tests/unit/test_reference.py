@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from weir.model import WARNINGS, Duration, StackConfig, load, warnings
 from weir.model.config.base import DETAILS, Part
 from weir.model.config.metrics import Metric, Prometheus
+from weir.model.config.notify import Notify
 from weir.model.config.rollout import Analysis, Check, LatencyAnalysis, Rollout, RolloutStep
 from weir.model.config.schema import schema
 from weir.model.reference import markdown, reachable
@@ -40,6 +41,7 @@ OWN = {
     "force",
     "workload",
     "rollout",
+    "notify",
 } | {
     "policyPack",
     "clusterDomain",
@@ -49,7 +51,7 @@ OWN = {
     "istiodNamespace",
 }
 # Of rollouts, which become part of no object.
-OWN_PARTS = {Rollout, RolloutStep, Analysis, LatencyAnalysis, Check, Metric, Prometheus}
+OWN_PARTS = {Rollout, RolloutStep, Analysis, LatencyAnalysis, Check, Metric, Notify, Prometheus}
 
 
 @pytest.mark.parametrize(("part", "name", "field"), FIELDS)
@@ -101,6 +103,7 @@ def test_the_project_describes_the_top_keys() -> None:
             assert "default" not in entry
         else:
             default = str(field.default) if isinstance(field.default, Duration) else field.default
+            default = list(default) if isinstance(default, tuple) else default
             assert entry["default"] == ("" if default is None else {} if isinstance(default, Part) else default)
             assert StackConfig.model_validate(
                 {"namespace": "demo", field.alias: entry["default"] or None}

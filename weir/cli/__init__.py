@@ -34,6 +34,7 @@ COMMANDS = {
     "promote": "Make a canary the stable version.",
     "abort": "Set every canary to 0 %.",
     "rollout": "A version from 0 to 100 % by steps, back where it is worse.",
+    "rollback": "Services as they were at an earlier update.",
     "drill": "A fault for a limited time that ends by itself.",
     "history": "Who changed the traffic, when, from what to what, and why.",
     "diff": "What an update would change in the traffic, in words.",

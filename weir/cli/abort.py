@@ -7,8 +7,9 @@ from decimal import Decimal
 import click
 
 from weir.cli.context import Context
-from weir.cli.options import stack_option
-from weir.cli.release import Release, only_edit, release, release_options
+from weir.cli.notified import notified
+from weir.cli.options import release_options, stack_option
+from weir.cli.release import Release, only_edit, release
 from weir.cli.under_way import rolled_out_with
 from weir.model import Service
 from weir.stack.edit import StackEdit
@@ -28,8 +29,11 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) ->
     # Who rolls out as one with others is taken back with them.
     services = (service,) if no_apply else rolled_out_with(context.kubectl, service)
     edits = dict.fromkeys((each for each in services if each in context.config.services), _edit)
-    change = Release(context, edits, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True)
-    (only_edit if no_apply else release)(change)
+    with notified(context) as told:
+        change = Release(
+            context, edits, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True, ended=told
+        )
+        (only_edit if no_apply else release)(change)
 
 
 def _edit(file: StackEdit, service: str, settings: Service) -> None:

@@ -48,3 +48,13 @@ _file_option = click.option(
 def stack_options(function: Command) -> Command:
     """Gives the parameters `stack` and `file`, which a Context takes."""
     return stack_option(_file_option(function))
+
+
+def release_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Gives the parameters `yes`, `no_apply` and `reason`."""
+    yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+    no_apply = click.option(
+        "--no-apply", is_flag=True, help="Only edit the stack file, for a pull request; no cluster needed."
+    )
+    reason = click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
+    return yes(no_apply(reason(function)))

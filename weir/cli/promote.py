@@ -7,8 +7,8 @@ from decimal import Decimal
 import click
 
 from weir.cli.context import Context
-from weir.cli.options import stack_option
-from weir.cli.release import Release, only_edit, release, release_options, require_version
+from weir.cli.options import release_options, stack_option
+from weir.cli.release import Release, only_edit, release, require_version
 from weir.model import Service
 from weir.stack.edit import StackEdit
 

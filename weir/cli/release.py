@@ -25,17 +25,8 @@ from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.errors import UsageError, WeirError
 from weir.model import Service, warnings
 from weir.program_environment import FOLLOWED, ROUTES_ALONE, TAKE_BACK, WARNED
+from weir.rollout.state import State
 from weir.stack.edit import StackEdit, overwrite, read
-
-
-def release_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Gives the parameters `yes`, `no_apply` and `reason`."""
-    yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-    no_apply = click.option(
-        "--no-apply", is_flag=True, help="Only edit the stack file, for a pull request; no cluster needed."
-    )
-    reason = click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
-    return yes(no_apply(reason(function)))
 
 
 def require_version(settings: Service, service: str, version: str) -> None:
@@ -56,7 +47,7 @@ class Release:
     `shielded`: Ctrl-C does not stop it.
     `tell`: where what changes is told.
     `rollout`: it is a step of the service's rollout, which shows how it goes.
-    `ends_rollout`: it may be done while one is under way, and ends it.
+    `ends_rollout`: it may be done while one is under way, and ends it; `ended`: told of that.
     """
 
     context: Context
@@ -70,6 +61,7 @@ class Release:
     tell: Callable[[str], None] = click.echo
     rollout: bool = False
     ends_rollout: bool = False
+    ended: Callable[[State], None] = lambda _: None
 
     @property
     def service(self) -> str:
@@ -115,7 +107,7 @@ def release(change: Release) -> None:
             under_way.refuse()
         if planned.empty:
             # Whoever edited the cluster by hand to what is asked now has it.
-            _write(entry, file)
+            write(entry, file)
             change.tell(
                 f"nothing to apply: {file.path.name}{' already' * (file.text == file.original)} has it, and so does "
                 f"the cluster; weir status {change.service} shows it"
@@ -126,7 +118,7 @@ def release(change: Release) -> None:
         _show(change, planned)
         if not change.yes:
             _ask(context, planned)
-        _write(entry, file)
+        write(entry, file)
         # First whoever goes on with it, who would move traffic once more.
         _end_rollout(change, under_way)
         _apply(change, file, planned, entry)
@@ -134,8 +126,11 @@ def release(change: Release) -> None:
 
 
 def _end_rollout(change: Release, under_way: UnderWay) -> None:
-    if change.ends_rollout and (told := under_way.end(change.what)):
-        say(told)
+    if change.ends_rollout and (ended := under_way.end(change.what)):
+        versions = ", ".join(f"{each.version} of {each.service}" for each in ended)
+        say(f"the rollout is over: {versions} {'is' if len(ended) == 1 else 'are'} taken back")
+        for each in ended:
+            change.ended(each)
 
 
 def _both(first: Edit | None, second: Edit) -> Edit:
@@ -184,7 +179,7 @@ def _ask(context: Context, planned: Planned) -> None:
         raise WeirError("the cluster has changed since this was shown; nothing was applied: run the same command again")
 
 
-def _write(entry: Operation, file: StackEdit) -> None:
+def write(entry: Operation, file: StackEdit) -> None:
     """Write the stack file, if it is what it was when it was read."""
     entry.note("applying")
     if file.text != file.original:

@@ -10,6 +10,7 @@ from typing import Literal
 import click
 
 from weir.cli.context import Context
+from weir.cli.notified import notified
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
 from weir.cli.rollout_begin import ask, begun, parse, require_steps, states_of, taken_over, typed, under_way, what_next
@@ -69,18 +70,20 @@ def command(
         kept = begun(context, states)
     screen = Screen()
     source, metrics = sources(context, [each.state for each in kept.values()], screen.tell)
-    run = Run(
-        context.kubectl,
-        {service: context.service(service).rollout for service in kept},
-        kept,
-        traffic=Moves(context, reason, screen.tell),
-        source=source,
-        check=run_check(context),
-        show=screen.show,
-        metrics=metrics,
-        once_seconds=once_seconds(context),
-    )
-    _watched(run, screen, once=once)
+    with notified(context) as told:
+        run = Run(
+            context.kubectl,
+            {service: context.service(service).rollout for service in kept},
+            kept,
+            traffic=Moves(context, reason, screen.tell),
+            source=source,
+            check=run_check(context),
+            show=screen.show,
+            metrics=metrics,
+            once_seconds=once_seconds(context),
+            told=told,
+        )
+        _watched(run, screen, once=once)
     if as_json:
         found = [for_programs(state) for state in run.states]
         click.echo(json.dumps(found[0] if len(found) == 1 else {"services": found}, indent=2))

@@ -10,6 +10,7 @@ from weir.cluster.kubectl import Kubectl
 from weir.errors import UsageError
 from weir.model.values.numbers import plain
 from weir.rollout import record
+from weir.rollout.state import State
 
 
 class UnderWay:
@@ -39,14 +40,10 @@ class UnderWay:
                 f"{service}; to go on with it: weir rollout {service}"
             )
 
-    def end(self, command: str) -> str:
-        """End those there are; what to say of that."""
+    def end(self, command: str) -> list[State]:
+        """End those there are: what each has come to."""
         found = self._kept()
-        over = [each.state for each in record.abort(self._kubectl, found, command).values()] if found else []
-        if not over:
-            return ""
-        versions = ", ".join(f"{each.version} of {each.service}" for each in over)
-        return f"the rollout is over: {versions} {'is' if len(over) == 1 else 'are'} taken back"
+        return [each.state for each in record.abort(self._kubectl, found, command).values()] if found else []
 
 
 def rolled_out_with(kubectl: Kubectl, service: str) -> tuple[str, ...]:

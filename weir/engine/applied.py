@@ -19,7 +19,7 @@ def applied(entries: Sequence[Mapping[str, Any]], written: Mapping[str, Any]) ->
 
     Those that failed since come first: they may have brought about some of what they say. `written`: the config of the
     stack file. Of a config with secrets, decrypted, those variables alone are kept that the file has, in the clear or
-    encrypted; one that could not be decrypted is left out.
+    encrypted; one that could not be decrypted is left out. Of other keys with secrets, what the file has.
     """
     for entry in entries:
         if entry.get("kind") == "destroy" and entry.get("result") == "succeeded":
@@ -27,9 +27,15 @@ def applied(entries: Sequence[Mapping[str, Any]], written: Mapping[str, Any]) ->
         if entry.get("kind") != "update":
             continue
         config = {key: value for key, value in (entry.get("config") or {}).items() if key.startswith("weir:")}
-        if config and all("value" in value for value in config.values() if value.get("secret")):
-            decoded = {key: _decoded(value.get("value", "")) for key, value in config.items()}
-            if any(value.get("secret") for value in config.values()):
+        if config and "value" in config.get(_SERVICES, {"value": ""}):
+            # What else may be a secret, the address of a receiver, is no part of an object: the file's is as good.
+            decoded = {
+                key: written.get(key, "")
+                if value.get("secret") and key != _SERVICES
+                else _decoded(value.get("value", ""))
+                for key, value in config.items()
+            }
+            if config.get(_SERVICES, {}).get("secret"):
                 decoded[_SERVICES] = _without_secrets(decoded.get(_SERVICES), _decoded(written.get(_SERVICES)))
             yield decoded
         if entry.get("result") == "succeeded":

@@ -20,6 +20,7 @@ from weir.model.routing.diff import TrafficChange
 from weir.model.routing.words import describe
 
 _PREFIX = "weir:"
+_IN_NO_OBJECT = ("weir:notify",)  # Pulumi may not be able to decrypt it, and nothing is lost
 _KINDS = ("update", "destroy")
 
 
@@ -123,17 +124,14 @@ def _config(entry: Mapping[str, Any]) -> StackConfig | None:
 
     A secret in it is as good as text here: that a variable is another one is said, and never what it is.
     """
-    if any(
-        value.get("secret") and "value" not in value
+    config = {
+        key: value
         for key, value in (entry.get("config") or {}).items()
-        if key.startswith(_PREFIX)
-    ):
-        return None
-    written = {
-        key.removeprefix(_PREFIX): value.get("value", "")
-        for key, value in (entry.get("config") or {}).items()
-        if key.startswith(_PREFIX)
+        if key.startswith(_PREFIX) and key not in _IN_NO_OBJECT
     }
+    if any(value.get("secret") and "value" not in value for value in config.values()):
+        return None
+    written = {key.removeprefix(_PREFIX): value.get("value", "") for key, value in config.items()}
     try:
         return without_ended(load(written), _time(entry))
     except ConfigError:

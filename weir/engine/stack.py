@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from weir.engine.errors import EngineError, InterruptedPreviewError, InterruptedUpdateError, NoStackError, RefusedError
 from weir.engine.file_backend import held
-from weir.engine.said import diagnostics, release, words
+from weir.engine.said import diagnostics, too_old, words
 from weir.engine.shown import Shown
 from weir.engine.warm.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.processes import alive, until_killed
@@ -46,12 +46,12 @@ class Stack:
         """Select the stack, so that `pulumi up` needs no --stack; create it first where the backend has none of that
         name.
         """
-        selected = self._ask("stack", "select", self.name)
+        selected = self.ask("stack", "select", self.name)
         if selected.returncode == 0:
             return
         if selected.returncode != _NO_STACK and "no stack named" not in selected.stderr:
             raise EngineError(f"stack {self.name} cannot be selected: {words(selected)}")
-        created = self._ask("stack", "init", self.name)
+        created = self.ask("stack", "init", self.name)
         if created.returncode:
             raise EngineError(f"stack {self.name} cannot be created: {words(created)}")
 
@@ -168,7 +168,7 @@ class Stack:
         Only of a file backend such locks are left: others end them by themselves. Raises EngineError while an update
         still runs.
         """
-        asked = self._ask("stack", "export", "--stack", self.name)
+        asked = self.ask("stack", "export", "--stack", self.name)
         if asked.returncode:
             raise EngineError(f"the state of stack {self.name} cannot be read: {words(asked)}")
         if not (locks := held(self.project, self.name)):
@@ -177,7 +177,7 @@ class Stack:
             raise EngineError(
                 f"an update of stack {self.name} still runs (process {running[0]}); wait for its end, then try again"
             )
-        cancelled = self._ask("cancel", "--yes", "--stack", self.name)
+        cancelled = self.ask("cancel", "--yes", "--stack", self.name)
         if cancelled.returncode:
             raise EngineError(f"the lock of stack {self.name} cannot be removed: {words(cancelled)}; see pulumi cancel")
         return f"removed the lock of an update whose process is gone ({locks[0]})"
@@ -186,7 +186,7 @@ class Stack:
         """The stack's updates as `pulumi stack history --json` has them, newest first; so many of them, or all. Raises
         EngineError.
         """
-        asked = self._ask("stack", "history", "--json", "--stack", self.name, *_page(newest))
+        asked = self.ask("stack", "history", "--json", "--stack", self.name, *_page(newest))
         if asked.returncode:
             raise EngineError(f"the history of stack {self.name} cannot be read: {words(asked)}{self._too_old()}")
         found: list[dict[str, Any]] = json.loads(asked.stdout or "[]") or []
@@ -200,14 +200,21 @@ class Stack:
         config = [item for entry in found for item in (entry.get("config") or {}).items()]
         if not any(value.get("secret") for key, value in config if key.startswith("weir:")):
             return found
-        asked = self._ask("stack", "history", "--json", "--show-secrets", "--stack", self.name, *_page(newest))
+        asked = self.ask("stack", "history", "--json", "--show-secrets", "--stack", self.name, *_page(newest))
         return found if asked.returncode else json.loads(asked.stdout)
 
-    def preview(self) -> str:
-        """`pulumi preview --json`. Raises EngineError with Pulumi's own words when it fails: a refusal of weir's
-        stands there.
+    def preview(self, config: Path | None = None) -> str:
+        """`pulumi preview --json`; `config`: the stack file to go by in place of the stack's own. Raises EngineError
+        with Pulumi's own words when it fails: a refusal of weir's stands there.
         """
-        asked = self._ask("preview", "--json", "--stack", self.name, *self._served(), seconds=_PREVIEW_SECONDS)
+        options = self._served()
+        given = {} if config is None else {STACK_FILE: str(config)}
+        if options and given:
+            server(self.project).give(given)
+        options += [f"--config-file={config}"] if config else []
+        asked = self.ask(
+            "preview", "--json", "--stack", self.name, *options, seconds=_PREVIEW_SECONDS, environment=given
+        )
         if asked.returncode:
             let_go()
             raise EngineError(f"the preview of stack {self.name} failed: {diagnostics(asked)}{self._too_old()}")
@@ -222,24 +229,33 @@ class Stack:
 
     def output(self, name: str) -> str:
         """A stack output as text. Raises EngineError when the stack, or the output, is not there."""
-        asked = self._ask("stack", "output", name, "--stack", self.name)
+        asked = self.ask("stack", "output", name, "--stack", self.name)
         if asked.returncode or not asked.stdout.strip():
             raise EngineError(
                 f"pulumi does not know the {name} of stack {self.name} ({words(asked) or 'no output'}); run pulumi up"
             )
         return asked.stdout.strip()
 
-    def _ask(self, *arguments: str, seconds: float = _ASK_SECONDS) -> subprocess.CompletedProcess[str]:
+    def ask(
+        self,
+        *arguments: str,
+        seconds: float = _ASK_SECONDS,
+        given: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """What pulumi answers to a command that changes nothing of the stack. `given`: what it reads on stdin.
+        `environment`: what it finds there besides. Raises EngineError where it does not end, NoStackError.
+        """
         try:
             done = subprocess.run(
                 [*until_killed("INT"), self._pulumi(), *arguments, *_PLAIN],
                 cwd=self.project,
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,
                 text=True,
                 timeout=seconds,
                 check=False,
-                env={**GO, **os.environ},
+                env={**GO, **os.environ, **(environment or {})},
             )
         except subprocess.TimeoutExpired:
             raise EngineError(f"pulumi {' '.join(arguments)} did not end within {seconds:.0f} s") from None
@@ -258,28 +274,7 @@ class Stack:
         )
 
     def _too_old(self) -> str:
-        """What to say of a pulumi that is older than the SDK of the program; nothing where it
-        is not, or nobody knows.
-        """
-        # Only an update that failed asks: for weir history it would be a twelfth of its time.
-        from importlib import metadata
-
-        needed = metadata.version("pulumi")
-        try:
-            asked = subprocess.run(
-                [self._pulumi(), "version"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_ASK_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        found = asked.stdout.strip().removeprefix("v")
-        if not release(found) or release(found) >= release(needed):
-            return ""
-        return f"; pulumi on PATH is {found}, and weir needs {needed} or newer ({self._pulumi()})"
+        return too_old(self._pulumi())
 
     def _pulumi(self) -> str:
         named = os.environ.get(TOOL_VARIABLE)

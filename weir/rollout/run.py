@@ -88,13 +88,15 @@ class Run:
         show: Callable[[Sequence[Seen]], None],
         metrics: Mapping[str, Metrics] | None = None,
         once_seconds: float | None = None,
+        told: Callable[[State], None] = lambda _: None,
     ) -> None:
         """`settings`, `kept`: by service, the first one first. `check`: runs a check; why it failed, or nothing.
         `show`: told of each look. `metrics`: the user's own, by service. `once_seconds`: in place of ONCE_SECONDS, for
-        a source that has news less often.
+        a source that has news less often. `told`: of the begin, of each step and hold, and of the end, by service.
         """
         self._kubectl = kubectl
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
+        self._told = told
         own = metrics or {}
         self._members = [Member(settings[name], each, own.get(name) or Metrics()) for name, each in kept.items()]
         self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
@@ -169,7 +171,11 @@ class Run:
         held = [each for each in self.states if each.phase == "held"]
         if held and len(held) < len(self._members):
             self._do(Next("hold", f"{held[0].service}: {held[0].why}"))
-        elif not self.state.over and (len(places) > 1 or self.state.phase == "begun"):
+            return
+        for each in self.states:
+            if each.phase == "begun":
+                self._told(each)
+        if not self.state.over and (len(places) > 1 or self.state.phase == "begun"):
             self._enter(max(index for _, index in places))
 
     def _look(self) -> None:
@@ -254,6 +260,11 @@ class Run:
         seen = [member.seen(state) for member, state in zip(self._members, states, strict=True)]
         before = {each.state.service: each.kept for each in self._members}
         kept = record.write(self._kubectl, seen, before)
-        for member in self._members:
-            member.keep(kept[member.state.service])
+        for member, state in zip(self._members, seen, strict=True):
+            changed = (member.state.phase, member.state.index) != (state.phase, state.index)
+            member.keep(kept[state.service])
+            if changed:
+                self._told(state)
         self._saved = time.monotonic()
+        if (before.phase, before.index) != (seen.phase, seen.index):
+            self._told(seen)

@@ -15,6 +15,7 @@ from weir.errors import UsageError
 from weir.model.values.numbers import percent as read_percent
 from weir.model.values.numbers import plain
 from weir.stack import yaml_edit, yaml_reader
+from weir.stack.restored import ABSENT, steps
 from weir.stack.text_file import overwrite, read
 from weir.stack.yaml_edit import CannotEditError
 from weir.yaml_writer import flow
@@ -44,7 +45,7 @@ class StackEdit:
 
     def set_canary(self, service: str, version: str, percent: Decimal | None) -> None:
         """Give a version this percent of the requests; None leaves it out."""
-        canary = self._settings(service).get("canary")
+        canary = self.settings(service).get("canary")
         if canary is not None and not isinstance(canary, dict):
             path = (*_SERVICES, service, "canary")
             raise UsageError(
@@ -67,6 +68,14 @@ class StackEdit:
         """Take the drill of a service out, if there is one, with whatever stands on its lines."""
         self._remove(service, ("drill",))
 
+    def restore(self, service: str, tree: Mapping[str, Any]) -> None:
+        """Make the service say this, by as few edits as that takes."""
+        for path, value in steps(self.settings(service), tree):
+            if value is ABSENT:
+                self._remove(service, path)
+            else:
+                self._put(service, path, value)
+
     def write(self) -> None:
         """Write the file, whole or not at all. Raises UsageError when somebody has changed it since it was read, or it
         cannot be written.
@@ -80,7 +89,7 @@ class StackEdit:
         self._read = self.text
 
     def _put(self, service: str, keys: tuple[str, ...], value: Any) -> None:
-        settings = self._settings(service)
+        settings = self.settings(service)
         path = (*_SERVICES, service, *keys)
         by_hand = f"write {_shown(path)}: {flow(value)} by hand"
         apart = f"{by_hand}, apart from the others"
@@ -94,7 +103,7 @@ class StackEdit:
         )
 
     def _remove(self, service: str, keys: tuple[str, ...]) -> None:
-        self._settings(service)
+        self.settings(service)
         path = (*_SERVICES, service, *keys)
         by_hand = f"take {_shown(path)} out by hand"
         self._change(
@@ -124,7 +133,7 @@ class StackEdit:
             raise UsageError(f"{self._place(path)}: {why}") from None
         self.text = self.text[: len(self.text) - len(bare)] + changed
 
-    def _settings(self, service: str) -> dict[str, Any]:
+    def settings(self, service: str) -> dict[str, Any]:
         """What the file says of the service. Raises UsageError where that is nothing that could be edited."""
         try:
             tree = yaml_reader.load(self.text.removeprefix(_BOM))

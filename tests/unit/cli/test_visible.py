@@ -198,6 +198,12 @@ CALLS: dict[str, list[list[str]]] = {
     "abort": [["abort", HOSTILE], ["abort", "backend", "--no-apply"]],
     "drill": [["drill", HOSTILE], ["drill", "backend", "--delay", "1s", "--for", HOSTILE]],
     "rollout": [["rollout", HOSTILE, "v2"], ["rollout", "backend", HOSTILE], ["rollout", "backend"]],
+    "rollback": [
+        ["rollback", HOSTILE],
+        ["rollback", "backend"],
+        ["rollback", "--to", HOSTILE],
+        ["rollback", "--stack", "bad"],
+    ],
     "history": [["history"], ["history", "--all"], ["history", "--json"]],
     "diff": [
         ["diff"],

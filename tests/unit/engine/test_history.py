@@ -128,6 +128,16 @@ def test_a_failed_update_that_nobody_can_read_hides_nothing() -> None:
     assert dict(found[0].changes) == {"backend": ("v2 0 % → 20 % (v1 100 % → 80 %)",)}
 
 
+def test_the_address_of_a_receiver_hides_nothing() -> None:
+    """It is a secret that is no part of any object, whether or not Pulumi can decrypt it."""
+    receiver = {**MOVED, "config": {**MOVED["config"], "weir:notify": {"secret": True}}}
+    broken = {
+        **FIRST,
+        "config": {**FIRST["config"], "weir:notify": {"secret": True, "value": "ERROR_UNABLE_TO_DECRYPT"}},
+    }
+    assert [change.known for change in read_history([receiver, broken])] == [True, True]
+
+
 def test_a_secret_is_compared_and_never_told() -> None:
     """Decrypted, an update with secrets is told as any other; of a variable, only that it is another one."""
 

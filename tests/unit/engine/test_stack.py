@@ -113,3 +113,16 @@ def test_what_was_applied_has_no_secret() -> None:
     others: list[dict[str, Any]] = [{}, {"weir:services": {"secure": "v1:a"}}, {"weir:services": []}]
     for other in others:
         assert "hunter2" not in str(list(applied([entry], other)))
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_address_of_a_receiver_is_the_one_of_the_file(shown: bool) -> None:
+    """Encrypted, whether or not Pulumi could decrypt what was applied."""
+    receivers = [{"url": {"secure": "v1:a"}}]
+    told = {"secret": True, "value": '[{"url":"https://a/hunter2"}]'} if shown else {"secret": True}
+    config = {"weir:services": {"value": '{"a":{}}', "secret": False}, "weir:notify": told}
+    entry = {"kind": "update", "result": "succeeded", "config": config}
+    assert list(applied([entry], {"weir:services": {}, "weir:notify": receivers})) == [
+        {"weir:services": {"a": {}}, "weir:notify": receivers}
+    ]
+    assert list(applied([entry], {"weir:services": {}})) == [{"weir:services": {"a": {}}, "weir:notify": ""}]

@@ -375,6 +375,12 @@ _top = mapping(
         "kubeContext": st.sampled_from(["prod", "a b", "ä"]),
         "kubeconfig": st.sampled_from([".kube/config", "/x"]),
         "propagation": mapping({}, {"timeout": lengths, "grace": lengths, "istiodNamespace": labels}),
+        "notify": several(
+            mapping(
+                {"url": st.sampled_from(["https://a", "http://10.0.0.1:8080/x?y=z", "https://[::1]/"])},
+                {"events": several(st.sampled_from(["begin", "step", "hold", "abort", "promotion"]))},
+            )
+        ),
         "policyPack": st.sampled_from(["policy", "/srv/policy"]),
         "adopt": flags,
         "force": flags,

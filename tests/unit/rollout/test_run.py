@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -110,7 +110,12 @@ def write(kubectl: Kubectl, *states: State) -> dict[str, record.Kept]:
 
 
 def rollout(
-    kubectl: Kubectl, mesh: FakeMesh, kept: dict[str, record.Kept] | None = None, check: str = "", **settings: Any
+    kubectl: Kubectl,
+    mesh: FakeMesh,
+    kept: dict[str, record.Kept] | None = None,
+    check: str = "",
+    told: Callable[[State], None] = lambda _: None,
+    **settings: Any,
 ) -> Run:
     kept = kept or write(kubectl, STATE)
     return Run(
@@ -121,6 +126,7 @@ def rollout(
         source=mesh,
         check=lambda *_: check,
         show=lambda _: None,
+        told=told,
     )
 
 
@@ -267,6 +273,35 @@ def test_a_step_that_is_applied_is_kept_whoever_answers(kubectl: Kubectl) -> Non
     state = rollout(kubectl, mesh).until_end()
     assert mesh.done == ["5 %", "50 %", "promoted"]
     assert state.phase == "promoted"
+
+
+def test_whoever_listens_is_told_of_each_step_and_of_the_end(kubectl: Kubectl) -> None:
+    """Once each, with what was seen by then; of what is written down in between, of nothing."""
+    told: list[State] = []
+    rollout(kubectl, FakeMesh(GOOD), told=told.append).until_end()
+    assert [(state.phase, state.index) for state in told] == [("begun", 0), ("step", 0), ("step", 1), ("promoted", 1)]
+    assert [state.requests > 0 for state in told] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("settings", "end"), [({}, "aborted"), ({"onRegression": "hold"}, "held")])
+def test_whoever_listens_is_told_why(kubectl: Kubectl, settings: dict[str, Any], end: str) -> None:
+    """Of an abort, and of a hold."""
+    told: list[State] = []
+    rollout(kubectl, FakeMesh(GOOD, BAD), told=told.append, **settings).until_end()
+    assert [state.phase for state in told] == ["begun", "step", end]
+    assert "200 of 1,000 requests" in told[-1].why
+
+
+def test_who_is_ended_by_another_tells_nothing_of_it(kubectl: Kubectl) -> None:
+    """`weir abort` does, which has ended it."""
+    told: list[State] = []
+    mesh = FakeMesh(GOOD)
+    first = rollout(kubectl, mesh, told=told.append)
+    kept = record.read(kubectl, "backend")
+    assert kept is not None
+    record.write(kubectl, [replace(STATE, phase="aborted", why="weir abort backend")], {"backend": kept})
+    assert first.until_end().phase == "aborted"
+    assert "aborted" not in [state.phase for state in told]
 
 
 def test_what_is_no_state_is_said(kubectl: Kubectl) -> None:

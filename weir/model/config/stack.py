@@ -18,6 +18,7 @@ from weir.model.config.gateways import Expose, Gateway
 from weir.model.config.hosts import Host
 from weir.model.config.kubernetes_parts import ServiceParts
 from weir.model.config.metrics import Prometheus
+from weir.model.config.notify import Notify
 from weir.model.config.ports import Ports
 from weir.model.config.rollout import Rollout
 from weir.model.config.routes import Route, Traffic
@@ -270,6 +271,11 @@ class StackConfig(Part):
         "the Prometheus that `weir rollout` asks for the requests of both versions; callers' Envoys when left out",
         Prometheus(),
         example={"url": "http://prometheus.istio-system:9090"},
+    )
+    notify: tuple[Notify, ...] = key(
+        "who is told how rollouts go, by JSON that chat systems show",
+        (),
+        example=[{"url": "https://hooks.example.com/services/T0", "events": ["hold", "abort", "promotion"]}],
     )
     policy_pack: SomeText | None = key(
         (

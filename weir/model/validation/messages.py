@@ -20,7 +20,7 @@ from weir.yaml_writer import flow
 CONFLICT = "conflict"
 """The kind of a problem that stays one whatever else is left out."""
 
-ONLY_ENV = "only single values of env and headers may be secrets; set it without --secret"
+ONLY_ENV = "only single values of env and headers, and the urls of weir:notify, may be secrets; set it without --secret"
 """What is said of a secret in another place: it would stand there in the clear in the cluster, or in Pulumi's state."""
 
 _MAX_EXAMPLE = 60
