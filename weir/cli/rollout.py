@@ -16,6 +16,7 @@ from weir.cli.context import Context
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
 from weir.cli.release import require_version
+from weir.cli.rollout_due import AnotherGoesOnError, go_on_where_due
 from weir.cli.rollout_steps import Answered, Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
@@ -27,18 +28,22 @@ from weir.rollout.state import State, for_programs, given_steps, in_words, steps
 
 
 @click.command("rollout")
-@click.argument("service")
+@click.argument("service", required=False)
 @click.argument("version", required=False)
 @click.option("--steps", metavar="PERCENT,…", help="The steps, such as 5,25,50; the config's when left out.")
 @click.option("--pause", metavar="DURATION", help="How long each step lasts at least; the config's when left out.")
 @click.option("--continue", "going_on", is_flag=True, help="Let a step go on that waits for somebody to say so.")
-@click.option("--once", is_flag=True, help="Do what is due and end, for a schedule.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Do what is due and end, for a schedule; without SERVICE, of every rollout that is under way.",
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @stack_option
 @json_option
 def command(
-    service: str,
+    service: str | None,
     version: str | None,
     steps: str | None,
     pause: str | None,
@@ -56,6 +61,33 @@ def command(
     take. Without VERSION it goes on where a rollout was left. Ends with 0 when the version is promoted, 3 when it was
     taken back or is held.
     """
+
+    def roll(name: str) -> None:
+        _roll(name, version, steps, pause, going_on, once, reason, yes, stack, as_json)
+
+    if service is None and (going_on or not once):
+        raise UsageError(
+            "name the service: weir rollout SERVICE VERSION; --once alone goes on with all that are under way"
+        )
+    if service is None or (once and version is None):
+        go_on_where_due(Context(stack), service, roll)
+    else:
+        roll(service)
+
+
+def _roll(
+    service: str,
+    version: str | None,
+    steps: str | None,
+    pause: str | None,
+    going_on: bool,
+    once: bool,
+    reason: str,
+    yes: bool,
+    stack: str,
+    as_json: bool,
+) -> None:
+    """Begin a rollout or go on with it."""
     context, typed = Context(stack), _typed(service, version, steps, pause)
     settings = context.service(service)
     kept = record.read(context.kubectl, service)
@@ -64,7 +96,7 @@ def command(
     elif version is None:
         raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
     else:
-        state = begin(context, service, version, steps, pause, typed)
+        state = replace(begin(context, service, version, steps, pause, typed), reason=reason)
         if not yes:
             _ask(state)
         kept = record.write(context.kubectl, state, kept)
@@ -74,7 +106,7 @@ def command(
         context.kubectl,
         settings.rollout,
         kept,
-        traffic=Moves(context, reason, screen.tell),
+        traffic=Moves(context, reason or kept.state.reason, screen.tell),
         source=answered,
         check=run_check(context),
         show=screen.show,
@@ -124,7 +156,9 @@ def _what_next(state: State) -> str:
 
 
 def _taken_over(context: Context, kept: record.Kept, version: str | None, *, going_on: bool) -> record.Kept:
-    """The rollout that is under way, once no other process is at it. Raises UsageError."""
+    """The rollout that is under way, once no other process is at it. Raises UsageError; VerdictError where it is
+    held.
+    """
     state = kept.state
     if version not in (None, state.version):
         raise UsageError(
@@ -137,18 +171,18 @@ def _taken_over(context: Context, kept: record.Kept, version: str | None, *, goi
         evidence = {} if state.phase == "held" else state.evidence
         state = replace(state, phase="step", released=True, evidence=evidence, why="")
     elif state.phase == "held":
-        raise UsageError(_what_next(state))
+        raise VerdictError(_what_next(state))
     return record.write(context.kubectl, state, kept)
 
 
 def _refuse_another(context: Context, kept: record.Kept) -> None:
-    """Raise UsageError where another process goes on with the rollout: it writes down what it sees."""
+    """Raise AnotherGoesOnError where another process goes on with the rollout: it writes down what it sees."""
     end = time.monotonic() + SAVE_SECONDS + 3
     say(f"looking for another process that goes on with the rollout of {kept.state.service} …")
     while time.monotonic() < end:
         now = record.read(context.kubectl, kept.state.service)
         if now is None or now.resource_version != kept.resource_version:
-            raise UsageError(
+            raise AnotherGoesOnError(
                 f"another process goes on with the rollout of {kept.state.service}, begun by {kept.state.who}; weir "
                 f"status {kept.state.service} shows it"
             )

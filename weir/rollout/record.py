@@ -5,7 +5,7 @@ where another one ended. Whoever writes says which version of it was read, and t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -51,16 +51,22 @@ def read_all(kubectl: Kubectl, services: Collection[str]) -> dict[str, State]:
     """The last rollout of each of these services that had one. One that cannot be read is left out. Raises
     ClusterError.
     """
-    if not services:
-        return {}
-    names = [record_name(service) for service in services]
     found: dict[str, State] = {}
-    listed = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
-    for each in listed.get("items", [listed] if listed else []):
+    for each in listed(kubectl, services):
         with suppress(UnreadableError):
             state = kept(each, kubectl.namespace).state
             found[state.service] = state
     return found
+
+
+def listed(kubectl: Kubectl, services: Collection[str]) -> Sequence[Mapping[str, Any]]:
+    """The ConfigMaps there are of these services, as they are (`kept` reads one). Raises ClusterError."""
+    if not services:
+        return []
+    names = [record_name(service) for service in services]
+    found = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
+    items: Sequence[Mapping[str, Any]] = found.get("items", [found] if found else [])
+    return items
 
 
 def kept(found: Mapping[str, Any], namespace: str) -> Kept:

@@ -1,0 +1,45 @@
+"""`weir rollout --once`: what is due of the rollouts that are under way, for a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from weir.cli.context import Context
+from weir.cli.recovery import say
+from weir.errors import UsageError, VerdictError, WeirError
+from weir.rollout import record
+
+
+class AnotherGoesOnError(UsageError):
+    """Another process is at the rollout."""
+
+
+def go_on_where_due(context: Context, service: str | None, go_on: Callable[[str], None]) -> None:
+    """Go on with the rollout of the service, or with that of each service of the stack that has one under way.
+
+    One after the other: Pulumi's lock refuses two updates of one stack. What one of them fails with keeps no other from
+    its turn, and is raised at the end. That nothing is under way, or that another process is at it, is no failure of a
+    schedule: it is said.
+    """
+    if service is not None:
+        context.service(service)  # raises where the stack has none of this name
+    names = context.config.services if service is None else [service]
+    due, failed = 0, list[WeirError]()
+    for found in record.listed(context.kubectl, names):
+        try:
+            state = record.kept(found, context.namespace).state
+            if not state.over:
+                due += 1
+                go_on(state.service)
+        except (AnotherGoesOnError, record.AnotherWroteError) as error:
+            say(str(error))
+        except WeirError as error:
+            failed.append(error)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        # What could not be done comes before what was decided, for who reads the exit code alone.
+        decided = all(isinstance(error, VerdictError) for error in failed)
+        raise (VerdictError if decided else WeirError)("\n".join(map(str, failed)))
+    if not due:
+        say(f"nothing is due: no rollout {f'of {service} ' if service else ''}is under way in stack {context.stack}")
