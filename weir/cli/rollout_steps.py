@@ -32,6 +32,7 @@ class Moves:
         share = state.step.share
 
         def edit(file: StackEdit, service: str, settings: Service) -> None:
+            hold_stable(file, state, settings)
             file.set_canary(service, state.version, share)
 
         self._release(state, edit, f"step {state.index + 1} of {len(state.steps)}: {plain(share)} %")
@@ -42,7 +43,7 @@ class Moves:
         def edit(file: StackEdit, service: str, settings: Service) -> None:
             if settings.stable != state.version:
                 file.set_stable(service, state.version)
-                file.set_canary(service, settings.stable, Decimal(0))
+                file.set_canary(service, state.stable, Decimal(0))
                 file.set_canary(service, state.version, None)
 
         self._release(state, edit, "promoted")
@@ -51,6 +52,7 @@ class Moves:
         """Give the version nothing."""
 
         def edit(file: StackEdit, service: str, settings: Service) -> None:
+            hold_stable(file, state, settings)
             file.set_canary(service, state.version, Decimal(0))
 
         self._release(state, edit, "taken back", take_back=True)
@@ -71,6 +73,17 @@ class Moves:
                 rollout=True,
             )
         )
+
+
+def hold_stable(file: StackEdit, state: State, settings: Service) -> None:
+    """Have the stack file say which version is stable while the rollout is under way.
+
+    Another machine may have a file from before the last promotion, or one in which a promotion stands that was killed:
+    by that the requests of the stable version would go to another one.
+    """
+    if settings.stable != state.stable:
+        file.set_stable(state.service, state.stable)
+        file.set_canary(state.service, state.stable, None)
 
 
 class Answered:
