@@ -1,4 +1,4 @@
-"""The message of a commit that has what a rollout changed in the stack file, from the JSON that `weir rollout` prints."""
+"""The message of a commit with what a rollout changed in the stack file, from the JSON that `weir rollout` prints."""
 
 from __future__ import annotations
 
