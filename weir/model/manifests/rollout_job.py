@@ -29,8 +29,8 @@ def rollout_job(config: StackConfig, stack: str, image: str) -> list[Manifest]:
     The pods' environment comes from a Secret of the account's name, which is not made here: where Pulumi's state is,
     and what opens it.
     """
-    name, place = account_name(config.namespace), config.propagation.istiod_namespace
-    made = {"name": f"{name}-rollout", "namespace": place, "labels": dict(MANAGED_BY)}
+    account, name = account_name(config.namespace), f"{account_name(config.namespace)}-rollout"
+    made = {"name": name, "namespace": config.propagation.istiod_namespace, "labels": dict(MANAGED_BY)}
     kubeconfig = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -54,8 +54,8 @@ def rollout_job(config: StackConfig, stack: str, image: str) -> list[Manifest]:
                     "backoffLimit": 0,
                     "activeDeadlineSeconds": _LONGEST_SECONDS,
                     "template": {
-                        "metadata": _pod_metadata(made["name"]),
-                        "spec": _pod(name, stack, image, made["name"]),
+                        "metadata": _pod_metadata(name),
+                        "spec": _pod(account, stack, image, name),
                     },
                 },
             },
