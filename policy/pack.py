@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy import faults, hosts, images, pods, replicas, retries, routes, steps
+from policy import faults, hosts, images, pods, promotions, replicas, retries, routes, steps
 from policy.rule import Rule, StackRule
 
 RULES: tuple[Rule, ...] = (
@@ -10,6 +10,7 @@ RULES: tuple[Rule, ...] = (
     faults.ENDLESS,
     faults.OVER,
     steps.STEP,
+    promotions.BY_ROLLOUT,
     retries.SOUND,
     images.PINNED,
     hosts.NAMED,

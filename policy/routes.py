@@ -14,7 +14,7 @@ from policy.known import UNKNOWN, Props, complete, listed, mapping
 from policy.requests import wide
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Rule
 from weir.model import RouteTraffic, read
-from weir.model.manifests.annotations import VERSION_HOST
+from weir.model.manifests.annotations import OWNER, VERSION_HOST
 from weir.model.manifests.hosts import of_host, read_host
 from weir.model.manifests.istio import host_virtual_service, virtual_service
 from weir.model.routing.diff import percents
@@ -31,6 +31,19 @@ def notes(props: Props) -> Mapping[str, Any] | None:
     """The annotations of an object; None where they are not known yet."""
     there = mapping(props.get("metadata")).get("annotations")
     return None if there is UNKNOWN else mapping(there)
+
+
+def owner(props: Props, stack: str) -> str:
+    """The stack with organization and project, which weir writes on every object; the organization stands in no URN.
+    `stack`: its name, where the object does not say.
+    """
+    written = (notes(props) or {}).get(OWNER)
+    return written if isinstance(written, str) else stack
+
+
+def routed(props: Props) -> bool:
+    """Whether a version gets requests of one of the routes."""
+    return any(route.weights for route in routes(props))
 
 
 def routes(props: Props) -> tuple[RouteTraffic, ...]:

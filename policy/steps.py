@@ -10,9 +10,8 @@ from policy.known import Props
 from policy.last import Last, last
 from policy.requests import NARROW_HEADERS
 from policy.rises import Rise, rises
-from policy.routes import hosts, notes, parts, routes, service
+from policy.routes import hosts, owner, parts, routed, service
 from policy.rule import EVERY_STACK, VIRTUAL_SERVICE, Option, Resource, Rule, Settings, StackRule
-from weir.model.manifests.annotations import OWNER
 from weir.model.routing.resolve import DEFAULT_ROUTE
 from weir.model.routing.words import percent
 from weir.model.values.numbers import plain
@@ -90,22 +89,12 @@ def _plain(number: Fraction) -> int | float:
 
 def _judge_step(props: Props, settings: Settings, stack: str) -> list[str]:
     # Pulumi is not asked for a service whose requests no version gets, nor while nothing is known.
-    return too_far(props, last(_full(props, stack)), settings, stack) if _routed(props) else []
+    return too_far(props, last(owner(props, stack)), settings, stack) if routed(props) else []
 
 
 def _judge_state(resources: Sequence[Resource], _settings: Settings, stack: str) -> list[str]:
-    routed = [resource.props for resource in resources if resource.kind == VIRTUAL_SERVICE and _routed(resource.props)]
-    return not_compared(last(_full(routed[0], stack)), stack) if routed else []
-
-
-def _routed(props: Props) -> bool:
-    return any(route.weights for route in routes(props))
-
-
-def _full(props: Props, stack: str) -> str:
-    """The stack with organization and project, which weir writes on every object; the organization stands in no URN."""
-    written = (notes(props) or {}).get(OWNER)
-    return written if isinstance(written, str) else stack
+    asked = [resource.props for resource in resources if resource.kind == VIRTUAL_SERVICE and routed(resource.props)]
+    return not_compared(last(owner(asked[0], stack)), stack) if asked else []
 
 
 STEP = Rule(

@@ -1,5 +1,5 @@
-"""A stand-in for `gh api` on the comments of a pull request: it keeps them, and every call, in a JSON file. GitHub is
-the one thing no test here can have.
+"""A stand-in for `gh api` on pull requests and the comments of one: it keeps them, and every call, in a JSON file. GitHub
+is the one thing no test here can have.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class GitHub:
         """Method and path of each call."""
         return _read(self.directory / "store.json")["calls"]
 
+    @property
+    def pulls(self) -> list[dict[str, Any]]:
+        """The pull requests that were opened here."""
+        return _read(self.directory / "store.json").get("pulls", [])
+
     def keep(self, comments: list[dict[str, Any]], calls: list[str]) -> None:
         """Have these comments, as if others had written them."""
         (self.directory / "store.json").write_text(json.dumps({"comments": comments, "calls": calls}))
@@ -66,7 +71,9 @@ def main(store: Path, arguments: list[str]) -> None:
     parser.add_argument("api", choices=["api"])
     parser.add_argument("path")
     parser.add_argument("--method", default="GET")
-    parser.add_argument("--field")
+    parser.add_argument("--field", action="append", default=[])
+    parser.add_argument("--raw-field", action="append", default=[])
+    parser.add_argument("--jq")
     for flag in ("--paginate", "--slurp", "--silent"):
         parser.add_argument(flag, action="store_true")
     asked = parser.parse_args(arguments)
@@ -83,14 +90,37 @@ def main(store: Path, arguments: list[str]) -> None:
         found = content["comments"]
         print(json.dumps([found[start : start + _PAGE] for start in range(0, max(1, len(found)), _PAGE)]))
     elif asked.method == "POST" and path == comments:
-        made = {"id": 1001 + len(content["comments"]), "user": {"login": BOT}, "body": _body(asked.field)}
+        made = {"id": 1001 + len(content["comments"]), "user": {"login": BOT}, "body": _body(*asked.field)}
         content["comments"].append(made)
     elif asked.method == "PATCH" and path.startswith(f"repos/{REPOSITORY}/issues/comments/"):
         [kept] = [entry for entry in content["comments"] if path.endswith(f"/{entry['id']}")]
-        kept["body"] = _body(asked.field)
+        kept["body"] = _body(*asked.field)
+    elif path.startswith(f"repos/{REPOSITORY}/pulls"):
+        _pulls(asked, content.setdefault("pulls", []), query)
     else:
         sys.exit(f"gh: Not Found (HTTP 404): {asked.method} {path}")
     store.write_text(json.dumps(content))
+
+
+def _pulls(asked: argparse.Namespace, pulls: list[dict[str, Any]], query: str) -> None:
+    """The open pull requests of a branch, a new one, or other words for one."""
+    given = dict(field.split("=", 1) for field in asked.raw_field)
+    if asked.field:
+        given["body"] = _body(*asked.field)
+    if asked.method == "GET":
+        assert asked.jq == ".[].number"
+        wanted = dict(part.split("=") for part in query.split("&"))
+        owner, _, head = wanted.pop("head").partition(":")
+        assert owner == REPOSITORY.partition("/")[0]
+        for pull in pulls:
+            if {**wanted, "head": head}.items() <= pull.items():
+                print(pull["number"])
+    elif asked.method == "POST":
+        assert given.keys() == {"title", "body", "head", "base"}
+        pulls.append({"number": 1 + len(pulls), "state": "open", **given})
+    else:
+        [pull] = [pull for pull in pulls if asked.path.endswith(f"/pulls/{pull['number']}")]
+        pull.update(given)
 
 
 def _body(field: str) -> str:

@@ -24,6 +24,11 @@ JSON, by the service's full name, or the name of a host's VirtualService.
 WARNED = "WEIR_WARNED"
 """Set where the warnings about the config have been said."""
 
+ROLLED_OUT = "WEIR_ROLLED_OUT"
+"""The versions that a rollout steers in this update, JSON, a list by service: the policy pack lets them take over
+(docs/reference/policy.md, promotion-by-rollout).
+"""
+
 _given: Mapping[str, str] = {}
 
 

@@ -155,9 +155,9 @@ def test_the_provider_that_is_kept_cannot_be_asked_by_anybody(lab: Project, shel
 
 
 @contextmanager
-def account(lab: Project, stack: str) -> Iterator[str]:
+def account(lab: Project, stack: str, options: str = "") -> Iterator[str]:
     """The account of `weir rbac` for a stack: the path of its kubeconfig."""
-    lab.run(f".venv/bin/weir rbac --stack {stack} | kubectl apply -f -")
+    lab.run(f".venv/bin/weir rbac --stack {stack} {options} | kubectl apply -f -")
     token = lab.run(f"kubectl create token weir-{stack} -n istio-system --duration=1h").stdout.strip()
     content = json.loads((lab.directory / ".weir/lab/kubeconfig").read_text())
     content["users"][0]["user"] = {"token": token}

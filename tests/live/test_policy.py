@@ -5,6 +5,7 @@ refused, by preview and update.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ from tests.live.harness import CHECKOUT, Project, discard
 
 PACK = "--policy-pack policy"
 PASSED = "✅ weir@v"
+UNPROVEN = (
+    "backend: v2 would take over from v1, and no rollout has shown that it is no worse: leave v1 stable, then weir "
+    "rollout backend v2 --stack prod"
+)
 Change = tuple[str, str]
 
 
@@ -162,7 +167,9 @@ def test_a_route_around_the_canary_is_refused(up: Project) -> None:
 def test_promotion_is_a_step_and_an_abort_is_none(up: Project) -> None:
     """All to the new version at once is refused; all back to the one that was stable passes."""
     promoted = [("stable: v1", "stable: v2"), ("canary: {v2: 5}", "canary: {v1: 0}")]
-    assert "backend: v2 would go from 5 % to 100 %, which is 95 points more" in pulumi(up, "preview", *promoted, code=1)
+    said = pulumi(up, "preview", *promoted, code=1)
+    assert "backend: v2 would go from 5 % to 100 %, which is 95 points more" in said
+    assert UNPROVEN in said
     assert PASSED in pulumi(up, "preview", ("canary: {v2: 5}", "canary: {v2: 0}"))
 
 
@@ -188,6 +195,33 @@ def test_a_release_asks_the_pack_as_well(up: Project) -> None:
         assert weights(up).get("v2", 0) == 0
     finally:
         assert PASSED in pulumi(up, "up --yes --skip-preview")
+    assert weights(up) == {"v1": 95, "v2": 5}
+
+
+def test_a_version_takes_over_by_a_rollout(up: Project) -> None:
+    """`weir promote` is refused however small the step is, a rollout's promotion is not, and no update after it is."""
+    written(up, "prod", ("canary: {v2: 5}", "canary: {v2: 30}"))
+    file = up.directory / "Pulumi.prod.yaml"
+    try:
+        for share in (30, 55, 80):
+            up.run(f"weir set backend v2={share} --yes --stack prod")
+        done = up.run("weir promote backend v2 --yes --stack prod", check=False)
+        assert done.returncode == 1
+        assert UNPROVEN in done.stdout + done.stderr
+        assert weights(up) == {"v1": 20, "v2": 80}
+        # Nobody sends requests here: what cannot be decided is promoted, so that the policy alone has a say.
+        text = file.read_text()
+        settings = "rollout: {steps: [80], pause: 1s, analysis: {patience: 2s, undecided: promote}}"
+        file.write_text(re.sub(r"rollout: \{.*\}", settings, text))
+        up.run("weir rollout backend v2 --yes --stack prod")
+        assert weights(up).get("v2") == 100
+        promoted = [("stable: v1", "stable: v2"), ("canary: {v2: 5}", "canary: {v1: 0}")]
+        assert PASSED in pulumi(up, "preview", *promoted)
+        # A file that never heard of it would take it back, unseen.
+        assert "backend: v1 would take over from v2" in pulumi(up, "preview", ("canary: {v2: 5}", "canary: {}"), code=1)
+    finally:
+        written(up, "prod")
+        up.run("pulumi up --yes --skip-preview --stack prod")
     assert weights(up) == {"v1": 95, "v2": 5}
 
 

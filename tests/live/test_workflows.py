@@ -307,6 +307,36 @@ def test_a_drill_of_a_lost_machine_ends(branch: Runner) -> None:
     )
 
 
+def test_a_rollout_commits_what_it_changes(cluster: Runner, tmp_path: Path) -> None:
+    """By the script of the workflow, in a repository that has nothing but the stack file: the promotion is in the
+    cluster and on the branch.
+    """
+    # Nobody sends requests here: what cannot be decided is promoted, after two seconds.
+    settings = "rollout: {steps: [50], pause: 1s, analysis: {patience: 2s, undecided: promote}}"
+    cluster.edit("      stable: v1 ", f"      {settings}\n      stable: v1 ")
+    origin = tmp_path / "origin"
+    name = "-c user.name=a -c user.email=a@example.com"
+    cluster.run(
+        f"git init --quiet --bare --initial-branch=main {origin} && git init --quiet --initial-branch=main && "
+        f"git add --force {FILE} && git {name} commit --quiet -m first && git remote add origin {origin} && "
+        "git push --quiet origin main"
+    )
+    try:
+        said = cluster.step(f"rollout.sh {STACK} backend v2", WEIR_CI_CHANGES="commit", GITHUB_REF_NAME="main")
+        assert f"weir rollout of {STACK}: backend v2 is stable" in said
+        log = cluster.run(f"git --git-dir={origin} log --format=%s main").splitlines()
+        assert log == [f"weir rollout of {STACK}: backend v2 is stable", "first"]
+        assert cluster.run(f"git --git-dir={origin} show main:{FILE}") == cluster.file.read_text()
+        assert "nothing was due" in cluster.step(
+            f"rollout.sh {STACK}", WEIR_CI_CHANGES="commit", GITHUB_REF_NAME="main"
+        )
+        rule = json.loads(cluster.run(f"kubectl get virtualservice backend -n {STACK} -o json"))
+        shares = {each["destination"]["subset"]: each.get("weight") for each in rule["spec"]["http"][-1]["route"]}
+        assert shares.get("v2", 100) == 100
+    finally:
+        cluster.run("rm -rf .git")
+
+
 def test_a_backend_without_the_stack_says_what_to_do(up: Runner) -> None:
     """A stack that nobody created is named with the command that does."""
     (up.project.directory / "Pulumi.cinew.yaml").write_text(up.file.read_text())

@@ -413,7 +413,8 @@ def test_the_guide_names_what_the_workflows_read() -> None:
                 for value in [*step.get("env", {}).values(), *step.get("with", {}).values()]:
                     found = str(value).removeprefix("${{ ").removesuffix(" }}")
                     if found.startswith(("secrets.", "vars.")):
-                        read.add(found.split(".")[1])
-    assert read == {"KUBECONFIG", "PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"}
+                        read.add(found.split()[0].split(".")[1])
+    pulumi = {"PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"}
+    assert read == {"KUBECONFIG", *pulumi, "ROLLOUT_TOKEN", "WEIR_CI_CHANGES"}
     for name in read:
         assert f"`{name}`" in guide, name

@@ -131,17 +131,17 @@ def test_every_action_is_pinned(file: Path) -> None:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_rights_are_the_least(file: Path) -> None:
-    """A workflow has none, its jobs may read the checkout, and the one that comments may write to pull requests; none
-    keeps its token on disk.
+    """A workflow has none, its jobs may read the checkout, and the one that comments may write to pull requests; that
+    of rollouts may commit what they change. None keeps its token on disk.
     """
     content = load(file)
     assert content["permissions"] == {}
+    more = {
+        ("preview.yml", "comment"): {"pull-requests": "write"},
+        ("rollout.yml", "rollout"): {"contents": "write", "pull-requests": "write"},
+    }
     for name, job in jobs(file).items():
-        wanted = {
-            "contents": "read",
-            **({"pull-requests": "write"} if (file.name, name) == ("preview.yml", "comment") else {}),
-        }
-        assert job["permissions"] == wanted, name
+        assert job["permissions"] == {"contents": "read", **more.get((file.name, name), {})}, name
         assert job["timeout-minutes"] <= 60, name
     for step in steps(file):
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -202,6 +202,20 @@ def test_every_stack_is_previewed_watched_and_deployed() -> None:
     runs = " ".join(step.get("run", "") for step in steps(ROOT / ".github" / "workflows" / "preview.yml"))
     assert f"comment.sh previews {' '.join(STACKS)}" in runs
     assert f"check.sh {' '.join(STACKS)}" in runs
+
+
+def test_rollouts_go_on_by_themselves_and_one_at_a_time() -> None:
+    """On a schedule in every stack, by hand in one that there is, and never two of a stack at once."""
+    workflow = ROOT / ".github" / "workflows" / "rollout.yml"
+    on, job = load(workflow)["on"], jobs(workflow)["rollout"]
+    assert on["schedule"]
+    assert on["workflow_dispatch"]["inputs"]["stack"]["options"] == STACKS
+    every = ", ".join(f'"{stack}"' for stack in STACKS)
+    chosen = "inputs.stack && format('[\"{0}\"]', inputs.stack)"
+    assert job["strategy"]["matrix"] == {"stack": f"${{{{ fromJSON({chosen} || '[{every}]') }}}}"}
+    assert job["concurrency"] == {"group": "rollout-${{ matrix.stack }}", "cancel-in-progress": False}
+    assert job["environment"] == {"name": "${{ matrix.stack }}-rollout", "deployment": False}
+    assert job["steps"][-1]["run"] == 'scripts/ci/rollout.sh "$STACK" "$SERVICE" "$VERSION"'
 
 
 def test_a_merge_goes_from_stack_to_stack() -> None:

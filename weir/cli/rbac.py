@@ -10,6 +10,7 @@ from weir.cli.context import Context
 from weir.cli.options import stack_options
 from weir.errors import UsageError
 from weir.model.manifests.rbac import can_do, rbac
+from weir.model.manifests.rollout_job import rollout_job
 from weir.yaml_writer import dump
 
 
@@ -28,7 +29,15 @@ from weir.yaml_writer import dump
     is_flag=True,
     help="Also what weir rollout needs: its state in ConfigMaps, and asking callers' proxies.",
 )
-def command(stack: str, file: Path | None, organization: str, with_verify: bool, with_rollout: bool) -> None:
+@click.option(
+    "--image",
+    metavar="IMAGE",
+    default="",
+    help="With --with-rollout: also a CronJob that goes on with rollouts; IMAGE has weir and the project.",
+)
+def command(
+    stack: str, file: Path | None, organization: str, with_verify: bool, with_rollout: bool, image: str
+) -> None:
     """Print a ServiceAccount for the stack, its roles, and a policy for the pods it makes, as YAML for kubectl apply.
     An administrator applies it.
 
@@ -40,6 +49,14 @@ def command(stack: str, file: Path | None, organization: str, with_verify: bool,
             f"the namespace of {stack} is ephemeral: nobody knows its name yet; give the account rights in a fixed "
             "one instead"
         )
+    if image and not with_rollout:
+        raise UsageError("--image is of the CronJob for rollouts; add --with-rollout")
+    if image and config.kubeconfig:
+        raise UsageError(
+            f"weir:kubeconfig of {stack} is a file of this machine ({config.kubeconfig}), and a pod has none there: "
+            "leave the key out, and name the file in KUBECONFIG where you run pulumi"
+        )
     click.echo("".join(f"# {line}\n" for line in can_do(config)), nl=False)
     owner = f"{organization}/weir/{stack.rsplit('/', 1)[-1]}"
-    click.echo(dump(rbac(config, owner, with_verify, with_rollout)), nl=False)
+    objects = rbac(config, owner, with_verify, with_rollout)
+    click.echo(dump([*objects, *(rollout_job(config, stack, image) if image else ())]), nl=False)

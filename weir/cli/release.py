@@ -24,7 +24,7 @@ from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.errors import UsageError, WeirError
 from weir.model import Service, warnings
-from weir.program_environment import FOLLOWED, ROUTES_ALONE, TAKE_BACK, WARNED
+from weir.program_environment import FOLLOWED, ROLLED_OUT, ROUTES_ALONE, TAKE_BACK, WARNED
 from weir.rollout.state import State
 from weir.stack.edit import StackEdit, overwrite, read
 
@@ -212,6 +212,11 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
                 WARNED: "1",
                 ROUTES_ALONE: json.dumps(list(planned.found)),
                 FOLLOWED: str(report),
+                **(
+                    {ROLLED_OUT: json.dumps({name: list(each) for name, each in change.about.items()})}
+                    if change.rollout
+                    else {}
+                ),
             },
             policies=policies,
             shielded=change.shielded,

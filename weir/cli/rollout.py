@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,7 +14,19 @@ from weir.cli.context import Context
 from weir.cli.notified import notified
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
-from weir.cli.rollout_begin import ask, begun, parse, require_steps, states_of, taken_over, typed, under_way, what_next
+from weir.cli.rollout_begin import (
+    Kept,
+    ask,
+    begun,
+    parse,
+    require_steps,
+    states_of,
+    taken_over,
+    typed,
+    under_way,
+    what_next,
+)
+from weir.cli.rollout_due import go_on_where_due
 from weir.cli.rollout_source import once_seconds, sources, tried
 from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
@@ -24,11 +37,15 @@ from weir.rollout.state import for_programs, in_words
 
 
 @click.command("rollout")
-@click.argument("what", nargs=-1, required=True, metavar="SERVICE [VERSION] | SERVICE=VERSION…")
+@click.argument("what", nargs=-1, metavar="SERVICE [VERSION] | SERVICE=VERSION…")
 @click.option("--steps", metavar="PERCENT,…", help="The steps, such as 5,25,50; the config's when left out.")
 @click.option("--pause", metavar="DURATION", help="How long each step lasts at least; the config's when left out.")
 @click.option("--continue", "going_on", is_flag=True, help="Let a step go on that waits for somebody to say so.")
-@click.option("--once", is_flag=True, help="Do what is due and end, for a schedule.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Do what is due and end, for a schedule; without SERVICE, of every rollout that is under way.",
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @stack_option
@@ -55,27 +72,48 @@ def command(
     context, asked = Context(stack), parse(what)
     for service in asked:
         context.service(service)
-    if kept := under_way(context, asked):
-        kept = taken_over(context, kept, asked, going_on=going_on)
-    else:
+    if not asked and (going_on or not once):
+        raise UsageError(
+            "name the service: weir rollout SERVICE VERSION; --once alone goes on with all that are under way"
+        )
+
+    def go_on(service: str) -> None:
+        _roll(_taken_over(Context(stack), {service: None}, going_on=going_on), Context(stack), reason, once, as_json)
+
+    if once and not any(asked.values()):
+        go_on_where_due(context, asked, go_on)
+        return
+    kept = _taken_over(context, asked, going_on=going_on)
+    if not kept:
         versions = {service: version for service, version in asked.items() if version is not None}
         if len(versions) < len(asked):
             service = next(iter(asked))
             raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
-        states = states_of(context, versions, steps, pause, typed(what, steps, pause))
+        states = states_of(context, versions, steps, pause, typed(what, steps, pause), reason)
         require_steps(context, states)
         tried(context, states)
         if not yes:
             ask(states)
         kept = begun(context, states)
+    _roll(kept, context, reason, once, as_json)
+
+
+def _taken_over(context: Context, asked: Mapping[str, str | None], *, going_on: bool) -> Kept:
+    kept = under_way(context, asked)
+    return taken_over(context, kept, asked, going_on=going_on) if kept else {}
+
+
+def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) -> None:
+    """Go on with a rollout, and say what it has come to."""
+    states = [each.state for each in kept.values()]
     screen = Screen()
-    source, metrics = sources(context, [each.state for each in kept.values()], screen.tell)
+    source, metrics = sources(context, states, screen.tell)
     with notified(context) as told:
         run = Run(
             context.kubectl,
             {service: context.service(service).rollout for service in kept},
             kept,
-            traffic=Moves(context, reason, screen.tell),
+            traffic=Moves(context, reason or states[0].reason, screen.tell),
             source=source,
             check=run_check(context),
             show=screen.show,

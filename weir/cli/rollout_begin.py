@@ -15,7 +15,8 @@ import click
 from weir.cli.context import Context
 from weir.cli.recovery import say
 from weir.cli.release import require_version
-from weir.errors import UsageError, WeirError
+from weir.cli.rollout_due import AnotherGoesOnError
+from weir.errors import UsageError, VerdictError, WeirError
 from weir.model import ConfigError, Duration
 from weir.model.values.durations import length_or_zero
 from weir.model.values.numbers import plain
@@ -35,6 +36,8 @@ def parse(what: tuple[str, ...]) -> dict[str, str | None]:
         if len(pairs) < len(what) or not all(service and version for service, version in pairs.items()):
             raise UsageError(f"{' '.join(what)}: several services are named SERVICE=VERSION, each once")
         return dict(pairs)
+    if not what:
+        return {}
     if len(what) > 2:
         raise UsageError(f"{' '.join(what)}: several services are named SERVICE=VERSION, such as {what[0]}={what[1]}")
     return {what[0]: what[1] if len(what) == 2 else None}
@@ -60,7 +63,12 @@ def begun(context: Context, states: list[State]) -> Kept:
 
 
 def states_of(
-    context: Context, versions: Mapping[str, str], steps: str | None, pause: str | None, typed: str
+    context: Context,
+    versions: Mapping[str, str],
+    steps: str | None,
+    pause: str | None,
+    typed: str,
+    reason: str = "",
 ) -> list[State]:
     """The states of a rollout that begins, service by service. Raises UsageError."""
     found = [_state(context, service, version, steps, pause, typed) for service, version in versions.items()]
@@ -71,7 +79,7 @@ def states_of(
             "give --steps"
         )
     together = tuple(each.service for each in found) if len(found) > 1 else ()
-    return [replace(each, together=together) for each in found]
+    return [replace(each, together=together, reason=reason) for each in found]
 
 
 def _state(context: Context, service: str, version: str, steps: str | None, pause: str | None, typed: str) -> State:
@@ -110,7 +118,9 @@ def typed(what: tuple[str, ...], steps: str | None, pause: str | None) -> str:
 
 
 def taken_over(context: Context, kept: Kept, asked: Mapping[str, str | None], *, going_on: bool) -> Kept:
-    """The rollout that is under way, once no other process is at it. Raises UsageError."""
+    """The rollout that is under way, once no other process is at it. Raises UsageError; VerdictError where
+    it is held.
+    """
     first = next(iter(kept.values())).state
     for service, version in asked.items():
         state = kept[service].state if service in kept else None
@@ -132,7 +142,7 @@ def taken_over(context: Context, kept: Kept, asked: Mapping[str, str | None], *,
             for each in states
         ]
     elif held := next((each for each in states if each.phase == "held"), None):
-        raise UsageError(what_next(held))
+        raise VerdictError(what_next(held))
     return record.write(context.kubectl, states, kept)
 
 
@@ -157,14 +167,14 @@ def under_way(context: Context, services: Mapping[str, str | None]) -> Kept:
 
 
 def _refuse_another(context: Context, kept: Kept) -> None:
-    """Raise UsageError where another process goes on with the rollout: it writes down what it sees."""
+    """Raise AnotherGoesOnError where another process goes on with the rollout: it writes down what it sees."""
     first = next(iter(kept.values()))
     end = time.monotonic() + SAVE_SECONDS + 3
     say(f"looking for another process that goes on with the rollout of {first.state.service} …")
     while time.monotonic() < end:
         now = record.read(context.kubectl, first.state.service)
         if now is None or now.resource_version != first.resource_version:
-            raise UsageError(
+            raise AnotherGoesOnError(
                 f"another process goes on with the rollout of {first.state.service}, begun by {first.state.who}; weir "
                 f"status {first.state.service} shows it"
             )

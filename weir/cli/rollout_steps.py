@@ -31,6 +31,7 @@ class Moves:
         """Give each version the share of its step."""
 
         def edit(file: StackEdit, state: State, settings: Service) -> None:
+            hold_stable(file, state, settings)
             file.set_canary(state.service, state.version, state.step.share)
 
         first = states[0]
@@ -42,7 +43,7 @@ class Moves:
         def edit(file: StackEdit, state: State, settings: Service) -> None:
             if settings.stable != state.version:
                 file.set_stable(state.service, state.version)
-                file.set_canary(state.service, settings.stable, Decimal(0))
+                file.set_canary(state.service, state.stable, Decimal(0))
                 file.set_canary(state.service, state.version, None)
 
         self._release(states, edit, "promoted")
@@ -51,6 +52,7 @@ class Moves:
         """Give none of the versions anything."""
 
         def edit(file: StackEdit, state: State, settings: Service) -> None:
+            hold_stable(file, state, settings)
             file.set_canary(state.service, state.version, Decimal(0))
 
         self._release(states, edit, "taken back", take_back=True)
@@ -83,6 +85,17 @@ class Moves:
                 rollout=True,
             )
         )
+
+
+def hold_stable(file: StackEdit, state: State, settings: Service) -> None:
+    """Have the stack file say which version is stable while the rollout is under way.
+
+    Another machine may have a file from before the last promotion, or one in which a promotion stands that was killed:
+    by that the requests of the stable version would go to another one.
+    """
+    if settings.stable != state.stable:
+        file.set_stable(state.service, state.stable)
+        file.set_canary(state.service, state.stable, None)
 
 
 class Answered:

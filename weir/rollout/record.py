@@ -52,16 +52,22 @@ def read_all(kubectl: Kubectl, services: Collection[str], *, readable: bool = Fa
     """The last rollout of each of these services that had one. `readable`: those that cannot be read are left out.
     Raises ClusterError, UnreadableError.
     """
-    if not services:
-        return {}
-    names = [record_name(service) for service in services]
     found: dict[str, Kept] = {}
-    listed = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
-    for each in listed.get("items", [listed] if listed else []):
+    for each in listed(kubectl, services):
         with suppress(*[UnreadableError] * readable):
             one = kept(each, kubectl.namespace)
             found[one.state.service] = one
     return found
+
+
+def listed(kubectl: Kubectl, services: Collection[str]) -> Sequence[Mapping[str, Any]]:
+    """The ConfigMaps there are of these services, as they are (`kept` reads one). Raises ClusterError."""
+    if not services:
+        return []
+    names = [record_name(service) for service in services]
+    found = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
+    items: Sequence[Mapping[str, Any]] = found.get("items", [found] if found else [])
+    return items
 
 
 def kept(found: Mapping[str, Any], namespace: str) -> Kept:

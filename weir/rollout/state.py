@@ -39,7 +39,7 @@ class State:
     """A rollout of one service.
 
     `version` takes over from `stable`.
-    `command`: as typed. `who`: user and machine. `began`: when, in UTC.
+    `command`: as typed. `who`: user and machine. `began`: when, in UTC. `reason`: what was given for it.
     `index`: which step it is at. `since`: from when on, in UTC: proxies had acknowledged it.
     `released`: somebody has let the step go on that has a manual gate, or is held.
     `why`: what led to the phase, in words.
@@ -67,6 +67,7 @@ class State:
     checked: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def over(self) -> bool:

@@ -10,9 +10,9 @@ from weir.model.manifests.rbac import rbac
 from weir.secret import Secret
 
 
-def rules(verify: bool = False, **keys: Any) -> list[tuple[str, str, dict[str, Any]]]:
+def rules(verify: bool = False, rollout: bool = False, **keys: Any) -> list[tuple[str, str, dict[str, Any]]]:
     """Every rule with its role's kind and namespace."""
-    objects = rbac(load({**backend(), **keys}), "organization/weir/dev", verify)
+    objects = rbac(load({**backend(), **keys}), "organization/weir/dev", verify, rollout)
     roles = [each for each in objects if each["kind"] in ("Role", "ClusterRole")]
     return [(role["kind"], role["metadata"].get("namespace", ""), rule) for role in roles for rule in role["rules"]]
 
@@ -46,6 +46,25 @@ def test_verify_adds_one_right() -> None:
     """Running curl in a client's pod is asked for by name."""
     more = [entry for entry in rules(verify=True) if entry not in rules()]
     assert [(place, rule["resources"]) for _, place, rule in more] == [("demo", ["pods/exec"])]
+
+
+def test_a_rollout_adds_its_state_and_asking_callers() -> None:
+    """What `weir rollout` does beyond a release: it writes the ConfigMaps of the stack's services, and no other, and
+    asks callers' proxies by a command in their pods. Every release reads those ConfigMaps; none may delete one.
+    """
+    names = ["weir-rollout-backend"]
+    plain, more = ([rule for _, place, rule in rules(rollout=each) if place == "demo"] for each in (False, True))
+    reads = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": names, "verbs": ["get"]}
+    assert [each for each in plain if "configmaps" in each["resources"]] == [reads]
+    assert [each for each in more if each not in plain] == [
+        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
+        {**reads, "verbs": ["get", "update"]},
+        # A name that is not there yet cannot be restricted to.
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+    ]
+    assert {"pods"} <= {name for rule in more for name in rule["resources"] if "list" in rule["verbs"]}
+    elsewhere = [each for each in rules() if each[1] != "demo"]
+    assert [each for each in rules(rollout=True) if each[1] != "demo"] == elsewhere
 
 
 def test_a_namespace_of_somebody_elses_needs_no_right_beyond_it() -> None:

@@ -28,7 +28,9 @@ def judged(
     raw = read(CHECKOUT / f"Pulumi.{stack}.yaml").config
     before = load(raw)
     written = {name: service.virtual_service for name, service in mesh(before, before.namespace).services.items()}
-    monkeypatch.setattr("policy.steps.last", lambda _: Last({host(props): routed(props) for props in written.values()}))
+    there = Last({host(props): routed(props) for props in written.values()})
+    for rule in ("steps", "promotions"):
+        monkeypatch.setattr(f"policy.{rule}.last", lambda _: there)
     if change:
         change(raw)
     config = load(raw)

@@ -106,7 +106,7 @@ def version_deployment(name: str, version: str, settings: Service, workload: Wor
     """
     port, probe = settings.main_port.container_port, workload.readiness_probe
     container = {
-        **_container(name, workload.image),
+        **hardened(name, workload.image),
         "ports": [
             {"name": known_as, "containerPort": number, "protocol": "TCP"}
             for number, known_as in settings.pod_ports.items()
@@ -168,7 +168,7 @@ def version_secret(name: str, version: str, workload: Workload, namespace: str) 
 
 def client_deployment(name: str, client: Client, namespace: str) -> Manifest:
     """The pods of a client: it offers nothing, so there is no port, probe or draining."""
-    container = {**_container(name, client.image), "command": list(client.command)}
+    container = {**hardened(name, client.image), "command": list(client.command)}
     return _deployment(
         metadata(name, namespace, name), {"app": name}, client.replicas, container, _CLIENT_GRACE_SECONDS, account=name
     )
@@ -221,7 +221,8 @@ def _apart(labels: Mapping[str, str]) -> Manifest:
     }
 
 
-def _container(name: str, image: str) -> Manifest:
+def hardened(name: str, image: str) -> Manifest:
+    """A container of this image, hardened as all of weir's are."""
     return {
         "name": name,
         "image": image,
