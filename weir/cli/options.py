@@ -40,6 +40,9 @@ stack_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 """Gives the parameter `as_json`."""
 
+verbose_option = click.option("--verbose", "-v", is_flag=True, help="Show all that Pulumi prints.")
+"""Gives the parameter `verbose`, which a Context takes."""
+
 _file_option = click.option(
     "--file", metavar="FILE", type=click.Path(path_type=Path), help="A stack file to use instead of that of a stack."
 )

@@ -8,13 +8,16 @@ import json
 import sys
 import time
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from weir.cli.context import Context
+from weir.cli.options import verbose_option
 from weir.cli.planned import Edit, Planned, plan
+from weir.cli.progress import Progress
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
 from weir.cli.under_way import UnderWay
 from weir.cluster.errors import ClusterError
@@ -29,13 +32,13 @@ from weir.stack.edit import StackEdit, overwrite, read
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Gives the parameters `yes`, `no_apply` and `reason`."""
+    """Gives the parameters `yes`, `no_apply`, `reason` and `verbose`."""
     yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
     no_apply = click.option(
         "--no-apply", is_flag=True, help="Only edit the stack file, for a pull request; no cluster needed."
     )
     reason = click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
-    return yes(no_apply(reason(function)))
+    return yes(no_apply(reason(verbose_option(function))))
 
 
 def require_version(settings: Service, service: str, version: str) -> None:
@@ -196,25 +199,28 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
     start = time.monotonic()
     report = entry.report()
     policies = _policies(change)
+    shown = nullcontext() if change.context.verbose or change.rollout else Progress(report)
     try:
-        change.context.engine.up(
-            message(change.what, change.reason),
-            # Of the versions that newly get requests it says whether they have pods; all else is refused before the one
-            # object changes.
-            preview=planned.newly or bool(policies),
-            asking=change.context.kubectl,
-            only=[f"**VirtualService::{name}" for name in planned.found],
-            config=entry.bind(planned.text),
-            environment={
-                TAKE_BACK: json.dumps(list(planned.found)) if change.take_back else "",
-                WARNED: "1",
-                ROUTES_ALONE: json.dumps(list(planned.found)),
-                FOLLOWED: str(report),
-            },
-            policies=policies,
-            shielded=change.shielded,
-            quiet=change.rollout,
-        )
+        with shown as listener:
+            change.context.engine.up(
+                message(change.what, change.reason),
+                # Of the versions that newly get requests it says whether they have pods; all else is refused before the
+                # one object changes.
+                preview=planned.newly or bool(policies),
+                asking=change.context.kubectl,
+                only=[f"**VirtualService::{name}" for name in planned.found],
+                config=entry.bind(planned.text),
+                environment={
+                    TAKE_BACK: json.dumps(list(planned.found)) if change.take_back else "",
+                    WARNED: "1",
+                    ROUTES_ALONE: json.dumps(list(planned.found)),
+                    FOLLOWED: str(report),
+                },
+                policies=policies,
+                shielded=change.shielded,
+                quiet=change.rollout,
+                listener=listener,
+            )
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
     tell = change.tell if change.rollout else say

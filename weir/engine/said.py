@@ -7,6 +7,8 @@ import subprocess
 
 from weir.engine.file_backend import unreadable
 
+_ASK_SECONDS = 60.0
+
 
 def words(result: subprocess.CompletedProcess[str]) -> str:
     """What it printed, in one line of its own words."""
@@ -34,3 +36,26 @@ def release(version: str) -> tuple[int, ...]:
     """The numbers of a version; none for what is not one."""
     parts = version.split("-")[0].split(".")
     return tuple(map(int, parts)) if len(parts) == 3 and all(part.isdigit() for part in parts) else ()
+
+
+def too_old(pulumi: str) -> str:
+    """What to say of a pulumi that is older than the SDK of the program; nothing where it is not, or nobody knows."""
+    # Only an update that failed asks: for weir history it would be a twelfth of its time.
+    from importlib import metadata
+
+    needed = metadata.version("pulumi")
+    try:
+        asked = subprocess.run(
+            [pulumi, "version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ASK_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = asked.stdout.strip().removeprefix("v")
+    if not release(found) or release(found) >= release(needed):
+        return ""
+    return f"; pulumi on PATH is {found}, and weir needs {needed} or newer ({pulumi})"
