@@ -59,9 +59,10 @@ class Progress:
         self._phases: dict[str, _Phase] = {}
         self._detail = ""
         self._said: set[tuple[str, str]] = set()
+        self._failed = False
         self._live: Live | None = None
         self._console: Any = None
-        self._drawn = 0.0
+        self._drawing, self._drawn = True, 0.0
         self._terminal = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
     def __enter__(self) -> Progress:
@@ -88,8 +89,9 @@ class Progress:
                 self._detail = " ".join(text.split())
             case Said(severity, text) if (severity, text) not in self._said:
                 self._said.add((severity, text))
+                self._failed |= severity == "error"
                 self._line("" if severity == "info" else f"{severity}:", text)
-            case Settled():
+            case Settled() if not self._failed:
                 self._end(_CHECK)
                 self._end(_PROXIES)
                 self._begin(_STATE, "recording it in Pulumi's state", "recorded in Pulumi's state")
@@ -100,13 +102,13 @@ class Progress:
         if failed or not phase.objects:
             self._end(name, failed=failed)
             if name == _ROUTES and not failed:
-                self._begin(_PROXIES, "waiting for proxies", "proxies acknowledged")
+                self._begin(_PROXIES, "waiting for proxies")
 
     def pass_time(self) -> None:
         """Many times a second, as long as the update lasts."""
         now = self._clock()
         if self._terminal:
-            if now - self._drawn >= _DRAW_SECONDS:
+            if self._drawing and now - self._drawn >= _DRAW_SECONDS:
                 self._drawn = now
                 self._draw(now)
             return
@@ -117,11 +119,12 @@ class Progress:
 
     def over(self) -> None:
         """It has ended: the line that moves is taken away, others may print."""
+        self._drawing = False
         if self._live is not None:
             self._live.stop()
-        self._live, self._terminal = None, False
+            self._live = None
 
-    def _begin(self, name: str, doing: str, done: str) -> _Phase:
+    def _begin(self, name: str, doing: str, done: str = "") -> _Phase:
         if name not in self._phases:
             self._detail, now = "", self._clock()
             self._phases[name] = _Phase(doing, done, now, now)
@@ -136,29 +139,33 @@ class Progress:
             return
         if failed:
             self._line("  !!", f"{phase.doing}: stopped after {_seconds(took)}")
+        elif name == _PROXIES:
+            self._line(*self._acknowledged(took))
         else:
-            self._line("  ok", f"{phase.done}{self._proxies() if name == _PROXIES else ''} ({_seconds(took)})")
+            self._line("  ok", f"{phase.done} ({_seconds(took)})")
 
-    def _proxies(self) -> str:
-        """How many there are, where the program has said so."""
+    def _acknowledged(self, took: float) -> tuple[str, str]:
+        """What proxies have done, as far as the program has said so."""
         try:
             count = max(json.loads(self._report.read_text(encoding="utf-8")).values())
         except (OSError, ValueError):
-            return ""
-        return f": {count} of {count}" if count else ": none uses it"
+            return "  !!", f"waited for proxies; it is not known whether they have acknowledged it ({_seconds(took)})"
+        many = f"proxies acknowledged: {count} of {count}" if count else "no proxy uses it"
+        return "  ok", f"{many} ({_seconds(took)})"
 
     def _more(self) -> str:
         return f": {self._detail}" if self._detail else ""
 
     def _line(self, mark: str, text: str) -> None:
         """One that stays."""
-        if self._console is None:
-            click.echo(f"{mark} {text}" if mark else text, err=True)
+        head = f"{mark} " if mark else ""
+        if not self._terminal:
+            click.echo(head + text, err=True)
             return
-        from weir.console import Text  # imported already
+        from weir.console import Console, Text  # as below
 
-        head = Text(f"{mark} " if mark else "", _COLOURS.get(mark.strip(), ""))
-        self._console.print(head + Text(text), soft_wrap=True)
+        self._console = self._console or Console(stderr=True)
+        self._console.print(Text.assemble((head, _COLOURS.get(mark.strip(), "")), text), soft_wrap=True)
 
     def _draw(self, now: float) -> None:
         # A tenth of a second, which passes while pulumi starts.
@@ -167,7 +174,7 @@ class Progress:
         from weir.console import Console, Text
 
         if self._live is None:
-            self._console = Console(stderr=True)
+            self._console = self._console or Console(stderr=True)
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         frame = _FRAMES[int(now / _DRAW_SECONDS) % len(_FRAMES)]

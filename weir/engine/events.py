@@ -23,8 +23,10 @@ _EVERY = 0.03
 _REST_SECONDS = 2.0
 _CHANGES = ("create", "update", "delete", "replace", "create-replacement", "delete-replaced", "import")
 _STACK = "pulumi:pulumi:Stack"
-_NO_REASON = re.compile(r"(update|preview) (failed|canceled)$|an unhandled error occurred: program exited with")
+_NO_REASON = re.compile(r"(update|preview) (failed|canceled)$|program exited with non-zero exit code")
 """Errors that say no more than that there was one."""
+_UNHANDLED = "an unhandled error occurred: "
+"""What stands before an error that the program has mostly told already."""
 _TOOLS = re.compile(r"using pulumi-\S+ from \$PATH at ")
 """A warning about what whoever set PATH knows."""
 _HOOK = re.compile(r'(before|after) hook "[^"]*" failed: ')
@@ -107,6 +109,7 @@ def parse(document: Mapping[str, Any]) -> Event | None:
 
 def _told(text: str, urn: str) -> str:
     """The message without what says nothing. `urn`: of the object that an error is about."""
+    text = text.removeprefix(_UNHANDLED)
     if _NO_REASON.match(text) or _TOOLS.match(text):
         return ""
     words = _HOOK.sub("", text, count=1)
