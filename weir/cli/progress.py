@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weir.engine.events import Changed, Changing, Event, Said, Settled
+from weir.visible import visible
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -160,7 +161,8 @@ class Progress:
         """One that stays."""
         head = f"{mark} " if mark else ""
         if not self._terminal:
-            click.echo(head + text, err=True)
+            # click would take away what looks like a style.
+            click.echo(head + visible(text), err=True)
             return
         from weir.console import Console, Text  # as below
 

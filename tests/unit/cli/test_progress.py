@@ -17,6 +17,7 @@ import pytest
 
 from tests.live.harness import CHECKOUT
 from tests.live.terminal import Terminal
+from tests.unit.cli.test_visible import HOSTILE, raw
 from tests.unit.engine.test_events import BY_HAND, ENDLESS, EVENTS, GRACE, NOT_READY, ROUTE, STEP
 from tests.unit.engine.test_shown import project
 from weir.cli.progress import Progress
@@ -46,7 +47,7 @@ echo 'Updating (dev):'
 """
 COMMAND = f'{sys.executable} -c "$UPDATE"'
 ENDED = "pulumi up of stack dev ended with exit code 1; what it did is recorded, and the next run goes on from there"
-WAITS = "2 of 3 proxies have not acknowledged the new routes of backend yet: frontend-5d4-x, orders-77f-y"
+WAITS = "2 of 3 proxies have not acknowledged the change of backend yet: frontend-5d4-x, orders-77f-y"
 DONE = "  ok checked (… s)\n  ok routes applied (… s)\n  ok proxies acknowledged: 3 of 3 (… s)\n"
 # As far as proxies being waited for, and the rest.
 HALF = "{before}; head -n 26 $events/set.jsonl >$log; {between}; tail -n +27 $events/set.jsonl >>$log"
@@ -119,7 +120,7 @@ def test_a_warning_is_said_once(tmp_path: Path, settings: Mapping[str, str]) -> 
             [
                 "  ok checked (… s)",
                 "  ok routes applied (… s)",
-                "error: after 30 s 2 of 3 proxies have not acknowledged the new routes of backend: frontend-5d4-x, "
+                "error: after 30 s 2 of 3 proxies have not acknowledged the change of backend: frontend-5d4-x, "
                 "orders-77f-y",
                 "The rules are in the cluster; weir status shows the observed traffic (weir:propagation.timeout: 30s)",
                 "  !! waiting for proxies: stopped after … s",
@@ -175,7 +176,7 @@ def test_nobody_knows_what_proxies_have_done(tmp_path: Path, settings: Mapping[s
 
 @pytest.mark.parametrize(
     ("columns", "detail"),
-    [(80, "2 of 3 proxies have not acknowledged the new ro…"), (120, f"{WAITS[:87]}…"), (140, WAITS)],
+    [(80, f"{WAITS[:47]}…"), (120, f"{WAITS[:87]}…"), (140, WAITS)],
 )
 def test_on_a_terminal_one_line_moves(tmp_path: Path, settings: Mapping[str, str], columns: int, detail: str) -> None:
     """The phase under way, its seconds and what it waits for, cut at the edge; what is done stays above it, and at the
@@ -234,6 +235,28 @@ def test_colours_are_for_terminals(tmp_path: Path, settings: Mapping[str, str]) 
     terminal = {**settings, "TERM": "xterm-256color"}
     assert colours(tmp_path, terminal) == {"warning: ", "  ok "}
     assert colours(tmp_path, {**terminal, "NO_COLOR": "1"}) == set()
+
+
+def test_nothing_comes_raw(tmp_path: Path, settings: Mapping[str, str]) -> None:
+    """What a program or a provider says may steer a screen: it is told visibly, in a line that stays or that moves."""
+    said_of = {"severity": "info", "message": HOSTILE}
+    events = [
+        {"diagnosticEvent": {**said_of, "ephemeral": True}},
+        {"diagnosticEvent": {**said_of, "severity": "error"}},
+    ]
+    for name, event in zip(("passing", "error"), events, strict=True):
+        (tmp_path / name).write_text(json.dumps(event) + "\n")
+    escaped = "\\u001b[2J\\u001b]0;owned\\u0007\\u009b31m\\u202etxt\\u200b\\rnothing changes"
+    told = said(tmp_path, settings, "cat error >$log; exit 1")
+    assert not raw(told)
+    assert told.startswith(f"error: {escaped}\n")
+    plays(tmp_path, "cat passing >$log; until [ -e seen ]; do sleep 0.02; done; cat error >>$log; exit 1")
+    terminal = Terminal(COMMAND, 120, tmp_path, settings)
+    terminal.until(escaped)
+    assert timeless(terminal.text()) == f"   * checking … s: {' '.join(escaped.split())}"
+    (tmp_path / "seen").touch()
+    terminal.end()
+    assert timeless(terminal.text()).startswith(f"error: {escaped}\n  !! checking: stopped after … s\n")
 
 
 class Clock:

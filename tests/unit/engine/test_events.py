@@ -39,7 +39,7 @@ NOT_READY = (
     "backend: v2 would get requests and none of its pods is ready: ImagePullBackOff: no such image; fix it first "
     "(weir:force: true does it anyway)"
 )
-LAGGING = "2 of 3 proxies have not acknowledged the new routes of backend"
+LAGGING = "2 of 3 proxies have not acknowledged the change of backend"
 
 
 def every(name: str) -> list[Event]:
