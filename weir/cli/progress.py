@@ -159,10 +159,10 @@ class Progress:
 
     def _line(self, mark: str, text: str) -> None:
         """One that stays."""
-        head = f"{mark} " if mark else ""
+        # Before anything else, which would take away what looks like a style, or a control character.
+        head, text = f"{mark} " if mark else "", visible(text)
         if not self._terminal:
-            # click would take away what looks like a style.
-            click.echo(head + visible(text), err=True)
+            click.echo(head + text, err=True)
             return
         from weir.console import Console, Text  # as below
 
