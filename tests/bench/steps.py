@@ -17,13 +17,13 @@ from weir.model import Service
 from weir.stack.edit import StackEdit
 
 
-def change(stack: str, share: Decimal) -> None:
+def change(stack: str, share: Decimal, *, verbose: bool = False) -> None:
     """What `weir set backend v2=SHARE --yes` does once it runs."""
 
     def edit(file: StackEdit, service: str, _: Service) -> None:
         file.set_canary(service, "v2", share)
 
-    release(Release(Context(stack), {"backend": edit}, f"weir set backend v2={share}", yes=True))
+    release(Release(Context(stack, verbose=verbose), {"backend": edit}, f"weir set backend v2={share}", yes=True))
 
 
 def main() -> int:

@@ -102,7 +102,7 @@ def main() -> None:
     stack = sys.argv[1]
     for line in sys.stdin:
         try:
-            change(stack, Decimal(line))
+            change(stack, Decimal(line), verbose=True)
             print(_MADE, flush=True)
         except WeirError as error:
             print(f"{error}\n{_FAILED}", flush=True)

@@ -126,7 +126,7 @@ def test_a_drill_that_is_interrupted_while_it_is_applied_says_what_is_so(drill_s
     none that says otherwise.
     """
     before = drill_stack.file.read_text()
-    command = f"weir drill backend --abort 503 --match x-drill=on --for 5m --yes --stack {STACK}"
+    command = f"weir drill backend --abort 503 --match x-drill=on --for 5m --yes --verbose --stack {STACK}"
     terminal = Terminal(command, 200, drill_stack.project.directory, drill_stack.environment)
     terminal.until(f"Updating ({STACK}):")
     terminal.interrupt()
@@ -203,7 +203,7 @@ def test_a_drill_that_is_over_is_refused_left_out_and_cleaned(drill_stack: Drill
 
 def killed_while_it_applies(drill_stack: DrillStack, arguments: str) -> str:
     """What the command said until it, and all that it started, was killed with its own update under way."""
-    running = drill_stack.start(f"weir {arguments} --stack {STACK}")
+    running = drill_stack.start(f"weir {arguments} --verbose --stack {STACK}")
     assert running.stdout is not None
     said = ""
     for line in running.stdout:
@@ -252,7 +252,10 @@ def test_a_set_that_is_interrupted_says_how_things_stand(drill_stack: DrillStack
     assert f"nothing was applied; Pulumi.{STACK}.yaml is unchanged" in terminal.text()
     assert drill_stack.file.read_text() == before
     terminal = Terminal(
-        f"weir set backend v1=45 --yes --stack {STACK}", 120, drill_stack.project.directory, drill_stack.environment
+        f"weir set backend v1=45 --yes --verbose --stack {STACK}",
+        120,
+        drill_stack.project.directory,
+        drill_stack.environment,
     )
     terminal.until(f"Updating ({STACK}):")
     terminal.interrupt()

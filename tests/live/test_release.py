@@ -48,11 +48,24 @@ def test_a_canary_moves(stack: Project) -> None:
     """`weir set` says what it does, and when it ends every proxy follows: the traffic is there at once."""
     said = weir(stack, "set backend v2=50 --yes")
     assert "backend: v2 20 % → 50 % (v1 80 % → 50 %)" in said
-    assert re.search(r"applied in [0-9.]+ s: (all \d+ proxies have|the one proxy has) acknowledged it", said)
+    phases = r"""  ok checked \([0-9.]+ s\)
+  ok routes applied \([0-9.]+ s\)
+  ok proxies acknowledged: (\d+) of \1 \([0-9.]+ s\)
+applied in [0-9.]+ s: (all \1 proxies have|the one proxy has) acknowledged it
+"""
+    assert re.search(phases, said), said
     verified(stack)
     text = (stack.directory / FILE).read_text()
     assert "canary: {v2: 50} # version: percent" in text
     assert "stable: v1 # gets what is left" in text
+
+
+def test_everything_is_shown_to_who_asks_for_it(stack: Project) -> None:
+    """--verbose: Pulumi's own lines, as `pulumi up` prints them."""
+    said = weir(stack, "set backend v2=40 --yes --verbose")
+    assert f"Updating ({STACK}):" in said
+    assert "VirtualService backend updated" in said
+    assert "  ok routes applied" not in said
 
 
 @pytest.fixture

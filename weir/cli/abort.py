@@ -19,12 +19,12 @@ from weir.stack.edit import StackEdit
 @click.argument("service")
 @stack_option
 @release_options
-def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str) -> None:
+def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str, verbose: bool) -> None:
     """Set every canary of SERVICE to 0 %: the stable version gets all requests again. Pods stay, and need not be ready.
 
     It compares with the cluster: an edit of the VirtualService by hand is undone.
     """
-    context = Context(stack)
+    context = Context(stack, verbose=verbose)
     context.service(service)
     # Who rolls out as one with others is taken back with them.
     services = (service,) if no_apply else rolled_out_with(context.kubectl, service)

@@ -27,12 +27,14 @@ class Context:
     `file`: a stack file (`--file`) in place of the stack's own.
     `text`: what the stack file says, or is to say; None: what it has on disk.
     `given_namespace`: a namespace (`--namespace`) in place of the stack's own.
+    `verbose`: an update shows all that Pulumi prints, in place of how it goes.
     """
 
     stack: str
     file: Path | None = None
     text: str | None = None
     given_namespace: str | None = None
+    verbose: bool = False
 
     def saying(self, text: str) -> Context:
         """The same stack with this text in its file."""
@@ -106,3 +108,9 @@ class Context:
         # The config's kubeconfig is relative to the project, wherever weir is run.
         path = None if kubeconfig is None else str(self.project / Path(kubeconfig).expanduser())
         return Kubectl.find(self.namespace, kubeconfig=path, context=self.config.kube_context)
+
+
+def require_version(settings: Service, service: str, version: str) -> None:
+    """UsageError with the versions there are, when this is none of them."""
+    if version not in settings.versions:
+        raise UsageError(f"{service} has no version {version} (versions: {', '.join(settings.versions)})")

@@ -13,7 +13,7 @@ import click
 
 from weir.cli.context import Context
 from weir.cli.drillview import Watched, watch
-from weir.cli.options import json_option, stack_option
+from weir.cli.options import json_option, stack_option, verbose_option
 from weir.cli.recovery import forget_drills, over, say, without_drill
 from weir.cli.release import Release, release
 from weir.cluster.live import Live
@@ -69,6 +69,7 @@ over.
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@verbose_option
 @stack_option
 @json_option
 def command(
@@ -82,6 +83,7 @@ def command(
     clean: bool,
     reason: str,
     yes: bool,
+    verbose: bool,
     stack: str,
     as_json: bool,
 ) -> None:
@@ -91,7 +93,7 @@ def command(
     removes it. Its end is in the stack file and on the object in the cluster; from then on `weir check` refuses it, and
     an update leaves it out.
     """
-    context = Context(stack)
+    context = Context(stack, verbose=verbose)
     if clean:
         _clean(context, service)
         return

@@ -40,6 +40,9 @@ stack_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 """Gives the parameter `as_json`."""
 
+verbose_option = click.option("--verbose", "-v", is_flag=True, help="Show all that Pulumi prints.")
+"""Gives the parameter `verbose`, which a Context takes."""
+
 _file_option = click.option(
     "--file", metavar="FILE", type=click.Path(path_type=Path), help="A stack file to use instead of that of a stack."
 )
@@ -51,10 +54,10 @@ def stack_options(function: Command) -> Command:
 
 
 def release_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Gives the parameters `yes`, `no_apply` and `reason`."""
+    """Gives the parameters `yes`, `no_apply`, `reason` and `verbose`."""
     yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
     no_apply = click.option(
         "--no-apply", is_flag=True, help="Only edit the stack file, for a pull request; no cluster needed."
     )
     reason = click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
-    return yes(no_apply(reason(function)))
+    return yes(no_apply(reason(verbose_option(function))))

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import click
 
-from weir.cli.context import Context
+from weir.cli.context import Context, require_version
 from weir.cli.options import release_options, stack_option
-from weir.cli.release import Release, only_edit, release, require_version
+from weir.cli.release import Release, only_edit, release
 from weir.model import Service
 from weir.stack.edit import StackEdit
 
@@ -18,11 +18,11 @@ from weir.stack.edit import StackEdit
 @click.argument("version")
 @stack_option
 @release_options
-def command(service: str, version: str, stack: str, yes: bool, no_apply: bool, reason: str) -> None:
+def command(service: str, version: str, stack: str, yes: bool, no_apply: bool, reason: str, verbose: bool) -> None:
     """Make VERSION the stable version of SERVICE: it gets all requests that other canaries leave. The old stable
     version gets none, and its pods stay until it is removed from the config.
     """
-    context = Context(stack)
+    context = Context(stack, verbose=verbose)
     require_version(context.service(service), service, version)
 
     def edit(file: StackEdit, service: str, settings: Service) -> None:

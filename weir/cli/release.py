@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import click
 
 from weir.cli.context import Context
 from weir.cli.planned import Edit, Planned, plan
+from weir.cli.progress import Progress
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
 from weir.cli.under_way import UnderWay
 from weir.cluster.errors import ClusterError
@@ -27,12 +29,6 @@ from weir.model import Service, warnings
 from weir.program_environment import FOLLOWED, ROLLED_OUT, ROUTES_ALONE, TAKE_BACK, WARNED
 from weir.rollout.state import State
 from weir.stack.edit import StackEdit, overwrite, read
-
-
-def require_version(settings: Service, service: str, version: str) -> None:
-    """UsageError with the versions there are, when this is none of them."""
-    if version not in settings.versions:
-        raise UsageError(f"{service} has no version {version} (versions: {', '.join(settings.versions)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,30 +194,30 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
     start = time.monotonic()
     report = entry.report()
     policies = _policies(change)
+    asked = {name: list(each) for name, each in change.about.items()}
+    shown = nullcontext() if change.context.verbose or change.rollout else Progress(report)
     try:
-        change.context.engine.up(
-            message(change.what, change.reason),
-            # Of the versions that newly get requests it says whether they have pods; all else is refused before the one
-            # object changes.
-            preview=planned.newly or bool(policies),
-            asking=change.context.kubectl,
-            only=[f"**VirtualService::{name}" for name in planned.found],
-            config=entry.bind(planned.text),
-            environment={
-                TAKE_BACK: json.dumps(list(planned.found)) if change.take_back else "",
-                WARNED: "1",
-                ROUTES_ALONE: json.dumps(list(planned.found)),
-                FOLLOWED: str(report),
-                **(
-                    {ROLLED_OUT: json.dumps({name: list(each) for name, each in change.about.items()})}
-                    if change.rollout
-                    else {}
-                ),
-            },
-            policies=policies,
-            shielded=change.shielded,
-            quiet=change.rollout,
-        )
+        with shown as listener:
+            change.context.engine.up(
+                message(change.what, change.reason),
+                # Of the versions that newly get requests it says whether they have pods; all else is refused before the
+                # one object changes.
+                preview=planned.newly or bool(policies),
+                asking=change.context.kubectl,
+                only=[f"**VirtualService::{name}" for name in planned.found],
+                config=entry.bind(planned.text),
+                environment={
+                    TAKE_BACK: json.dumps(list(planned.found)) if change.take_back else "",
+                    WARNED: "1",
+                    ROUTES_ALONE: json.dumps(list(planned.found)),
+                    FOLLOWED: str(report),
+                    **({ROLLED_OUT: json.dumps(asked)} if change.rollout else {}),
+                },
+                policies=policies,
+                shielded=change.shielded,
+                quiet=change.rollout,
+                listener=listener,
+            )
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
     tell = change.tell if change.rollout else say

@@ -39,13 +39,14 @@ def command(
     yes: bool,
     no_apply: bool,
     reason: str,
+    verbose: bool,
 ) -> None:
     """Give SERVICEs, all of the stack when none is named, the config that they had at an earlier update.
 
     The command edits the stack file, shows what changes, asks, and applies it: in the order of any update, so that no
     request is lost. Secrets stay what they are now, and what is not of a service stays as it is.
     """
-    context = Context(stack)
+    context = Context(stack, verbose=verbose)
     names = tuple(dict.fromkeys(services)) or tuple(context.config.services)
     for name in names:
         context.service(name)

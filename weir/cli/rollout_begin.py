@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 
 import click
 
-from weir.cli.context import Context
+from weir.cli.context import Context, require_version
 from weir.cli.recovery import say
-from weir.cli.release import require_version
 from weir.cli.rollout_due import AnotherGoesOnError
 from weir.errors import UsageError, VerdictError, WeirError
 from weir.model import ConfigError, Duration

@@ -1,5 +1,5 @@
-"""How a rollout goes, on a terminal of 80 columns or more: steps, both versions, the evidence, what is waited for.
-Elsewhere a line says so now and then.
+"""How a rollout goes, on a terminal of 80 columns or more: steps, failures and times of both versions, the evidence,
+what is waited for. Elsewhere a line says so now and then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from weir.analysis import Share, Verdict
+from weir.analysis import Judged, Share, Verdict
 from weir.console import Console, Text
 from weir.model.values.numbers import plain
 from weir.rollout.run import Seen
@@ -27,6 +27,7 @@ from weir.rollout.words import between, percent, shares
 _LINE_EVERY = 30.0
 _BAR = 30
 _SHOWN = 3
+_FEW = 0.05
 
 
 class Screen:
@@ -68,9 +69,11 @@ class Screen:
 def line(seen: Seen, now: datetime) -> str:
     """How it goes, in one line."""
     state, verdict = seen.state, seen.verdict
+    slow = verdict.slowest
+    times = f"{slow.name}: {_bad(slow.canary)}, {state.stable} {_bad(slow.stable)}; " if slow else ""
     return (
         f"{state.service}: {state.version} at {plain(state.step.share)} % for {_seconds(state.seconds(now))}; "
-        f"failed: {shares(verdict.canary)}, {state.stable} {shares(verdict.stable)}; {waits(seen)}"
+        f"failed: {shares(verdict.canary)}, {state.stable} {shares(verdict.stable)}; {times}{waits(seen)}"
     )
 
 
@@ -114,15 +117,29 @@ def _steps(state: State, now: datetime) -> Text:
 
 
 def _versions(state: State, verdict: Verdict) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for column in ("", "requests", "failed", "95 % at all times"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, share in ((state.version, verdict.canary), (state.stable, verdict.stable)):
-        table.add_row(name, f"{share.answers:,}", _failed(share), between(share.interval) if share.answers else "–")
+    """Failures of both versions, and answers that took longer than a bound, where times are known."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
+    for column in range(4):
+        table.add_column(justify="right" if column else "left")
+    for what, judged in (("failed", verdict.judged[0]), ("", latency(verdict))):
+        if judged is None:
+            continue
+        heads = "requests" if what else "timed", what or judged.name, "95 % at all times"
+        table.add_row("", *heads, style="bold")
+        for name, share in ((state.version, judged.canary), (state.stable, judged.stable)):
+            table.add_row(name, f"{share.answers:,}", _bad(share), between(share.interval) if share.answers else "–")
     return table
 
 
-def _failed(share: Share) -> str:
+def latency(verdict: Verdict) -> Judged | None:
+    """The bound with the most evidence against the version; where there is none at any, the first that few answers of
+    the stable version exceed. None where no times are known.
+    """
+    few = (each for each in verdict.judged[1:] if each.stable.bad <= _FEW * each.stable.answers)
+    return verdict.slowest or next(few, None)
+
+
+def _bad(share: Share) -> str:
     return f"{share.bad:,} ({percent(share.bad / share.answers)})" if share.answers else "–"
 
 

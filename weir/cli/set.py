@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import click
 
-from weir.cli.context import Context
+from weir.cli.context import Context, require_version
 from weir.cli.options import release_options, stack_option
-from weir.cli.release import Release, only_edit, release, require_version
+from weir.cli.release import Release, only_edit, release
 from weir.errors import UsageError
 from weir.model import Service
 from weir.model.values.numbers import percent
@@ -20,13 +20,15 @@ from weir.stack.edit import StackEdit
 @click.argument("shares", metavar="VERSION=PERCENT...", nargs=-1, required=True)
 @stack_option
 @release_options
-def command(service: str, shares: tuple[str, ...], stack: str, yes: bool, no_apply: bool, reason: str) -> None:
+def command(
+    service: str, shares: tuple[str, ...], stack: str, yes: bool, no_apply: bool, reason: str, verbose: bool
+) -> None:
     """Give canaries of SERVICE their share of the requests; the stable version gets what is left.
 
     The command edits the stack file (comments and order stay), shows what changes, asks, and applies it. It ends when
     every caller's proxy has acknowledged the change. Canaries that are not named stay as they are.
     """
-    context = Context(stack)
+    context = Context(stack, verbose=verbose)
     settings = context.service(service)
     wanted = dict(_share(text) for text in shares)
     for version in wanted:

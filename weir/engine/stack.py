@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weir.engine.errors import EngineError, InterruptedPreviewError, InterruptedUpdateError, NoStackError, RefusedError
+from weir.engine.events import EVENT_LOG, EventLog, Listener
 from weir.engine.file_backend import held
 from weir.engine.said import diagnostics, too_old, words
 from weir.engine.shown import Shown
@@ -67,6 +68,7 @@ class Stack:
         policies: str = "",
         environment: Mapping[str, str] | None = None,
         quiet: bool = False,
+        listener: Listener | None = None,
     ) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
@@ -76,7 +78,8 @@ class Stack:
         is read while pulumi starts. `only`: patterns of the URNs of the resources that may change (`--target`); all
         others are taken to be as they were. `config`: the stack file to go by in place of the stack's own. `policies`:
         the directory of a policy pack that is asked. `environment`: what the program finds there besides. `quiet`: its
-        output is shown only where it fails.
+        output is shown only where it fails. `listener`: is told how it goes, in place of its output; that is shown
+        where it fails and no error says why.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
         command = [self._pulumi(), "up", "--yes", *_PLAIN, "--stack", self.name]
@@ -101,9 +104,10 @@ class Stack:
         more = dict(given)
         if program and plugin and program.keep(plugin):
             more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
-        shown = Shown(2 if message else 1, kept=quiet)
-        code, interrupted = self._wait([*command, *options], shielded, shown, more)
-        if code:
+        shown = Shown(2 if message else 1, kept=quiet or listener is not None)
+        log = EventLog(listener) if listener else None
+        code, interrupted = self._wait([*command, *options], shielded, shown, log, more)
+        if code and not (log and (log.explained or interrupted or code == _NO_STACK)):
             shown.tell()
         if interrupted:
             # Where Ctrl-C comes while pulumi takes its lock, it ends without the lock, and leaves it.
@@ -136,27 +140,34 @@ class Stack:
         address = server(self.project).address if can_serve(self.project) else ""
         return [f"--client={address}"] if address else []
 
-    def _wait(self, command: list[str], shielded: bool, shown: Shown, more: Mapping[str, str]) -> tuple[int, bool]:
+    def _wait(
+        self, command: list[str], shielded: bool, shown: Shown, log: EventLog | None, more: Mapping[str, str]
+    ) -> tuple[int, bool]:
         """Run it; its exit code, and whether Ctrl-C came meanwhile.
 
-        `shown`: where its output goes. `more`: of its environment.
+        `shown`, `log`: where its output and its events go. `more`: of its environment.
         """
         # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that. It is told
         # the same when this process is killed, which ends its waiting for pods too.
         process = subprocess.Popen(
-            [*until_killed("INT"), *command],
+            [*until_killed("INT"), *command, *([log.option] if log else [])],
             cwd=self.project,
             start_new_session=shielded,
             stdout=shown.end,
             stderr=shown.end,
-            env={**GO, **os.environ, **more},
+            env={**GO, **os.environ, **(EVENT_LOG if log else {}), **more},
+            pass_fds=[log.descriptor] if log else (),
         )
         shown.started()
+        if log:
+            log.started()
         interrupted = False
         while True:
             try:
                 code = process.wait()
                 shown.rest()
+                if log:
+                    log.rest()
                 return code, interrupted
             except KeyboardInterrupt:
                 interrupted = not shielded
