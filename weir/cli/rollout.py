@@ -153,4 +153,4 @@ def _watched(run: Run, screen: Screen, *, once: bool) -> None:
             choice = click.prompt(
                 f"{share}: hold it there, abort, or go on?", type=click.Choice(["hold", "abort", "go on"]), err=True
             )
-            said = None if choice == "go on" else choice
+            said = "hold" if choice == "hold" else "abort" if choice == "abort" else None

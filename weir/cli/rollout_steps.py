@@ -108,10 +108,11 @@ class Answered:
 
     def look(self) -> dict[str, tuple[Counts, Counts]]:
         """Those of the stable version and of the new one since the last look, by service; nothing at the first."""
-        return {
-            service: counts(*(found.get(name, Answers()) for name in self._versions[service]))
-            for service, found in self.watched.look().items()
-        }
+        seen = {}
+        for service, found in self.watched.look().items():
+            stable, version = (found.get(name, Answers()) for name in self._versions[service])
+            seen[service] = counts(stable, version)
+        return seen
 
     def anew(self) -> None:
         """What callers have counted until now belongs to no look. Raises ClusterError."""

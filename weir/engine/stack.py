@@ -233,7 +233,7 @@ class Stack:
 
     def revealed(self, key: str) -> Any:
         """The value of a key of weir's config, with its secrets in the clear. Raises EngineError."""
-        asked = self._ask("config", "get", f"weir:{key}", "--json", "--stack", self.name)
+        asked = self.ask("config", "get", f"weir:{key}", "--json", "--stack", self.name)
         if asked.returncode:
             raise EngineError(f"the secrets in weir:{key} cannot be read: {words(asked)}")
         return json.loads(json.loads(asked.stdout)["value"])

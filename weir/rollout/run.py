@@ -19,7 +19,7 @@ from weir.rollout import record
 from weir.rollout.decide import Next, together
 from weir.rollout.member import Member
 from weir.rollout.metrics import Metrics
-from weir.rollout.state import Phase, State
+from weir.rollout.state import OVER, Phase, State
 
 LOOK_SECONDS = 1.0
 """From one look to the next."""
@@ -132,7 +132,7 @@ class Run:
 
     def _until_end(self, once: bool) -> State:
         self._level()
-        if self.state.over or self.state.phase == "held":
+        if all(each.phase in (*OVER, "held") for each in self.states):
             return self.state
         self._anew()
         started = answered = time.monotonic()
@@ -152,7 +152,7 @@ class Run:
                 time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
             else:
                 self._do(following)
-                if self.state.phase == "held":
+                if any(each.phase == "held" for each in self.states):
                     return self.state
         return self.state
 
@@ -266,5 +266,3 @@ class Run:
             if changed:
                 self._told(state)
         self._saved = time.monotonic()
-        if (before.phase, before.index) != (seen.phase, seen.index):
-            self._told(seen)

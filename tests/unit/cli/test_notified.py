@@ -16,6 +16,7 @@ from weir.cli.notified import notified
 from weir.cli.under_way import UnderWay
 from weir.cluster.kubectl import Kubectl
 from weir.rollout import record
+from weir.rollout.state import State
 
 # Decrypts what it is asked for, or ends as Pulumi does without the passphrase.
 PULUMI = f"""#!{sys.executable} -IS
@@ -86,9 +87,11 @@ def test_an_abort_hands_out_what_it_has_ended(tmp_path: Path) -> None:
     (tmp_path / "kubectl").write_text(KUBECTL)
     (tmp_path / "kubectl").chmod(0o755)
     kubectl = Kubectl(str(tmp_path / "kubectl"), "demo")
-    assert UnderWay(kubectl, "backend").end("weir abort backend") is None
-    record.write(kubectl, STATE, None)
-    assert UnderWay(kubectl, "backend").end("weir abort backend") == replace(
-        STATE, phase="aborted", why="weir abort backend"
-    )
-    assert UnderWay(kubectl, "backend").end("weir abort backend") is None
+
+    def ended() -> list[State]:
+        return UnderWay(kubectl, ["backend"], readable=True).end("weir abort backend")
+
+    assert ended() == []
+    record.write(kubectl, [STATE], {})
+    assert ended() == [replace(STATE, phase="aborted", why="weir abort backend")]
+    assert ended() == []

@@ -65,7 +65,7 @@ def gone_on(service: str | None = None, ends: Mapping[str, WeirError] | None = N
             raise ends[name]
 
     try:
-        go_on_where_due(Context("dev"), service, go_on)
+        go_on_where_due(Context("dev"), [service] if service else [], go_on)
     except WeirError as error:
         found.append(f"{error.exit_code}: {error}")
     return found

@@ -36,7 +36,7 @@ def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callabl
 
     def edit(change: Release) -> None:
         file = StackEdit(path)
-        change.edit(file, change.service, change.context.config.services[change.service])
+        change.edits[change.service](file, change.service, change.context.config.services[change.service])
         file.write()
 
     def after(move: Callable[[Moves], None], split: str) -> str:
@@ -66,6 +66,6 @@ def test_the_stable_version_is_the_rollouts(
     edited: Callable[[Callable[[Moves], None], str], str], before: str, step: str, promoted: str, taken_back: str
 ) -> None:
     """No request goes to a version that is neither of the two."""
-    assert edited(lambda moves: moves.move(STATE), before) == step
-    assert edited(lambda moves: moves.promote(STATE), before) == promoted
-    assert edited(lambda moves: moves.take_back(STATE), before) == taken_back
+    assert edited(lambda moves: moves.move([STATE]), before) == step
+    assert edited(lambda moves: moves.promote([STATE]), before) == promoted
+    assert edited(lambda moves: moves.take_back([STATE]), before) == taken_back

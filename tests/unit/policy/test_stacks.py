@@ -29,8 +29,8 @@ def judged(
     before = load(raw)
     written = {name: service.virtual_service for name, service in mesh(before, before.namespace).services.items()}
     there = Last({host(props): routed(props) for props in written.values()})
-    for rule in ("steps", "promotions"):
-        monkeypatch.setattr(f"policy.{rule}.last", lambda _: there)
+    for place in ("steps", "promotions"):
+        monkeypatch.setattr(f"policy.{place}.last", lambda _: there)
     if change:
         change(raw)
     config = load(raw)
