@@ -16,6 +16,7 @@ from weir.cli.context import Context
 from weir.cli.options import json_option, stack_option
 from weir.cli.recovery import say
 from weir.cli.release import require_version
+from weir.cli.rollout_plan import first_screen, from_envoys, print_plan
 from weir.cli.rollout_steps import Answered, Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
@@ -33,6 +34,7 @@ from weir.rollout.state import State, for_programs, given_steps, in_words, steps
 @click.option("--pause", metavar="DURATION", help="How long each step lasts at least; the config's when left out.")
 @click.option("--continue", "going_on", is_flag=True, help="Let a step go on that waits for somebody to say so.")
 @click.option("--once", is_flag=True, help="Do what is due and end, for a schedule.")
+@click.option("--plan", is_flag=True, help="Say what to expect, by the traffic there is, and change nothing.")
 @click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @stack_option
@@ -44,6 +46,7 @@ def command(
     pause: str | None,
     going_on: bool,
     once: bool,
+    plan: bool,
     reason: str,
     yes: bool,
     stack: str,
@@ -58,6 +61,12 @@ def command(
     """
     context, typed = Context(stack), _typed(service, version, steps, pause)
     settings = context.service(service)
+    if plan:
+        if version is None:
+            raise UsageError(f"--plan wants to know which version: weir rollout {service} VERSION --plan")
+        states = [begin(context, service, version, steps, pause, typed)]
+        print_plan(context, states, from_envoys(context), as_json=as_json)
+        return
     kept = record.read(context.kubectl, service)
     if kept is not None and not kept.state.over:
         kept = _taken_over(context, kept, version, going_on=going_on)
@@ -66,7 +75,7 @@ def command(
     else:
         state = begin(context, service, version, steps, pause, typed)
         if not yes:
-            _ask(state)
+            _ask(context, state)
         kept = record.write(context.kubectl, state, kept)
     screen = Screen()
     answered = Answered(context, kept.state)
@@ -155,7 +164,7 @@ def _refuse_another(context: Context, kept: record.Kept) -> None:
         time.sleep(0.5)
 
 
-def _ask(state: State) -> None:
+def _ask(context: Context, state: State) -> None:
     said = [
         f"{plain(step.share)} % for {step.pause:g} s{', then until somebody lets it go on' if step.manual else ''}"
         for step in state.steps
@@ -163,6 +172,7 @@ def _ask(state: State) -> None:
     say(f"{state.service}: {state.version} takes over from {state.stable}: {'; '.join(said)}; then promoted")
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask on: use --yes")
+    first_screen(context, [state], from_envoys(context))
     if not click.confirm("begin?", err=True):
         raise click.Abort
 

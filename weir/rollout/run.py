@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from weir.analysis import Comparison, Counts, Verdict
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
-from weir.model.config.rollout import Check, Rollout
+from weir.model.config.rollout import Analysis, Check, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, decide
 from weir.rollout.state import State
@@ -64,6 +64,17 @@ class Seen:
     settings: Rollout
 
 
+def comparison_settings(analysis: Analysis) -> dict[str, float]:
+    """What a Comparison is made with, by the config."""
+    return {
+        "worse": float(analysis.worse),
+        "tolerated": float(analysis.tolerated) / 100,
+        "false_aborts": float(analysis.false_aborts) / 100,
+        "latency_worse": float(analysis.latency.worse),
+        "margin": float(analysis.margin),
+    }
+
+
 class Run:
     """A rollout in this process. `begin` or `go_on`, then `until_end`."""
 
@@ -81,14 +92,7 @@ class Run:
         """`check`: runs a check; why it failed, or nothing. `show`: told of each look."""
         self._kubectl, self._settings, self._kept = kubectl, settings, kept
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
-        analysis = settings.analysis
-        self._comparison = Comparison(
-            worse=float(analysis.worse),
-            tolerated=float(analysis.tolerated) / 100,
-            false_aborts=float(analysis.false_aborts) / 100,
-            latency_worse=float(analysis.latency.worse),
-            margin=float(analysis.margin),
-        )
+        self._comparison = Comparison(**comparison_settings(settings.analysis))
         if kept.state.evidence:
             self._comparison = Comparison.from_state(kept.state.evidence)
         self._hurt = self._requests = 0
