@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from weir.analysis import Share
 from weir.cli import rollout_plan
 from weir.cli.context import Context
 from weir.cli.rollout import command
-from weir.cli.rollout_plan import first_screen, seen
+from weir.cli.rollout_plan import first_screen, plan, seen
 from weir.cli.rollout_planview import Plan, for_programs, view
 from weir.measurement.answers import Answers
 from weir.measurement.errors import MeasurementError
@@ -26,6 +27,7 @@ from weir.model.config.rollout import Analysis
 from weir.rollout.plan import Expected, Recent, Regression
 from weir.rollout.state import State, Step
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "rollouts.md"
 STEPS = Step(Decimal(5), 60.0), Step(Decimal("12.5"), 60.0, manual=True), Step(Decimal(50), 60.0)
 STATE = State("backend", "v2", "v1", STEPS, "", "", datetime(2026, 11, 27, 12, tzinfo=UTC))
 RECENT = Recent(10.02, 10020, Share(9000, 9), timed=True)
@@ -55,6 +57,8 @@ if "pods" in sys.argv:
     ready = [dict(name=name, ready=True) for name in ("app", "istio-proxy")]
     spec = dict(containers=[dict(name=name["name"]) for name in ready])
     print(json.dumps(dict(items=[dict(metadata=dict(name="web"), spec=spec, status=dict(phase="Running", containerStatuses=ready))])))
+elif "get" in sys.argv and "configmap" in sys.argv:
+    pass  # there is no rollout
 elif "exec" in sys.argv and "pilot-agent" in sys.argv:
     times = int(place.read_text()) + 1 if place.exists() else 1
     place.write_text(str(times))
@@ -63,7 +67,7 @@ elif "exec" in sys.argv and "pilot-agent" in sys.argv:
         print(f"{{name}}.upstream_rq_5xx: {{times * failures}}")
         print(f"{{name}}.upstream_rq_completed: {{times * requests}}")
 else:
-    sys.exit("changes something: " + " ".join(sys.argv))
+    sys.exit("changes something: " + " ".join(sys.argv[1:]))
 """
 
 
@@ -115,6 +119,14 @@ step   takes      10 cases: from       hurt     back after   hurt
 is taken back (analysis.undecided: abort). Larger steps prove sooner.
 hurt: requests of v2 that fail until it is taken back. Simulated, for such traffic: good to some 20 %."""
     )
+
+
+def test_the_guide_shows_what_a_plan_looks_like(stack: Path) -> None:
+    """The page has what comes of such traffic, from the first line to the last."""
+    steps = tuple(Step(Decimal(share), 60.0) for share in (5, 25, 50))
+    recent = Recent(10.0, 1000, Share(900, 1), timed=False)
+    [found] = plan(Context("dev"), [replace(STATE, steps=steps)], lambda _: {"backend": recent})
+    assert f"$ weir rollout backend v2 --plan\n{shown(found)}\n```" in GUIDE.read_text()
 
 
 @pytest.mark.parametrize(("requests", "which"), [(0, "no request reached"), (1200, "none of 1,200 requests reached")])
@@ -185,6 +197,16 @@ def test_a_plan_is_one_of_a_version(stack: Path) -> None:
     """There is nothing to plan without."""
     result = run("backend", "--plan")
     assert str(result.exception) == "--plan wants to know which version: weir rollout backend VERSION --plan"
+
+
+@pytest.mark.parametrize(
+    ("options", "ends"), [([], "no terminal to ask on"), (["--yes"], "changes something: -n demo create")]
+)
+def test_where_nobody_is_asked_nothing_is_measured(stack: Path, options: list[str], ends: str) -> None:
+    """A rollout that need not ask begins at once; one that cannot ask says so at once."""
+    result = run("backend", "v2", *options)
+    assert ends in str(result.exception)
+    assert "measuring" not in result.stderr
 
 
 def test_what_is_not_known_keeps_nobody_from_a_rollout(capsys: pytest.CaptureFixture[str]) -> None:

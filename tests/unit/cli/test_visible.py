@@ -197,7 +197,12 @@ CALLS: dict[str, list[list[str]]] = {
     "promote": [["promote", "backend", HOSTILE], ["promote", "backend", "v2", "--no-apply"]],
     "abort": [["abort", HOSTILE], ["abort", "backend", "--no-apply"]],
     "drill": [["drill", HOSTILE], ["drill", "backend", "--delay", "1s", "--for", HOSTILE]],
-    "rollout": [["rollout", HOSTILE, "v2"], ["rollout", "backend", HOSTILE], ["rollout", "backend"]],
+    "rollout": [
+        ["rollout", HOSTILE, "v2"],
+        ["rollout", "backend", HOSTILE],
+        ["rollout", "backend"],
+        ["rollout", "backend", "v2", "--plan"],
+    ],
     "history": [["history"], ["history", "--all"], ["history", "--json"]],
     "diff": [
         ["diff"],
