@@ -69,7 +69,7 @@ def view(plan: Plan) -> RenderableType:
         end = f"A version as good as {state.stable} is promoted after {_about(plan.seconds)}{gates}."
     how = (
         f"hurt: requests of {state.version} that fail until it is taken back. Simulated, for such traffic: good to "
-        f"some {'50' if recent.timed else '20'} %."
+        f"some 20 %{'; answers are timed: a step may take twice as long' * recent.timed}."
     )
     return Group(head, Text(measured), Text(), _table(plan), Text(), Text(end), Text(how, style="dim"))
 

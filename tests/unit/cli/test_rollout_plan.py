@@ -95,7 +95,7 @@ step     takes            10 cases: from            hurt     back after   hurt
 
 A version as good as v1 is promoted after 30 min, and the time that gates take.
 hurt: requests of v2 that fail until it is taken back. Simulated, for such
-traffic: good to some 50 %."""
+traffic: good to some 20 %; answers are timed: a step may take twice as long."""
     )
 
 
