@@ -27,6 +27,7 @@ from weir.cli.rollout_begin import (
     what_next,
 )
 from weir.cli.rollout_due import go_on_where_due
+from weir.cli.rollout_plan import from_envoys, print_plan
 from weir.cli.rollout_source import once_seconds, sources, tried
 from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
@@ -46,6 +47,7 @@ from weir.rollout.state import for_programs, in_words
     is_flag=True,
     help="Do what is due and end, for a schedule; without SERVICE, of every rollout that is under way.",
 )
+@click.option("--plan", is_flag=True, help="Say what to expect, by the traffic there is, and change nothing.")
 @click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @stack_option
@@ -56,6 +58,7 @@ def command(
     pause: str | None,
     going_on: bool,
     once: bool,
+    plan: bool,
     reason: str,
     yes: bool,
     stack: str,
@@ -72,20 +75,27 @@ def command(
     context, asked = Context(stack), parse(what)
     for service in asked:
         context.service(service)
-    if not asked and (going_on or not once):
+    if not asked and (going_on or not (once or plan)):
         raise UsageError(
             "name the service: weir rollout SERVICE VERSION; --once alone goes on with all that are under way"
         )
+    versions = {service: version for service, version in asked.items() if version is not None}
+    if plan:
+        if not versions or len(versions) < len(asked):
+            named = next(iter(asked), "SERVICE")
+            raise UsageError(f"--plan wants to know which version: weir rollout {named} VERSION --plan")
+        states = states_of(context, versions, steps, pause, typed(what, steps, pause))
+        print_plan(context, states, from_envoys(context), as_json=as_json)
+        return
 
     def go_on(service: str) -> None:
         _roll(_taken_over(Context(stack), {service: None}, going_on=going_on), Context(stack), reason, once, as_json)
 
-    if once and not any(asked.values()):
+    if once and not versions:
         go_on_where_due(context, asked, go_on)
         return
     kept = _taken_over(context, asked, going_on=going_on)
     if not kept:
-        versions = {service: version for service, version in asked.items() if version is not None}
         if len(versions) < len(asked):
             service = next(iter(asked))
             raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
@@ -93,7 +103,7 @@ def command(
         require_steps(context, states)
         tried(context, states)
         if not yes:
-            ask(states)
+            ask(context, states)
         kept = begun(context, states)
     _roll(kept, context, reason, once, as_json)
 

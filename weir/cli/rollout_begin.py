@@ -15,6 +15,7 @@ import click
 from weir.cli.context import Context, require_version
 from weir.cli.recovery import say
 from weir.cli.rollout_due import AnotherGoesOnError
+from weir.cli.rollout_plan import first_screen, from_envoys
 from weir.errors import UsageError, VerdictError, WeirError
 from weir.model import ConfigError, Duration
 from weir.model.values.durations import length_or_zero
@@ -190,7 +191,7 @@ def what_next(state: State) -> str:
     )
 
 
-def ask(states: list[State]) -> None:
+def ask(context: Context, states: list[State]) -> None:
     """Return after a yes. Raises UsageError where nobody can be asked, Abort after a no."""
     said = [
         f"{plain(step.share)} % for {step.pause:g} s{', then until somebody lets it go on' if step.manual else ''}"
@@ -200,6 +201,7 @@ def ask(states: list[State]) -> None:
         say(f"{state.service}: {state.version} takes over from {state.stable}: {'; '.join(said)}; then promoted")
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask on: use --yes")
+    first_screen(context, states, from_envoys(context))
     if not click.confirm("begin?", err=True):
         raise click.Abort
 

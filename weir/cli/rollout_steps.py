@@ -103,7 +103,7 @@ class Answered:
 
     def __init__(self, context: Context, states: Sequence[State]) -> None:
         self._versions = {each.service: (each.stable, each.version) for each in states}
-        services = {name: _measured(context, name) for name in self._versions}
+        services = {name: measured_service(context, name) for name in self._versions}
         self.watched = Watched(lambda: Caller.all(context.kubectl), services)
 
     def look(self) -> dict[str, tuple[Counts, Counts]]:
@@ -119,7 +119,8 @@ class Answered:
         self.watched.look()
 
 
-def _measured(context: Context, name: str) -> Measured:
+def measured_service(context: Context, name: str) -> Measured:
+    """The service of this name, as it is counted."""
     service = context.service(name)
     return measured(service, traffic(service, context.namespace), context.config.host(name, context.namespace))
 

@@ -6,12 +6,23 @@ from dataclasses import replace
 from datetime import datetime
 
 from weir.analysis import Comparison, Counts, Verdict
-from weir.model.config.rollout import Rollout
+from weir.model.config.rollout import Analysis, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, decide
 from weir.rollout.metrics import Metrics
 from weir.rollout.state import State
 from weir.rollout.words import needs, why_worse
+
+
+def comparison_settings(analysis: Analysis, parts: int = 1) -> dict[str, float]:
+    """What a Comparison is made with, by the config. `parts`: how many share the chance of a false abort."""
+    return {
+        "worse": float(analysis.worse),
+        "tolerated": float(analysis.tolerated) / 100,
+        "false_aborts": float(analysis.false_aborts) / parts,
+        "latency_worse": float(analysis.latency.worse),
+        "margin": float(analysis.margin),
+    }
 
 
 class Member:
@@ -22,14 +33,8 @@ class Member:
         that are compared, share it (the union bound).
         """
         self.settings, self.kept, self.metrics = settings, kept, metrics
-        analysis = settings.analysis
-        self.comparison = Comparison(
-            worse=float(analysis.worse),
-            tolerated=float(analysis.tolerated) / 100,
-            false_aborts=float(analysis.false_aborts) / len(kept.state.services) / (1 + metrics.comparisons),
-            latency_worse=float(analysis.latency.worse),
-            margin=float(analysis.margin),
-        )
+        parts = len(kept.state.services) * (1 + metrics.comparisons)
+        self.comparison = Comparison(**comparison_settings(settings.analysis, parts))
         if kept.state.evidence:
             self.comparison = Comparison.from_state(kept.state.evidence)
         self._hurt = self._requests = 0

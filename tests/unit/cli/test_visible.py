@@ -202,6 +202,7 @@ CALLS: dict[str, list[list[str]]] = {
         ["rollout", "backend", HOSTILE],
         ["rollout", "backend"],
         ["rollout", "--once"],
+        ["rollout", "backend", "v2", "--plan"],
         ["rollout", "backend=v2", HOSTILE],
     ],
     "rollback": [
