@@ -8,6 +8,7 @@ from functools import partial
 from weir.analysis import Counts
 from weir.cli.context import Context
 from weir.cli.rollout_steps import Answered, counts
+from weir.engine.secrets import revealed
 from weir.errors import UsageError
 from weir.measurement.answers import BOUNDS as ENVOY_BOUNDS
 from weir.measurement.answers import Answers
@@ -71,11 +72,11 @@ def client(context: Context) -> Prometheus | None:
     settings = context.config.prometheus
     if settings.url is None:
         return None
-    headers: Mapping[str, str | Secret] = settings.headers
-    if any(isinstance(value, Secret) for value in headers.values()):
-        # Pulumi has the key to them.
-        headers = context.engine.revealed("prometheus")["headers"]
-    return Prometheus(settings.url, {name: str(value) for name, value in headers.items()})
+    headers = {
+        name: revealed(context.engine, f'weir:prometheus.headers["{name}"]') if isinstance(value, Secret) else value
+        for name, value in settings.headers.items()
+    }
+    return Prometheus(settings.url, headers)
 
 
 class FromPrometheus:

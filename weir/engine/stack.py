@@ -231,13 +231,6 @@ class Stack:
             raise EngineError(f"the preview of stack {self.name} failed: {diagnostics(asked)}{self._too_old()}")
         return asked.stdout
 
-    def revealed(self, key: str) -> Any:
-        """The value of a key of weir's config, with its secrets in the clear. Raises EngineError."""
-        asked = self.ask("config", "get", f"weir:{key}", "--json", "--stack", self.name)
-        if asked.returncode:
-            raise EngineError(f"the secrets in weir:{key} cannot be read: {words(asked)}")
-        return json.loads(json.loads(asked.stdout)["value"])
-
     def output(self, name: str) -> str:
         """A stack output as text. Raises EngineError when the stack, or the output, is not there."""
         asked = self.ask("stack", "output", name, "--stack", self.name)

@@ -15,7 +15,7 @@ import pytest
 from tests.unit.cli.test_commands import refused, weir
 from weir.cli.context import Context
 from weir.cli.rollout_due import AnotherGoesOnError, go_on_where_due
-from weir.errors import UsageError, VerdictError, WeirError
+from weir.errors import VerdictError, WeirError
 from weir.rollout.record import AnotherWroteError
 from weir.rollout.state import Phase, State, Step, as_json
 
@@ -42,12 +42,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def there(project: Path, **phases: Phase | None) -> None:
+def there(project: Path, together: tuple[str, ...] = (), **phases: Phase | None) -> None:
     """These services have had a rollout, which is in this phase; None: its state is of another weir."""
+    of = replace(STATE, together=together)
     items = [
         {
             "metadata": {"name": f"weir-rollout-{service}", "resourceVersion": "1"},
-            "data": {"state": json.dumps(as_json(replace(STATE, service=service, phase=phase))) if phase else "[]"},
+            "data": {"state": json.dumps(as_json(replace(of, service=service, phase=phase))) if phase else "[]"},
         }
         for service, phase in phases.items()
     ]
@@ -121,9 +122,8 @@ def test_a_state_that_cannot_be_read_is_told(project: Path) -> None:
 
 def test_a_service_that_is_none_is_refused(project: Path) -> None:
     """A schedule with a typo would otherwise never do anything."""
-    there(project)
-    with pytest.raises(UsageError, match="bakend is not a service of this stack"):
-        go_on_where_due(Context("dev"), "bakend", lambda _: None)
+    said: Any = refused(weir("rollout", "bakend", "--once", cwd=project))
+    assert said.startswith("bakend is not a service of this stack")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--once", "--continue"]])
@@ -131,3 +131,9 @@ def test_what_is_about_one_rollout_names_its_service(project: Path, arguments: l
     """A gate of one service is not to be opened with those of all others."""
     said: Any = refused(weir("rollout", *arguments, cwd=project))
     assert said.startswith("name the service: weir rollout SERVICE VERSION")
+
+
+def test_services_that_go_as_one_have_one_turn(project: Path) -> None:
+    """With the first of them."""
+    there(project, ("backend", "cart"), backend="step", cart="step", web="step")
+    assert gone_on() == ["backend", "web"]

@@ -29,20 +29,11 @@ STATE = State(
     "backend", "v2", "v1", (Step(Decimal(5), 0.0),), "weir rollout backend v2", "ann@host",
     datetime(2026, 11, 27, 12, tzinfo=UTC),
 )  # fmt: skip
-# As Pulumi 3.259 printed it: pulumi config get weir:prometheus --json
+# As Pulumi 3.259 does with this path.
 PULUMI = f"""#!{sys.executable} -IS
 import sys
-assert sys.argv[1:5] == ["config", "get", "weir:prometheus", "--json"], sys.argv
-print('''{{
-  "value": "{{\\\\"headers\\\\":{{\\\\"Authorization\\\\":\\\\"Bearer x\\\\"}},\\\\"url\\\\":\\\\"http://a:9090\\\\"}}",
-  "objectValue": {{
-    "headers": {{
-      "Authorization": "Bearer x"
-    }},
-    "url": "http://a:9090"
-  }},
-  "secret": true
-}}''')
+assert sys.argv[1:5] == ["config", "get", "--path", 'weir:prometheus.headers["Authorization"]'], sys.argv
+print("Bearer x")
 """
 
 
