@@ -28,11 +28,13 @@ bench:
 	@$(MAKE) --no-print-directory $(VENV)/installed-dev >&2
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-# The life of a service under load, then random changes, on a lab of its own (an hour, 3 million requests); JSON on stdout. ROUNDS=1 MINUTES=5 for less.
+# The life of a service under load, then random changes, then rollouts of good and bad versions, on a lab of its own (over an hour, 3 million
+# requests); JSON on stdout. ROUNDS=1 MINUTES=5 ROLLOUTS=0 for less, ROUNDS=0 MINUTES=0 ROLLOUTS=200 for 200 bad and 200 good versions (2 h 40 min).
 ROUNDS ?= 3
 MINUTES ?= 50
+ROLLOUTS ?= 20
 soak: $(VENV)/installed-dev
-	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS) --minutes $(MINUTES) --rollouts $(ROLLOUTS) $(if $(SEED),--seed $(SEED))
 
 # The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: over an hour.
 soak-tests: $(VENV)/installed-dev

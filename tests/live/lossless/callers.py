@@ -33,8 +33,10 @@ def namespace(name: str) -> dict[str, Any]:
     }
 
 
-def callers(namespace: str, count: int) -> list[dict[str, Any]]:
-    """The callers and the access log of their failed requests, as kubectl takes them; no part of any stack."""
+def callers(namespace: str, count: int, *, logged: bool = False) -> list[dict[str, Any]]:
+    """The callers and the access log of their failed requests, or of all, as kubectl takes them; no part of any
+    stack.
+    """
     labels = {"app": "caller"}
     metadata = {"name": "caller", "namespace": namespace}
     arguments = ["server", "-http-port=8080", "-data-dir=/data", "-loglevel=warning"]
@@ -60,7 +62,8 @@ def callers(namespace: str, count: int) -> list[dict[str, Any]]:
     }
     spec = {"replicas": count, "selector": {"matchLabels": labels}, "template": template}
     failed = {"expression": "response.code >= 400 || response.code == 0"}
-    logging = [{"providers": [{"name": "envoy"}], "match": {"mode": "CLIENT"}, "filter": failed}]
+    kept = {} if logged else {"filter": failed}
+    logging = [{"providers": [{"name": "envoy"}], "match": {"mode": "CLIENT"}, **kept}]
     return [
         {
             "apiVersion": "telemetry.istio.io/v1",

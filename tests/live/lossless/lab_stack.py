@@ -116,9 +116,9 @@ class LabStack(Shell):
         self.run(f"pulumi stack rm --yes {self.name}")
 
 
-def server(version: str, port: int = 8080, **more: Any) -> dict[str, Any]:
+def server(version: str, port: int = 8080, answers: str = "", **more: Any) -> dict[str, Any]:
     """A version of the service: a fortio that answers with its name, after `?delay=` where it
-    is asked to, on `port`.
+    is asked to, on `port`. `answers`: what else its echo server is told, such as `status=500:5`.
     """
     unused = [f"-{name}-port=disabled" for name in ("redirect", "tcp", "udp", "grpc")]
     # A server that closes a connection as Envoy sends a request on it fails that request, in the middle of no change:
@@ -128,7 +128,7 @@ def server(version: str, port: int = 8080, **more: Any) -> dict[str, Any]:
         "-server-idle-timeout=1h",
         "-loglevel=warning",
         "-max-echo-delay=10s",
-        f"-echo-server-default-params=header=version:{version}",
+        f"-echo-server-default-params=header=version:{version}{'&' * bool(answers)}{answers}",
     ]
     return {"args": ["server", *arguments, *unused], **more}
 

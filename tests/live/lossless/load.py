@@ -48,7 +48,7 @@ _STATS = (
     r"|upstream_rq_(retry|pending_failure_eject|tx_reset|rx_reset)|upstream_cx_connect_fail"
 )
 _STAT = re.compile(r"^(\S+): (\d+)$", re.MULTILINE)
-_FAILED = re.compile(r'^\[([^\]]+)\] "\S+ \S+ \S+" (\d+) (\S+) (\S+) (.*)')
+_ANSWERED = re.compile(r'^\[([^\]]+)\] "\S+ \S+ \S+" (\d+) (\S+) (\S+) (.*)')
 
 
 SLOW_SECONDS = 4
@@ -166,7 +166,8 @@ class Tally:
 class Load:
     """Requests to a service of a stack's namespace, and those of other streams, while the block runs.
 
-    `service`, `port`: which one; `elsewhere`: a caller in another namespace sends some, too.
+    `service`, `port`: which one; `elsewhere`: a caller in another namespace sends some, too; `logged`: the access log
+    has every request, not the failed ones alone.
     """
 
     def __init__(
@@ -177,8 +178,10 @@ class Load:
         elsewhere: bool = False,
         service: str = "backend",
         port: int = 80,
+        logged: bool = False,
     ) -> None:
         self._scene = stack
+        self._logged = logged
         self._service, self._port = service, port
         self._rate = rate
         self._counts = {stack.namespace: CALLERS, **({ELSEWHERE: 1} if elsewhere else {})}
@@ -281,6 +284,11 @@ class Load:
         """One of the callers."""
         return self._pods[0]
 
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        """All of them."""
+        return tuple(self._pods)
+
     def failures(self, since: str) -> list[Failure]:
         """The failed requests in the callers' access logs from a moment on."""
         texts = self._pool.map(
@@ -289,13 +297,12 @@ class Load:
             ),
             self._pods,
         )
-        found = [match for text in texts for line in text.splitlines() if (match := _FAILED.match(line))]
-        return sorted(
-            (Failure(match[1], int(match[2]), match[3], match[4], match[5]) for match in found), key=lambda one: one.at
-        )
+        found = [match for text in texts for line in text.splitlines() if (match := _ANSWERED.match(line))]
+        failed = (Failure(match[1], int(match[2]), match[3], match[4], match[5]) for match in found)
+        return sorted((one for one in failed if one.code == 0 or one.code >= 400), key=lambda one: one.at)
 
     def _started(self, place: str, count: int) -> list[Caller]:
-        self._scene.apply(*callers(place, count))
+        self._scene.apply(*callers(place, count, logged=self._logged))
         self._scene.run(f"kubectl rollout status -n {place} deploy/caller --timeout=90s")
         selector = f"kubectl get pods -n {place} -l app=caller --field-selector status.phase=Running -o json"
         pods = json.loads(self._scene.run(selector))["items"]

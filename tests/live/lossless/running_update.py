@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -22,18 +23,17 @@ CLI, LANGUAGE, PROGRAM, PROVIDER = (
 
 
 class RunningUpdate:
-    """A `pulumi up` under way, in a session of its own; its output goes to a file.
+    """A `pulumi up` under way, or another command, in a session of its own; its output goes to a file.
 
     At the end of the block it is killed if it still runs: the lock it holds would fail the tests after the one that
     failed.
     """
 
-    def __init__(self, stack: LabStack) -> None:
+    def __init__(self, stack: LabStack, command: str = "", *, env: Mapping[str, str] | None = None) -> None:
         self._file = stack.project.directory / f"{stack.name}.update.log"
+        command = command or "pulumi up --yes --skip-preview --non-interactive --color never"
         with self._file.open("w") as output:
-            self.process = stack.start(
-                f"pulumi up --yes --skip-preview --stack {stack.name} --non-interactive --color never", stdout=output
-            )
+            self.process = stack.start(f"{command} --stack {stack.name}", stdout=output, env=env)
         self._start = time.monotonic()
 
     def __enter__(self) -> Self:

@@ -1,5 +1,5 @@
-"""`make soak`: the life of a service under load, round after round, then random changes of all kinds; JSON figures on
-stdout, progress on stderr.
+"""`make soak`: the life of a service under load, round after round, then random changes of all kinds, then rollouts of
+good and bad versions; JSON figures on stdout, progress on stderr.
 
 A lab of its own. The first measurement is the naive program's, which must lose requests. Ctrl-C takes the lab down as
 the end does.
@@ -22,24 +22,35 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.harness import Project
+from tests.live.lossless import soaked_rollouts
 from tests.live.lossless.baseline import NaiveStack
 from tests.live.lossless.callers import CALLERS
-from tests.live.lossless.driver import drive
+from tests.live.lossless.conftest import temporary_stack
+from tests.live.lossless.driver import RandomRun, drive
 from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import FULL, Load, Tally
 from tests.live.lossless.service_lifecycle import START, STEPS, Step, live, told
+from tests.live.lossless.soaked_rollouts import held
 
 
 def main() -> int:
-    """Run, print the report; exit code 1 when a request was lost, or when the naive program lost none."""
+    """Run, print the report; exit code 1 when a request was lost, when the naive program lost none, or when rollouts
+    did not decide as they have to.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.live.lossless.soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the life (%(default)s)")
     parser.add_argument("--minutes", type=float, default=50, help="minutes of random changes (%(default)s)")
     parser.add_argument(
+        "--rollouts",
+        type=int,
+        default=20,
+        help="rollouts of bad versions, and as many of good ones: 20 of each take 16 minutes, 200 take 160 (%(default)s)",
+    )
+    parser.add_argument(
         "--seed",
         type=int,
         default=int(time.time()),
-        help="what the random changes are drawn from; printed (the time of day)",
+        help="what the random changes and rollouts are drawn from; printed (the time of day)",
     )
     parser.add_argument(
         "--project", type=Path, help="directory of a project whose lab is up; without it, one is started and taken down"
@@ -52,7 +63,7 @@ def main() -> int:
         if not options.project and os.system(f"cd {directory} && .venv/bin/weir lab up >&2"):
             _tell("the lab does not start")
             return 1
-        report = soak(project, options.rounds, options.minutes, options.seed)
+        report = soak(project, options.rounds, options.minutes, options.seed, options.rollouts)
     except KeyboardInterrupt:
         _tell("interrupted")
         return 130
@@ -67,10 +78,10 @@ def main() -> int:
             project.weir("lab down", check=False)
             shutil.rmtree(directory, ignore_errors=True)
     print(json.dumps(report, indent=2))
-    return 0 if report["lossless"] and report["baseline"]["failed"] else 1
+    return 0 if report["lossless"] and report["baseline"]["failed"] and held(report["rollouts"]) else 1
 
 
-def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, Any]:
+def soak(project: Project, rounds: int, minutes: float, seed: int, rollouts: int) -> dict[str, Any]:
     """The whole report."""
     _tell("the naive program, as baseline")
     with NaiveStack(project) as naive:
@@ -90,9 +101,11 @@ def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, 
                     steps.append(step)
                 tallies.append(load.stop())
             _tell(f"round {number}: {tallies[-1].figures()}")
-        drawn = drive(stack, seed, minutes * 60, _tell)
+        drawn = drive(stack, seed, minutes * 60, _tell) if minutes else RandomRun(seed)
     finally:
         project.run(f"pulumi cancel --yes --stack {stack.name}; pulumi destroy --yes --stack {stack.name}", check=False)
+    with temporary_stack(project, "soaked") as other:
+        decided = soaked_rollouts.drive(other, rollouts, seed, _tell) if rollouts else ([], "")
     return {
         "soak": "the life of a service under load",
         "machine": {
@@ -109,6 +122,7 @@ def soak(project: Project, rounds: int, minutes: float, seed: int) -> dict[str, 
         "baseline": {"failed": sum(each.failed for each in lost), "steps": [each.figures() for each in lost]},
         "rounds": [tally.figures() for tally in tallies],
         "random": drawn.figures(),
+        "rollouts": soaked_rollouts.figures(*decided),
         "requests": sum(tally.requests for tally in (*tallies, *drawn.tallies)),
         "failed": sum(tally.failed for tally in (*tallies, *drawn.tallies)),
         "connectionsLost": sum(tally.reconnects for tally in tallies),
