@@ -174,7 +174,7 @@ def _unit(stack: LabStack, name: str) -> Mapping[str, Any]:
     return dict(json.loads((stack.project.directory / ".weir/lab/node.json").read_text())[name])
 
 
-def _node_process(stack: LabStack, unit: str) -> int:
+def node_process(stack: LabStack, unit: str) -> int:
     """The process of a unit of the lab's node, as the host numbers it."""
     node = json.loads((stack.project.directory / ".weir/lab/launch.json").read_text())["pid"]
     inside = _unit(stack, unit)["pid"]
@@ -191,7 +191,7 @@ def test_a_protocol_changes_while_kubernetes_is_behind(failures: LabStack, load:
     """With the controllers that write endpoints at a standstill, there and back: the port has its endpoints all the
     time.
     """
-    controllers = _node_process(failures, "kube-controller-manager")
+    controllers = node_process(failures, "kube-controller-manager")
     with unharmed(failures, load):
         for protocol in ({"protocol": "http2"}, {}):
             failures.write({"services": {"backend": {**STANDING["services"]["backend"], **protocol}}})
@@ -215,7 +215,7 @@ def test_control_plane_restarts_in_the_middle(failures: LabStack, load: Load, un
         with RunningUpdate(failures) as running:
             running.until_said(MOMENTS["pods begin"])
             restarts = _unit(failures, unit)["restarts"]
-            os.kill(_node_process(failures, unit), signal.SIGKILL)
+            os.kill(node_process(failures, unit), signal.SIGKILL)
             until(lambda: _unit(failures, unit)["restarts"] > restarts, 20, f"the node notices that {unit} is gone")
             until(lambda: _unit(failures, unit)["state"] == "ready", 60, f"{unit} is back")
             update = running.wait()

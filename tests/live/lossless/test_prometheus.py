@@ -7,17 +7,19 @@ The lab's Envoy has no filter of Istio's own, so that it has no istio_requests_t
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.live.harness import Project
+from tests.live.harness import Project, until
 from tests.live.lossless import prometheus
-from tests.live.lossless.conftest import temporary_stack
+from tests.live.lossless.conftest import soak, temporary_stack
 from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import Load
+from tests.live.lossless.running_update import RunningUpdate
 from tests.live.lossless.test_rollout import config, now, shares
 
 STACK = "scraped"
@@ -109,6 +111,29 @@ def test_a_counter_is_compared_between_versions(scraped: LabStack, load: Load, s
     assert load.failures(since) == []
     assert shares(scraped) == {"v2": 100}
     scraped.up(asked(server[0]), "--skip-preview")
+
+
+@soak
+def test_prometheus_away_in_a_step(scraped: LabStack, load: Load, server: Server) -> None:
+    """For longer than a rollout waits: it ends where it is, traffic stays, and the next call goes on."""
+    url, forward = server
+    scraped.up(asked(url), "--skip-preview")
+    since = now(scraped)
+    with RunningUpdate(scraped, ".venv/bin/weir rollout backend v2 --pause 20s --yes") as running:
+        until(lambda: shares(scraped) == {"v1": 90, "v2": 10}, 60, "the first step is applied")
+        forward.send_signal(signal.SIGSTOP)
+        try:
+            update = running.wait()
+        finally:
+            forward.send_signal(signal.SIGCONT)
+    assert update.code == 1, update.said[-3000:]
+    assert "Prometheus" in update.said
+    assert "Traceback" not in update.said
+    assert shares(scraped) == {"v1": 90, "v2": 10}
+    code, state, said = rollout(scraped, "backend")
+    assert (code, state.get("phase")) == (0, "promoted"), said
+    assert load.failures(since) == []
+    scraped.up(asked(url), "--skip-preview")
 
 
 def test_without_prometheus_nothing_moves(scraped: LabStack, load: Load, server: Server) -> None:
