@@ -208,7 +208,10 @@ class Run:
                 self._traffic.promote(states)
                 self._phase("promoted", following.why)
             case "abort":
-                # First the traffic: what is written down can be written later.
+                # Killed in between, it leaves a version without requests: what led here is all that could tell then.
+                with suppress(ClusterError, record.AnotherWroteError):
+                    self._keep(states)
+                # Then the traffic: the end can be written down later.
                 self._traffic.take_back(states)
                 self._aborted(following.why)
             case "hold":

@@ -150,6 +150,27 @@ def test_a_bad_version_is_taken_back_at_once(kubectl: Kubectl) -> None:
     assert "v2: 200 of 1,000 requests (20 %) failed, of v1 10 of 10,000 requests (0.10 %)" in state.why
 
 
+def test_who_is_killed_while_taking_back_leaves_what_led_to_it(kubectl: Kubectl) -> None:
+    """The next process ends it, though the version gets no request any more that could tell."""
+
+    class Killed(BaseException):
+        pass
+
+    class Dying(FakeMesh):
+        def take_back(self, states: Sequence[State]) -> None:
+            super().take_back(states)
+            raise Killed
+
+    mesh = Dying(GOOD, BAD)
+    with pytest.raises(Killed):
+        rollout(kubectl, mesh).until_end()
+    kept = record.read_all(kubectl, ["backend"])
+    assert kept["backend"].state.phase == "step"
+    after = FakeMesh(None)
+    state = rollout(kubectl, after, kept, analysis={"patience": "300ms"}).until_end()
+    assert (after.done, state.phase) == (["0 %"], "aborted")
+
+
 def test_a_bad_version_is_held_where_the_config_says_so(kubectl: Kubectl) -> None:
     """Its share stays."""
     mesh = FakeMesh(BAD)
