@@ -55,7 +55,13 @@ class Caller:
             )
         for pod in ready:
             if _has_sidecar(pod):
-                return cls(kubectl, name, _name(pod), _app_container(pod), _labels(pod))
+                container = _app_container(pod)
+                if container is None:
+                    raise MeasurementError(
+                        f"pod {_name(pod)} has no container of its own beside {SIDECAR}; name another client with "
+                        "--client"
+                    )
+                return cls(kubectl, name, _name(pod), container, _labels(pod))
         raise MeasurementError(
             f"pod {_name(ready[0])} in {where} has no {SIDECAR} container: without a sidecar its requests bypass every "
             "route, split and fault. Label the namespace istio-injection=enabled and restart the pod: kubectl -n "
@@ -64,13 +70,14 @@ class Caller:
 
     @classmethod
     def all(cls, kubectl: Kubectl) -> list[Caller]:
-        """Every ready pod of kubectl's namespace that has a sidecar, by name, whatever it is: each may be a caller.
-        Raises ClusterError.
+        """Every ready pod of kubectl's namespace that has Istio's proxy, by name, whatever it is: each may be a caller.
+        A gateway is one; it is nothing but the proxy. Raises ClusterError.
         """
         pods: list[dict[str, Any]] = kubectl.get(["pods"]).get("items", [])
         ready = sorted((pod for pod in pods if _obstacle(pod) is None and _has_sidecar(pod)), key=_name)
         return [
-            cls(kubectl, _labels(pod).get("app", ""), _name(pod), _app_container(pod), _labels(pod)) for pod in ready
+            cls(kubectl, _labels(pod).get("app", ""), _name(pod), _app_container(pod) or SIDECAR, _labels(pod))
+            for pod in ready
         ]
 
     def run(self, command: Sequence[str], *, timeout: float) -> Result:
@@ -147,12 +154,10 @@ def _has_sidecar(pod: dict[str, Any]) -> bool:
     return any(container["name"] == SIDECAR and container.get("restartPolicy") == "Always" for container in starters)
 
 
-def _app_container(pod: dict[str, Any]) -> str:
-    """The container that is not the sidecar: the one the pod names as its default, else the first."""
+def _app_container(pod: dict[str, Any]) -> str | None:
+    """The container that is not the sidecar: the one the pod names as its default, else the first; None where there is
+    none.
+    """
     own = [str(container["name"]) for container in _containers(pod) if container["name"] != SIDECAR]
     named = pod["metadata"].get("annotations", {}).get(_DEFAULT_CONTAINER)
-    if not own:
-        raise MeasurementError(
-            f"pod {_name(pod)} has no container of its own beside {SIDECAR}; name another client with --client"
-        )
-    return named if named in own else own[0]
+    return named if named in own else next(iter(own), None)

@@ -190,3 +190,16 @@ def test_a_sidecar_that_gives_no_answer_says_why(cluster: FakeCluster, said: str
     cluster.set(broken={"pilot-agent": [1, said]})
     with pytest.raises(MeasurementError, match=told):
         caller.envoy("clusters")
+
+
+def test_a_gateways_pod_is_a_caller_without_a_program_of_its_own(cluster: FakeCluster) -> None:
+    """Requests from outside begin there. Nothing can be sent from it by name, and that is said."""
+    gateway = pod("gateway-1")
+    gateway["spec"]["containers"] = [{"name": "istio-proxy"}]
+    cluster.set(pods=[pod(), gateway])
+    assert [(each.pod, each.container) for each in Caller.all(Kubectl.find("demo"))] == [
+        ("frontend-1", "frontend"), ("gateway-1", "istio-proxy"),
+    ]  # fmt: skip
+    cluster.set(pods=[gateway])
+    with pytest.raises(MeasurementError, match="has no container of its own beside istio-proxy"):
+        find()
