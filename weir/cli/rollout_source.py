@@ -39,13 +39,13 @@ def sources(
     context: Context, states: Sequence[State], tell: Callable[[str], None]
 ) -> tuple[Source, dict[str, Metrics]]:
     """What counts the requests of a rollout, and what looks at the user's metrics, by service. `tell`: told once why
-    there is nothing to count. Raises UsageError, EngineError.
+    there is nothing to count, or less than all. Raises UsageError, EngineError.
     """
     prometheus = client(context)
     for state in states:
         _same_bounds(state, ENVOY_BOUNDS if prometheus is None else BOUNDS)
     if prometheus is None:
-        return Answered(context, states), {}
+        return Answered(context, states, tell), {}
     scraped = {state.service: Scraped(prometheus, _mesh_metrics(context, state)) for state in states}
     counted = FromPrometheus(scraped, states, tell)
     metrics = {}

@@ -13,7 +13,7 @@ from weir.cli.release import Release, release
 from weir.measurement.answers import BOUNDS, Answers
 from weir.measurement.caller import Caller
 from weir.measurement.clusters import Measured, measured
-from weir.measurement.watched import Watched
+from weir.measurement.watched import MAX_CALLERS, Watched
 from weir.model import Service, traffic
 from weir.model.config.rollout import Check
 from weir.model.values.numbers import plain
@@ -101,7 +101,9 @@ def hold_stable(file: StackEdit, state: State, settings: Service) -> None:
 class Answered:
     """The answers of the two versions of each service, from callers' proxies."""
 
-    def __init__(self, context: Context, states: Sequence[State]) -> None:
+    def __init__(self, context: Context, states: Sequence[State], tell: Callable[[str], None]) -> None:
+        """`tell`: told once how the counts are less than all."""
+        self._tell, self._told = tell, set[str]()
         self._versions = {each.service: (each.stable, each.version) for each in states}
         services = {name: measured_service(context, name) for name in self._versions}
         self.watched = Watched(lambda: Caller.all(context.kubectl), services)
@@ -112,11 +114,32 @@ class Answered:
         for service, found in self.watched.look().items():
             stable, version = (found.get(name, Answers()) for name in self._versions[service])
             seen[service] = counts(stable, version)
+        self._say()
         return seen
 
     def anew(self) -> None:
         """What callers have counted until now belongs to no look. Raises ClusterError."""
-        self.watched.look()
+        self.watched.anew()
+
+    def _say(self) -> None:
+        for service in sorted(self.watched.attempts):
+            self._once(
+                f"attempts {service}",
+                f"{service}: the Envoy of a caller keeps no statistics of it, so attempts are counted for its "
+                "requests: a failure that a retry hides counts, times are not compared, and a version that nothing "
+                "reaches has no counts. Set proxyStatsMatcher: docs/guide/rollouts.md",
+            )
+        if (number := len(self.watched.callers)) > MAX_CALLERS:
+            self._once(
+                "sample",
+                f"{' and '.join(self._versions)}: of {number} callers, {MAX_CALLERS} are asked, those that have "
+                "counted most",
+            )
+
+    def _once(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._tell(text)
 
 
 def measured_service(context: Context, name: str) -> Measured:

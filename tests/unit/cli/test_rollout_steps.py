@@ -12,7 +12,7 @@ import pytest
 from weir.cli import rollout_steps
 from weir.cli.context import Context
 from weir.cli.release import Release
-from weir.cli.rollout_steps import Moves
+from weir.cli.rollout_steps import Answered, Moves
 from weir.rollout.state import State, Step
 from weir.stack.edit import StackEdit
 
@@ -69,3 +69,52 @@ def test_the_stable_version_is_the_rollouts(
     assert edited(lambda moves: moves.move([STATE]), before) == step
     assert edited(lambda moves: moves.promote([STATE]), before) == promoted
     assert edited(lambda moves: moves.take_back([STATE]), before) == taken_back
+
+
+class Pod:
+    """A caller, and what its Envoy answers."""
+
+    def __init__(self, pod: str, statistics: str) -> None:
+        self.pod, self.statistics = pod, statistics
+
+    def envoy(self, path: str) -> str:
+        cluster = "outbound|80|v3|backend.demo.svc.cluster.local"
+        return f"{cluster}::198.18.0.1:80::rq_total::1\n" if path == "clusters" else self.statistics
+
+
+@pytest.mark.parametrize(
+    ("pods", "statistics", "said"),
+    [
+        (20, "cluster.outbound|80|v3|backend.demo.svc.cluster.local;.upstream_rq_completed: 1\n", []),
+        (
+            21,
+            "cluster.outbound|80|v3|backend.demo.svc.cluster.local;.upstream_rq_completed: 1\n",
+            ["backend: of 21 callers, 20 are asked, those that have counted most"],
+        ),
+        (
+            1,
+            "",
+            [
+                "backend: the Envoy of a caller keeps no statistics of it, so attempts are counted for its requests: a "
+                "failure that a retry hides counts, times are not compared, and a version that nothing reaches has no "
+                "counts. Set proxyStatsMatcher: docs/guide/rollouts.md"
+            ],
+        ),
+    ],
+)
+def test_counts_that_are_less_than_all_are_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pods: int, statistics: str, said: list[str]
+) -> None:
+    """Whoever reads the verdict knows what it is of."""
+    (tmp_path / "Pulumi.yaml").write_text("name: weir\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(FILE.format(split="v2"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kubectl").touch(0o755)
+    monkeypatch.setenv("WEIR_TOOL_KUBECTL", str(tmp_path / "kubectl"))
+    callers = [Pod(f"pod-{number}", statistics) for number in range(pods)]
+    monkeypatch.setattr(rollout_steps.Caller, "all", lambda _: callers)
+    told: list[str] = []
+    answered = Answered(Context("dev"), [STATE], told.append)
+    for _ in range(3):
+        answered.look()
+    assert told == said
