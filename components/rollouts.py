@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components.warned import warn
-from weir.cluster.errors import ClusterError
+from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.rollouts import RolloutSplit, splits_of_rollouts
 from weir.model import Service, StackConfig
@@ -17,10 +17,10 @@ from weir.model.values.numbers import plain
 
 
 def with_rollouts(config: StackConfig) -> StackConfig:
-    """The config with the splits that rollouts have applied. Raises RunError where it does not have a version of one.
+    """The config with the splits that rollouts have applied. Raises RunError where it does not have a version of one,
+    and in an update where nobody can tell whether there is one: the config's split could be any.
 
-    Of an ephemeral stack nobody knows the namespace yet. A cluster that cannot be asked has no say, as anywhere in a
-    preview; an update says so of itself.
+    Of an ephemeral stack nobody knows the namespace yet. In a preview a cluster that cannot be asked has no say.
     """
     if config.ephemeral or not config.services:
         return config
@@ -32,7 +32,14 @@ def with_rollouts(config: StackConfig) -> StackConfig:
             context=config.kube_context,
         )
         splits = splits_of_rollouts(kubectl, config.services)
-    except ClusterError:
+    except ClusterError as error:
+        if pulumi.runtime.is_dry_run():
+            return config
+        if not isinstance(error, UnaskedError):
+            raise pulumi.RunError(
+                f"nobody can tell whether a rollout is under way and owns its split, so nothing was changed: {error}"
+            ) from None
+        warn(f"nobody can tell whether a rollout is under way, so the config's splits are applied: {error}")
         return config
     services = dict(config.services)
     for split in splits:
@@ -49,6 +56,15 @@ def _with_split(service: Service, split: RolloutSplit) -> Service:
         )
     canary = {version: share for version, share in service.canary.items() if version != split.stable}
     canary[split.version] = split.share
+    if sum(canary.values()) > 100:
+        others = ", ".join(
+            f"{version} {plain(share)} %" for version, share in canary.items() if version != split.version
+        )
+        raise pulumi.RunError(
+            f"{name}: a rollout of {split.version} is under way and owns the split: {split.version} is at "
+            f"{plain(split.share)} %, and with the config's {others} that is more than 100 %. Nothing was changed. "
+            f"Lower the others until the rollout is over, or end it: weir abort {name}"
+        )
     if (split.stable, canary) == (service.stable, service.canary):
         return service
     warn(

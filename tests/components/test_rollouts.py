@@ -70,8 +70,6 @@ def test_one_that_is_over_or_has_not_begun_owns_nothing(
     assert split() == ("v1", {"v2": Decimal(5)})
     there(tmp_path, monkeypatch, None)
     assert split() == ("v1", {"v2": Decimal(5)})
-    there(tmp_path, monkeypatch, None, answer='{"data": {"state": "{}"}}')
-    assert split() == ("v1", {"v2": Decimal(5)})
     assert warned == []
 
 
@@ -84,9 +82,53 @@ def test_a_version_of_a_rollout_is_not_removed(
         split(versions={"v1": {}}, canary={})
 
 
-def test_a_cluster_that_cannot_be_asked_has_no_say(
+def test_no_version_gets_less_than_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]) -> None:
+    """The rollout's share and those of other versions, which the config may have raised meanwhile, are at most 100 %."""
+    versions: dict[str, Any] = {"v1": {}, "v2": {}, "v3": {}}
+    there(tmp_path, monkeypatch, replace(STATE, index=1))
+    assert split(versions=versions, canary={"v3": 50}) == ("v1", {"v3": Decimal(50), "v2": Decimal(50)})
+    with pytest.raises(pulumi.RunError) as caught:
+        split(versions=versions, canary={"v3": 60})
+    assert str(caught.value) == (
+        "backend: a rollout of v2 is under way and owns the split: v2 is at 50 %, and with the config's v3 60 % that is "
+        "more than 100 %. Nothing was changed. Lower the others until the rollout is over, or end it: weir abort backend"
+    )
+
+
+DENIED = 'Error from server (Forbidden): configmaps "weir-rollout-backend" is forbidden: User "ci" cannot get resource'
+BROKEN = '{"metadata": {"name": "weir-rollout-backend"}, "data": {"state": "{}"}}'
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (f"echo '{DENIED}' >&2; exit 1", "denies access"),
+        ("echo 'Unable to connect to the server: dial tcp: i/o timeout' >&2; exit 1", "does not answer"),
+        (f"echo '{BROKEN}'", "ConfigMap demo/weir-rollout-backend is no state of a rollout that this weir can read"),
+    ],
+)
+def test_nothing_is_applied_where_nobody_knows_of_rollouts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str], script: str, said: str
+) -> None:
+    """The file's split might promote a version that a rollout has just begun with. A preview applies nothing."""
+    (tmp_path / "kubectl").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "kubectl").chmod(0o755)
+    monkeypatch.setenv("WEIR_TOOL_KUBECTL", str(tmp_path / "kubectl"))
+    with pytest.raises(pulumi.RunError, match=f"owns its split, so nothing was changed: .*{said}"):
+        split()
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    assert split() == ("v1", {"v2": Decimal(5)})
+    assert warned == []
+
+
+def test_without_kubectl_an_update_goes_on_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]
 ) -> None:
-    """A preview may have none, and what the update needs of it, it says itself."""
+    """As with all that the cluster is asked about; a preview may have none."""
     monkeypatch.setenv("WEIR_TOOL_KUBECTL", str(tmp_path / "none"))
     assert split() == ("v1", {"v2": Decimal(5)})
+    assert len(warned) == 1
+    assert "so the config's splits are applied: WEIR_TOOL_KUBECTL names" in warned[0]
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    assert split() == ("v1", {"v2": Decimal(5)})
+    assert len(warned) == 1

@@ -7,10 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
+from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.model.config.rollout import record_name
 
-_UNDER_WAY = ("step", "held")
+_UNDER_WAY, _NOT = ("step", "held"), ("begun", "aborted", "promoted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class RolloutSplit:
 
 
 def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[RolloutSplit]:
-    """Those of these services of which a rollout is under way and has applied a step. Raises ClusterError."""
+    """Those of these services of which a rollout is under way and has applied a step. Raises ClusterError, also for a
+    state that this weir cannot read.
+    """
     if not services:
         return []
     names = [record_name(service) for service in services]
@@ -33,9 +36,16 @@ def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[Roll
     for each in listed.get("items", [listed] if listed else []):
         try:
             state = json.loads(each["data"]["state"])
-            if state["phase"] in _UNDER_WAY:
+            if state["phase"] not in _NOT:
+                if state["phase"] not in _UNDER_WAY:
+                    raise ValueError(state["phase"])
                 share = Decimal(str(state["steps"][state["index"]]["share"]))
                 found.append(RolloutSplit(state["service"], state["version"], state["stable"], share))
-        except (KeyError, TypeError, ValueError, IndexError):
-            continue  # of a weir of another day, which `weir rollout` says
+        except (KeyError, TypeError, ValueError, ArithmeticError, IndexError) as error:
+            name = each["metadata"]["name"]
+            raise ClusterError(
+                f"ConfigMap {kubectl.namespace}/{name} is no state of a rollout that this weir can read ({error!r}); "
+                f"use the weir that wrote it, or, where no rollout is under way: kubectl delete configmap -n "
+                f"{kubectl.namespace} {name}"
+            ) from None
     return found
