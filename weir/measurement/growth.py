@@ -25,6 +25,10 @@ class _Target:
     at: float
     values: dict[Series, float] = field(default_factory=dict)
 
+    def began_anew(self, before: _Target) -> bool:
+        """Whether a counter has fallen, or has gone, since the scrape before."""
+        return any(self.values.get(series, -1.0) < value for series, value in before.values.items())
+
 
 class Growth:
     """The counters of some targets as they were last seen."""
@@ -32,6 +36,7 @@ class Growth:
     def __init__(self) -> None:
         self._since = 0.0
         self._before: dict[Series, _Target] = {}
+        self._ever: dict[Series, set[Series]] = {}
 
     def anew(self, since: float) -> None:
         """Forget all; what was scraped before that moment is passed over."""
@@ -41,14 +46,18 @@ class Growth:
         """For each target that was scraped since: series → what it has grown by.
 
         A target that is new is left out, and so is one of which a counter has fallen, or has gone: it began anew, and
-        what it has counted may be of another time.
+        what it has counted may be of another time. So is one of which a counter that had gone is there again, which has
+        not counted all of it since.
         """
         for name, now in _targets(samples).items():
             before = self._before.get(name)
             if now.at < self._since or (before is not None and now.at <= before.at):
                 continue
             self._before[name] = now
-            if before is None or any(now.values.get(series, -1.0) < value for series, value in before.values.items()):
+            ever = self._ever.setdefault(name, set())
+            returned = before is not None and not ever.isdisjoint(now.values.keys() - before.values.keys())
+            ever.update(now.values)
+            if before is None or returned or now.began_anew(before):
                 continue
             # Proxies name a series once it counts something: one that is new began at 0.
             yield {series: round(value - before.values.get(series, 0.0)) for series, value in now.values.items()}

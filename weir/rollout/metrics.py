@@ -19,6 +19,7 @@ from weir.rollout.state import State
 from weir.rollout.words import percent, shares
 
 _BAD, _VERSION = "weir_bad", "weir_version"
+_TRIES = 3
 
 
 class _One(Protocol):
@@ -119,11 +120,7 @@ class Compared(_One):
         if not self._begun:
             self._growth.anew(prometheus.now())
             self._begun = True
-        samples = [
-            Sample({**sample.labels, _VERSION: version, _BAD: bad}, sample.at, sample.value)
-            for selector, version, bad in self._selectors
-            for sample in prometheus.samples(selector)
-        ]
+        samples = self._of_one_scrape(prometheus)
         targets: dict[Series, set[str]] = {}
         for sample in samples:
             targets.setdefault(part(sample.labels, TARGET), set()).add(sample.labels[_VERSION])
@@ -134,6 +131,27 @@ class Compared(_One):
             if all(any(dict(series)[_VERSION] == version for series in grown) for version in counts):
                 self.comparison.look(stable=counts[self._state.stable], canary=counts[self._state.version])
         self._say()
+
+    def _of_one_scrape(self, prometheus: Prometheus) -> list[Sample]:
+        """The newest samples of all four. Prometheus may have one more scrape between two of the questions; asked once
+        more it has it for all of them. Nothing where that goes on.
+        """
+        before: list[tuple[Series, float]] = []
+        for _ in range(_TRIES):
+            samples = [
+                Sample({**sample.labels, _VERSION: version, _BAD: bad}, sample.at, sample.value)
+                for selector, version, bad in self._selectors
+                for sample in prometheus.samples(selector)
+            ]
+            read = [(part(sample.labels, (*TARGET, _VERSION, _BAD)), sample.at) for sample in samples]
+            moments: dict[Series, set[float]] = {}
+            for question, at in dict(sorted(read, key=lambda each: each[1])).items():
+                moments.setdefault(part(dict(question), TARGET), set()).add(at)
+            # What is the same twice is no scrape in between: a series has gone.
+            if all(len(each) == 1 for each in moments.values()) or read == before:
+                return samples
+            before = read
+        return []
 
     def _say(self) -> None:
         verdict, name = self.comparison.verdict(), self._metric.name

@@ -175,6 +175,51 @@ def test_what_is_counted_at_different_moments_is_not_compared(server: Answering)
     assert found.waits.startswith("orders: no target counts both versions")
 
 
+class Scraping(dict[str, Any]):
+    """Answers of a Prometheus that scrapes a caller each 15 s, and, once, when it has been asked so many times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at, self.count = 100.0, {(name, v): 0 for name in ("bad", "all") for v in ("v1", "v2")}
+        self.asked, self.between, self.burst = 0, 0, False
+        # All that was counted before the rollout.
+        self.count |= {("all", "v1"): 10_000_000, ("bad", "v1"): 10_000}
+
+    def scrape(self) -> None:
+        self.at += 15
+        for version, requests in (("v1", 1350), ("v2", 150)):
+            self.count["all", version] += requests
+            self.count["bad", version] += requests // 10 if self.burst else requests // 1350
+
+    def get(self, query: str, default: Any = None) -> Any:
+        if query == "time()":
+            return clock(50)
+        self.asked += 1
+        if self.asked == self.between:
+            self.scrape()
+        name, version = query[:3], query.split('"')[1]
+        return matrix(self.at, ({"instance": "a", "v": version}, self.count[name, version]))
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_a_scrape_between_two_questions_is_in_the_look_or_not(server: Answering, after: int) -> None:
+    """Both versions fail alike: all that the stable version has ever counted is no difference between them."""
+    server.answers = scraping = Scraping()
+    found = of(server, {"name": "refused", "query": 'bad{v="{version}"}', "of": 'all{v="{version}"}', "worse": 1.5})
+    for _ in range(4):
+        found.look()
+        scraping.scrape()
+    scraping.burst = True
+    scraping.between = scraping.asked + after
+    for _ in range(4):
+        found.look()
+        scraping.scrape()
+    # Four scrapes without the burst, of 1 in 1350, and four with it, of a tenth.
+    [state] = found.state().values()
+    assert state["failures"]["total"] == [8 * 150, 4 * 15, 8 * 1350, 4 * 1 + 4 * 135]
+    assert found.worse == ""
+
+
 def test_without_any_there_is_nothing_to_say() -> None:
     """And nobody is asked."""
     found = Metrics()
