@@ -64,7 +64,7 @@ def tried(context: Context, states: Sequence[State]) -> None:
         source, metrics = sources(context, states, lambda _: None)
         source.look()
         for each in metrics.values():
-            each.look()
+            each.try_out()
 
 
 def client(context: Context) -> Prometheus | None:

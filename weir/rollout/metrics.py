@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from weir.analysis import Comparison, Counts
 from weir.errors import WeirError
 from weir.measurement.growth import TARGET, Growth, Series, part
-from weir.measurement.prometheus import ASK_SECONDS, FRESH_SECONDS, Prometheus, Sample
+from weir.measurement.prometheus import ASK_SECONDS, FRESH_SECONDS, Prometheus, QueryError, Sample
 from weir.model.config.metrics import Metric, asked
 from weir.model.config.rollout import Rollout
 from weir.model.values.numbers import plain
@@ -225,13 +225,24 @@ class Metrics:
         """What a step still waits for; empty where it waits for nothing."""
         return next((each.waits for each in self._each.values() if each.waits), "") or self._also_waits()
 
+    def try_out(self) -> None:
+        """Ask for all, before a rollout begins. Raises PrometheusError, and QueryError for a query that is refused."""
+        for each in self._each.values() if self._prometheus else ():
+            each.look(self._prometheus)
+
     def look(self) -> None:
-        """Ask, where it is time to. Raises PrometheusError, QueryError."""
+        """Ask, where it is time to. A query that is refused now, and was not at the begin, is one without an answer: a
+        step waits for it. Raises PrometheusError.
+        """
         if self._prometheus is None or time.monotonic() - self._asked < ASK_SECONDS:
             return
         try:
             for each in self._each.values():
-                each.look(self._prometheus)
+                try:
+                    each.look(self._prometheus)
+                except QueryError as error:
+                    each.lost()
+                    each.waits = str(error)
             self._asked = time.monotonic()
         except WeirError:
             # Silence is never good.

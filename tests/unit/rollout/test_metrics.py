@@ -111,7 +111,7 @@ def test_a_gap_is_no_breach(server: Answering, now: list[float]) -> None:
 
 
 def test_prometheus_away_is_said_and_nothing_is_good(server: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rollout waits, or ends by its patience; a query that is refused ends it at once."""
+    """The rollout waits, or ends by its patience."""
     found = of(server, {**BOUND, "max": 100})
     server.answers[QUEUE] = vector(1)
     found.look()
@@ -122,9 +122,23 @@ def test_prometheus_away_is_said_and_nothing_is_good(server: Answering, monkeypa
         with pytest.raises(PrometheusError):
             found.look()
     assert found.waits == "queue has no value yet"
-    server.answers[QUEUE] = vector(1, 2)
+
+
+def test_a_query_that_is_refused_ends_what_has_not_begun_alone(server: Answering, now: list[float]) -> None:
+    """Later a step waits for it, and other metrics have their say."""
+    other = {"name": "lag", "query": "lag", "max": 10, "for": "30s"}
+    found = of(server, {**BOUND, "max": 100}, other)
+    server.answers |= {QUEUE: vector(1, 2), "lag": vector(11)}
     with pytest.raises(QueryError, match="gives 2 values"):
-        found.look()
+        found.try_out()
+    found.look()
+    now[0] += 30
+    found.look()
+    assert found.waits == f"{QUEUE} gives 2 values where one is wanted; put sum(), max() or the like around it"
+    assert found.worse == "v2: lag is 11 and must be at most 10 (for 30s)"
+    server.answers[QUEUE] = vector(1)
+    found.look()
+    assert not found.waits.startswith(QUEUE)
 
 
 def recorded(server: Answering, found: Metrics, *numbers: int) -> None:
