@@ -37,13 +37,18 @@ class _One(Protocol):
     def lost(self) -> None:
         """Prometheus did not answer."""
 
+    def state(self) -> dict[str, Any]:
+        """What another process goes on with, as plain data."""
+
 
 class Bounded(_One):
     """A value that has to stay at most, or at least, at a bound."""
 
-    def __init__(self, metric: Metric, state: State, namespace: str) -> None:
+    def __init__(self, metric: Metric, state: State, namespace: str, saved: Mapping[str, Any]) -> None:
         self._metric, self._version = metric, state.version
         self._query = asked(metric.query, service=state.service, version=state.version, namespace=namespace)
+        # For how many seconds it has been seen beyond its bound, of which other processes may have seen some.
+        self._seconds = float(saved.get("beyond", 0))
         self._beyond: float | None = None
         self.worse = ""
         self.begin_step()
@@ -55,7 +60,11 @@ class Bounded(_One):
     def lost(self) -> None:
         """Nobody knows whether it was beyond its bound meanwhile."""
         self.begin_step()
-        self._beyond = None
+        self._beyond, self._seconds = None, 0.0
+
+    def state(self) -> dict[str, Any]:
+        """For how long it was seen beyond its bound."""
+        return {"beyond": self._seconds} if self._seconds else {}
 
     def look(self, prometheus: Prometheus) -> None:
         """Ask for the value. One that is beyond its bound is noise; that it stays there for a while is not."""
@@ -65,16 +74,17 @@ class Bounded(_One):
             return
         most, least = self._metric.max, self._metric.min
         if (most is None or value <= float(most)) and (least is None or value >= float(least)):
-            self._beyond, self.waits = None, ""
+            self._beyond, self._seconds, self.waits = None, 0.0, ""
             return
         now = time.monotonic()
-        self._beyond = now if self._beyond is None else self._beyond
+        self._beyond = now - self._seconds if self._beyond is None else self._beyond
+        self._seconds = now - self._beyond
         bound = (
             f"at most {plain(most)}" if most is not None else f"at least {plain(least)}" if least is not None else ""
         )
         said = f"{self._version}: {self._metric.name} is {value:.6g} and must be {bound}"
         self.waits = f"{said}; it counts as worse after {self._metric.for_}"
-        if now - self._beyond >= self._metric.for_.seconds:
+        if self._seconds >= self._metric.for_.seconds:
             self.worse = f"{said} (for {self._metric.for_})"
 
 
@@ -112,6 +122,10 @@ class Compared(_One):
 
     def lost(self) -> None:
         """Counters go on meanwhile."""
+
+    def state(self) -> dict[str, Any]:
+        """The comparison."""
+        return self.comparison.state()
 
     def look(self, prometheus: Prometheus) -> None:
         """Ask for all four counters. Those of both versions count where one scrape has them: what is counted of one
@@ -210,7 +224,7 @@ class Metrics:
         saved = state.evidence.get("metrics", {})
         for metric in settings.metrics:
             self._each[metric.name] = (
-                Bounded(metric, state, namespace)
+                Bounded(metric, state, namespace, saved.get(metric.name, {}))
                 if metric.worse is None
                 else Compared(metric, settings, state, namespace, share, saved.get(metric.name))
             )
@@ -258,4 +272,4 @@ class Metrics:
 
     def state(self) -> dict[str, Any]:
         """What another process goes on with, as plain data."""
-        return {name: each.comparison.state() for name, each in self._each.items() if isinstance(each, Compared)}
+        return {name: found for name, each in self._each.items() if (found := each.state())}

@@ -110,6 +110,24 @@ def test_a_gap_is_no_breach(server: Answering, now: list[float]) -> None:
     assert found.worse == ""
 
 
+def test_a_breach_goes_on_in_the_next_process(server: Answering, now: list[float]) -> None:
+    """`weir rollout --once` looks for a minute; what nobody saw between two of them does not count."""
+    server.answers[QUEUE] = vector(101)
+    state = STATE
+    for seen in ("", "", "v2: queue is 101 and must be at most 100 (for 2m)"):
+        found = of(server, {**BOUND, "max": 100, "for": "2m"}, state=state)
+        for _ in range(11):
+            found.look()
+            now[0] += 5
+        assert found.worse == seen
+        now[0] += 3600
+        state = replace(STATE, evidence={"metrics": json.loads(json.dumps(found.state()))})
+    server.answers[QUEUE] = vector(1)
+    found = of(server, {**BOUND, "max": 100, "for": "2m"}, state=state)
+    found.look()
+    assert found.state() == {}
+
+
 def test_prometheus_away_is_said_and_nothing_is_good(server: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rollout waits, or ends by its patience."""
     found = of(server, {**BOUND, "max": 100})
