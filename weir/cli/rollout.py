@@ -28,7 +28,7 @@ from weir.cli.rollout_begin import (
 )
 from weir.cli.rollout_due import go_on_where_due
 from weir.cli.rollout_plan import from_envoys, print_plan
-from weir.cli.rollout_source import once_seconds, sources, tried
+from weir.cli.rollout_source import once_seconds, settings_since_begin, sources, tried
 from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
@@ -121,7 +121,7 @@ def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) 
     with notified(context) as told:
         run = Run(
             context.kubectl,
-            {service: context.service(service).rollout for service in kept},
+            {state.service: settings_since_begin(context, state) for state in states},
             kept,
             traffic=Moves(context, reason or states[0].reason, screen.tell),
             source=source,

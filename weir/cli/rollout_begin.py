@@ -21,6 +21,7 @@ from weir.model import ConfigError, Duration
 from weir.model.values.durations import length_or_zero
 from weir.model.values.numbers import plain
 from weir.rollout import record
+from weir.rollout.member import at_begin
 from weir.rollout.run import SAVE_SECONDS
 from weir.rollout.state import State, Step, given_steps, steps_of
 from weir.stack.edit import StackEdit
@@ -93,7 +94,8 @@ def _state(context: Context, service: str, version: str, steps: str | None, paus
         ways = _given(steps, length)
     else:
         ways = tuple(replace(step, pause=length.seconds) if pause else step for step in steps_of(settings.rollout))
-    return State(service, version, settings.stable, ways, typed, who, datetime.now(UTC))
+    begun = at_begin(settings.rollout)
+    return State(service, version, settings.stable, ways, typed, who, datetime.now(UTC), settings=begun)
 
 
 def _length(pause: str) -> Duration:

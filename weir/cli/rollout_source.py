@@ -17,8 +17,10 @@ from weir.measurement.mesh_metrics import BOUNDS, EnvoyMetrics, IstioMetrics, Me
 from weir.measurement.prometheus import Prometheus
 from weir.measurement.scraped import Scraped
 from weir.model import traffic
+from weir.model.config.rollout import Rollout
 from weir.model.config.stack import Service
 from weir.model.manifests.istio import external_host
+from weir.rollout.member import since_begin
 from weir.rollout.metrics import Metrics
 from weir.rollout.run import Source
 from weir.rollout.state import State
@@ -43,6 +45,11 @@ def sources(
     """
     prometheus = client(context)
     for state in states:
+        if settings_since_begin(context, state) != context.service(state.service).rollout:
+            tell(
+                f"{state.service}: analysis or metrics of the config are others than when the rollout of "
+                f"{state.version} began; it goes by those of its begin until it is over"
+            )
         _same_bounds(state, ENVOY_BOUNDS if prometheus is None else BOUNDS)
     if prometheus is None:
         return Answered(context, states, tell), {}
@@ -50,10 +57,15 @@ def sources(
     counted = FromPrometheus(scraped, states, tell)
     metrics = {}
     for state in states:
-        settings = context.service(state.service).rollout
+        settings = settings_since_begin(context, state)
         waits = partial(counted.waits, state.service)
         metrics[state.service] = Metrics(prometheus, settings, state, context.namespace, waits)
     return counted, metrics
+
+
+def settings_since_begin(context: Context, state: State) -> Rollout:
+    """The service's rollout config, with what it said of the comparison when the rollout began."""
+    return since_begin(state, context.service(state.service).rollout)
 
 
 def tried(context: Context, states: Sequence[State]) -> None:

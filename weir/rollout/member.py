@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
 
 from weir.analysis import Comparison, Counts, Verdict
+from weir.model.config.base import as_written
 from weir.model.config.rollout import Analysis, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, decide
 from weir.rollout.metrics import Metrics
 from weir.rollout.state import State
 from weir.rollout.words import needs, why_worse
+
+_COMPARED = ("worse", "tolerated", "false_aborts", "latency", "margin")
 
 
 def comparison_settings(analysis: Analysis, parts: int = 1) -> dict[str, float]:
@@ -23,6 +29,30 @@ def comparison_settings(analysis: Analysis, parts: int = 1) -> dict[str, float]:
         "latency_worse": float(analysis.latency.worse),
         "margin": float(analysis.margin),
     }
+
+
+def at_begin(settings: Rollout) -> dict[str, Any]:
+    """What a state keeps of the config: by what the two versions are compared."""
+    analysis = settings.analysis.model_dump(mode="json", by_alias=True, include=set(_COMPARED))
+    return {"analysis": analysis, "metrics": [as_written(metric) for metric in settings.metrics]}
+
+
+def since_begin(state: State, settings: Rollout) -> Rollout:
+    """The config with what it said of the comparison when the rollout began: the chance to be wrong is that of one
+    comparison, from its first look to its last. Raises UnreadableError.
+    """
+    if not state.settings:
+        return settings
+    try:
+        begun = Rollout.model_validate(state.settings)
+    except ValidationError as error:
+        raise record.UnreadableError(
+            f"the rollout of {state.service} was begun by another weir, with settings that this one does not know "
+            f"({error.errors()[0]['msg']}). Use that one, or end the rollout: weir abort {state.service}"
+        ) from None
+    compared = {name: getattr(begun.analysis, name) for name in _COMPARED}
+    analysis = settings.analysis.model_copy(update=compared)
+    return settings.model_copy(update={"analysis": analysis, "metrics": begun.metrics})
 
 
 class Member:

@@ -48,6 +48,7 @@ class State:
     `checked`: the checks that the step has passed, by their command.
     `together`: the services that go through the steps as one, this one among them; none where it is alone.
     `evidence`: what the comparison of the two versions goes on with.
+    `settings`: by which they are compared: what the config said of that at the begin. None in a state of an older weir.
     """
 
     service: str
@@ -68,6 +69,7 @@ class State:
     together: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -142,12 +144,13 @@ def as_json(state: State) -> dict[str, Any]:
         "checked": list(state.checked),
         "together": list(state.together),
         "evidence": dict(state.evidence),
+        "settings": dict(state.settings),
     }
 
 
 def for_programs(state: State) -> dict[str, Any]:
     """The state without what only weir can make something of."""
-    return {name: value for name, value in as_json(state).items() if name != "evidence"}
+    return {name: value for name, value in as_json(state).items() if name not in ("evidence", "settings")}
 
 
 def from_json(found: Mapping[str, Any]) -> State:

@@ -16,11 +16,13 @@ from tests.unit.recorded_prometheus import LOOKS, Answering, answering, clock, v
 from weir import yaml_writer
 from weir.analysis import Comparison, Counts
 from weir.cli.context import Context
-from weir.cli.rollout_source import FromPrometheus, client, once_seconds, sources, tried
+from weir.cli.rollout_source import FromPrometheus, client, once_seconds, settings_since_begin, sources, tried
 from weir.cli.rollout_steps import Answered
 from weir.errors import UsageError
 from weir.measurement import scraped
 from weir.measurement.prometheus import PrometheusError, QueryError
+from weir.model.config.rollout import Rollout
+from weir.rollout.member import at_begin
 from weir.rollout.metrics import Metrics
 from weir.rollout.run import Source
 from weir.rollout.state import State, Step
@@ -73,6 +75,21 @@ def test_without_prometheus_callers_envoys_count(tmp_path: Path) -> None:
     assert isinstance(source, Answered)
     assert metrics.comparisons == 0
     assert once_seconds(context(tmp_path)) is None
+
+
+def test_another_analysis_counts_from_the_next_rollout_on(tmp_path: Path) -> None:
+    """And is told of; how long a step may stay undecided is another matter."""
+    told: list[str] = []
+    begun = replace(STATE, settings=at_begin(Rollout.model_validate({"analysis": {"worse": 1.25}})))
+    of(context(tmp_path, rollout={"analysis": {"worse": 1.25, "patience": "2h"}}), begun, told.append)
+    assert told == []
+    made = context(tmp_path, rollout={"analysis": {"worse": 2}})
+    of(made, begun, told.append)
+    assert told == [
+        "backend: analysis or metrics of the config are others than when the rollout of v2 began; it goes by those of "
+        "its begin until it is over"
+    ]
+    assert settings_since_begin(made, begun).analysis.worse == Decimal("1.25")
 
 
 @pytest.mark.parametrize(
