@@ -241,8 +241,9 @@ class Metrics:
 
     def try_out(self) -> None:
         """Ask for all, before a rollout begins. Raises PrometheusError, and QueryError for a query that is refused."""
-        for each in self._each.values() if self._prometheus else ():
-            each.look(self._prometheus)
+        if self._prometheus is not None:
+            for each in self._each.values():
+                each.look(self._prometheus)
 
     def look(self) -> None:
         """Ask, where it is time to. A query that is refused now, and was not at the begin, is one without an answer: a

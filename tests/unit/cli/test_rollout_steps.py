@@ -13,6 +13,7 @@ from weir.cli import rollout_steps
 from weir.cli.context import Context
 from weir.cli.release import Release
 from weir.cli.rollout_steps import Answered, Moves
+from weir.measurement.caller import Caller
 from weir.rollout.state import State, Step
 from weir.stack.edit import StackEdit
 
@@ -112,7 +113,7 @@ def test_counts_that_are_less_than_all_are_told_of_once(
     (tmp_path / "kubectl").touch(0o755)
     monkeypatch.setenv("WEIR_TOOL_KUBECTL", str(tmp_path / "kubectl"))
     callers = [Pod(f"pod-{number}", statistics) for number in range(pods)]
-    monkeypatch.setattr(rollout_steps.Caller, "all", lambda _: callers)
+    monkeypatch.setattr(Caller, "all", lambda _: callers)
     told: list[str] = []
     answered = Answered(Context("dev"), [STATE], told.append)
     for _ in range(3):

@@ -60,7 +60,7 @@ def test_callers_are_those_that_count_the_service() -> None:
 
 def test_a_look_asks_few_and_finds_who_begins_to_call() -> None:
     """Others have their turn, each within a few looks."""
-    pods = [Pod(f"pod-{number:02}", **({"backend": 9} if number == 0 else {})) for number in range(60)]
+    pods = [Pod("pod-00", backend=9), *(Pod(f"pod-{number:02}") for number in range(1, 60))]
     watched = watching(*pods)
     watched.look()
     watched.look()
