@@ -52,7 +52,8 @@ def sources(
             )
         _same_bounds(state, ENVOY_BOUNDS if prometheus is None else BOUNDS)
     if prometheus is None:
-        return Answered(context, states, tell), {}
+        answered = Answered(context, states, tell)
+        return answered, {each.service: Metrics(also_waits=partial(answered.waits, each.service)) for each in states}
     scraped = {state.service: Scraped(prometheus, _mesh_metrics(context, state)) for state in states}
     counted = FromPrometheus(scraped, states, tell)
     metrics = {}

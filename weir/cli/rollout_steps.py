@@ -17,6 +17,8 @@ from weir.measurement.watched import MAX_CALLERS, Watched
 from weir.model import Service, traffic
 from weir.model.config.rollout import Check
 from weir.model.values.numbers import plain
+from weir.rollout.given_up import GivenUp
+from weir.rollout.member import since_begin
 from weir.rollout.state import State
 from weir.stack.edit import StackEdit
 
@@ -105,6 +107,10 @@ class Answered:
         """`tell`: told once how the counts are less than all."""
         self._tell, self._told = tell, set[str]()
         self._versions = {each.service: (each.stable, each.version) for each in states}
+        self._given_up = {
+            each.service: GivenUp(each, since_begin(each, context.service(each.service).rollout).analysis)
+            for each in states
+        }
         services = {name: measured_service(context, name) for name in self._versions}
         self.watched = Watched(lambda: Caller.all(context.kubectl), services)
 
@@ -114,12 +120,19 @@ class Answered:
         for service, found in self.watched.look().items():
             stable, version = (found.get(name, Answers()) for name in self._versions[service])
             seen[service] = counts(stable, version)
+            self._given_up[service].count(stable, version)
         self._say()
         return seen
 
     def anew(self) -> None:
         """What callers have counted until now belongs to no look. Raises ClusterError."""
+        for each in self._given_up.values():
+            each.begin_step()
         self.watched.anew()
+
+    def waits(self, service: str) -> str:
+        """Why a step of the service does not end, whatever the answers say; empty where nothing does."""
+        return self._given_up[service].waits
 
     def _say(self) -> None:
         for service in sorted(self.watched.attempts):

@@ -4,8 +4,10 @@ hidden, and how long answers took.
 Envoy's statistics of a subset's cluster count each request once, by its last answer (`upstream_rq_completed`,
 `upstream_rq_5xx`); the 503 of a version without endpoints, or that no connection reaches, is among them. What was
 tried again is in `retry.upstream_rq_5xx`. How long answers took is in the histogram `upstream_rq_time`, to which Envoy
-adds every five seconds (`stats_flush_interval`): so answers with a time are counted for themselves. Istio keeps these
-where `proxyStatsMatcher` asks for them. Where it does not, the counters of endpoints in /clusters count attempts.
+adds every five seconds (`stats_flush_interval`): so answers with a time are counted for themselves. A request that its
+caller gives up before there is an answer is in none of these, and has been begun (`upstream_rq_total`) all the same.
+Istio keeps these where `proxyStatsMatcher` asks for them. Where it does not, the counters of endpoints in /clusters
+count attempts.
 
 https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
 """
@@ -37,11 +39,16 @@ fifth apart, up to 82 s.
 """
 
 _AT_A_TIME = 8
-_NAMES = r"^cluster\.outbound\|.*\.(upstream_rq_(completed|5xx|time)|retry\.upstream_rq_5xx)$"
+_ANSWERS = ("upstream_rq_completed", "upstream_rq_5xx", "retry.upstream_rq_5xx", "upstream_rq_time")
+_BEGUN = ("upstream_rq_total", "upstream_rq_cancelled", "upstream_rq_pending_failure_eject")
+"""Attempts that got a connection, that were given up before they had one, and that found none."""
+
+_ALL = "|".join(re.escape(each) for each in (*_ANSWERS, *_BEGUN, "upstream_rq_retry", "upstream_rq_active"))
+_NAMES = rf"^cluster\.outbound\|.*\.({_ALL})$"
 _STATISTICS = f"stats?usedonly&histogram_buckets=detailed&filter={quote(_NAMES, safe='')}"
 # Since Istio 1.24 a semicolon ends the name of the cluster; `external.` counts the same requests once more.
 _LINE = re.compile(
-    r"^cluster\.(?P<cluster>outbound\|[^;:]*?);?\.(?P<name>(?:retry\.)?upstream_rq_(?:completed|5xx|time)):"
+    rf"^cluster\.(?P<cluster>outbound\|[^;:]*?);?\.(?P<name>{_ALL}):"
     r"(?: (?P<count>\d+)$|\n  totals=(?P<buckets>.*)$)",
     re.MULTILINE,
 )
@@ -53,12 +60,18 @@ class Answers:
     """Of one version: requests that were answered in the end, failures among them (5xx), attempts that failed and were
     tried again, and of answers whose time is known how many took at least so many seconds (a lower edge of Envoy's
     buckets) and less than the next.
+
+    `unanswered`: requests that have got no answer, because their caller gave up, or not yet; between two readings, by
+    how many they have become more, or less. `active`: requests under way, of which some may have got an answer whose
+    end is still to come.
     """
 
     requests: int = 0
     failures: int = 0
     retried: int = 0
     seconds: Counter[float] = field(default_factory=Counter)
+    unanswered: int = 0
+    active: int = 0
 
     @property
     def timed(self) -> int:
@@ -80,6 +93,8 @@ class Answers:
         self.failures += other.failures
         self.retried += other.retried
         self.seconds += other.seconds
+        self.unanswered += other.unanswered
+        self.active += other.active
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +160,12 @@ def _grown(before: Mapping[str, Answers], after: Mapping[str, Answers]) -> Itera
         old, new = before.get(version, Answers()), after.get(version, Answers())
         seconds = {edge: new.seconds[edge] - old.seconds[edge] for edge in old.seconds.keys() | new.seconds.keys()}
         grown = Answers(
-            new.requests - old.requests, new.failures - old.failures, new.retried - old.retried, Counter(seconds)
+            new.requests - old.requests,
+            new.failures - old.failures,
+            new.retried - old.retried,
+            Counter(seconds),
+            new.unanswered - old.unanswered,
+            new.active,
         )
         if min(grown.requests, grown.failures, grown.retried, *seconds.values()) >= 0:
             grown.seconds = +grown.seconds
@@ -168,22 +188,32 @@ def statistics(lines: Sequence[Line], service: Measured) -> dict[str, Answers]:
     it says nothing of it.
     """
     found: dict[str, Answers] = {}
+    told = False
     for name, statistic, value in lines:
         cluster = service.subset(name)
         if cluster is None:
             continue
+        told = told or statistic in _ANSWERS
         answers = found.setdefault(cluster.subset, Answers())
         match statistic:
             case "upstream_rq_completed":
                 answers.requests += int(value)
+                answers.unanswered -= int(value)
             case "upstream_rq_5xx":
                 answers.failures += int(value)
             case "retry.upstream_rq_5xx":
                 answers.retried += int(value)
+            case "upstream_rq_retry":
+                answers.unanswered -= int(value)
+            case "upstream_rq_active":
+                answers.active += int(value)
+            case _ if statistic in _BEGUN:
+                answers.unanswered += int(value)
             case _:
                 for edge, count in _BUCKET.findall(value):
                     answers.seconds[float(edge) / 1000] += int(count)
-    return found
+    # Some proxies keep a few of them alone, which say nothing of answers.
+    return found if told else {}
 
 
 def _attempts(text: str, service: Measured) -> dict[str, Answers]:

@@ -12,6 +12,7 @@ import pytest
 from weir.cli import rollout_steps
 from weir.cli.context import Context
 from weir.cli.release import Release
+from weir.cli.rollout_source import sources
 from weir.cli.rollout_steps import Answered, Moves
 from weir.measurement.caller import Caller
 from weir.rollout.state import State, Step
@@ -119,3 +120,23 @@ def test_counts_that_are_less_than_all_are_told_of_once(
     for _ in range(3):
         answered.look()
     assert told == said
+
+
+def test_a_step_does_not_end_while_requests_get_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said by what also says what the user's metrics wait for."""
+    (tmp_path / "Pulumi.yaml").write_text("name: weir\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(FILE.format(split="v2"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kubectl").touch(0o755)
+    monkeypatch.setenv("WEIR_TOOL_KUBECTL", str(tmp_path / "kubectl"))
+    cluster = "cluster.outbound|80|v3|backend.demo.svc.cluster.local;"
+    pod = Pod("pod", f"{cluster}.upstream_rq_completed: 100\n{cluster}.upstream_rq_total: 100\n")
+    monkeypatch.setattr(Caller, "all", lambda _: [pod])
+    source, metrics = sources(Context("dev"), [STATE], print)
+    source.look()
+    pod.statistics = f"{cluster}.upstream_rq_completed: 105\n{cluster}.upstream_rq_total: 110\n"
+    source.look()
+    said = "5 of 10 requests of v3 got no answer until their callers gave them up, of v2 0 of 0"
+    assert metrics["backend"].waits == said
+    source.anew()
+    assert metrics["backend"].waits == ""

@@ -73,3 +73,66 @@ def test_a_first_request_after_none_is_counted() -> None:
     """Envoy names a statistic once it has been used; a version's first requests came since."""
     found = between({"a": Reading({}, attempts=True)}, {"a": Reading({"v1": Answers(3, 1)})})
     assert (found["v1"].requests, found["v1"].failures) == (3, 1)
+
+
+# As Envoy 1.40 printed it; what happened to the requests of each cluster stands in the test.
+GIVEN_UP = """\
+cluster.outbound|80|aborted|backend.demo.svc.cluster.local.upstream_rq_active: 0
+cluster.outbound|80|aborted|backend.demo.svc.cluster.local.upstream_rq_completed: 3
+cluster.outbound|80|aborted|backend.demo.svc.cluster.local.upstream_rq_total: 3
+cluster.outbound|80|inflight|backend.demo.svc.cluster.local.upstream_rq_active: 3
+cluster.outbound|80|inflight|backend.demo.svc.cluster.local.upstream_rq_total: 3
+cluster.outbound|80|pending|backend.demo.svc.cluster.local.upstream_rq_cancelled: 5
+cluster.outbound|80|pertry|backend.demo.svc.cluster.local.upstream_rq_active: 0
+cluster.outbound|80|pertry|backend.demo.svc.cluster.local.upstream_rq_completed: 3
+cluster.outbound|80|pertry|backend.demo.svc.cluster.local.upstream_rq_retry: 3
+cluster.outbound|80|pertry|backend.demo.svc.cluster.local.upstream_rq_total: 6
+cluster.outbound|80|refused|backend.demo.svc.cluster.local.upstream_rq_5xx: 5
+cluster.outbound|80|refused|backend.demo.svc.cluster.local.upstream_rq_completed: 5
+cluster.outbound|80|refused|backend.demo.svc.cluster.local.upstream_rq_pending_failure_eject: 5
+cluster.outbound|80|retried|backend.demo.svc.cluster.local.retry.upstream_rq_5xx: 6
+cluster.outbound|80|retried|backend.demo.svc.cluster.local.retry.upstream_rq_completed: 6
+cluster.outbound|80|retried|backend.demo.svc.cluster.local.upstream_rq_5xx: 5
+cluster.outbound|80|retried|backend.demo.svc.cluster.local.upstream_rq_active: 0
+cluster.outbound|80|retried|backend.demo.svc.cluster.local.upstream_rq_completed: 5
+cluster.outbound|80|retried|backend.demo.svc.cluster.local.upstream_rq_retry: 6
+cluster.outbound|80|retried|backend.demo.svc.cluster.local.upstream_rq_total: 11
+cluster.outbound|80|hung|backend.demo.svc.cluster.local.upstream_rq_active: 0
+cluster.outbound|80|hung|backend.demo.svc.cluster.local.upstream_rq_completed: 5
+cluster.outbound|80|hung|backend.demo.svc.cluster.local.upstream_rq_total: 10
+cluster.outbound|80|streams|backend.demo.svc.cluster.local.upstream_rq_active: 3
+cluster.outbound|80|streams|backend.demo.svc.cluster.local.upstream_rq_completed: 3
+cluster.outbound|80|streams|backend.demo.svc.cluster.local.upstream_rq_total: 3
+cluster.outbound|80|timeout|backend.demo.svc.cluster.local.upstream_rq_5xx: 5
+cluster.outbound|80|timeout|backend.demo.svc.cluster.local.upstream_rq_active: 0
+cluster.outbound|80|timeout|backend.demo.svc.cluster.local.upstream_rq_completed: 5
+cluster.outbound|80|timeout|backend.demo.svc.cluster.local.upstream_rq_total: 5
+"""
+
+
+def test_requests_that_got_no_answer_are_told_apart() -> None:
+    """Those that were begun and are neither answered nor under way have been given up by their callers."""
+    found = statistics(parsed(GIVEN_UP), SERVICE)
+    assert {name: (each.requests, each.failures, each.unanswered, each.active) for name, each in found.items()} == {
+        # Five answered, and five that never were: their caller waited half a second.
+        "hung": (5, 0, 5, 0),
+        # Five that hung on a connection that was never made.
+        "pending": (0, 0, 5, 0),
+        # Three under way.
+        "inflight": (0, 0, 3, 3),
+        # Answers that have begun and not ended, and some whose caller went away in the middle.
+        "streams": (3, 0, 0, 3),
+        "aborted": (3, 0, 0, 0),
+        # Answers of Envoy itself: the route's timeout (504), and nobody who listens (503).
+        "timeout": (5, 5, 0, 0),
+        "refused": (5, 5, 0, 0),
+        # Tried again: 500, and timeouts of a try.
+        "retried": (5, 5, 0, 0),
+        "pertry": (3, 0, 0, 0),
+    }
+
+
+def test_a_few_statistics_are_none() -> None:
+    """Istio's documentation has proxies keep upstream_rq_retry alone: attempts are counted then."""
+    lines = "cluster.outbound|80|v1|backend.demo.svc.cluster.local;.upstream_rq_retry: 3\n"
+    assert statistics(parsed(lines), SERVICE) == {}
