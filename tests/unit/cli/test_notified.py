@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.rollout.fake_mesh import KUBECTL, STATE
 from tests.unit.rollout.test_notify import PATH, chats, quick  # noqa: F401 - fixtures
-from tests.unit.rollout.test_run import KUBECTL, STATE
 from weir.cli.context import Context
 from weir.cli.notified import notified
 from weir.cli.under_way import UnderWay
