@@ -89,7 +89,7 @@ def test_an_abort_hands_out_what_it_has_ended(tmp_path: Path) -> None:
     kubectl = Kubectl(str(tmp_path / "kubectl"), "demo")
 
     def ended() -> list[State]:
-        return UnderWay(kubectl, ["backend"], readable=True).end("weir abort backend")
+        return UnderWay(kubectl, ["backend"], ends=True).end("weir abort backend")
 
     assert ended() == []
     record.write(kubectl, [STATE], {})
