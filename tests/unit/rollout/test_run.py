@@ -302,6 +302,19 @@ def test_what_one_of_several_has_reached_the_others_reach_first(
     assert {each.phase for each in run_of.states} == {phase}
 
 
+def test_of_mixed_ends_the_abort_is_what_the_others_come_to(kubectl: Kubectl) -> None:
+    """None gets requests that is not known to be good, with those that it goes with."""
+    names, phases = ("backend", "cart", "web"), ("promoted", "aborted", "step")
+    states = [
+        replace(STATE, service=name, together=names, phase=phase, why="red", since=STATE.began)
+        for name, phase in zip(names, phases, strict=True)
+    ]
+    mesh = FakeMesh({})
+    run_of = rollout(kubectl, mesh, write(kubectl, *states))
+    run_of.until_end()
+    assert (mesh.done, {each.phase for each in run_of.states}) == (["0 %"], {"aborted"})
+
+
 def test_an_abort_of_one_takes_back_the_others(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is at it hears of it before traffic moves again."""
     monkeypatch.setattr(keeper, "SAVE_SECONDS", 0.0)
