@@ -70,6 +70,8 @@ def test_one_that_is_over_or_has_not_begun_owns_nothing(
     assert split() == ("v1", {"v2": Decimal(5)})
     there(tmp_path, monkeypatch, None)
     assert split() == ("v1", {"v2": Decimal(5)})
+    there(tmp_path, monkeypatch, replace(STATE, phase="held", since=None))
+    assert split() == ("v1", {"v2": Decimal(5)})
     assert warned == []
 
 

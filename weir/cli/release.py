@@ -18,7 +18,7 @@ from weir.cli.context import Context
 from weir.cli.planned import Edit, Planned, plan
 from weir.cli.progress import Progress
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
-from weir.cli.under_way import UnderWay
+from weir.cli.under_way import UnderWay, say_ended
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live, live
 from weir.engine.errors import EngineError
@@ -36,7 +36,7 @@ class Release:
     """A change of one service, or of several at once.
 
     `edits`: by service; the first one is named in messages.
-    `what`: the command as typed.
+    `what`: the command as typed; `again`: the one to run where it failed, in place of that.
     `yes`: nobody is asked.
     `take_back`: it undoes what somebody has edited by hand.
     `about`: the versions that are asked for, by service.
@@ -56,6 +56,7 @@ class Release:
     shielded: bool = False
     tell: Callable[[str], None] = click.echo
     rollout: bool = False
+    again: str = ""
     ends_rollout: bool = False
     ended: Callable[[State], None] = lambda _: None
 
@@ -94,7 +95,7 @@ def release(change: Release) -> None:
     for service, edit in edits.items():
         edit(file, service, context.config.services[service])
     there = live(context.kubectl)
-    under_way = UnderWay(context.kubectl, change.edits, readable=change.ends_rollout)
+    under_way = UnderWay(context.kubectl, change.edits, ends=change.ends_rollout)
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:
@@ -109,24 +110,17 @@ def release(change: Release) -> None:
                 f"the cluster; weir status {change.service} shows it"
             )
             _say_left(context, planned)
-            _end_rollout(change, under_way)
+            say_ended(under_way.end(change.what), change.ended)
             return
         _show(change, planned)
         if not change.yes:
             _ask(context, planned)
         write(entry, file)
         # First whoever goes on with it, who would move traffic once more.
-        _end_rollout(change, under_way)
+        ended = under_way.end(change.what)
         _apply(change, file, planned, entry)
+        say_ended(ended, change.ended)
         forget_drills(context.saying(file.text))
-
-
-def _end_rollout(change: Release, under_way: UnderWay) -> None:
-    if change.ends_rollout and (ended := under_way.end(change.what)):
-        versions = ", ".join(f"{each.version} of {each.service}" for each in ended)
-        say(f"the rollout is over: {versions} {'is' if len(ended) == 1 else 'are'} taken back")
-        for each in ended:
-            change.ended(each)
 
 
 def _both(first: Edit | None, second: Edit) -> Edit:
@@ -264,7 +258,7 @@ def _failure(change: Release, error: EngineError, file: StackEdit, planned: Plan
         told.append(
             f"to undo the edit by hand and go on: pulumi up --refresh{stack}"
             if by_hand
-            else f"once that is fixed, run again: {change.what}{stack}"
+            else f"once that is fixed, run again: {change.again or change.what}{stack}"
         )
     elif done:
         told = [

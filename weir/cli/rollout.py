@@ -18,6 +18,7 @@ from weir.cli.rollout_begin import (
     Kept,
     ask,
     begun,
+    opened,
     parse,
     require_steps,
     states_of,
@@ -31,6 +32,7 @@ from weir.cli.rollout_plan import from_envoys, print_plan
 from weir.cli.rollout_source import once_seconds, settings_since_begin, sources, tried
 from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
+from weir.engine.errors import InterruptedPreviewError, InterruptedUpdateError
 from weir.errors import UsageError, VerdictError
 from weir.model.values.numbers import plain
 from weir.rollout.run import Run
@@ -94,6 +96,8 @@ def command(
     if once and not versions:
         go_on_where_due(context, asked, go_on)
         return
+    if going_on and opened(context, asked):
+        return
     kept = _taken_over(context, asked, going_on=going_on)
     if not kept:
         if len(versions) < len(asked):
@@ -114,7 +118,9 @@ def _taken_over(context: Context, asked: Mapping[str, str | None], *, going_on: 
 
 
 def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) -> None:
-    """Go on with a rollout, and say what it has come to."""
+    """Go on with a rollout, and say what it has come to; nothing where it has ended meanwhile."""
+    if not kept:
+        return
     states = [each.state for each in kept.values()]
     screen = Screen()
     source, metrics = sources(context, states, screen.tell)
@@ -130,6 +136,7 @@ def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) 
             metrics=metrics,
             once_seconds=once_seconds(context),
             told=told,
+            tell=screen.tell,
         )
         _watched(run, screen, once=once)
     if as_json:
@@ -153,7 +160,8 @@ def _watched(run: Run, screen: Screen, *, once: bool) -> None:
                 else:
                     run.until_end(once=once)
                 return
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InterruptedPreviewError, InterruptedUpdateError):
+            # In the middle of a step Ctrl-C ends its update first.
             state = run.state
             share = f"{' and '.join(f'{each.version} of {each.service}' for each in run.states)} at "
             share += f"{plain(state.step.share)} %"

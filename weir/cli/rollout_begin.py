@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import click
 
@@ -21,10 +22,12 @@ from weir.model import ConfigError, Duration
 from weir.model.values.durations import length_or_zero
 from weir.model.values.numbers import plain
 from weir.rollout import record
+from weir.rollout.keeper import SAVE_SECONDS
 from weir.rollout.member import at_begin
-from weir.rollout.run import SAVE_SECONDS
 from weir.rollout.state import State, Step, given_steps, steps_of
 from weir.stack.edit import StackEdit
+
+_TRIES = 5
 
 Kept = dict[str, record.Kept]
 """By service."""
@@ -80,7 +83,8 @@ def states_of(
             "give --steps"
         )
     together = tuple(each.service for each in found) if len(found) > 1 else ()
-    return [replace(each, together=together, reason=reason) for each in found]
+    owner = uuid4().hex
+    return [replace(each, together=together, reason=reason, owner=owner) for each in found]
 
 
 def _state(context: Context, service: str, version: str, steps: str | None, pause: str | None, typed: str) -> State:
@@ -133,19 +137,44 @@ def taken_over(context: Context, kept: Kept, asked: Mapping[str, str | None], *,
             )
     _refuse_another(context, kept)
     states = [each.state for each in kept.values()]
-    if going_on:
-        # What was seen led to the hold; who goes on in spite of it begins anew.
-        states = [
-            each
-            if each.over
-            else replace(
-                each, phase="step", released=True, evidence={} if each.phase == "held" else each.evidence, why=""
-            )
-            for each in states
-        ]
-    elif held := next((each for each in states if each.phase == "held"), None):
+    held = next((each for each in states if each.phase == "held"), None)
+    if held and not going_on:
         raise VerdictError(what_next(held))
-    return record.write(context.kubectl, states, kept)
+    if held:
+        states = [each if each.over else each.let_go_on(datetime.now(UTC)) for each in states]
+    owner = uuid4().hex
+    return record.write(context.kubectl, [replace(each, owner=owner) for each in states], kept)
+
+
+def opened(context: Context, asked: Mapping[str, str | None]) -> bool:
+    """Open the gate of the step that the rollout is at; whether another process goes on with it, which then is said.
+    Raises UsageError where nothing waits for somebody to say so.
+    """
+    for left in reversed(range(_TRIES)):
+        kept = under_way(context, asked)
+        states = [each.state for each in kept.values() if not each.state.over]
+        if not states or any(each.phase == "held" for each in states):
+            return False
+        first = states[0]
+        if not first.step.manual or all(each.released for each in states):
+            raise UsageError(
+                f"nothing of the rollout of {first.service} waits for somebody: its step of {plain(first.step.share)} "
+                f"% has no gate that is closed; weir status {first.service} shows it"
+            )
+        try:
+            now = record.write(context.kubectl, [replace(each, released=True) for each in states], kept)
+            break
+        except record.AnotherWroteError:
+            # Who waits at the gate writes down what it sees, now and then.
+            if not left:
+                raise
+    say(f"the gate of {first.service} at {plain(first.step.share)} % is open")
+    try:
+        _refuse_another(context, now)
+    except AnotherGoesOnError as error:
+        say(str(error))
+        return True
+    return False
 
 
 def under_way(context: Context, services: Mapping[str, str | None]) -> Kept:
@@ -153,18 +182,16 @@ def under_way(context: Context, services: Mapping[str, str | None]) -> Kept:
     UsageError where some of it is gone.
     """
     for service in services:
-        found = record.read(context.kubectl, service)
-        if found is None or found.state.over:
+        there = record.together(context.kubectl, service)
+        if all(each.state.over for each in there.values()):
             continue
-        if not found.state.together:
-            return {service: found}
-        there = record.read_all(context.kubectl, found.state.together)
-        if lost := [name for name in found.state.together if name not in there]:
+        names = there[service].state.services
+        if lost := [name for name in names if name not in there]:
             raise UsageError(
                 f"the rollout of {service} goes on as one with {' and '.join(lost)}, of which the cluster has no state "
-                f"any more; to end it: weir abort {service}"
+                f"of it any more; to end it: weir abort {service}"
             )
-        return {name: there[name] for name in found.state.together}
+        return {name: there[name] for name in names}
     return {}
 
 

@@ -22,7 +22,7 @@ from weir.model.config.stack import Service
 from weir.model.manifests.istio import external_host
 from weir.rollout.member import since_begin
 from weir.rollout.metrics import Metrics
-from weir.rollout.run import Source
+from weir.rollout.protocols import Source
 from weir.rollout.state import State
 from weir.secret import Secret
 

@@ -84,7 +84,9 @@ class Moves:
                 take_back=take_back,
                 about={each.service: (each.version,) for each in states},
                 tell=self._tell,
+                shielded=take_back,
                 rollout=True,
+                again=f"weir {'abort' if take_back else 'rollout'} {states[0].service}",
             )
         )
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from weir.analysis import Judged, Share, Verdict
 from weir.console import Console, Text
 from weir.model.values.numbers import plain
-from weir.rollout.run import Seen
+from weir.rollout.protocols import Seen
 from weir.rollout.state import State
 from weir.rollout.words import between, percent, shares
 

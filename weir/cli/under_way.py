@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from weir.cli.recovery import say
 from weir.cluster.errors import ClusterError, DeniedError
 from weir.cluster.kubectl import Kubectl
 from weir.errors import UsageError
@@ -16,11 +17,11 @@ from weir.rollout.state import State
 class UnderWay:
     """The rollouts of some services, those that are not over. They are asked about while the release is planned."""
 
-    def __init__(self, kubectl: Kubectl, services: Collection[str], *, readable: bool) -> None:
-        """`readable`: those whose state cannot be read count as none."""
-        self._kubectl = kubectl
+    def __init__(self, kubectl: Kubectl, services: Collection[str], *, ends: bool) -> None:
+        """`ends`: the release may end them; one whose state cannot be read then counts as none."""
+        self._kubectl, self._ends = kubectl, ends
         with ThreadPoolExecutor(1) as pool:
-            self._asked = pool.submit(record.read_all, kubectl, services, readable=readable)
+            self._asked = pool.submit(record.read_all, kubectl, services, readable=ends)
             pool.shutdown(wait=False)
 
     def _kept(self) -> dict[str, record.Kept]:
@@ -41,15 +42,26 @@ class UnderWay:
             )
 
     def end(self, command: str) -> list[State]:
-        """End those there are: what each has come to."""
-        found = self._kept()
+        """End those there are, where the release may: what each has come to."""
+        found = self._kept() if self._ends else {}
         return [each.state for each in record.abort(self._kubectl, found, command).values()] if found else []
+
+
+def say_ended(ended: Collection[State], told: Callable[[State], None]) -> None:
+    """That these are over, once their versions get no requests any more."""
+    if ended:
+        versions = ", ".join(f"{each.version} of {each.service}" for each in ended)
+        say(f"the rollout is over: {versions} {'is' if len(ended) == 1 else 'are'} taken back")
+        for each in ended:
+            told(each)
 
 
 def rolled_out_with(kubectl: Kubectl, service: str) -> tuple[str, ...]:
     """The service, and those that go through the steps of a rollout as one with it."""
     try:
-        found = record.read(kubectl, service)
+        found = record.together(kubectl, service)
     except (ClusterError, record.UnreadableError):
         return (service,)  # what is taken back does not wait for it
-    return (service,) if found is None or found.state.over else (service, *(set(found.state.together) - {service}))
+    if all(each.state.over for each in found.values()):
+        return (service,)
+    return (service, *(name for name in found[service].state.services if name != service))

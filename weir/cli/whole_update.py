@@ -52,7 +52,7 @@ def whole_update(change: Whole) -> None:
     """Show it, ask, write the stack file, and apply it. Raises EngineError, whose text says what stands."""
     context, file = change.context, change.file
     left_over(context, repair=True)
-    under_way = UnderWay(context.kubectl, change.services, readable=False)
+    under_way = UnderWay(context.kubectl, change.services, ends=False)
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:

@@ -36,7 +36,8 @@ def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[Roll
     for each in listed.get("items", [listed] if listed else []):
         try:
             state = json.loads(each["data"]["state"])
-            if state["phase"] not in _NOT:
+            # One that was held before its first step has applied none.
+            if state["phase"] not in _NOT and not (state["phase"] == "held" and state["since"] is None):
                 if state["phase"] not in _UNDER_WAY:
                     raise ValueError(state["phase"])
                 share = Decimal(str(state["steps"][state["index"]]["share"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -66,8 +67,11 @@ class Member:
         parts = len(kept.state.services) * (1 + metrics.comparisons)
         self.comparison = Comparison(**comparison_settings(settings.analysis, parts))
         if kept.state.evidence:
-            self.comparison = Comparison.from_state(kept.state.evidence)
+            self.comparison = record.comparison(kept.state, kept.state.evidence)
         self._hurt = self._requests = 0
+        # Of a step that this process has not begun, others have seen what was proven, and nobody what came since.
+        self._taken_over = kept.state.phase == "step"
+        self._answered: float | None = None
 
     @property
     def state(self) -> State:
@@ -85,21 +89,42 @@ class Member:
         self._hurt += version.failures
         self._requests += version.requests
 
+    def answered(self, answered: bool) -> None:
+        """Whether a look could tell of this service."""
+        if not answered:
+            self._answered = None
+        elif self._answered is None:
+            self._answered = time.monotonic()
+
+    def looking(self, began: float, most: float) -> float:
+        """How many seconds to look yet before anything that others have seen counts, where this process has looked
+        since `began` (monotonic): until half of `most` seconds were answered without a gap, or all of them were not.
+        """
+        if not self._taken_over:
+            return 0.0
+        since, seconds = (began, most) if self._answered is None else (self._answered, most / 2)
+        return max(0.0, since + seconds - time.monotonic())
+
     def begin_step(self) -> None:
         """What shows that the version is no worse begins anew."""
+        self._taken_over = False
         self.comparison.begin_step()
         self.metrics.begin_step()
 
-    def next(self, now: datetime) -> Next:
-        """What would follow for this service alone."""
+    def next(self, now: datetime, looking: float = 0.0) -> Next:
+        """What would follow for this service alone. `looking`: how many seconds there are to look yet."""
         verdict = self.verdict
+        proven = verdict.decision == "no worse"
+        silent = "" if not self._taken_over or self._answered is not None else "callers do not answer"
+        waits = self.metrics.waits or silent
         return decide(
             self.state,
             self.settings,
             worse=why_worse(self.state, verdict) or self.metrics.worse,
-            no_worse=verdict.decision == "no worse" and not self.metrics.waits,
-            needs=self.metrics.waits if verdict.decision == "no worse" else needs(self.state, verdict),
+            no_worse=proven and not waits,
+            needs=waits if proven else needs(self.state, verdict),
             now=now,
+            looking=looking,
         )
 
     def seen(self, state: State) -> State:

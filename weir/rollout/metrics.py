@@ -15,6 +15,7 @@ from weir.measurement.prometheus import ASK_SECONDS, FRESH_SECONDS, Prometheus, 
 from weir.model.config.metrics import Metric, asked
 from weir.model.config.rollout import Rollout
 from weir.model.values.numbers import plain
+from weir.rollout import record
 from weir.rollout.state import State
 from weir.rollout.words import percent, shares
 
@@ -109,7 +110,7 @@ class Compared(_One):
             margin=max(worse, float(analysis.margin)),
         )
         if saved:
-            self.comparison = Comparison.from_state(saved)
+            self.comparison = record.comparison(state, saved)
         self._growth = Growth()
         self._begun, self._apart = False, False
         self._say()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from weir.analysis import Comparison
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.errors import WeirError
@@ -83,6 +84,30 @@ def kept(found: Mapping[str, Any], namespace: str) -> Kept:
         ) from None
 
 
+def together(kubectl: Kubectl, service: str) -> dict[str, Kept]:
+    """The last rollout of the service with all services that go through the steps as one, by service, the one that is
+    asked for first; of those, the ones of which there is a state of that rollout. Raises ClusterError, UnreadableError.
+    """
+    found = read(kubectl, service)
+    if found is None:
+        return {}
+    others = read_all(kubectl, [name for name in found.state.together if name != service])
+    # One that has ended may have begun another rollout since.
+    same = {name: each for name, each in others.items() if each.state.together == found.state.together}
+    return {service: found, **same}
+
+
+def comparison(state: State, evidence: Mapping[str, Any]) -> Comparison:
+    """The comparison that goes on with this evidence of the state. Raises UnreadableError."""
+    try:
+        return Comparison.from_state(evidence)
+    except ValueError as error:
+        raise UnreadableError(
+            f"the rollout of {state.service} was begun by another weir, with evidence that this one cannot go on with "
+            f"({error}). Use that one, or end the rollout: weir abort {state.service}"
+        ) from None
+
+
 def write(kubectl: Kubectl, states: Sequence[State], before: Mapping[str, Kept]) -> dict[str, Kept]:
     """Keep the states, each in place of what was read of its service. Returns them as they are in the cluster now, by
     service. Raises AnotherWroteError where one was written meanwhile, after the others are kept; ClusterError.
@@ -106,7 +131,8 @@ def abort(kubectl: Kubectl, services: Collection[str], why: str) -> dict[str, Ke
         there = {
             service: each for service, each in read_all(kubectl, services, readable=True).items() if not each.state.over
         }
-        over = [replace(each.state, phase="aborted", released=False, why=why) for each in there.values()]
+        # Nobody's: whoever goes on with one finds that it is another's write.
+        over = [replace(each.state, phase="aborted", released=False, why=why, owner="") for each in there.values()]
         try:
             return write(kubectl, over, there)
         except AnotherWroteError:

@@ -7,70 +7,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal, TypeVar
 
-from weir.analysis import Counts, Verdict
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
+from weir.errors import WeirError
 from weir.model.config.rollout import Check, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, together
+from weir.rollout.keeper import Keeper
 from weir.rollout.member import Member
 from weir.rollout.metrics import Metrics
-from weir.rollout.state import OVER, Phase, State
+from weir.rollout.protocols import Seen, Source, Traffic
+from weir.rollout.state import OVER, State
+
+_T = TypeVar("_T")
 
 LOOK_SECONDS = 1.0
 """From one look to the next."""
-
-SAVE_SECONDS = 5.0
-"""From one writing down of what was seen to the next."""
 
 ONCE_SECONDS = 10.0
 """How long a process looks that is to do what is due and no more."""
 
 PATIENCE_SECONDS = 60.0
-"""How long the cluster may fail to answer before a rollout is left as it is: proxies keep what they have."""
-
-
-class Traffic(Protocol):
-    """Moves requests of all services of a rollout at once. Each returns once proxies have acknowledged it; raises
-    WeirError.
-    """
-
-    def move(self, states: Sequence[State]) -> None:
-        """Give each version the share of its step."""
-
-    def promote(self, states: Sequence[State]) -> None:
-        """Make each version the stable one."""
-
-    def take_back(self, states: Sequence[State]) -> None:
-        """Give none of the versions anything."""
-
-
-class Source(Protocol):
-    """Counts answers."""
-
-    def look(self) -> Mapping[str, tuple[Counts, Counts]]:
-        """Those of the stable version and of the new one since the last look, by service; not of one of which nobody
-        can tell. Raises ClusterError.
-        """
-
-    def anew(self) -> None:
-        """What was counted until now belongs to another split of the traffic, and to no look. Raises ClusterError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What there is to show of a service: the state, the verdict over the whole rollout and the step, and what is
-    waited for.
-    """
-
-    state: State
-    verdict: Verdict
-    next: Next
-    settings: Rollout
+"""How long the cluster may fail to answer, or to take a version back, before a rollout is left as it is."""
 
 
 class Run:
@@ -89,23 +51,25 @@ class Run:
         metrics: Mapping[str, Metrics] | None = None,
         once_seconds: float | None = None,
         told: Callable[[State], None] = lambda _: None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`settings`, `kept`: by service, the first one first. `check`: runs a check; why it failed, or nothing.
         `show`: told of each look. `metrics`: the user's own, by service. `once_seconds`: in place of ONCE_SECONDS, for
         a source that has news less often. `told`: of the begin, of each step and hold, and of the end, by service.
+        `tell`: what an operator should know.
         """
-        self._kubectl = kubectl
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
-        self._told = told
+        self._told, self._tell = told, tell
         own = metrics or {}
         self._members = [Member(settings[name], each, own.get(name) or Metrics()) for name, each in kept.items()]
+        self._keeper = Keeper(kubectl, self._members, told)
         self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
-        self._saved = time.monotonic()
+        self._looking: float | None = None
 
     @property
     def states(self) -> list[State]:
         """How far it is, service by service."""
-        return [each.state for each in self._members]
+        return self._keeper.states
 
     @property
     def state(self) -> State:
@@ -118,59 +82,70 @@ class Run:
         Raises WeirError where a step could not be applied, or the cluster did not answer for too long: the state says
         how far it got.
         """
-        try:
-            return self._until_end(once)
-        except record.AnotherWroteError:
-            # An abort of one of its services ends it for whoever is at it, and for the others.
-            now = record.read_all(self._kubectl, [each.service for each in self.states])
-            if len(now) < len(self._members) or not any(each.state.over for each in now.values()):
-                raise
-            for member in self._members:
-                member.keep(now[member.state.service])
-            self._level()
-            return self.state
+        return self._heard(lambda: self._until_end(once))
 
-    def _until_end(self, once: bool) -> State:
+    def end(self, how: Literal["hold", "abort"]) -> None:
+        """What somebody has said in between; nothing where it is over."""
+        if not all(each.over for each in self.states):
+            self._heard(lambda: self._do(Next(how, "somebody said so")))
+
+    def _heard(self, action: Callable[[], None]) -> State:
+        """Do it, unless another process has ended the rollout meanwhile."""
+        try:
+            action()
+        except record.AnotherWroteError:
+            there = self._patiently(self._keeper.there)
+            over = [each.state for each in there.values() if each.state.over]
+            aborted = [each for each in over if each.phase == "aborted"]
+            if not aborted and len(over) < len(self._members):
+                raise
+            self._keeper.adopt(there)
+            if aborted:
+                # Of one of its services it ends it for whoever is at it, and for the others. Traffic may have moved
+                # since whoever did that has looked.
+                self._take_back()
+                self._aborted(f"{aborted[0].service}: {aborted[0].why}")
+        return self.state
+
+    def _until_end(self, once: bool) -> None:
         self._level()
         if all(each.phase in (*OVER, "held") for each in self.states):
-            return self.state
+            return
         self._anew()
         started = answered = time.monotonic()
         while not self.state.over:
-            began = time.monotonic()
+            began, failed = time.monotonic(), False
             try:
                 self._look()
                 answered = time.monotonic()
             except ClusterError:
                 if time.monotonic() - answered > PATIENCE_SECONDS:
                     raise
+                failed = True
             following = self._next()
-            if following.kind == "wait":
-                if once and time.monotonic() - started >= self._once_seconds:
-                    self._keep(self.states)
-                    return self.state
+            # What nobody has seen is never good; what was seen before may be bad.
+            if following.kind == "wait" or (failed and following.kind in ("go on", "promote", "check")):
+                if once and time.monotonic() - started >= self._once_seconds and not self._yet_to_look():
+                    self._keeper.keep(self.states)
+                    return
                 time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
             else:
                 self._do(following)
                 if any(each.phase == "held" for each in self.states):
-                    return self.state
-        return self.state
-
-    def end(self, how: Literal["hold", "abort"]) -> None:
-        """What somebody has said in between."""
-        self._do(Next(how, "somebody said so"))
+                    return
 
     def _level(self) -> None:
         """Bring all services to where the foremost is: a process may have ended between one and the next."""
         places = {(each.phase == "begun", each.index) for each in self.states}
-        for phase in ("promoted", "aborted"):
+        # Where one was promoted and another was taken back, none gets requests that is not known to be good.
+        for phase in ("aborted", "promoted"):
             ended = [each for each in self.states if each.phase == phase]
             if ended and len(ended) < len(self._members):
                 self._do(Next("promote" if phase == "promoted" else "abort", f"{ended[0].service}: {ended[0].why}"))
                 return
         held = [each for each in self.states if each.phase == "held"]
         if held and len(held) < len(self._members):
-            self._do(Next("hold", f"{held[0].service}: {held[0].why}"))
+            self._do(Next("hold", f"{held[0].service}: {held[0].why}", cause=held[0].cause))
             return
         for each in self.states:
             if each.phase == "begun":
@@ -179,43 +154,50 @@ class Run:
             self._enter(max(index for _, index in places))
 
     def _look(self) -> None:
-        counts = self._source.look()
-        for member in self._members:
-            if member.state.service in counts:
-                member.count(*counts[member.state.service])
-        # After what was counted, which would be lost where these do not answer.
-        for member in self._members:
-            member.metrics.look()
-        # What is not kept yet, a process that is killed loses: a few looks.
-        if time.monotonic() - self._saved >= SAVE_SECONDS:
-            self._keep(self.states)
+        try:
+            counts = self._source.look()
+            for member in self._members:
+                service = member.state.service
+                member.answered(service in counts)
+                if service in counts:
+                    member.count(*counts[service])
+            # After what was counted, which would be lost where these do not answer.
+            for member in self._members:
+                member.metrics.look()
+            self._looking = self._looking or time.monotonic()
+        except ClusterError:
+            self._looking = None
+            for member in self._members:
+                member.answered(answered=False)
+            raise
+        finally:
+            # Also of one whose looks fail, others have to see that it is there.
+            if self._keeper.due:
+                self._keeper.keep(self.states)
+
+    def _yet_to_look(self) -> float:
+        """How many seconds there are to look yet before what others have seen counts."""
+        began = self._looking or time.monotonic()
+        return max(member.looking(began, self._once_seconds) for member in self._members)
 
     def _next(self) -> Next:
-        now = datetime.now(UTC)
-        alone = [(member, member.next(now)) for member in self._members]
+        now, looking = datetime.now(UTC), self._yet_to_look()
+        alone = [(member, member.next(now, looking)) for member in self._members]
         self._show([Seen(member.state, member.verdict, each, member.settings) for member, each in alone])
         return together({member.state.service: each for member, each in alone})
 
     def _do(self, following: Next) -> None:
-        states = self.states
         match following.kind:
             case "go on":
-                # Whoever has ended the rollout meanwhile is heard before traffic moves.
-                self._keep(states)
                 self._enter(self.state.index + 1)
             case "promote":
-                self._keep(states)
-                self._traffic.promote(states)
-                self._phase("promoted", following.why)
+                self._move(self._traffic.promote, self.states)
+                why = following.why
+                self._write([each if each.over else replace(each, phase="promoted", why=why) for each in self.states])
             case "abort":
-                # Killed in between, it leaves a version without requests: what led here is all that could tell then.
-                with suppress(ClusterError, record.AnotherWroteError):
-                    self._keep(states)
-                # Then the traffic: the end can be written down later.
-                self._traffic.take_back(states)
-                self._aborted(following.why)
+                self._abort(following.why)
             case "hold":
-                self._phase("held", following.why)
+                self._write([each if each.over else each.held(following.why, following.cause) for each in self.states])
             case "check":
                 self._run_check(following)
 
@@ -223,49 +205,83 @@ class Run:
         assert following.check is not None
         state = next((each for each in self.states if each.service == following.service), self.state)
         settings = next(each.settings for each in self._members if each.state is state)
-        if failed := self._check(following.check, state):
+        with self._keeper.alive():
+            failed = self._check(following.check, state)
+        if failed:
             self._do(Next(settings.on_regression, failed))
-        else:
-            passed = replace(state, checked=(*state.checked, following.check.run))
-            self._keep([passed if each is state else each for each in self.states])
+            return
+        checked = (*state.checked, following.check.run)
+        self._write([replace(each, checked=checked) if each.service == state.service else each for each in self.states])
 
     def _enter(self, index: int) -> None:
-        self._traffic.move([replace(each, index=index) for each in self.states])
+        self._move(self._traffic.move, [replace(each, index=index) for each in self.states])
         for member in self._members:
             member.begin_step()
         # What was counted while proxies changed over belongs to no step.
         self._anew()
         now = datetime.now(UTC)
-        self._keep([each.at_step(index, now) for each in self.states])
+        self._write([each.at_step(index, now) for each in self.states])
+
+    def _move(self, how: Callable[[Sequence[State]], None], states: Sequence[State]) -> None:
+        # Whoever has ended the rollout meanwhile is heard before traffic moves.
+        self._write(self.states)
+        with self._keeper.alive():
+            how(states)
 
     def _anew(self) -> None:
         # Traffic has moved, and that is written down, whoever answers: to wait for an answer is for the looks.
         with suppress(ClusterError):
             self._source.anew()
 
-    def _aborted(self, why: str) -> None:
+    def _abort(self, why: str) -> None:
         try:
-            self._phase("aborted", why)
+            # Killed in between, it leaves a version without requests: what led here is all that could tell then.
+            self._keeper.keep(self.states)
+        except ClusterError:
+            pass
+        except record.AnotherWroteError:
+            there = self._patiently(self._keeper.there)
+            if {each.state.phase for each in there.values()} == {"promoted"}:
+                self._keeper.adopt(there)
+                return
+        # Then the traffic: the end can be written down later.
+        self._take_back()
+        self._aborted(why)
+
+    def _take_back(self) -> None:
+        def once() -> None:
+            # That another one goes on with it is no reason to leave requests at a version that is worse.
+            with self._keeper.alive(whoever=True):
+                self._traffic.take_back(self.states)
+
+        self._patiently(once)
+
+    def _aborted(self, why: str) -> None:
+        states = [each if each.phase == "aborted" else replace(each, phase="aborted", why=why) for each in self.states]
+        if states == self.states:
+            return
+        try:
+            self._write(states)
         except record.AnotherWroteError:
             # Without requests there is nothing for another process to go on with.
-            services = [each.service for each in self.states]
-            record.abort(self._kubectl, services, why)
-            there = record.read_all(self._kubectl, services)
-            for member in self._members:
-                member.keep(there[member.state.service])
+            self._patiently(lambda: self._keeper.end(why))
 
-    def _phase(self, phase: Phase, why: str) -> None:
-        """One that ends a step without another one."""
-        self._keep([each if each.over else replace(each, phase=phase, released=False, why=why) for each in self.states])
+    def _write(self, states: Sequence[State]) -> None:
+        """Keep the states. What has happened to the traffic is written down, or nobody knows of it."""
+        self._patiently(lambda: self._keeper.keep(states))
 
-    def _keep(self, states: Sequence[State]) -> None:
-        """Write the states down, with all that was counted by now."""
-        seen = [member.seen(state) for member, state in zip(self._members, states, strict=True)]
-        before = {each.state.service: each.kept for each in self._members}
-        kept = record.write(self._kubectl, seen, before)
-        for member, state in zip(self._members, seen, strict=True):
-            changed = (member.state.phase, member.state.index) != (state.phase, state.index)
-            member.keep(kept[state.service])
-            if changed:
-                self._told(state)
-        self._saved = time.monotonic()
+    def _patiently(self, action: Callable[[], _T]) -> _T:
+        """Do it, again and again where the cluster or Pulumi cannot for a while."""
+        end, said = time.monotonic() + PATIENCE_SECONDS, ""
+        while True:
+            try:
+                return action()
+            except record.AnotherWroteError:
+                raise
+            except WeirError as error:
+                if time.monotonic() >= end:
+                    raise
+                if said != str(error):
+                    said = str(error)
+                    self._tell(f"{said}\nit is tried again for {PATIENCE_SECONDS:g} s")
+            time.sleep(LOOK_SECONDS)

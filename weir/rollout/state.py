@@ -20,6 +20,9 @@ Phase = Literal["begun", "step", "held", "aborted", "promoted"]
 the other two are ends.
 """
 
+Cause = Literal["", "worse", "undecided"]
+"""Of a hold: what was seen of the version, what was not seen, or something else."""
+
 OVER: tuple[Phase, ...] = ("aborted", "promoted")
 
 
@@ -41,10 +44,13 @@ class State:
     `version` takes over from `stable`.
     `command`: as typed. `who`: user and machine. `began`: when, in UTC. `reason`: what was given for it.
     `index`: which step it is at. `since`: from when on, in UTC: proxies had acknowledged it.
-    `released`: somebody has let the step go on that has a manual gate, or is held.
+    `released`: somebody has opened the step's manual gate.
+    `unproven`: somebody has let the step end without proof that the version is no worse.
+    `cause`: of a hold.
     `why`: what led to the phase, in words.
     `hurt`: failed requests of the version so far.
     `requests`: all of its requests so far.
+    `owner`: the process that goes on with it, by a name that no other one has.
     `checked`: the checks that the step has passed, by their command.
     `together`: the services that go through the steps as one, this one among them; none where it is alone.
     `evidence`: what the comparison of the two versions goes on with.
@@ -62,6 +68,8 @@ class State:
     index: int = 0
     since: datetime | None = None
     released: bool = False
+    unproven: bool = False
+    cause: Cause = ""
     why: str = ""
     hurt: int = 0
     requests: int = 0
@@ -70,6 +78,7 @@ class State:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    owner: str = ""
 
     @property
     def over(self) -> bool:
@@ -83,7 +92,32 @@ class State:
 
     def at_step(self, index: int, since: datetime) -> State:
         """The same at another step, which proxies have acknowledged at that moment."""
-        return replace(self, phase="step", index=index, since=since, released=False, checked=(), why="")
+        return replace(
+            self, phase="step", index=index, since=since, released=False, unproven=False, cause="", checked=(), why=""
+        )
+
+    def held(self, why: str, cause: Cause) -> State:
+        """The same at its step, until somebody lets it go on."""
+        return replace(self, phase="held", released=False, why=why, cause=cause)
+
+    def let_go_on(self, now: datetime) -> State:
+        """The same once somebody has said so: of a hold, or else of the step's gate.
+
+        After a hold pause, checks and gate of the step begin anew; one for want of proof goes on without. What was seen
+        to be worse led to its hold: who goes on in spite of it begins anew with all evidence.
+        """
+        if self.phase != "held":
+            return replace(self, released=True)
+        return replace(
+            self,
+            phase="begun" if self.since is None else "step",
+            since=None if self.since is None else now,
+            unproven=self.cause == "undecided",
+            evidence={} if self.cause == "worse" else self.evidence,
+            checked=(),
+            why="",
+            cause="",
+        )
 
     @property
     def services(self) -> tuple[str, ...]:

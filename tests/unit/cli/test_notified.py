@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.rollout.fake_mesh import KUBECTL, STATE
 from tests.unit.rollout.test_notify import PATH, chats, quick  # noqa: F401 - fixtures
-from tests.unit.rollout.test_run import KUBECTL, STATE
 from weir.cli.context import Context
 from weir.cli.notified import notified
 from weir.cli.under_way import UnderWay
@@ -89,7 +89,7 @@ def test_an_abort_hands_out_what_it_has_ended(tmp_path: Path) -> None:
     kubectl = Kubectl(str(tmp_path / "kubectl"), "demo")
 
     def ended() -> list[State]:
-        return UnderWay(kubectl, ["backend"], readable=True).end("weir abort backend")
+        return UnderWay(kubectl, ["backend"], ends=True).end("weir abort backend")
 
     assert ended() == []
     record.write(kubectl, [STATE], {})

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.unit.engine.test_earlier import HISTORIES, history
-from tests.unit.rollout.test_run import STATE
+from tests.unit.rollout.fake_mesh import STATE
 from weir.cli.rollback import command
 from weir.rollout.state import as_json
 

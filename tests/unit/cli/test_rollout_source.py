@@ -24,7 +24,7 @@ from weir.measurement.prometheus import PrometheusError, QueryError
 from weir.model.config.rollout import Rollout
 from weir.rollout.member import at_begin
 from weir.rollout.metrics import Metrics
-from weir.rollout.run import Source
+from weir.rollout.protocols import Source
 from weir.rollout.state import State, Step
 
 STATE = State(

@@ -13,7 +13,7 @@ from weir.cli.rolloutview import latency, line, picture
 from weir.console import Console
 from weir.model.config.rollout import Rollout
 from weir.rollout.decide import Next
-from weir.rollout.run import Seen
+from weir.rollout.protocols import Seen
 from weir.rollout.state import State, Step
 
 BEGAN = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -5,129 +5,23 @@ from there.
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.rollout.fake_mesh import BAD, BOTH, GOOD, STATE, FakeMesh, both, rollout, write
 from weir.analysis import Comparison, Counts
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.model.config.rollout import Rollout
-from weir.rollout import record, run
+from weir.rollout import keeper, record, run
 from weir.rollout.metrics import Metrics
 from weir.rollout.record import AnotherWroteError, UnreadableError
 from weir.rollout.run import Run
-from weir.rollout.state import State, Step, steps_of
-
-# ConfigMaps in a file, which are written as the API server does, and printed as kubectl prints several: one after the
-# other. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
-KUBECTL = f"""#!{sys.executable} -IS
-import json, sys
-from pathlib import Path
-place = Path(__file__).with_name("maps.json")
-maps = json.loads(place.read_text()) if place.exists() else dict()
-if "get" in sys.argv:
-    asked = [each for each in sys.argv if each.startswith("weir-rollout-")]
-    found = [maps[each] for each in asked if each in maps]
-    if len(asked) > 1:
-        print(json.dumps({{"kind": "List", "items": found}}))
-    elif found:
-        print(json.dumps(found[0]))
-    sys.exit()
-new, failed = json.load(sys.stdin), False
-for each in new.get("items", [new]):
-    name = each["metadata"]["name"]
-    there = maps.get(name)
-    if "create" in sys.argv and there:
-        failed = True
-        print('Error from server (AlreadyExists): configmaps "a" already exists', file=sys.stderr)
-        continue
-    version = each["metadata"].get("resourceVersion")
-    if "replace" in sys.argv and (not there or version != there["metadata"]["resourceVersion"]):
-        failed = True
-        print('Error from server (Conflict): Operation cannot be fulfilled on configmaps "a"', file=sys.stderr)
-        continue
-    each["metadata"]["resourceVersion"] = str(int(there["metadata"]["resourceVersion"]) + 1 if there else 1)
-    maps[name] = each
-    print(json.dumps(each, indent=4))
-place.write_text(json.dumps(maps))
-sys.exit(failed)
-"""
-STATE = State(
-    "backend", "v2", "v1", (Step(Decimal(5), 0.0), Step(Decimal(50), 0.0)), "weir rollout backend v2", "ann@host",
-    datetime(2026, 11, 27, 12, tzinfo=UTC),
-)  # fmt: skip
-GOOD = Counts(10_000, 10), Counts(1_000, 1)
-BAD = Counts(10_000, 10), Counts(1_000, 200)
-BOTH = [replace(STATE, service=each, together=("backend", "cart")) for each in ("backend", "cart")]
-
-
-@pytest.fixture
-def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
-    monkeypatch.setattr(run, "LOOK_SECONDS", 0.0)
-    (tmp_path / "kubectl").write_text(KUBECTL)
-    (tmp_path / "kubectl").chmod(0o755)
-    return Kubectl(str(tmp_path / "kubectl"), "demo")
-
-
-class FakeMesh:
-    """Notes what is done to the traffic, and answers each look with the next of some counts, the last one for ever."""
-
-    def __init__(self, *looks: Any) -> None:
-        self.done: list[str] = []
-        self._looks: Iterator[Any] = iter(looks)
-        self._last: Any = None
-
-    def move(self, states: Sequence[State]) -> None:
-        self.done.append(f"{states[0].step.share} %")
-
-    def promote(self, states: Sequence[State]) -> None:
-        self.done.append("promoted")
-
-    def take_back(self, states: Sequence[State]) -> None:
-        self.done.append("0 %")
-
-    def anew(self) -> None:
-        self.look()
-
-    def look(self) -> Any:
-        self._last = next(self._looks, self._last)
-        if isinstance(self._last, Exception):
-            raise self._last
-        found = {"backend": self._last} if isinstance(self._last, tuple) else self._last
-        return found or {}
-
-
-def write(kubectl: Kubectl, *states: State) -> dict[str, record.Kept]:
-    """The states, whatever there was."""
-    return record.write(kubectl, states, record.read_all(kubectl, [each.service for each in states]))
-
-
-def rollout(
-    kubectl: Kubectl,
-    mesh: FakeMesh,
-    kept: dict[str, record.Kept] | None = None,
-    check: str = "",
-    told: Callable[[State], None] = lambda _: None,
-    **settings: Any,
-) -> Run:
-    kept = kept or write(kubectl, STATE)
-    return Run(
-        kubectl,
-        dict.fromkeys(kept, Rollout.model_validate(settings)),
-        kept,
-        traffic=mesh,
-        source=mesh,
-        check=lambda *_: check,
-        show=lambda _: None,
-        told=told,
-    )
+from weir.rollout.state import State, steps_of
 
 
 def test_a_good_version_is_promoted_after_its_steps(kubectl: Kubectl) -> None:
@@ -214,7 +108,7 @@ def test_another_process_goes_on_with_the_same_evidence(kubectl: Kubectl, monkey
 
 
 def test_the_second_of_two_that_write_is_refused(kubectl: Kubectl) -> None:
-    """It moves nothing any more."""
+    """Before it moves anything."""
     mesh = FakeMesh(GOOD)
     first = rollout(kubectl, mesh)
     kept = record.read(kubectl, "backend")
@@ -224,7 +118,7 @@ def test_the_second_of_two_that_write_is_refused(kubectl: Kubectl) -> None:
         first.until_end()
     with pytest.raises(AnotherWroteError):
         record.write(kubectl, [STATE], {})
-    assert mesh.done == ["5 %"]
+    assert mesh.done == []
 
 
 def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,6 +180,15 @@ def test_what_was_counted_is_not_lost_where_metrics_do_not_answer(kubectl: Kubec
     state = with_metrics(kubectl, mesh, FakeMetrics(error=ClusterError("away")))
     assert (mesh.done, state.phase) == (["5 %", "0 %"], "aborted")
     assert (state.hurt, state.requests) == (200, 1_000)
+
+
+def test_what_was_proven_is_no_reason_to_go_on_blind(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no look is answered a step waits."""
+    monkeypatch.setattr(run, "PATIENCE_SECONDS", 0.2)
+    mesh = FakeMesh(GOOD)
+    with pytest.raises(ClusterError, match="away"):
+        with_metrics(kubectl, mesh, FakeMetrics(error=ClusterError("away")))
+    assert mesh.done == ["5 %"]
 
 
 def test_a_step_that_is_applied_is_kept_whoever_answers(kubectl: Kubectl) -> None:
@@ -352,10 +255,6 @@ def test_without_steps_checks_alone_have_a_say(kubectl: Kubectl) -> None:
     assert (mesh.done, state.phase) == (["0 %", "0 %"], "aborted")
 
 
-def both(backend: Any, cart: Any) -> dict[str, Any]:
-    return {"backend": backend, "cart": cart}
-
-
 def test_several_services_go_on_once_the_last_is_ready(kubectl: Kubectl) -> None:
     """One change for all; a service of which nothing is known is not ready."""
     mesh = FakeMesh(both(GOOD, GOOD), {"backend": GOOD}, {"backend": GOOD}, both(GOOD, GOOD))
@@ -403,9 +302,22 @@ def test_what_one_of_several_has_reached_the_others_reach_first(
     assert {each.phase for each in run_of.states} == {phase}
 
 
+def test_of_mixed_ends_the_abort_is_what_the_others_come_to(kubectl: Kubectl) -> None:
+    """None gets requests that is not known to be good, with those that it goes with."""
+    names, phases = ("backend", "cart", "web"), ("promoted", "aborted", "step")
+    states = [
+        replace(STATE, service=name, together=names, phase=phase, why="red", since=STATE.began)
+        for name, phase in zip(names, phases, strict=True)
+    ]
+    mesh = FakeMesh({})
+    run_of = rollout(kubectl, mesh, write(kubectl, *states))
+    run_of.until_end()
+    assert (mesh.done, {each.phase for each in run_of.states}) == (["0 %"], {"aborted"})
+
+
 def test_an_abort_of_one_takes_back_the_others(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is at it hears of it before traffic moves again."""
-    monkeypatch.setattr(run, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "SAVE_SECONDS", 0.0)
     kept = write(kubectl, *BOTH)
     mesh = FakeMesh()
 

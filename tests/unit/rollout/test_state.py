@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from weir.model import Duration
 from weir.model.config.rollout import Rollout
-from weir.rollout.state import State, Step, as_json, from_json, given_steps, steps_of
+from weir.rollout.state import Cause, State, Step, as_json, from_json, given_steps, steps_of
 
 _shares = st.lists(st.decimals(1, 100, places=2), min_size=1, max_size=5, unique=True).map(sorted)
 _moments = st.datetimes(datetime(2026, 1, 1), datetime(2999, 1, 1)).map(
@@ -33,6 +34,7 @@ def states(draw: Any) -> State:
         checked=tuple(draw(st.lists(st.text(), max_size=2))), together=tuple(draw(st.lists(st.text(), max_size=3))),
         evidence=draw(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=3)),
         reason=draw(st.text()), settings=draw(st.dictionaries(st.text(), st.text(), max_size=2)),
+        unproven=draw(st.booleans()), cause=draw(st.sampled_from(("", "worse", "undecided"))), owner=draw(st.text()),
     )  # fmt: skip
 
 
@@ -62,3 +64,34 @@ def test_steps_that_are_none_are_refused(text: str) -> None:
     """As the config refuses them."""
     with pytest.raises(ValueError, match="must"):
         given_steps(text, Duration.parse("1s"))
+
+
+LATER = datetime(2026, 11, 27, 13, tzinfo=UTC)
+AT_A_STEP = State(
+    "backend", "v2", "v1", (Step(Decimal(5), 60.0, manual=True),), "weir rollout backend v2", "ann@host",
+    datetime(2026, 11, 27, 12, tzinfo=UTC), phase="step", since=datetime(2026, 11, 27, 12, 5, tzinfo=UTC),
+    checked=("smoke",), evidence={"seen": 1},
+)  # fmt: skip
+
+
+def test_a_gate_that_is_opened_lifts_nothing_else() -> None:
+    """Pause, proof and checks are as they were."""
+    assert AT_A_STEP.let_go_on(LATER) == replace(AT_A_STEP, released=True)
+
+
+@pytest.mark.parametrize(
+    ("cause", "unproven", "evidence"),
+    [("worse", False, {}), ("undecided", True, {"seen": 1}), ("", False, {"seen": 1})],
+)
+def test_after_a_hold_a_step_begins_anew(cause: Cause, unproven: bool, evidence: dict[str, int]) -> None:
+    """Its pause, checks and gate. What was lacking is lacking no more; what was worse has to prove itself."""
+    held = replace(AT_A_STEP, released=True).held("it is red", cause)
+    assert (held.phase, held.why, held.cause, held.released) == ("held", "it is red", cause, False)
+    on = held.let_go_on(LATER)
+    assert on == replace(AT_A_STEP, since=LATER, checked=(), unproven=unproven, evidence=evidence)
+
+
+def test_what_was_held_before_its_first_step_begins_with_it() -> None:
+    """No proxy has acknowledged anything yet."""
+    begun = replace(AT_A_STEP, phase="begun", since=None, checked=())
+    assert begun.held("somebody said so", "").let_go_on(LATER) == begun
