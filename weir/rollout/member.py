@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from weir.analysis import Comparison, Counts, Verdict
 from weir.model.config.rollout import Analysis, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, decide
 from weir.rollout.metrics import Metrics
-from weir.rollout.state import State
+from weir.rollout.state import Phase, State
 from weir.rollout.words import needs, why_worse
 
 
@@ -71,6 +71,12 @@ class Member:
             needs=self.metrics.waits if verdict.decision == "no worse" else needs(self.state, verdict),
             now=now,
         )
+
+    def ended(self, phase: Phase, why: str, now: datetime) -> State:
+        """The state in a phase that ends its step without another one. The config says what the promotion leaves."""
+        keep = self.settings.keep if phase == "promoted" else None
+        retire = None if keep is None else now + timedelta(seconds=keep.seconds)
+        return replace(self.state, phase=phase, released=False, why=why, retire=retire)
 
     def seen(self, state: State) -> State:
         """The state with all that was counted."""

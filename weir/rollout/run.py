@@ -253,7 +253,8 @@ class Run:
 
     def _phase(self, phase: Phase, why: str) -> None:
         """One that ends a step without another one."""
-        self._keep([each if each.over else replace(each, phase=phase, released=False, why=why) for each in self.states])
+        now = datetime.now(UTC)
+        self._keep([each.state if each.state.over else each.ended(phase, why, now) for each in self._members])
 
     def _keep(self, states: Sequence[State]) -> None:
         """Write the states down, with all that was counted by now."""

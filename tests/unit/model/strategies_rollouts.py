@@ -73,5 +73,6 @@ rollouts: Values = mapping(
         "metrics": _metrics,
         "checks": several(_check),
         "onRegression": st.sampled_from(["abort", "hold"]),
+        "keep": lengths,
     },
 )

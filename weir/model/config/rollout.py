@@ -135,6 +135,10 @@ class Rollout(Part):
     on_regression: Literal["abort", "hold"] = key(
         "what follows when the version is worse: abort (its share goes to 0) or hold", "abort", example="hold"
     )
+    keep: Length | None = key(
+        "how long the version that was stable is kept after the promotion; then it is retired: it goes from the stack "
+        "file and the cluster. For ever when left out", example="1h", unit="duration",
+    )  # fmt: skip
 
     @field_validator("metrics")
     @classmethod
