@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -28,13 +28,15 @@ from weir.cli.rollout_begin import (
 )
 from weir.cli.rollout_due import go_on_where_due
 from weir.cli.rollout_plan import from_envoys, print_plan
+from weir.cli.rollout_retire import retire_when_due, to_retire
 from weir.cli.rollout_source import once_seconds, sources, tried
 from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.errors import UsageError, VerdictError
 from weir.model.values.numbers import plain
+from weir.rollout import record
 from weir.rollout.run import Run
-from weir.rollout.state import for_programs, in_words
+from weir.rollout.state import State, for_programs, in_words
 
 
 @click.command("rollout")
@@ -69,8 +71,8 @@ def command(
 
     Between two steps the requests that both versions get at the same time are compared: failures, and how long answers
     take. Several services, SERVICE=VERSION each, go through the steps as one: where one is worse, all are taken back.
-    Without VERSION it goes on where a rollout was left. Ends with 0 when the version is promoted, 3 when it was taken
-    back or is held.
+    Without VERSION it goes on where a rollout was left, or waits to retire the version that was stable, where the
+    config has rollout.keep. Ends with 0 when the version is promoted, 3 when it was taken back or is held.
     """
     context, asked = Context(stack), parse(what)
     for service in asked:
@@ -89,7 +91,11 @@ def command(
         return
 
     def go_on(service: str) -> None:
-        _roll(_taken_over(Context(stack), {service: None}, going_on=going_on), Context(stack), reason, once, as_json)
+        if kept := _taken_over(Context(stack), {service: None}, going_on=going_on):
+            _roll(kept, Context(stack), reason, once, as_json)
+        else:
+            there = record.read_all(context.kubectl, [service]).values()
+            _report(retire_when_due(context, there, reason, once=True), as_json)
 
     if once and not versions:
         go_on_where_due(context, asked, go_on)
@@ -97,6 +103,9 @@ def command(
     kept = _taken_over(context, asked, going_on=going_on)
     if not kept:
         if len(versions) < len(asked):
+            if left := to_retire(context, asked):
+                _report(retire_when_due(context, left, reason), as_json)
+                return
             service = next(iter(asked))
             raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
         states = states_of(context, versions, steps, pause, typed(what, steps, pause), reason)
@@ -132,14 +141,21 @@ def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) 
             told=told,
         )
         _watched(run, screen, once=once)
-    if as_json:
-        found = [for_programs(state) for state in run.states]
-        click.echo(json.dumps(found[0] if len(found) == 1 else {"services": found}, indent=2))
-    else:
-        for state in run.states:
-            click.echo(f"{state.service}: {in_words(state, datetime.now(UTC))}")
+    left = [] if once else to_retire(context, [state.service for state in run.states if state.retire])
+    afterwards = {state.service: state for state in retire_when_due(context, left, reason or states[0].reason)}
+    _report([afterwards.get(state.service, state) for state in run.states], as_json)
     if run.state.phase in ("aborted", "held"):
         raise VerdictError(what_next(run.state))
+
+
+def _report(states: Sequence[State], as_json: bool) -> None:
+    """What the rollout has come to, service by service."""
+    if as_json and states:
+        found = [for_programs(state) for state in states]
+        click.echo(json.dumps(found[0] if len(found) == 1 else {"services": found}, indent=2))
+    else:
+        for state in states:
+            click.echo(f"{state.service}: {in_words(state, datetime.now(UTC))}")
 
 
 def _watched(run: Run, screen: Screen, *, once: bool) -> None:

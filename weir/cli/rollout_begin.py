@@ -16,6 +16,7 @@ from weir.cli.context import Context, require_version
 from weir.cli.recovery import say
 from weir.cli.rollout_due import AnotherGoesOnError
 from weir.cli.rollout_plan import first_screen, from_envoys
+from weir.cli.rollout_retire import given_up
 from weir.errors import UsageError, VerdictError, WeirError
 from weir.model import ConfigError, Duration
 from weir.model.values.durations import length_or_zero
@@ -48,6 +49,7 @@ def begun(context: Context, states: list[State]) -> Kept:
     UsageError where one is under way meanwhile.
     """
     before = record.read_all(context.kubectl, [each.service for each in states])
+    given_up(before.values())
     try:
         return record.write(context.kubectl, states, before)
     except WeirError as error:
@@ -198,7 +200,9 @@ def ask(context: Context, states: list[State]) -> None:
         for step in states[0].steps
     ]
     for state in states:
-        say(f"{state.service}: {state.version} takes over from {state.stable}: {'; '.join(said)}; then promoted")
+        keep = context.service(state.service).rollout.keep
+        then = f"promoted; {state.stable} is retired {keep} later" if keep else "promoted"
+        say(f"{state.service}: {state.version} takes over from {state.stable}: {'; '.join(said)}; then {then}")
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask on: use --yes")
     first_screen(context, states, from_envoys(context))
