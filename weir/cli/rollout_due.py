@@ -19,7 +19,7 @@ class AnotherGoesOnError(UsageError):
 
 def go_on_where_due(context: Context, services: Collection[str], go_on: Callable[[str], None]) -> None:
     """Go on with the rollouts of the services, or with that of each service of the stack that has one under way, or of
-    which the version that was stable is due to be retired.
+    which something is to be cleared away: its control, or the version that was stable, once it is due to be retired.
 
     One after the other: Pulumi's lock refuses two updates of one stack. What one of them fails with keeps no other from
     its turn, and is raised at the end. That nothing is under way, or that another process is at it, is no failure of a
@@ -33,12 +33,12 @@ def go_on_where_due(context: Context, services: Collection[str], go_on: Callable
             if not state.over and state.service not in due:
                 due |= {*state.services}
                 go_on(state.service)
-            elif state.retire is not None and seconds_left(state):
-                waits = True
-                say(f"{state.service}: {retirement(state, datetime.now(UTC))}")
-            elif state.retire is not None:
+            elif state.over and (state.control or (state.retire is not None and not seconds_left(state))):
                 waits = True
                 go_on(state.service)
+            elif state.retire is not None:
+                waits = True
+                say(f"{state.service}: {retirement(state, datetime.now(UTC))}")
         except (AnotherGoesOnError, record.AnotherWroteError) as error:
             say(str(error))
         except WeirError as error:

@@ -7,19 +7,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
+from weir.cli.besides import besides
 from weir.cli.context import Context
-from weir.cli.diff import text_of
 from weir.cli.recovery import say
 from weir.cli.whole_update import BesidesError, Whole, whole_update
 from weir.cluster.live import live
-from weir.engine.preview import parse
 from weir.errors import UsageError
 from weir.model import ConfigError, Service, mesh
 from weir.model.manifests.subsets import used
-from weir.model.routing.diff import TrafficChange
-from weir.model.routing.words import describe
 from weir.rollout import record
 from weir.rollout.retiring import seconds_left, when_due
 from weir.rollout.state import State, retirement
@@ -86,7 +82,14 @@ def _retire(context: Context, state: State, *, reason: str) -> str | None:
         return f"{old} is not retired: {' '.join(str(error).split())}"
     what = f"weir rollout {service} {state.version} ({old} retired)"
     change = Whole(
-        context, file, (service,), what, yes=True, reason=reason, tell=say, besides=partial(_besides, service, old)
+        context,
+        file,
+        (service,),
+        what,
+        yes=True,
+        reason=reason,
+        tell=say,
+        besides=partial(besides, "delete", {service: old}),
     )
     try:
         whole_update(change)
@@ -103,22 +106,3 @@ def _left(settings: Service, version: str) -> str:
     """What is not weir's to delete."""
     foreign = version in settings.versions and settings.workload(version) is None
     return "; what runs it is not weir's, and stays" if foreign else ""
-
-
-def _besides(service: str, version: str, preview: Any) -> str:
-    """What the update of a preview does besides taking a version away that gets no requests."""
-    own = f"{service}-{version}"
-    steps = [
-        step for step in preview["steps"] if (step["op"], str(step.get("urn")).rpartition("::")[2]) != ("delete", own)
-    ]
-    rest = parse({**preview, "steps": steps})
-
-    def foreign(change: TrafficChange) -> bool:
-        gone = (change.kind, change.version, change.after) == ("prepared", version, None)
-        # Entries of hosts at gateways have the routes of their service.
-        follows = change.kind == "entryRoutes" and change.after.partition(":")[0] == service
-        return not (gone and change.service == service) and not follows
-
-    hosts = {f"host {name}": told for name, told in rest.hosts.items()}
-    told = {name: list(map(describe, filter(foreign, each))) for name, each in {**rest.services, **hosts}.items()}
-    return "; ".join(text_of(told, rest.others).splitlines()) if any(told.values()) or rest.others else ""

@@ -37,7 +37,7 @@ class Whole:
     `yes`: nobody is asked. `tell`: where what changes is told.
     `history`: the stack's, newest first, when the change was made up.
     `besides`: given the preview, what the update would bring that is no part of the change, in words: where there is
-    any, nothing is applied.
+    any, nothing is applied. `rollout`: it is part of the services' rollout.
     """
 
     context: Context
@@ -49,6 +49,7 @@ class Whole:
     tell: Callable[[str], None]
     history: Sequence[Mapping[str, Any]] = ()
     besides: Callable[[Any], str] = lambda _: ""
+    rollout: bool = False
 
 
 class BesidesError(WeirError):
@@ -65,7 +66,8 @@ def whole_update(change: Whole) -> None:
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:
-        under_way.refuse()
+        if not change.rollout:
+            under_way.refuse()
         config = entry.bind(file.text)
         say("asking Pulumi what changes …")
         preview = loads(context.engine.preview(config))

@@ -15,12 +15,15 @@ _UNDER_WAY = ("step", "held")
 
 @dataclass(frozen=True, slots=True)
 class RolloutSplit:
-    """The split of a service while `version` takes over from `stable`: `share` percent are the version's."""
+    """The split of a service while `version` takes over from `stable`: `share` percent are the version's. `control`:
+    the version that it is compared with, where that is not the stable one.
+    """
 
     service: str
     version: str
     stable: str
     share: Decimal
+    control: str = ""
 
 
 def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[RolloutSplit]:
@@ -35,7 +38,8 @@ def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[Roll
             state = json.loads(each["data"]["state"])
             if state["phase"] in _UNDER_WAY:
                 share = Decimal(str(state["steps"][state["index"]]["share"]))
-                found.append(RolloutSplit(state["service"], state["version"], state["stable"], share))
+                service, version, stable = (str(state[key]) for key in ("service", "version", "stable"))
+                found.append(RolloutSplit(service, version, stable, share, state.get("control", "")))
         except (KeyError, TypeError, ValueError, IndexError):
             continue  # of a weir of another day, which `weir rollout` says
     return found

@@ -49,6 +49,8 @@ class State:
     `checked`: the checks that the step has passed, by their command.
     `together`: the services that go through the steps as one, this one among them; none where it is alone.
     `evidence`: what the comparison of the two versions goes on with.
+    `control`: the version of fresh pods of the stable one that it is compared with; empty where that is the stable one
+    itself, and once it is gone after the end.
     `retire`: after the promotion, when the version that was stable is to be retired, in UTC; None where it stays, or
     that is settled. `retired`: what has become of it, in words.
     """
@@ -71,6 +73,7 @@ class State:
     together: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    control: str = ""
     retire: datetime | None = None
     retired: str = ""
 
@@ -87,6 +90,11 @@ class State:
     def at_step(self, index: int, since: datetime) -> State:
         """The same at another step, which proxies have acknowledged at that moment."""
         return replace(self, phase="step", index=index, since=since, released=False, checked=(), why="")
+
+    @property
+    def compared(self) -> str:
+        """The version that the new one is compared with."""
+        return self.control or self.stable
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -253,5 +254,68 @@ def test_what_is_to_be_applied_besides_is_not_applied_by_a_retirement(rollouts: 
     assert pods(rollouts, "v1")
     rollouts.run(f"pulumi up --yes --skip-preview --stack {STACK}")
     assert pods(rollouts, "v1") == []
+    assert load.failures(since) == []
+    rollouts.up(STANDING, "--skip-preview")
+
+
+CONTROLLED = config(rollout={**SETTINGS, "control": True})
+
+
+@pytest.mark.parametrize(("version", "end"), [("v2", "promoted"), ("v3", "aborted")])
+def test_a_control_comes_and_goes(rollouts: LabStack, load: Load, version: str, end: str) -> None:
+    """With as many requests as the version while it is under way, and nothing of it afterwards."""
+    rollouts.up(CONTROLLED, "--skip-preview")
+    since = now(rollouts)
+    with running(rollouts, f"backend {version} --yes") as process:
+        found = shares(rollouts)
+        said, _ = process.communicate(timeout=240)
+    assert process.returncode == (0 if end == "promoted" else 3), said
+    assert found in ({"v1": 80, version: 10, "v1-control": 10}, {"v1": 100})  # v3 may be back by then
+    assert end == "promoted" or "of v1-control" in said
+    assert shares(rollouts) == {version if end == "promoted" else "v1": 100}
+    assert pods(rollouts, "v1-control") == []
+    assert "v1-control" not in {**stack_file(rollouts)["versions"], **stack_file(rollouts)["canary"]}
+    assert {each.code for each in load.failures(since)} <= (set() if end == "promoted" else {500})
+    rollouts.assert_converged()
+    rollouts.up(STANDING, "--skip-preview")
+
+
+def test_a_control_outlives_a_kill_and_an_update_from_elsewhere_and_no_abort(rollouts: LabStack, load: Load) -> None:
+    """An abort takes back both at once; the next call of a schedule removes the control."""
+    rollouts.up(CONTROLLED, "--skip-preview")
+    since = now(rollouts)
+    with running(rollouts, "backend v2 --steps 10 --pause 5m --yes") as process:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    both = {"v1": 80, "v2": 10, "v1-control": 10}
+    assert shares(rollouts) == both
+    rollouts.up({"services": {"backend": {**CONTROLLED["services"]["backend"], "timeout": "9s"}}}, "--skip-preview")
+    assert (shares(rollouts), len(pods(rollouts, "v1-control"))) == (both, 1)
+    said = rollouts.run(f".venv/bin/weir abort backend --yes --stack {STACK} 2>&1")
+    assert "v1-control is removed by who runs the rollout, else by: weir rollout backend --once" in said
+    assert shares(rollouts) == {"v1": 100}
+    code, _, said = rollout(rollouts, "--once")
+    assert (code, pods(rollouts, "v1-control")) == (0, []), said
+    assert load.failures(since) == []
+    rollouts.up(STANDING, "--skip-preview")
+
+
+@pytest.mark.parametrize("seconds", [1, 4, 8, 15])
+def test_a_kill_while_the_control_is_made_is_gone_on_from(rollouts: LabStack, load: Load, seconds: float) -> None:
+    """At whichever moment: the next call goes on to the end."""
+    rollouts.up(CONTROLLED, "--skip-preview")
+    since = now(rollouts)
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec .venv/bin/weir rollout backend v2 --yes --stack {STACK}"],
+        cwd=rollouts.project.directory, env=rollouts.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    until(lambda: rollouts.succeeds(f"kubectl -n {STACK} get configmap weir-rollout-backend"), 60, "it has begun")
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    code, state, said = rollout(rollouts, "backend")
+    assert (code, state.get("phase")) == (0, "promoted"), said
+    assert pods(rollouts, "v1-control") == []
     assert load.failures(since) == []
     rollouts.up(STANDING, "--skip-preview")

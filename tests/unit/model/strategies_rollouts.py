@@ -74,5 +74,6 @@ rollouts: Values = mapping(
         "checks": several(_check),
         "onRegression": st.sampled_from(["abort", "hold"]),
         "keep": lengths,
+        "control": st.sampled_from([True, False, "true"]),
     },
 )

@@ -150,6 +150,13 @@ def test_a_bad_version_is_taken_back_at_once(kubectl: Kubectl) -> None:
     assert "v2: 200 of 1,000 requests (20 %) failed, of v1 10 of 10,000 requests (0.10 %)" in state.why
 
 
+def test_what_it_was_compared_with_is_named(kubectl: Kubectl) -> None:
+    """The control, where there is one."""
+    mesh = FakeMesh(BAD)
+    state = rollout(kubectl, mesh, write(kubectl, replace(STATE, control="v1-control"))).until_end()
+    assert "v2: 200 of 1,000 requests (20 %) failed, of v1-control 10 of 10,000 requests (0.10 %)" in state.why
+
+
 def test_a_bad_version_is_held_where_the_config_says_so(kubectl: Kubectl) -> None:
     """Its share stays."""
     mesh = FakeMesh(BAD)

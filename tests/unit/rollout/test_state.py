@@ -32,7 +32,7 @@ def states(draw: Any) -> State:
         why=draw(st.text()), hurt=draw(st.integers(0, 10**9)), requests=draw(st.integers(0, 10**12)),
         checked=tuple(draw(st.lists(st.text(), max_size=2))), together=tuple(draw(st.lists(st.text(), max_size=3))),
         evidence=draw(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=3)),
-        reason=draw(st.text()), retire=draw(st.none() | _moments), retired=draw(st.text()),
+        reason=draw(st.text()), retire=draw(st.none() | _moments), retired=draw(st.text()), control=draw(st.text()),
     )  # fmt: skip
 
 
