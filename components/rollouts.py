@@ -13,6 +13,7 @@ from weir.cluster.errors import ClusterError, UnaskedError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.rollouts import RolloutSplit, splits_of_rollouts
 from weir.model import Service, StackConfig
+from weir.model.config.control import control_share, with_control
 from weir.model.values.numbers import plain
 
 
@@ -56,6 +57,9 @@ def _with_split(service: Service, split: RolloutSplit) -> Service:
         )
     canary = {version: share for version, share in service.canary.items() if version != split.stable}
     canary[split.version] = split.share
+    if split.control:
+        service = with_control(service, split.stable, split.version, split.control)
+        canary[split.control] = control_share(split.share, canary, split.version, split.control)
     if sum(canary.values()) > 100:
         others = ", ".join(
             f"{version} {plain(share)} %" for version, share in canary.items() if version != split.version

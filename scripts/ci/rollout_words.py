@@ -10,7 +10,7 @@ from typing import Any
 
 from weir.visible import visible
 
-_GIVEN = (("reason", "reason"), ("because", "why"))
+_GIVEN = (("reason", "reason"), ("because", "why"), ("afterwards", "retired"))
 
 
 def rolled(stack: str, states: str, exit_code: str) -> str:

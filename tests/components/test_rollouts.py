@@ -134,3 +134,21 @@ def test_without_kubectl_an_update_goes_on_and_says_so(
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     assert split() == ("v1", {"v2": Decimal(5)})
     assert len(warned) == 1
+
+
+def test_the_control_stays_in_an_update_from_a_file_that_lacks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    """As a copy of the stable version of that file, with the share that it has; after the end it is the file's."""
+    there(tmp_path, monkeypatch, replace(STATE, control="v1-control"))
+    assert split() == ("v1", {"v2": Decimal("12.5"), "v1-control": Decimal("12.5")})
+    backend = {**SOUND["services"]["backend"], "stable": "v1", "canary": {"v2": 5}}
+    found = with_rollouts(load({**SOUND, "services": {"backend": backend}})).services["backend"]
+    assert found.workload("v1-control") == found.workload("v1")
+    assert len(warned) == 2
+    versions = {**SOUND["services"]["backend"]["versions"], "v1-control": {}}
+    canary = {"v2": 12.5, "v1-control": 12.5}
+    assert split(versions=versions, canary=canary) == ("v1", {"v2": Decimal("12.5"), "v1-control": Decimal("12.5")})
+    assert len(warned) == 2
+    there(tmp_path, monkeypatch, replace(STATE, control="v1-control", phase="aborted"))
+    assert split() == ("v1", {"v2": Decimal(5)})

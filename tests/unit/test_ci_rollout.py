@@ -231,6 +231,18 @@ def test_an_abort_is_committed_as_well_and_fails(shop: Repository) -> None:
     assert shop.text("main") == TEXT
 
 
+def test_a_version_that_is_retired_is_committed(shop: Repository) -> None:
+    """It is out of the file; the message says so."""
+    shop.turn(
+        ("v1: {}, v2: {}", "v2: {}"),
+        ("stable: v1, canary: {v2: 0}", "stable: v2"),
+        state=at("promoted", 1, retired="v1 is retired"),
+    )
+    shop.run(WEIR_CI_CHANGES="commit")
+    said = git("log", "-1", "--format=%B", "main", cwd=shop.directory / "origin")
+    assert "afterwards: v1 is retired\n" in said
+
+
 def test_what_was_done_before_a_failure_is_committed(shop: Repository) -> None:
     """Of two rollouts the second one failed: the first one's step is in the cluster."""
     shop.turn(to(0, 5), code=1, err="no answer")

@@ -9,9 +9,11 @@ import click
 from weir.cli.context import Context
 from weir.cli.notified import notified
 from weir.cli.options import release_options, stack_option
+from weir.cli.recovery import say
 from weir.cli.release import Release, only_edit, release
 from weir.cli.under_way import rolled_out_with
 from weir.model import Service
+from weir.rollout.state import State
 from weir.stack.edit import StackEdit
 
 
@@ -30,8 +32,14 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str, ve
     services = (service,) if no_apply else rolled_out_with(context.kubectl, service)
     edits = dict.fromkeys((each for each in services if each in context.config.services), _edit)
     with notified(context) as told:
+
+        def ended(state: State) -> None:
+            told(state)
+            if state.control:
+                say(f"{state.control} is removed by who runs the rollout, else by: weir rollout {state.service} --once")
+
         change = Release(
-            context, edits, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True, ended=told
+            context, edits, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True, ended=ended
         )
         (only_edit if no_apply else release)(change)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -27,16 +27,19 @@ from weir.cli.rollout_begin import (
     under_way,
     what_next,
 )
+from weir.cli.rollout_control import clear_away, prepare, with_controls
 from weir.cli.rollout_due import go_on_where_due
 from weir.cli.rollout_plan import from_envoys, print_plan
+from weir.cli.rollout_retire import retire_when_due, to_retire
 from weir.cli.rollout_source import once_seconds, settings_since_begin, sources, tried
 from weir.cli.rollout_steps import Moves, run_check
 from weir.cli.rolloutview import Screen
 from weir.engine.errors import InterruptedPreviewError, InterruptedUpdateError
-from weir.errors import UsageError, VerdictError
+from weir.errors import UsageError, VerdictError, WeirError
 from weir.model.values.numbers import plain
+from weir.rollout import record
 from weir.rollout.run import Run
-from weir.rollout.state import for_programs, in_words
+from weir.rollout.state import State, for_programs, in_words
 
 
 @click.command("rollout")
@@ -71,8 +74,8 @@ def command(
 
     Between two steps the requests that both versions get at the same time are compared: failures, and how long answers
     take. Several services, SERVICE=VERSION each, go through the steps as one: where one is worse, all are taken back.
-    Without VERSION it goes on where a rollout was left. Ends with 0 when the version is promoted, 3 when it was taken
-    back or is held.
+    Without VERSION it goes on where a rollout was left, or waits to retire the version that was stable, where the
+    config has rollout.keep. Ends with 0 when the version is promoted, 3 when it was taken back or is held.
     """
     context, asked = Context(stack), parse(what)
     for service in asked:
@@ -91,7 +94,12 @@ def command(
         return
 
     def go_on(service: str) -> None:
-        _roll(_taken_over(Context(stack), {service: None}, going_on=going_on), Context(stack), reason, once, as_json)
+        if kept := _taken_over(Context(stack), {service: None}, going_on=going_on):
+            _roll(kept, Context(stack), reason, once, as_json)
+        else:
+            clear_away(context, [service], reason)
+            there = record.read_all(context.kubectl, [service]).values()
+            _report(retire_when_due(context, there, reason, once=True), as_json)
 
     if once and not versions:
         go_on_where_due(context, asked, go_on)
@@ -100,12 +108,20 @@ def command(
         return
     kept = _taken_over(context, asked, going_on=going_on)
     if not kept:
+        cleared = clear_away(context, asked, reason)
+        context = context.anew()
         if len(versions) < len(asked):
+            if left := to_retire(context, asked):
+                _report(retire_when_due(context, left, reason), as_json)
+                return
+            if cleared:
+                _report(list(cleared.values()), as_json)
+                return
             service = next(iter(asked))
             raise UsageError(f"no rollout of {service} is under way; to begin one: weir rollout {service} VERSION")
         states = states_of(context, versions, steps, pause, typed(what, steps, pause), reason)
         require_steps(context, states)
-        tried(context, states)
+        tried(with_controls(context, states), states)
         if not yes:
             ask(context, states)
         kept = begun(context, states)
@@ -123,7 +139,8 @@ def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) 
         return
     states = [each.state for each in kept.values()]
     screen = Screen()
-    source, metrics = sources(context, states, screen.tell)
+    prepare(context.anew(), states, reason or states[0].reason)
+    source, metrics = sources(with_controls(context, states), states, screen.tell)
     with notified(context) as told:
         run = Run(
             context.kubectl,
@@ -139,14 +156,33 @@ def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) 
             tell=screen.tell,
         )
         _watched(run, screen, once=once)
-    if as_json:
-        found = [for_programs(state) for state in run.states]
-        click.echo(json.dumps(found[0] if len(found) == 1 else {"services": found}, indent=2))
-    else:
-        for state in run.states:
-            click.echo(f"{state.service}: {in_words(state, datetime.now(UTC))}")
+    done = {state.service: state for state in run.states}
+    if run.state.over:
+        done |= _cleared(context.anew(), done, reason or states[0].reason)
+    left = [] if once else to_retire(context, [state.service for state in done.values() if state.retire])
+    done |= {state.service: state for state in retire_when_due(context, left, reason or states[0].reason)}
+    _report(list(done.values()), as_json)
     if run.state.phase in ("aborted", "held"):
         raise VerdictError(what_next(run.state))
+
+
+def _cleared(context: Context, services: Collection[str], reason: str) -> dict[str, State]:
+    """Remove the controls. What the rollout has come to stands, whether or not that could be done."""
+    try:
+        return clear_away(context, services, reason)
+    except WeirError as error:
+        say(f"{error}\nthe control is still to be removed: weir rollout {next(iter(services))} --once")
+        return {}
+
+
+def _report(states: Sequence[State], as_json: bool) -> None:
+    """What the rollout has come to, service by service."""
+    if as_json and states:
+        found = [for_programs(state) for state in states]
+        click.echo(json.dumps(found[0] if len(found) == 1 else {"services": found}, indent=2))
+    else:
+        for state in states:
+            click.echo(f"{state.service}: {in_words(state, datetime.now(UTC))}")
 
 
 def _watched(run: Run, screen: Screen, *, once: bool) -> None:

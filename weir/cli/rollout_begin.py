@@ -17,8 +17,11 @@ from weir.cli.context import Context, require_version
 from weir.cli.recovery import say
 from weir.cli.rollout_due import AnotherGoesOnError
 from weir.cli.rollout_plan import first_screen, from_envoys
+from weir.cli.rollout_retire import given_up
+from weir.cli.rollout_steps import share_out
 from weir.errors import UsageError, VerdictError, WeirError
 from weir.model import ConfigError, Duration
+from weir.model.config.control import control_of, copied, why_no_control
 from weir.model.values.durations import length_or_zero
 from weir.model.values.numbers import plain
 from weir.rollout import record
@@ -52,6 +55,7 @@ def begun(context: Context, states: list[State]) -> Kept:
     UsageError where one is under way meanwhile.
     """
     before = record.read_all(context.kubectl, [each.service for each in states])
+    given_up(before.values())
     try:
         return record.write(context.kubectl, states, before)
     except WeirError as error:
@@ -98,8 +102,34 @@ def _state(context: Context, service: str, version: str, steps: str | None, paus
         ways = _given(steps, length)
     else:
         ways = tuple(replace(step, pause=length.seconds) if pause else step for step in steps_of(settings.rollout))
-    begun = at_begin(settings.rollout)
-    return State(service, version, settings.stable, ways, typed, who, datetime.now(UTC), settings=begun)
+    control = control_of(settings.stable) if settings.rollout.control else ""
+    if control and (why := why_no_control(settings, settings.stable, version)):
+        raise UsageError(f"{service} can have no control, which its rollout asks for: {why}; take control: true out")
+    if control in settings.versions:
+        _require_own(context, service, settings.stable, version, control)
+    return State(
+        service,
+        version,
+        settings.stable,
+        ways,
+        typed,
+        who,
+        datetime.now(UTC),
+        control=control,
+        settings=at_begin(settings.rollout),
+    )
+
+
+def _require_own(context: Context, service: str, stable: str, version: str, control: str) -> None:
+    """Raise UsageError where the version that the control is to be is somebody else's. What a rollout has left that was
+    killed is as it would be made now.
+    """
+    versions = StackEdit(context.path).settings(service)["versions"]
+    if versions[control] != copied(versions[stable] or {}, versions[version] or {}):
+        raise UsageError(
+            f"{service} has a version {control}, which is what its rollout calls the control of {stable}; give it "
+            "another name, or take control: true out"
+        )
 
 
 def _length(pause: str) -> Duration:
@@ -227,7 +257,10 @@ def ask(context: Context, states: list[State]) -> None:
         for step in states[0].steps
     ]
     for state in states:
-        say(f"{state.service}: {state.version} takes over from {state.stable}: {'; '.join(said)}; then promoted")
+        keep = context.service(state.service).rollout.keep
+        then = f"promoted; {state.stable} is retired {keep} later" if keep else "promoted"
+        beside = f", compared with fresh pods of it ({state.control})" if state.control else ""
+        say(f"{state.service}: {state.version} takes over from {state.stable}{beside}: {'; '.join(said)}; then {then}")
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask on: use --yes")
     first_screen(context, states, from_envoys(context))
@@ -242,7 +275,7 @@ def require_steps(context: Context, states: list[State]) -> None:
     for index, step in enumerate(states[0].steps):
         file = StackEdit(context.path)
         for state in states:
-            file.set_canary(state.service, state.version, state.steps[index].share)
+            share_out(file, replace(state, index=index), context.service(state.service))
         try:
             context.saying(file.text).config  # noqa: B018 - reading it is checking
         except ConfigError as error:

@@ -56,8 +56,9 @@ def plan(context: Context, states: Sequence[State], source: Source) -> list[Plan
     found, recents = [], source(states)
     for state in states:
         analysis, recent = context.service(state.service).rollout.analysis, recents[state.service]
+        settings, patience = comparison_settings(analysis, len(state.services)), analysis.patience.seconds
         steps = recent.stable.answers and expected(
-            state.steps, comparison_settings(analysis, len(state.services)), recent, patience=analysis.patience.seconds
+            state.steps, settings, recent, patience=patience, control=bool(state.control)
         )
         found.append(Plan(state, analysis, recent, steps or ()))
     return found

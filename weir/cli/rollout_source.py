@@ -98,7 +98,7 @@ class FromPrometheus:
     def __init__(self, scraped: Mapping[str, Scraped], states: Sequence[State], tell: Callable[[str], None]) -> None:
         """`scraped`: by service."""
         self._scraped, self._tell = scraped, tell
-        self._versions = {each.service: (each.stable, each.version) for each in states}
+        self._versions = {each.service: (each.compared, each.version) for each in states}
         self._told = dict.fromkeys(scraped, "")
 
     def look(self) -> dict[str, tuple[Counts, Counts]]:
@@ -150,7 +150,7 @@ def _mesh_metrics(context: Context, state: State) -> MeshMetrics:
     }
     versions = {value: version for version, value in labels.items() if list(labels.values()).count(value) == 1}
     workloads = _workloads(state.service, settings)
-    for version in (state.stable, state.version):
+    for version in (state.compared, state.version):
         if version not in {*versions.values(), *workloads.values(), *elsewhere.values()}:
             raise UsageError(
                 f"Istio's metrics tell versions apart by the label version of their pods, or by the name of what runs "

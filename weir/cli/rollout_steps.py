@@ -15,6 +15,7 @@ from weir.measurement.caller import Caller
 from weir.measurement.clusters import Measured, measured
 from weir.measurement.watched import MAX_CALLERS, Watched
 from weir.model import Service, traffic
+from weir.model.config.control import control_share, copied
 from weir.model.config.rollout import Check
 from weir.model.values.numbers import plain
 from weir.rollout.given_up import GivenUp
@@ -34,7 +35,7 @@ class Moves:
 
         def edit(file: StackEdit, state: State, settings: Service) -> None:
             hold_stable(file, state, settings)
-            file.set_canary(state.service, state.version, state.step.share)
+            share_out(file, state, settings)
 
         first = states[0]
         self._release(states, edit, f"step {first.index + 1} of {len(first.steps)}: {plain(first.step.share)} %")
@@ -47,6 +48,7 @@ class Moves:
                 file.set_stable(state.service, state.version)
                 file.set_canary(state.service, state.stable, Decimal(0))
                 file.set_canary(state.service, state.version, None)
+            without_control(file, state, settings)
 
         self._release(states, edit, "promoted")
 
@@ -56,6 +58,7 @@ class Moves:
         def edit(file: StackEdit, state: State, settings: Service) -> None:
             hold_stable(file, state, settings)
             file.set_canary(state.service, state.version, Decimal(0))
+            without_control(file, state, settings)
 
         self._release(states, edit, "taken back", take_back=True)
 
@@ -102,13 +105,36 @@ def hold_stable(file: StackEdit, state: State, settings: Service) -> None:
         file.set_canary(state.service, state.stable, None)
 
 
+def share_out(file: StackEdit, state: State, settings: Service) -> None:
+    """Give the version the share of its step, and the control as much."""
+    file.set_canary(state.service, state.version, state.step.share)
+    if state.control:
+        add_control(file, state)
+        share = control_share(state.step.share, settings.canary, state.stable, state.version, state.control)
+        file.set_canary(state.service, state.control, share)
+
+
+def add_control(file: StackEdit, state: State) -> None:
+    """Have the stack file say what the control is, where it does not: another machine may have one from before."""
+    versions = file.settings(state.service)["versions"] if state.control else {}
+    if state.control not in versions and state.stable in versions:
+        made = copied(versions[state.stable] or {}, versions.get(state.version) or {})
+        file.add_version(state.service, state.control, made)
+
+
+def without_control(file: StackEdit, state: State, settings: Service) -> None:
+    """Give the control nothing any more."""
+    if state.control in settings.canary:
+        file.set_canary(state.service, state.control, Decimal(0))
+
+
 class Answered:
     """The answers of the two versions of each service, from callers' proxies."""
 
     def __init__(self, context: Context, states: Sequence[State], tell: Callable[[str], None]) -> None:
         """`tell`: told once how the counts are less than all."""
         self._tell, self._told = tell, set[str]()
-        self._versions = {each.service: (each.stable, each.version) for each in states}
+        self._versions = {each.service: (each.compared, each.version) for each in states}
         self._given_up = {
             each.service: GivenUp(each, since_begin(each, context.service(each.service).rollout).analysis)
             for each in states

@@ -70,10 +70,10 @@ def line(seen: Seen, now: datetime) -> str:
     """How it goes, in one line."""
     state, verdict = seen.state, seen.verdict
     slow = verdict.slowest
-    times = f"{slow.name}: {_bad(slow.canary)}, {state.stable} {_bad(slow.stable)}; " if slow else ""
+    times = f"{slow.name}: {_bad(slow.canary)}, {state.compared} {_bad(slow.stable)}; " if slow else ""
     return (
         f"{state.service}: {state.version} at {plain(state.step.share)} % for {_seconds(state.seconds(now))}; "
-        f"failed: {shares(verdict.canary)}, {state.stable} {shares(verdict.stable)}; {times}{waits(seen)}"
+        f"failed: {shares(verdict.canary)}, {state.compared} {shares(verdict.stable)}; {times}{waits(seen)}"
     )
 
 
@@ -126,7 +126,7 @@ def _versions(state: State, verdict: Verdict) -> Table:
             continue
         heads = "requests" if what else "timed", what or judged.name, "95 % at all times"
         table.add_row("", *heads, style="bold")
-        for name, share in ((state.version, judged.canary), (state.stable, judged.stable)):
+        for name, share in ((state.version, judged.canary), (state.compared, judged.stable)):
             table.add_row(name, f"{share.answers:,}", _bad(share), between(share.interval) if share.answers else "–")
     return table
 

@@ -39,7 +39,7 @@ class ServiceStatus:
     `faults`: by route, as they stand in the cluster.
     `drift`: every difference between the cluster and the config; None where the service is not in the cluster.
     `observed`: None where no caller was asked.
-    `rollout`: the one that is under way, if there is one.
+    `rollout`: the one that is under way, or of which a version is still to be retired, if there is one.
     """
 
     name: str

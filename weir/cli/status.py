@@ -159,12 +159,14 @@ class _Looking:
         ]
 
     def _rollouts(self) -> dict[str, State]:
-        """Those under way. An account that may not read their ConfigMaps hears nothing of them."""
+        """Those under way, or of which a version is still to be retired. An account that may not read their ConfigMaps
+        hears nothing of them.
+        """
         try:
             found = read_all(self.context.kubectl, self.names, readable=True)
         except ClusterError:
             return {}
-        return {service: each.state for service, each in found.items() if not each.state.over}
+        return {service: each.state for service, each in found.items() if not each.state.over or each.state.retire}
 
     def _last_update(self) -> tuple[str, ...]:
         """What to say of the last update; who watches is told anew every half a minute."""

@@ -19,6 +19,7 @@ from weir.model.config.actions import Fault
 from weir.model.routing.expiry import ago
 from weir.model.routing.words import as_json as change_as_json
 from weir.model.routing.words import describe, fault, percent
+from weir.model.values.instants import Instant
 from weir.rollout.state import for_programs, in_words
 
 _BAR = 20
@@ -135,9 +136,11 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
     drift[]      what an update would change, from what is in the cluster to what the config says, in words
     differences[]  the same as data: {kind, route, version, before, after, text}
     rollout      the one under way, or null
+    retires      {version, at}: the version that a promotion has replaced, and when it is retired, or null
     ```
     """
-    seen = status.observed
+    seen, rollout = status.observed, status.rollout
+    retire = rollout.retire if rollout else None
     return {
         "name": status.name,
         "inCluster": status.drift is not None,
@@ -156,7 +159,10 @@ def as_json(status: ServiceStatus) -> dict[str, Any]:
         ],
         "drift": list(map(describe, status.drift or ())),
         "differences": list(map(change_as_json, status.drift or ())),
-        "rollout": None if status.rollout is None else for_programs(status.rollout),
+        "rollout": None if rollout is None or rollout.over else for_programs(rollout),
+        "retires": None
+        if rollout is None or retire is None
+        else {"version": rollout.stable, "at": Instant.at(retire).text},
     }
 
 

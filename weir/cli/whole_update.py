@@ -36,6 +36,8 @@ class Whole:
     `file`: edited, and not written yet. `services`: those that it is about. `what`: the command as typed.
     `yes`: nobody is asked. `tell`: where what changes is told.
     `history`: the stack's, newest first, when the change was made up.
+    `besides`: given the preview, what the update would bring that is no part of the change, in words: where there is
+    any, nothing is applied. `rollout`: it is part of the services' rollout.
     """
 
     context: Context
@@ -45,21 +47,33 @@ class Whole:
     yes: bool
     reason: str
     tell: Callable[[str], None]
-    history: Sequence[Mapping[str, Any]]
+    history: Sequence[Mapping[str, Any]] = ()
+    besides: Callable[[Any], str] = lambda _: ""
+    rollout: bool = False
+
+
+class BesidesError(WeirError):
+    """The update would bring more than the change; the text says what."""
 
 
 def whole_update(change: Whole) -> None:
-    """Show it, ask, write the stack file, and apply it. Raises EngineError, whose text says what stands."""
+    """Show it, ask, write the stack file, and apply it. Raises EngineError, whose text says what stands, and
+    BesidesError.
+    """
     context, file = change.context, change.file
     left_over(context, repair=True)
     under_way = UnderWay(context.kubectl, change.services, ends=False)
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:
-        under_way.refuse()
+        if not change.rollout:
+            under_way.refuse()
         config = entry.bind(file.text)
         say("asking Pulumi what changes …")
-        found = parse(loads(context.engine.preview(config)))
+        preview = loads(context.engine.preview(config))
+        found = parse(preview)
+        if more := change.besides(preview):
+            raise BesidesError(more)
         _show(change, found)
         if found.empty:
             write(entry, file)

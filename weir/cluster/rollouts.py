@@ -16,12 +16,15 @@ _UNDER_WAY, _NOT = ("step", "held"), ("begun", "aborted", "promoted")
 
 @dataclass(frozen=True, slots=True)
 class RolloutSplit:
-    """The split of a service while `version` takes over from `stable`: `share` percent are the version's."""
+    """The split of a service while `version` takes over from `stable`: `share` percent are the version's. `control`:
+    the version that it is compared with, where that is not the stable one.
+    """
 
     service: str
     version: str
     stable: str
     share: Decimal
+    control: str = ""
 
 
 def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[RolloutSplit]:
@@ -41,7 +44,8 @@ def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[Roll
                 if state["phase"] not in _UNDER_WAY:
                     raise ValueError(state["phase"])
                 share = Decimal(str(state["steps"][state["index"]]["share"]))
-                found.append(RolloutSplit(state["service"], state["version"], state["stable"], share))
+                service, version, stable = (str(state[key]) for key in ("service", "version", "stable"))
+                found.append(RolloutSplit(service, version, stable, share, state.get("control", "")))
         except (KeyError, TypeError, ValueError, ArithmeticError, IndexError) as error:
             name = each["metadata"]["name"]
             raise ClusterError(

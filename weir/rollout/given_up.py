@@ -40,5 +40,5 @@ class GivenUp:
             return ""
         return (
             f"{certain:,} of {of:,} requests of {self._state.version} got no answer until their callers gave them up, "
-            f"of {self._state.stable} {most:,} of {of_stable:,}"
+            f"of {self._state.compared} {most:,} of {of_stable:,}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from weir.model.config.rollout import Analysis, Rollout
 from weir.rollout import record
 from weir.rollout.decide import Next, decide
 from weir.rollout.metrics import Metrics
-from weir.rollout.state import State
+from weir.rollout.state import Phase, State
 from weir.rollout.words import needs, why_worse
 
 _COMPARED = ("worse", "tolerated", "false_aborts", "latency", "margin")
@@ -126,6 +126,12 @@ class Member:
             now=now,
             looking=looking,
         )
+
+    def ended(self, phase: Phase, why: str, now: datetime) -> State:
+        """The state in a phase that ends its step without another one. The config says what the promotion leaves."""
+        keep = self.settings.keep if phase == "promoted" else None
+        retire = None if keep is None else now + timedelta(seconds=keep.seconds)
+        return replace(self.state, phase=phase, released=False, why=why, retire=retire)
 
     def seen(self, state: State) -> State:
         """The state with all that was counted."""

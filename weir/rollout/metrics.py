@@ -98,7 +98,7 @@ class Compared(_One):
         self._metric, self._state = metric, state
         self._selectors = [
             (asked(query, service=state.service, version=version, namespace=namespace), version, bad)
-            for version in (state.stable, state.version)
+            for version in (state.compared, state.version)
             for query, bad in ((metric.query, "yes"), (metric.of or "", "no"))
         ]
         analysis = settings.analysis
@@ -142,9 +142,9 @@ class Compared(_One):
         seen = {version for versions in targets.values() for version in versions}
         self._apart = len(seen) == 2 and all(len(versions) == 1 for versions in targets.values())
         for grown in self._growth.after(samples):
-            counts = {version: _counts(grown, version) for version in (self._state.stable, self._state.version)}
+            counts = {version: _counts(grown, version) for version in (self._state.compared, self._state.version)}
             if all(any(dict(series)[_VERSION] == version for series in grown) for version in counts):
-                self.comparison.look(stable=counts[self._state.stable], canary=counts[self._state.version])
+                self.comparison.look(stable=counts[self._state.compared], canary=counts[self._state.version])
         self._say()
 
     def _of_one_scrape(self, prometheus: Prometheus) -> list[Sample]:
@@ -173,7 +173,7 @@ class Compared(_One):
         self.worse = self.waits = ""
         if verdict.decision == "worse":
             self.worse = (
-                f"{self._state.version}: {name}: {shares(verdict.canary)}, of {self._state.stable} "
+                f"{self._state.version}: {name}: {shares(verdict.canary)}, of {self._state.compared} "
                 f"{shares(verdict.stable)} at the same time (chance of a false alarm below "
                 f"{percent(1 / verdict.against_enough)})"
             )

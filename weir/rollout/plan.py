@@ -102,12 +102,13 @@ class Expected:
 
 
 def expected(
-    steps: Sequence[Step], settings: Mapping[str, float], recent: Recent, *, patience: float
+    steps: Sequence[Step], settings: Mapping[str, float], recent: Recent, *, patience: float, control: bool = False
 ) -> tuple[Expected, ...]:
     """What to expect of each step where the traffic stays as it was.
 
     settings   those of the Comparison, `false_aborts` among them
     patience   in seconds: how long a step may take to prove that the version is no worse
+    control    whether it is compared with as many requests of a control, in place of all others
 
     A regression is one of failures alone. It begins with its step, after steps in which the version was as good as the
     stable one. Each figure is of 60 simulated rollouts: its error is some 15 %. Raises ValueError where the stable
@@ -123,7 +124,9 @@ def expected(
         if not step.share:  # without requests nothing is to be proven
             found.append(Expected(step, step.pause, 0.0, None, None))
             continue
-        simulated = _Simulated(new.state(), before.state(), float(step.share) / 100, recent)
+        part = float(step.share) / 100
+        against = min(part, 1 - part) if control else 1 - part
+        simulated = _Simulated(new.state(), before.state(), part, against, recent)
         proven = simulated.proven(max(patience, step.pause))
         seconds = max(patience, step.pause) if proven is None else max(proven, step.pause)
         smallest = simulated.smallest(seconds)
@@ -144,12 +147,13 @@ def expected(
 @dataclass(frozen=True, slots=True)
 class _Simulated:
     """A step. `new`: a comparison that has seen nothing; `before`: what it knows of failures when the step begins;
-    `part`: of the version, from 0 to 1.
+    `part`: of the version, from 0 to 1; `against`: of what it is compared with.
     """
 
     new: dict[str, Any]
     before: dict[str, Any]
     part: float
+    against: float
     recent: Recent
 
     def proven(self, most: float) -> float | None:
@@ -192,7 +196,7 @@ class _Simulated:
     def as_expected(self, comparison: Comparison, seconds: float) -> None:
         """Let the comparison see the whole step of a good version, without any luck."""
         requests = min(self.recent.rate * seconds, MAX_COUNT)
-        stable, version = round(requests * (1 - self.part)), round(requests * self.part)
+        stable, version = round(requests * self.against), round(requests * self.part)
         comparison.look(
             stable=Counts(stable, round(stable * self.recent.share)),
             canary=Counts(version, round(version * self.recent.share)),
@@ -209,7 +213,9 @@ class _Simulated:
             came = round(self.recent.rate * end) - requests
             requests += came
             version = _drawn(uniform(), came, self.part)
-            stable = came - version
+            # All others where they are what it is compared with.
+            whole = self.against == 1 - self.part
+            stable = came - version if whole else _drawn(uniform(), came - version, self.against / (1 - self.part))
             # As many random numbers whatever comes of them: with another share a run has the same luck.
             stable_bad, bad = _drawn(uniform(), stable, self.recent.share), _drawn(uniform(), version, share)
             times = proof and self.recent.timed

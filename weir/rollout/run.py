@@ -192,8 +192,13 @@ class Run:
                 self._enter(self.state.index + 1)
             case "promote":
                 self._move(self._traffic.promote, self.states)
-                why = following.why
-                self._write([each if each.over else replace(each, phase="promoted", why=why) for each in self.states])
+                now = datetime.now(UTC)
+                self._write(
+                    [
+                        each.state if each.state.over else each.ended("promoted", following.why, now)
+                        for each in self._members
+                    ]
+                )
             case "abort":
                 self._abort(following.why)
             case "hold":
@@ -257,7 +262,10 @@ class Run:
         self._patiently(once)
 
     def _aborted(self, why: str) -> None:
-        states = [each if each.phase == "aborted" else replace(each, phase="aborted", why=why) for each in self.states]
+        now = datetime.now(UTC)
+        states = [
+            each.state if each.state.phase == "aborted" else each.ended("aborted", why, now) for each in self._members
+        ]
         if states == self.states:
             return
         try:

@@ -24,6 +24,7 @@ Cause = Literal["", "worse", "undecided"]
 """Of a hold: what was seen of the version, what was not seen, or something else."""
 
 OVER: tuple[Phase, ...] = ("aborted", "promoted")
+_MOMENTS = "since", "retire"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,10 @@ class State:
     `together`: the services that go through the steps as one, this one among them; none where it is alone.
     `evidence`: what the comparison of the two versions goes on with.
     `settings`: by which they are compared: what the config said of that at the begin. None in a state of an older weir.
+    `control`: the version of fresh pods of the stable one that it is compared with; empty where that is the stable one
+    itself, and once it is gone after the end.
+    `retire`: after the promotion, when the version that was stable is to be retired, in UTC; None where it stays, or
+    that is settled. `retired`: what has become of it, in words.
     """
 
     service: str
@@ -79,6 +84,9 @@ class State:
     reason: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     owner: str = ""
+    control: str = ""
+    retire: datetime | None = None
+    retired: str = ""
 
     @property
     def over(self) -> bool:
@@ -120,6 +128,11 @@ class State:
         )
 
     @property
+    def compared(self) -> str:
+        """The version that the new one is compared with."""
+        return self.control or self.stable
+
+    @property
     def services(self) -> tuple[str, ...]:
         """All services of the rollout."""
         return self.together or (self.service,)
@@ -131,6 +144,7 @@ class State:
 
 def in_words(state: State, now: datetime) -> str:
     """How far it is, in one line."""
+    afterwards = f"; {told}" if (told := retirement(state, now)) else ""
     shares = ", ".join(str(plain(step.share)) for step in state.steps)
     others = [name for name in state.together if name != state.service]
     match state.phase:
@@ -145,7 +159,16 @@ def in_words(state: State, now: datetime) -> str:
             how = f"is at {plain(state.step.share)} % for {ago(now - state.since) if state.since else '0 s'}{held}"
             how += f" (step {state.index + 1} of {len(state.steps)}: {shares} %)"
     with_others = f" (as one with {', '.join(others)})" if others else ""
-    return f"rollout: {state.version} {how}{with_others}; {state.hurt:,} of its {state.requests:,} requests failed"
+    got = f"{state.hurt:,} of its {state.requests:,} requests failed"
+    return f"rollout: {state.version} {how}{with_others}; {got}{afterwards}"
+
+
+def retirement(state: State, now: datetime) -> str:
+    """What becomes, or has become, of the version that was stable; empty where it stays."""
+    if state.retire is None:
+        return state.retired
+    left = state.retire - now
+    return f"{state.stable} is {f'retired in {ago(left)}' if left.total_seconds() > 0 else 'due to be retired'}"
 
 
 def steps_of(settings: Rollout) -> tuple[Step, ...]:
@@ -175,6 +198,7 @@ def as_json(state: State) -> dict[str, Any]:
         ],
         "began": _text(state.began),
         "since": None if state.since is None else _text(state.since),
+        "retire": None if state.retire is None else _text(state.retire),
         "checked": list(state.checked),
         "together": list(state.together),
         "evidence": dict(state.evidence),
@@ -193,13 +217,14 @@ def from_json(found: Mapping[str, Any]) -> State:
     steps = tuple(
         Step(Decimal(str(step["share"])), float(step["pause"]), bool(step.get("manual"))) for step in found["steps"]
     )
-    since = found.get("since")
+    since, retire = (None if (text := found.get(key)) is None else datetime.fromisoformat(text) for key in _MOMENTS)
     return State(
         **{
             **{name: value for name, value in found.items() if name in names},
             "steps": steps,
             "began": datetime.fromisoformat(found["began"]),
-            "since": None if since is None else datetime.fromisoformat(since),
+            "since": since,
+            "retire": retire,
             "checked": tuple(found.get("checked", ())),
             "together": tuple(found.get("together", ())),
         }

@@ -17,15 +17,15 @@ def why_worse(state: State, verdict: Verdict) -> str:
     chance = f"chance of a false alarm below {percent(1 / verdict.against_enough)}"
     if name == "failures":
         return (
-            f"{state.version}: {shares(verdict.canary)} failed, of {state.stable} {shares(verdict.stable)} at the same "
-            f"time ({chance})"
+            f"{state.version}: {shares(verdict.canary)} failed, of {state.compared} {shares(verdict.stable)} at the "
+            f"same time ({chance})"
         )
     slow = verdict.slowest
     if slow is None:
-        return f"{state.version}: its answers are slower than {state.stable}'s at the same time ({chance})"
+        return f"{state.version}: its answers are slower than {state.compared}'s at the same time ({chance})"
     return (
         f"{state.version}: {_part(slow.canary)} of its answers took longer than {slow.bound:g} s, and "
-        f"{_part(slow.stable)} of {state.stable}'s at the same time ({chance})"
+        f"{_part(slow.stable)} of {state.compared}'s at the same time ({chance})"
     )
 
 

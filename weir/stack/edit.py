@@ -1,5 +1,5 @@
-"""Changing the split or the drill of a service in a stack file, and nothing else of it: comments, order, quotes,
-indentation and line ends stay.
+"""Changing the split or the drill of a service in a stack file, a version that comes or goes, and nothing else of it:
+comments, order, quotes, indentation and line ends stay.
 
 What cannot be changed alone is refused, with what to write by hand; see `yaml_edit` for how that is known.
 """
@@ -59,6 +59,15 @@ class StackEdit:
             self._remove(service, ("canary", version))
         elif not _is(canary.get(version), percent):
             self._put(service, ("canary", version), plain(percent))
+
+    def add_version(self, service: str, version: str, settings: Mapping[str, Any]) -> None:
+        """Write a version, in one line."""
+        self._put(service, ("versions", version), dict(settings))
+
+    def remove_version(self, service: str, version: str) -> None:
+        """Take a version out, if it is there, and what a rollout has left of it in the split."""
+        self.set_canary(service, version, None)
+        self._remove(service, ("versions", version))
 
     def set_drill(self, service: str, drill: Mapping[str, Any]) -> None:
         """Write the drill of a service, in one line."""

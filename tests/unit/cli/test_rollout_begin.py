@@ -96,3 +96,52 @@ def test_none_begins_whose_steps_the_config_would_refuse(context: Context) -> No
     with pytest.raises(UsageError, match=r"the config would not be sound at 75 %, and nothing was begun:\n.*canary"):
         require_steps(context, states_of(context, {"backend": "v2"}, "5,75", None, ""))
     assert context.path.read_text() == before
+
+
+def controlled(context: Context, *edits: tuple[str, str]) -> Context:
+    """The rollout of backend asks for a control; with these edits of the file."""
+    text = context.path.read_text()
+    for old, new in (("pause: 5m}", "pause: 5m, control: true}"), *edits):
+        assert old in text
+        text = text.replace(old, new, 1)
+    context.path.write_text(text)
+    return context.anew()
+
+
+def test_a_control_is_named_after_the_stable_version(context: Context) -> None:
+    """Where the config asks for one."""
+    (state,) = states_of(context, {"backend": "v2"}, None, None, "")
+    assert (state.control, state.compared) == ("", "v1")
+    context = controlled(context)
+    (state,) = states_of(context, {"backend": "v2"}, None, None, "")
+    assert (state.control, state.compared) == ("v1-control", "v1-control")
+    # v3 has 40 % of the requests: the control gets what is left.
+    require_steps(context, states_of(context, {"backend": "v2"}, "5,60", None, ""))
+
+
+def test_what_a_killed_rollout_has_left_is_its_control(context: Context) -> None:
+    """One of that name that is anything else is somebody else's."""
+    left = controlled(
+        context, ("v1: {}, v2: {}", "v1: {args: [a]}, v2: {replicas: 2}, v1-control: {args: [a], replicas: 2}")
+    )
+    assert [each.control for each in states_of(left, {"backend": "v2"}, None, None, "")] == ["v1-control"]
+    context.path.write_text(context.path.read_text().replace("{args: [a], replicas: 2}", "{args: [b], replicas: 2}"))
+    with pytest.raises(UsageError) as refused:
+        states_of(left.anew(), {"backend": "v2"}, None, None, "")
+    assert str(refused.value) == (
+        "backend has a version v1-control, which is what its rollout calls the control of v1; give it another name, or "
+        "take control: true out"
+    )
+
+
+def test_a_control_that_cannot_be_is_refused(context: Context) -> None:
+    """Before anything is begun: one whose pods weir does not make, and one whose name would be too long."""
+    text = context.path.read_text()
+    foreign = controlled(context, ("v1: {}", "v1: {workload: deployment/shop}"))
+    with pytest.raises(UsageError, match="backend can have no control, which its rollout asks for: weir makes no pods"):
+        states_of(foreign, {"backend": "v2"}, None, None, "")
+    context.path.write_text(text)
+    name = "v" * 50
+    long = controlled(context, ("v1: {}", f"{name}: {{}}"), ("stable: v1", f"stable: {name}"))
+    with pytest.raises(UsageError, match=rf"nothing was begun:\n.*{name}-control: "):
+        require_steps(long, states_of(long, {"backend": "v2"}, None, None, ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def there(project: Path, together: tuple[str, ...] = (), **phases: Phase | None) -> None:
+def there(
+    project: Path, together: tuple[str, ...] = (), retire: datetime | None = None, **phases: Phase | None
+) -> None:
     """These services have had a rollout, which is in this phase; None: its state is of another weir."""
-    of = replace(STATE, together=together)
+    of = replace(STATE, together=together, retire=retire)
     items = [
         {
             "metadata": {"name": f"weir-rollout-{service}", "resourceVersion": "1"},
@@ -89,6 +91,17 @@ def test_where_nothing_is_under_way_nothing_is_wrong(
     assert capsys.readouterr().err == f"nothing is due: no rollout {of}is under way in stack dev\n"
     there(project, backend="aborted")
     assert gone_on(service) == []
+
+
+def test_a_version_that_is_due_to_be_retired_gets_a_turn(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one that is kept for longer it is said when, and that nothing is under way is not."""
+    now = datetime.now(UTC)
+    there(project, retire=now + timedelta(minutes=30, seconds=30), backend="promoted")
+    assert gone_on() == []
+    assert capsys.readouterr().err == "backend: v1 is retired in 30 min\n"
+    there(project, retire=now - timedelta(seconds=1), backend="promoted", cart="promoted")
+    assert gone_on() == ["backend", "cart"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_failure_keeps_no_other_from_its_turn(project: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -140,3 +141,46 @@ def test_a_step_does_not_end_while_requests_get_no_answer(tmp_path: Path, monkey
     assert metrics["backend"].waits == said
     source.anew()
     assert metrics["backend"].waits == ""
+
+
+CONTROLLED = replace(STATE, control="v2-control")
+CONTROL = "v3: {}, v2-control: {}"
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    ("before", "step", "promoted", "taken_back"),
+    [
+        ("v2", "v2, canary: {v3: 25, v2-control: 25}", "v3, canary: {v2: 0}", "v2, canary: {v3: 0}"),
+        ("v2, canary: {v1: 60}", "v2, canary: {v1: 60, v3: 25, v2-control: 15}", "v3, canary: {v1: 60, v2: 0}",
+         "v2, canary: {v1: 60, v3: 0}"),
+        ("v1, canary: {v2: 50}", "v2, canary: {v3: 25, v2-control: 25}", "v3, canary: {v2: 0}", "v2, canary: {v3: 0}"),
+    ],
+)  # fmt: skip
+def test_the_control_gets_as_much_as_the_version(
+    edited: Callable[[Callable[[Moves], None], str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    known: bool,
+    before: str,
+    step: str,
+    promoted: str,
+    taken_back: str,
+) -> None:
+    """Also in a file that has none, as that of another machine; where it has no share it gets none."""
+    if known:
+        monkeypatch.setitem(globals(), "FILE", FILE.replace("v3: {{}}", "v3: {{}}, v2-control: {{}}"))
+    assert edited(lambda moves: moves.move([CONTROLLED]), before) == step
+    assert CONTROL in (tmp_path / "Pulumi.dev.yaml").read_text()
+    assert edited(lambda moves: moves.promote([CONTROLLED]), before) == promoted
+    assert edited(lambda moves: moves.take_back([CONTROLLED]), before) == taken_back
+
+
+def test_at_the_end_the_control_gets_nothing(
+    edited: Callable[[Callable[[Moves], None], str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same change."""
+    monkeypatch.setitem(globals(), "FILE", FILE.replace("v3: {{}}", "v3: {{}}, v2-control: {{}}"))
+    before = "v2, canary: {v3: 25, v2-control: 25}"
+    assert edited(lambda moves: moves.promote([CONTROLLED]), before) == "v3, canary: {v2-control: 0, v2: 0}"
+    assert edited(lambda moves: moves.take_back([CONTROLLED]), before) == "v2, canary: {v3: 0, v2-control: 0}"

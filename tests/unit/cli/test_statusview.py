@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -22,6 +24,7 @@ from weir.model.routing.diff import TrafficChange
 from weir.model.routing.host_diff import host_changes
 from weir.model.routing.hosts import HostTraffic, host_traffic
 from weir.model.values.instants import Instant
+from weir.rollout.state import State, Step
 
 SEEN = Observation(
     2.04,
@@ -186,3 +189,19 @@ def test_a_host_has_a_line() -> None:
     assert document["entries"] == [{"name": "web", "match": [], "service": "web:80"}]
     assert document["drift"] == ["exposed at gateways: edge/old → edge/public"]
     assert host_as_json(statuses[1])["inCluster"] is False
+
+
+def test_a_version_that_is_to_be_retired_is_shown() -> None:
+    """When, and how to have it done then. The rollout itself is over."""
+    at = datetime.now(UTC) + timedelta(minutes=42, seconds=30)
+    state = State(
+        "backend", "v2", "v1", (Step(Decimal(5), 0.0),), "weir rollout backend v2", "ann@host",
+        datetime(2026, 11, 27, 12, tzinfo=UTC), phase="promoted", retire=at,
+    )  # fmt: skip
+    status = ServiceStatus("backend", VERSIONS, {}, (), None, state)
+    said = " ".join(shown(status))
+    assert "v1 is retired in 42 min; weir rollout backend goes on with it" in " ".join(said.split())
+    found = as_json(status)
+    assert (found["rollout"], found["retires"]) == (None, {"version": "v1", "at": at.strftime("%Y-%m-%dT%H:%M:%SZ")})
+    under_way = as_json(replace(status, rollout=replace(state, phase="step", retire=None)))
+    assert (under_way["rollout"]["phase"], under_way["retires"]) == ("step", None)

@@ -73,5 +73,7 @@ rollouts: Values = mapping(
         "metrics": _metrics,
         "checks": several(_check),
         "onRegression": st.sampled_from(["abort", "hold"]),
+        "keep": lengths,
+        "control": st.sampled_from([True, False, "true"]),
     },
 )

@@ -23,12 +23,12 @@ DEFAULTS = {"worse": 1.5, "tolerated": 0.001, "false_aborts": 0.01, "margin": 2.
 
 def plan(
     rate: float, share: float, *shares: float, pause: float = 60, patience: float = 1800, timed: bool = False,
-    **settings: float,
+    control: bool = False, **settings: float,
 ) -> tuple[Expected, ...]:  # fmt: skip
     """Of steps with these shares, in percent, at so many requests a second, of which that share fails."""
     recent = Recent(10.0, round(10 * rate), Share(100_000, round(100_000 * share)), timed)
     steps = [Step(Decimal(str(each)), pause) for each in shares]
-    return expected(steps, {**DEFAULTS, **settings}, recent, patience=patience)
+    return expected(steps, {**DEFAULTS, **settings}, recent, patience=patience, control=control)
 
 
 def each_second(decision: Decision, seed: int, rate: int, part: float, stable: float, canary: float, most: int) -> Any:
@@ -69,6 +69,16 @@ def test_a_step_takes_as_long_as_its_proof() -> None:
     found = [each_second(NO_WORSE, seed, 100, 0.1, 0.01, 0.01, 600) for seed in range(41)]
     # Of 41 rollouts the median is known to a fourth.
     assert median(at for at, _ in found) == pytest.approx(tenth.proven, rel=0.25)
+
+
+def test_a_control_of_as_many_requests_takes_longer_to_prove_it() -> None:
+    """10 % of 100 requests a second beside 10 % of them are half of 20. At 50 % nothing is left but the control."""
+    tenth, half = plan(100, 0.01, 10, 50, pause=5, control=True)
+    assert tenth.proven is not None
+    found = [each_second(NO_WORSE, seed, 20, 0.5, 0.01, 0.01, 1800) for seed in range(300)]
+    # Times are spread so widely here that medians of 41 rollouts go from 144 to 286 s; that of 300 is 214 s.
+    assert median(at for at, _ in found) == pytest.approx(tenth.proven, rel=0.25)
+    assert half.proven == plan(100, 0.01, 10, 50, pause=5)[1].proven
 
 
 def test_the_smallest_regression_is_seen_in_nine_of_ten_cases() -> None:

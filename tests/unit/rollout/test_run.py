@@ -21,7 +21,7 @@ from weir.rollout import keeper, record, run
 from weir.rollout.metrics import Metrics
 from weir.rollout.record import AnotherWroteError, UnreadableError
 from weir.rollout.run import Run
-from weir.rollout.state import State, steps_of
+from weir.rollout.state import Phase, State, steps_of
 
 
 def test_a_good_version_is_promoted_after_its_steps(kubectl: Kubectl) -> None:
@@ -63,6 +63,13 @@ def test_who_is_killed_while_taking_back_leaves_what_led_to_it(kubectl: Kubectl)
     after = FakeMesh(None)
     state = rollout(kubectl, after, kept, analysis={"patience": "300ms"}).until_end()
     assert (after.done, state.phase) == (["0 %"], "aborted")
+
+
+def test_what_it_was_compared_with_is_named(kubectl: Kubectl) -> None:
+    """The control, where there is one."""
+    mesh = FakeMesh(BAD)
+    state = rollout(kubectl, mesh, write(kubectl, replace(STATE, control="v1-control"))).until_end()
+    assert "v2: 200 of 1,000 requests (20 %) failed, of v1-control 10 of 10,000 requests (0.10 %)" in state.why
 
 
 def test_a_bad_version_is_held_where_the_config_says_so(kubectl: Kubectl) -> None:
@@ -304,7 +311,8 @@ def test_what_one_of_several_has_reached_the_others_reach_first(
 
 def test_of_mixed_ends_the_abort_is_what_the_others_come_to(kubectl: Kubectl) -> None:
     """None gets requests that is not known to be good, with those that it goes with."""
-    names, phases = ("backend", "cart", "web"), ("promoted", "aborted", "step")
+    names = "backend", "cart", "web"
+    phases: tuple[Phase, ...] = "promoted", "aborted", "step"
     states = [
         replace(STATE, service=name, together=names, phase=phase, why="red", since=STATE.began)
         for name, phase in zip(names, phases, strict=True)

@@ -35,6 +35,7 @@ def states(draw: Any) -> State:
         evidence=draw(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=3)),
         reason=draw(st.text()), settings=draw(st.dictionaries(st.text(), st.text(), max_size=2)),
         unproven=draw(st.booleans()), cause=draw(st.sampled_from(("", "worse", "undecided"))), owner=draw(st.text()),
+        retire=draw(st.none() | _moments), retired=draw(st.text()), control=draw(st.text()),
     )  # fmt: skip
 
 

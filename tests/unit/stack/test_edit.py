@@ -121,6 +121,27 @@ def test_a_block_with_one_canary_can_be_emptied(tmp_path: Path) -> None:
     assert edited(tmp_path, text, canary("v2", None)) == HEAD + "    backend:\n      canary: {}\n      stable: v1\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "    backend:\n      versions:\n        v1: # of last week\n          replicas: 2\n        # the new one\n"
+            "        v2: {}\n      stable: v2\n      canary: {v1: 0, v3: 5}\n",
+            "    backend:\n      versions:\n        # the new one\n        v2: {}\n      stable: v2\n"
+            "      canary: {v3: 5}\n",
+        ),
+        (
+            "    backend: {versions: {v1: {}, v2: {}}, stable: v2}\n",
+            "    backend: {versions: {v2: {}}, stable: v2}\n",
+        ),
+        ("    backend: {versions: {v2: {}}, stable: v2}\n", "    backend: {versions: {v2: {}}, stable: v2}\n"),
+    ],
+)
+def test_a_version_goes_with_its_share(tmp_path: Path, text: str, left: str) -> None:
+    """Its lines alone, and nothing where it is gone already."""
+    assert edited(tmp_path, HEAD + text, lambda edit: edit.remove_version("backend", "v1")) == HEAD + left
+
+
 def test_somebody_elses_change_is_not_lost(tmp_path: Path) -> None:
     """A file that was changed since it was read is not overwritten."""
     path = tmp_path / "Pulumi.dev.yaml"

@@ -14,7 +14,7 @@ from weir.model.config.base import Part, key, required
 from weir.model.config.metrics import Metric
 from weir.model.values.durations import Duration, Length, LengthOrZero
 from weir.model.values.numbers import Percent, Positive, plain
-from weir.model.values.text import SomeText
+from weir.model.values.text import Flag, SomeText
 
 
 def _above(value: Decimal, least: int) -> Decimal:
@@ -135,6 +135,14 @@ class Rollout(Part):
     on_regression: Literal["abort", "hold"] = key(
         "what follows when the version is worse: abort (its share goes to 0) or hold", "abort", example="hold"
     )
+    control: Flag = key(
+        "whether the version is compared with fresh pods of the stable one, in place of those that have run for long: "
+        "a version STABLE-control while the rollout is under way, with as many pods and requests", False, example=True,
+    )  # fmt: skip
+    keep: Length | None = key(
+        "how long the version that was stable is kept after the promotion; then it is retired: it goes from the stack "
+        "file and the cluster. For ever when left out", example="1h", unit="duration",
+    )  # fmt: skip
 
     @field_validator("metrics")
     @classmethod
