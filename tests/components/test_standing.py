@@ -24,6 +24,10 @@ def service(**keys: Any) -> dict[str, Any]:
     return {**SOUND, "services": {"backend": {**SOUND["services"]["backend"], **keys}}}
 
 
+NO_ROLLOUT = "*weir-rollout-*) ;;\n"
+"""Of a shell's `case`: no rollout is under way."""
+
+
 class FakeKubectl:
     """A kubectl that answers with what stands there, `missing` left out; `annotations` are on all of it."""
 
@@ -37,7 +41,7 @@ class FakeKubectl:
             item.setdefault("status", {})
         (directory / "there.json").write_text(json.dumps({"items": items}))
         script = directory / "kubectl"
-        script.write_text(f"#!/bin/sh\ncat {directory}/there.json\n")
+        script.write_text(f'#!/bin/sh\ncase "$*" in\n{NO_ROLLOUT}*) cat {directory}/there.json;;\nesac\n')
         script.chmod(0o755)
         self.kubectl = str(script)
 
@@ -222,7 +226,7 @@ def test_what_is_being_deleted_does_not_count_as_there(tmp_path: Path, written: 
     # Asked for by name, it is there twice, and then no more.
     script = f"""#!/bin/sh
 case "$*" in
-*--ignore-not-found*) echo >> {tmp_path}/asked; [ $(wc -l < {tmp_path}/asked) -gt 2 ] || echo '{json.dumps(leaving)}';;
+{NO_ROLLOUT}*--ignore-not-found*) echo >> {tmp_path}/asked; [ $(wc -l < {tmp_path}/asked) -gt 2 ] || echo '{json.dumps(leaving)}';;
 *) cat {file};;
 esac
 """

@@ -85,6 +85,8 @@ class Comparison:
             self._slower_stake = self._now() - math.log(2)
             self._failures_stake -= math.log(2)
             self._slower = {bound: Metric.new(self._slow) for bound in slower}
+            # What failures alone have shown says nothing of times.
+            self._proof = 0.0
         failures = Seen(canary.requests, canary.failures, stable.requests, stable.failures)
         self._failures = self._failures.after(failures)
         self._slower = {

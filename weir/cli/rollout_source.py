@@ -24,12 +24,16 @@ from weir.rollout.member import since_begin
 from weir.rollout.metrics import Metrics
 from weir.rollout.protocols import Source
 from weir.rollout.state import State
+from weir.rollout.times import Times
 from weir.secret import Secret
 
 ONCE_SECONDS = 75.0
 """How long a process looks that is to do what is due and no more: counting takes two scrapes of each caller, which are
 15 to 30 seconds apart mostly.
 """
+
+TIMES_SECONDS = 60.0
+"""How long a step waits for the first times: a scrape may have counts of answers before their times."""
 
 
 def once_seconds(context: Context) -> float | None:
@@ -100,6 +104,7 @@ class FromPrometheus:
         self._scraped, self._tell = scraped, tell
         self._versions = {each.service: (each.compared, each.version) for each in states}
         self._told = dict.fromkeys(scraped, "")
+        self._times = {each.service: Times(each, TIMES_SECONDS, tell) for each in states}
 
     def look(self) -> dict[str, tuple[Counts, Counts]]:
         """Those of the stable version and of the new one since the last look, by service; not of one of which
@@ -115,18 +120,22 @@ class FromPrometheus:
             if found is not None:
                 stable, version = (found.get(name, Answers()) for name in self._versions[service])
                 seen[service] = counts(stable, version, BOUNDS)
+                self._times[service].count(seen[service][1])
         return seen
 
     def anew(self) -> None:
         """What was scraped until now belongs to no look."""
-        for scraped in self._scraped.values():
-            scraped.anew()
+        for service in self._versions:
+            self._scraped[service].anew()
+            self._times[service].anew()
 
     def waits(self, service: str) -> str:
-        """Failures of no version may be the new one's: while there are any, nothing shows that it is no worse."""
+        """Why a step of the service does not end. Failures of no version may be the new one's: while there are any,
+        nothing shows that it is no worse.
+        """
         scraped = self._scraped[service]
         if not scraped.unknown:
-            return scraped.why
+            return scraped.why or self._times[service].waits
         return (
             f"{scraped.unknown:,} failed requests of {service} reached no pod in this step, and Istio's "
             "metrics do not tell of which version they were; flavour: envoy of weir:prometheus does"

@@ -21,7 +21,11 @@ from weir.model.values.numbers import plain
 from weir.rollout.given_up import GivenUp
 from weir.rollout.member import since_begin
 from weir.rollout.state import State
+from weir.rollout.times import Times
 from weir.stack.edit import StackEdit
+
+TIMES_SECONDS = 7.0
+"""How long a step waits for the first times: what was answered before a look, Envoy adds up within five seconds."""
 
 
 class Moves:
@@ -135,6 +139,7 @@ class Answered:
         """`tell`: told once how the counts are less than all."""
         self._tell, self._told = tell, set[str]()
         self._versions = {each.service: (each.compared, each.version) for each in states}
+        self._times = {each.service: Times(each, TIMES_SECONDS, tell) for each in states}
         self._given_up = {
             each.service: GivenUp(each, since_begin(each, context.service(each.service).rollout).analysis)
             for each in states
@@ -148,19 +153,22 @@ class Answered:
         for service, found in self.watched.look().items():
             stable, version = (found.get(name, Answers()) for name in self._versions[service])
             seen[service] = counts(stable, version)
+            self._times[service].count(seen[service][1])
             self._given_up[service].count(stable, version)
         self._say()
         return seen
 
     def anew(self) -> None:
         """What callers have counted until now belongs to no look. Raises ClusterError."""
-        for each in self._given_up.values():
-            each.begin_step()
+        for service in self._versions:
+            self._given_up[service].anew()
+            self._times[service].anew()
         self.watched.anew()
 
     def waits(self, service: str) -> str:
         """Why a step of the service does not end, whatever the answers say; empty where nothing does."""
-        return self._given_up[service].waits
+        times = "" if service in self.watched.attempts else self._times[service].waits
+        return self._given_up[service].waits or times
 
     def _say(self) -> None:
         for service in sorted(self.watched.attempts):

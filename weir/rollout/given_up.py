@@ -18,7 +18,7 @@ class GivenUp:
         self._state, self._analysis = state, analysis
         self._stable, self._version = Answers(), Answers()
 
-    def begin_step(self) -> None:
+    def anew(self) -> None:
         """What came until now belongs to another step."""
         self._stable, self._version = Answers(), Answers()
 

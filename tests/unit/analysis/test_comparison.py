@@ -244,6 +244,19 @@ def test_times_that_come_later_change_no_evidence_of_before() -> None:
     assert comparison.look(stable=Counts(0, 0, nothing), canary=Counts(0, 0)).against == pytest.approx(before)
 
 
+def test_what_failures_alone_have_shown_ends_with_the_first_times() -> None:
+    """Times come later: by then a version that is only slower may have been shown to fail no more often."""
+    comparison = Comparison()
+    assert comparison.look(stable=Counts(900_000, 900), canary=Counts(100_000, 100)).decision == "no worse"
+    slow = dict.fromkeys(BOUNDS, 50)
+    fast = dict.fromkeys(BOUNDS, 0)
+    verdict = comparison.look(stable=Counts(0, 0, fast, timed=450), canary=Counts(0, 0, slow, timed=50))
+    assert verdict.decision == "worse"
+    comparison = Comparison()
+    comparison.look(stable=Counts(900_000, 900), canary=Counts(100_000, 100))
+    assert comparison.look(stable=Counts(0, 0, fast), canary=Counts(1, 0, fast)).decision == "undecided"
+
+
 def test_times_count_by_their_own_number() -> None:
     """Where a proxy has counted fewer times than requests, the share that was slower is one of the times."""
     timed = seen([(Counts(9_000, 0, {0.1: 90}, timed=900), Counts(1_000, 0, {0.1: 40}, timed=100))])

@@ -25,7 +25,7 @@ def test_a_version_that_hangs_on_half_of_its_requests_is_told() -> None:
     assert given_up.waits == ""
     given_up.count(Answers(950), Answers(25, unanswered=25, active=20))
     assert given_up.waits == "30 of 80 requests of v2 got no answer until their callers gave them up, of v1 0 of 1,900"
-    given_up.begin_step()
+    given_up.anew()
     assert given_up.waits == ""
 
 
