@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import click
@@ -32,7 +33,7 @@ from weir.cli.rollout_due import go_on_where_due
 from weir.cli.rollout_plan import from_envoys, print_plan
 from weir.cli.rollout_retire import retire_when_due, to_retire
 from weir.cli.rollout_source import once_seconds, settings_since_begin, sources, tried
-from weir.cli.rollout_steps import Moves, run_check
+from weir.cli.rollout_steps import Moves, run_check, templates_of_versions
 from weir.cli.rolloutview import Screen
 from weir.engine.errors import InterruptedPreviewError, InterruptedUpdateError
 from weir.errors import UsageError, VerdictError, WeirError
@@ -154,6 +155,7 @@ def _roll(kept: Kept, context: Context, reason: str, once: bool, as_json: bool) 
             once_seconds=once_seconds(context),
             told=told,
             tell=screen.tell,
+            made_of=partial(templates_of_versions, context, states),
         )
         _watched(run, screen, once=once)
     done = {state.service: state for state in run.states}

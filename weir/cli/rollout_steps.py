@@ -10,6 +10,7 @@ from decimal import Decimal
 from weir.analysis import Counts
 from weir.cli.context import Context
 from weir.cli.release import Release, release
+from weir.cluster.templates import made_of
 from weir.measurement.answers import BOUNDS, Answers
 from weir.measurement.caller import Caller
 from weir.measurement.clusters import Measured, measured
@@ -189,6 +190,17 @@ class Answered:
         if what not in self._told:
             self._told.add(what)
             self._tell(text)
+
+
+def templates_of_versions(context: Context, states: Sequence[State]) -> dict[str, str]:
+    """Of which templates the versions' pods are made, by service, of those that are pods. Raises ClusterError."""
+    services = {each.service: (context.service(each.service), each.version) for each in states}
+    labels = {
+        name: service.pod_labels(name, version)
+        for name, (service, version) in services.items()
+        if version in service.with_pods
+    }
+    return made_of(context.kubectl, labels)
 
 
 def measured_service(context: Context, name: str) -> Measured:

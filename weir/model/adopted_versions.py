@@ -13,7 +13,9 @@ from weir.model.values.hosts import label_selector
 _TELLING = ("version", "app.kubernetes.io/version", "color", "track", "release", "slot")
 """Labels by which people tell versions apart, the most usual first."""
 HASHES = ("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
-"""Labels that a controller changes with the pods."""
+"""Labels that a controller gives the pods of one template, and changes with it: of a Deployment's ReplicaSet, of Argo's
+Rollout, of a StatefulSet or DaemonSet. https://kubernetes.io/docs/reference/labels-annotations-taints/
+"""
 
 
 @dataclass

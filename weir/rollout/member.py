@@ -64,14 +64,17 @@ class Member:
         that are compared, share it (the union bound).
         """
         self.settings, self.kept, self.metrics = settings, kept, metrics
-        parts = len(kept.state.services) * (1 + metrics.comparisons)
-        self.comparison = Comparison(**comparison_settings(settings.analysis, parts))
+        self._parts = len(kept.state.services) * (1 + metrics.comparisons)
+        self.comparison = self._new_comparison()
         if kept.state.evidence:
             self.comparison = record.comparison(kept.state, kept.state.evidence)
         self._hurt = self._requests = 0
         # Of a step that this process has not begun, others have seen what was proven, and nobody what came since.
         self._taken_over = kept.state.phase == "step"
         self._answered: float | None = None
+
+    def _new_comparison(self) -> Comparison:
+        return Comparison(**comparison_settings(self.settings.analysis, self._parts))
 
     @property
     def state(self) -> State:
@@ -110,6 +113,19 @@ class Member:
         self._taken_over = False
         self.comparison.begin_step()
         self.metrics.begin_step()
+
+    def made_of(self, pods: str, now: datetime) -> State:
+        """The state with the version's pods made of these templates; empty where nobody can tell. What others have
+        answered is no evidence of these.
+        """
+        if not pods or pods == self.state.pods:
+            return self.state
+        if not self.state.pods:
+            return replace(self.state, pods=pods)
+        self.comparison = self._new_comparison()
+        self.metrics.forget()
+        self._taken_over = False
+        return self.state.with_other_pods(pods, now)
 
     def next(self, now: datetime, looking: float = 0.0) -> Next:
         """What would follow for this service alone. `looking`: how many seconds there are to look yet."""

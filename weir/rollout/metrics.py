@@ -214,20 +214,22 @@ class Metrics:
     ) -> None:
         """`also_waits`: what else a step waits for, whose numbers come from Prometheus."""
         self._prometheus, self._also_waits = prometheus, also_waits
+        self._settings, self._state, self._namespace = settings, state, namespace
+        self.comparisons = 0 if settings is None else sum(metric.worse is not None for metric in settings.metrics)
+        """How many of them compare: each gets as much of the chance to be wrong as the requests themselves."""
+        self._begin({} if state is None else state.evidence.get("metrics", {}))
+
+    def _begin(self, saved: Mapping[str, Any]) -> None:
         self._each: dict[str, Bounded | Compared] = {}
         self._asked = -ASK_SECONDS
-        self.comparisons = 0
-        """How many of them compare: each gets as much of the chance to be wrong as the requests themselves."""
-        if settings is None or state is None:
+        if self._settings is None or self._state is None:
             return
-        self.comparisons = sum(metric.worse is not None for metric in settings.metrics)
-        share = float(settings.analysis.false_aborts) / len(state.services) / (1 + self.comparisons)
-        saved = state.evidence.get("metrics", {})
-        for metric in settings.metrics:
+        share = float(self._settings.analysis.false_aborts) / len(self._state.services) / (1 + self.comparisons)
+        for metric in self._settings.metrics:
             self._each[metric.name] = (
-                Bounded(metric, state, namespace, saved.get(metric.name, {}))
+                Bounded(metric, self._state, self._namespace, saved.get(metric.name, {}))
                 if metric.worse is None
-                else Compared(metric, settings, state, namespace, share, saved.get(metric.name))
+                else Compared(metric, self._settings, self._state, self._namespace, share, saved.get(metric.name))
             )
 
     @property
@@ -271,6 +273,10 @@ class Metrics:
         self._asked = -ASK_SECONDS
         for each in self._each.values():
             each.begin_step()
+
+    def forget(self) -> None:
+        """Nothing of what they have seen counts any more."""
+        self._begin({})
 
     def state(self) -> dict[str, Any]:
         """What another process goes on with, as plain data."""

@@ -9,21 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
-from weir.errors import WeirError
 from weir.model.config.rollout import Check, Rollout
-from weir.rollout import record
+from weir.rollout import patience, record
+from weir.rollout.abort import Abort
 from weir.rollout.decide import Next, together
 from weir.rollout.keeper import Keeper
 from weir.rollout.member import Member
 from weir.rollout.metrics import Metrics
+from weir.rollout.patience import patiently
 from weir.rollout.protocols import Seen, Source, Traffic
 from weir.rollout.state import OVER, State
-
-_T = TypeVar("_T")
 
 LOOK_SECONDS = 1.0
 """From one look to the next."""
@@ -31,8 +30,8 @@ LOOK_SECONDS = 1.0
 ONCE_SECONDS = 10.0
 """How long a process looks that is to do what is due and no more."""
 
-PATIENCE_SECONDS = 60.0
-"""How long the cluster may fail to answer, or to take a version back, before a rollout is left as it is."""
+_PODS_SECONDS = 15.0
+"""From one question of what the versions' pods are made of to the next."""
 
 
 class Run:
@@ -52,19 +51,23 @@ class Run:
         once_seconds: float | None = None,
         told: Callable[[State], None] = lambda _: None,
         tell: Callable[[str], None] = lambda _: None,
+        made_of: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """`settings`, `kept`: by service, the first one first. `check`: runs a check; why it failed, or nothing.
         `show`: told of each look. `metrics`: the user's own, by service. `once_seconds`: in place of ONCE_SECONDS, for
         a source that has news less often. `told`: of the begin, of each step and hold, and of the end, by service.
-        `tell`: what an operator should know.
+        `tell`: what an operator should know. `made_of`: the templates of the versions' pods, by service
+        (`weir.cluster.templates`).
         """
         self._traffic, self._source, self._check, self._show = traffic, source, check, show
-        self._told, self._tell = told, tell
+        self._told, self._tell, self._made_of = told, tell, made_of
         own = metrics or {}
         self._members = [Member(settings[name], each, own.get(name) or Metrics()) for name, each in kept.items()]
         self._keeper = Keeper(kubectl, self._members, told)
+        self._abort = Abort(self._keeper, self._members, traffic, tell)
         self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
         self._looking: float | None = None
+        self._pods_asked = -_PODS_SECONDS
 
     @property
     def states(self) -> list[State]:
@@ -94,7 +97,7 @@ class Run:
         try:
             action()
         except record.AnotherWroteError:
-            there = self._patiently(self._keeper.there)
+            there = patiently(self._keeper.there, self._tell)
             over = [each.state for each in there.values() if each.state.over]
             aborted = [each for each in over if each.phase == "aborted"]
             if not aborted and len(over) < len(self._members):
@@ -103,8 +106,7 @@ class Run:
             if aborted:
                 # Of one of its services it ends it for whoever is at it, and for the others. Traffic may have moved
                 # since whoever did that has looked.
-                self._take_back()
-                self._aborted(f"{aborted[0].service}: {aborted[0].why}")
+                self._abort.follow(f"{aborted[0].service}: {aborted[0].why}")
         return self.state
 
     def _until_end(self, once: bool) -> None:
@@ -119,10 +121,12 @@ class Run:
                 self._look()
                 answered = time.monotonic()
             except ClusterError:
-                if time.monotonic() - answered > PATIENCE_SECONDS:
+                if time.monotonic() - answered > patience.PATIENCE_SECONDS:
                     raise
                 failed = True
             following = self._next()
+            if following.kind in ("go on", "promote", "check"):
+                failed = failed or not self._same_pods()
             # What nobody has seen is never good; what was seen before may be bad.
             if following.kind == "wait" or (failed and following.kind in ("go on", "promote", "check")):
                 if once and time.monotonic() - started >= self._once_seconds and not self._yet_to_look():
@@ -155,6 +159,8 @@ class Run:
 
     def _look(self) -> None:
         try:
+            if time.monotonic() - self._pods_asked >= _PODS_SECONDS:
+                self._same_pods()
             counts = self._source.look()
             for member in self._members:
                 service = member.state.service
@@ -174,6 +180,29 @@ class Run:
             # Also of one whose looks fail, others have to see that it is there.
             if self._keeper.due:
                 self._keeper.keep(self.states)
+
+    def _same_pods(self) -> bool:
+        """Whether the versions' pods are those that evidence is of, as far as anybody can tell. Where not, their step
+        begins anew.
+        """
+        try:
+            made_of = self._made_of()
+        except ClusterError:
+            return False
+        self._pods_asked = time.monotonic()
+        before, now = self.states, datetime.now(UTC)
+        states = [each.made_of(made_of.get(each.state.service, ""), now) for each in self._members]
+        others = [state for state, was in zip(states, before, strict=True) if was.pods not in ("", state.pods)]
+        if others:
+            self._anew()
+        if states != before:
+            self._write(states)
+        for each in others:
+            self._tell(
+                f"{each.service}: the pods of {each.version} are others than before, so what was seen of it counts no "
+                "more: its step begins anew"
+            )
+        return not others
 
     def _yet_to_look(self) -> float:
         """How many seconds there are to look yet before what others have seen counts."""
@@ -200,7 +229,7 @@ class Run:
                     ]
                 )
             case "abort":
-                self._abort(following.why)
+                self._abort.abort(following.why)
             case "hold":
                 self._write([each if each.over else each.held(following.why, following.cause) for each in self.states])
             case "check":
@@ -238,58 +267,6 @@ class Run:
         with suppress(ClusterError):
             self._source.anew()
 
-    def _abort(self, why: str) -> None:
-        try:
-            # Killed in between, it leaves a version without requests: what led here is all that could tell then.
-            self._keeper.keep(self.states)
-        except ClusterError:
-            pass
-        except record.AnotherWroteError:
-            there = self._patiently(self._keeper.there)
-            if {each.state.phase for each in there.values()} == {"promoted"}:
-                self._keeper.adopt(there)
-                return
-        # Then the traffic: the end can be written down later.
-        self._take_back()
-        self._aborted(why)
-
-    def _take_back(self) -> None:
-        def once() -> None:
-            # That another one goes on with it is no reason to leave requests at a version that is worse.
-            with self._keeper.alive(whoever=True):
-                self._traffic.take_back(self.states)
-
-        self._patiently(once)
-
-    def _aborted(self, why: str) -> None:
-        now = datetime.now(UTC)
-        states = [
-            each.state if each.state.phase == "aborted" else each.ended("aborted", why, now) for each in self._members
-        ]
-        if states == self.states:
-            return
-        try:
-            self._write(states)
-        except record.AnotherWroteError:
-            # Without requests there is nothing for another process to go on with.
-            self._patiently(lambda: self._keeper.end(why))
-
     def _write(self, states: Sequence[State]) -> None:
         """Keep the states. What has happened to the traffic is written down, or nobody knows of it."""
-        self._patiently(lambda: self._keeper.keep(states))
-
-    def _patiently(self, action: Callable[[], _T]) -> _T:
-        """Do it, again and again where the cluster or Pulumi cannot for a while."""
-        end, said = time.monotonic() + PATIENCE_SECONDS, ""
-        while True:
-            try:
-                return action()
-            except record.AnotherWroteError:
-                raise
-            except WeirError as error:
-                if time.monotonic() >= end:
-                    raise
-                if said != str(error):
-                    said = str(error)
-                    self._tell(f"{said}\nit is tried again for {PATIENCE_SECONDS:g} s")
-            time.sleep(LOOK_SECONDS)
+        patiently(lambda: self._keeper.keep(states), self._tell)

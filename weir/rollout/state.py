@@ -55,6 +55,7 @@ class State:
     `checked`: the checks that the step has passed, by their command.
     `together`: the services that go through the steps as one, this one among them; none where it is alone.
     `evidence`: what the comparison of the two versions goes on with.
+    `pods`: of which templates the version's pods are made, whose answers the evidence is of; empty where nobody knows.
     `settings`: by which they are compared: what the config said of that at the begin. None in a state of an older weir.
     `control`: the version of fresh pods of the stable one that it is compared with; empty where that is the stable one
     itself, and once it is gone after the end.
@@ -84,6 +85,7 @@ class State:
     reason: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     owner: str = ""
+    pods: str = ""
     control: str = ""
     retire: datetime | None = None
     retired: str = ""
@@ -126,6 +128,10 @@ class State:
             why="",
             cause="",
         )
+
+    def with_other_pods(self, pods: str, now: datetime) -> State:
+        """The same at its step, once the version's pods are made of another template: the step begins anew."""
+        return replace(self, pods=pods, since=now, released=False, unproven=False, checked=(), evidence={})
 
     @property
     def compared(self) -> str:
@@ -208,7 +214,7 @@ def as_json(state: State) -> dict[str, Any]:
 
 def for_programs(state: State) -> dict[str, Any]:
     """The state without what only weir can make something of."""
-    return {name: value for name, value in as_json(state).items() if name not in ("evidence", "settings")}
+    return {name: value for name, value in as_json(state).items() if name not in ("evidence", "settings", "pods")}
 
 
 def from_json(found: Mapping[str, Any]) -> State:

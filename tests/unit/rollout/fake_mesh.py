@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -100,6 +100,7 @@ def rollout(
     check: str | Callable[..., str] = "",
     told: Callable[[State], None] = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
+    made_of: Callable[[], Mapping[str, str]] = dict,
     **settings: Any,
 ) -> Run:
     kept = kept or write(kubectl, STATE)
@@ -113,6 +114,7 @@ def rollout(
         show=lambda _: None,
         told=told,
         tell=tell,
+        made_of=made_of,
     )
 
 

@@ -16,7 +16,7 @@ from weir.analysis import Comparison, Counts
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.engine.errors import EngineError
-from weir.rollout import keeper, record, run
+from weir.rollout import keeper, patience, record, run
 from weir.rollout.record import AnotherWroteError, UnreadableError
 from weir.rollout.state import State, Step
 
@@ -81,7 +81,7 @@ def test_a_version_that_cannot_be_taken_back_is_tried_again(kubectl: Kubectl, mo
 
 def test_one_that_cannot_be_taken_back_at_all_is_not_over(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next process has the evidence, and tries again at once."""
-    monkeypatch.setattr(run, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.1)
 
     class Locked(FakeMesh):
         def take_back(self, states: Sequence[State]) -> None:

@@ -17,7 +17,7 @@ from weir.analysis import Comparison, Counts
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.model.config.rollout import Rollout
-from weir.rollout import keeper, record, run
+from weir.rollout import keeper, patience, record, run
 from weir.rollout.metrics import Metrics
 from weir.rollout.record import AnotherWroteError, UnreadableError
 from weir.rollout.run import Run
@@ -132,7 +132,7 @@ def test_a_cluster_that_does_not_answer_leaves_all_as_it_is(kubectl: Kubectl, mo
     """For a while it is asked again; then the state says how far it got."""
     mesh = FakeMesh(None, None, ClusterError("gone"), ClusterError("gone"), GOOD)
     assert rollout(kubectl, mesh).until_end().phase == "promoted"
-    monkeypatch.setattr(run, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
     (Path(kubectl.path).parent / "maps.json").unlink()
     with pytest.raises(ClusterError, match="gone"):
         rollout(kubectl, FakeMesh(None, None, ClusterError("gone"))).until_end()
@@ -191,7 +191,7 @@ def test_what_was_counted_is_not_lost_where_metrics_do_not_answer(kubectl: Kubec
 
 def test_what_was_proven_is_no_reason_to_go_on_blind(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     """While no look is answered a step waits."""
-    monkeypatch.setattr(run, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.2)
     mesh = FakeMesh(GOOD)
     with pytest.raises(ClusterError, match="away"):
         with_metrics(kubectl, mesh, FakeMetrics(error=ClusterError("away")))
