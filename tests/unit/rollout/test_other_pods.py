@@ -8,11 +8,14 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.rollout.fake_mesh import BAD, GOOD, STATE, FakeMesh, rollout, write
+from weir.analysis import Counts
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.rollout import record, run
 
 OTHERS = "backend: the pods of v2 are others than before, so what was seen of it counts no more: its step begins anew"
+MANY = Counts(1_000_000, 1_000), Counts(100_000, 100)
+"""Enough to prove it at one look."""
 
 
 class MadeOf:
@@ -32,7 +35,7 @@ class MadeOf:
 def test_a_step_is_not_done_by_what_another_image_has_shown(kubectl: Kubectl) -> None:
     """It begins anew, and its new pods are what is compared: here they are worse."""
     told: list[str] = []
-    mesh = FakeMesh({}, {}, GOOD, {}, BAD)
+    mesh = FakeMesh({}, {}, MANY, {}, BAD)
     state = rollout(kubectl, mesh, tell=told.append, made_of=MadeOf("a", "b")).until_end()
     assert (mesh.done, state.phase, told) == (["5 %", "0 %"], "aborted", [OTHERS])
 
