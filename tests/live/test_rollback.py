@@ -65,7 +65,7 @@ def newest(stack: LabStack) -> int:
 
 def container(stack: LabStack) -> dict[str, Any]:
     """What pods of v1 run, once the Deployment's rollout is done."""
-    stack.kubectl("rollout status deployment backend-v1 --timeout=60s")
+    stack.kubectl("rollout status deployment backend-v1 --timeout=180s")
     found: dict[str, Any] = json.loads(stack.kubectl("get deployment backend-v1 -o json"))["spec"]["template"]["spec"][
         "containers"
     ][0]
@@ -85,7 +85,7 @@ def test_image_environment_and_split_come_back(stack: LabStack, load: Load) -> N
     stack.up(config(SAME_FORTIO, 50, COLOUR="green"), "--skip-preview")
     said = weir(stack, f"rollback backend --to {before} --yes --reason 'too green'")
     assert f"back to update {before}" in said
-    assert "backend: v2 50 % → 20 % (v1 50 % → 80 %)" in said
+    assert "backend: v1 50 % → 80 % (v2 50 % → 20 %)" in said
     assert "v1 environment changed" in said
     found = container(stack)
     assert (found["image"], found["env"]) == (FORTIO, [{"name": "COLOUR", "value": "blue"}])
@@ -112,7 +112,7 @@ def test_a_split_alone_comes_back_as_a_release(stack: LabStack, load: Load) -> N
     """One route is all that changes, and no pod is waited for."""
     weir(stack, "set backend v2=70 --yes")
     said = weir(stack, "rollback backend --yes")
-    assert "backend: v2 70 % → 20 % (v1 30 % → 80 %)" in said
+    assert "backend: v1 30 % → 80 % (v2 70 % → 20 %)" in said
     assert "acknowledged it" in said
     [update] = json.loads(stack.run(f"pulumi stack history --json --stack {STACK} --page-size 1"))
     assert "pulumi.flag.target" in update["environment"]

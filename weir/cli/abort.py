@@ -11,6 +11,7 @@ from weir.cli.notified import notified
 from weir.cli.options import release_options, stack_option
 from weir.cli.recovery import say
 from weir.cli.release import Release, only_edit, release
+from weir.cli.rollout_steps import add_control
 from weir.cli.under_way import rolled_out_with
 from weir.model import Service
 from weir.rollout.state import State
@@ -29,8 +30,16 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str, ve
     context = Context(stack, verbose=verbose)
     context.service(service)
     # Who rolls out as one with others is taken back with them.
-    services = (service,) if no_apply else rolled_out_with(context.kubectl, service)
-    edits = dict.fromkeys((each for each in services if each in context.config.services), _edit)
+    services = {service: None} if no_apply else rolled_out_with(context.kubectl, service)
+
+    def edit(file: StackEdit, service: str, settings: Service) -> None:
+        if state := services[service]:
+            add_control(file, state)
+        for version, share in settings.canary.items():
+            if share > 0:
+                file.set_canary(service, version, Decimal(0))
+
+    edits = dict.fromkeys((each for each in services if each in context.config.services), edit)
     with notified(context) as told:
 
         def ended(state: State) -> None:
@@ -42,9 +51,3 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str, ve
             context, edits, f"weir abort {service}", yes, reason, take_back=True, ends_rollout=True, ended=ended
         )
         (only_edit if no_apply else release)(change)
-
-
-def _edit(file: StackEdit, service: str, settings: Service) -> None:
-    for version, share in settings.canary.items():
-        if share > 0:
-            file.set_canary(service, version, Decimal(0))

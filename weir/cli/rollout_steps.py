@@ -128,7 +128,10 @@ def add_control(file: StackEdit, state: State) -> None:
 
 
 def without_control(file: StackEdit, state: State, settings: Service) -> None:
-    """Give the control nothing any more."""
+    """Give the control nothing any more. It stays until an update of its own removes it: what a file does not have
+    would go with the split, or keep it from being applied.
+    """
+    add_control(file, state)
     if state.control in settings.canary:
         file.set_canary(state.service, state.control, Decimal(0))
 

@@ -56,12 +56,15 @@ def say_ended(ended: Collection[State], told: Callable[[State], None]) -> None:
             told(each)
 
 
-def rolled_out_with(kubectl: Kubectl, service: str) -> tuple[str, ...]:
-    """The service, and those that go through the steps of a rollout as one with it."""
+def rolled_out_with(kubectl: Kubectl, service: str) -> dict[str, State | None]:
+    """The service, and those that go through the steps of a rollout as one with it; each with its state, where one is
+    under way.
+    """
     try:
         found = record.together(kubectl, service)
     except (ClusterError, record.UnreadableError):
-        return (service,)  # what is taken back does not wait for it
+        return {service: None}  # what is taken back does not wait for it
     if all(each.state.over for each in found.values()):
-        return (service,)
-    return (service, *(name for name in found[service].state.services if name != service))
+        return {service: None}
+    names = (service, *(name for name in found[service].state.services if name != service))
+    return {name: found[name].state if name in found else None for name in names}

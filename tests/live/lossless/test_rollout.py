@@ -300,6 +300,14 @@ def test_a_control_outlives_a_kill_and_an_update_from_elsewhere_and_no_abort(rol
     rollouts.up(STANDING, "--skip-preview")
 
 
+def begun(stack: LabStack) -> str:
+    """When the last rollout was."""
+    found: str = json.loads(json.loads(stack.kubectl("get configmap weir-rollout-backend -o json"))["data"]["state"])[
+        "began"
+    ]
+    return found
+
+
 @pytest.mark.parametrize("seconds", [1, 4, 8, 15])
 def test_a_kill_while_the_control_is_made_is_gone_on_from(rollouts: LabStack, load: Load, seconds: float) -> None:
     """At whichever moment: the next call goes on to the end."""
@@ -310,12 +318,12 @@ def test_a_kill_while_the_control_is_made_is_gone_on_from(rollouts: LabStack, lo
         cwd=rollouts.project.directory, env=rollouts.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    until(lambda: rollouts.succeeds(f"kubectl -n {STACK} get configmap weir-rollout-backend"), 60, "it has begun")
+    until(lambda: begun(rollouts) > since, 60, "it has begun")
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     code, state, said = rollout(rollouts, "backend")
     assert (code, state.get("phase")) == (0, "promoted"), said
-    assert pods(rollouts, "v1-control") == []
+    assert pods(rollouts, "v1-control") == [], said
     assert load.failures(since) == []
     rollouts.up(STANDING, "--skip-preview")

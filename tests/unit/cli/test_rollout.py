@@ -136,7 +136,7 @@ def test_who_has_left_a_group_is_not_of_it(context: Context) -> None:
     write(context.kubectl, replace(BOTH[0], phase="promoted"), replace(STATE, service="cart", phase="step"))
     assert under_way(context, {"backend": None}) == {}
     assert list(under_way(context, {"cart": None})) == ["cart"]
-    assert rolled_out_with(context.kubectl, "backend") == ("backend",)
+    assert rolled_out_with(context.kubectl, "backend") == {"backend": None}
 
 
 def test_of_a_group_no_state_may_be_lacking(context: Context) -> None:
