@@ -39,7 +39,7 @@ soak: $(VENV)/installed-dev
 # The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: over two hours.
 soak-tests: $(VENV)/installed-dev
 	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py tests/live/test_hosts.py \
-	  tests/live/test_killed.py tests/live/test_interrupted.py tests/live/test_abort.py tests/live/test_workflows.py
+	  tests/live/test_killed.py tests/live/test_interrupted.py tests/live/test_rollback.py tests/live/test_abort.py tests/live/test_workflows.py
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

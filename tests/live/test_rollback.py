@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.live.harness import Project
-from tests.live.lossless.conftest import temporary_stack
+from tests.live.lossless.conftest import soak, temporary_stack
 from tests.live.lossless.lab_stack import FORTIO, SAME_FORTIO, LabStack, backend
 from tests.live.lossless.load import Load
 
@@ -96,6 +96,7 @@ def test_image_environment_and_split_come_back(stack: LabStack, load: Load) -> N
     assert "“too green”" in said
 
 
+@soak
 def test_what_failed_is_gone_back_from(stack: LabStack, load: Load) -> None:
     """An update whose pods never become ready: without --to it is the last one that succeeded, whole."""
     broken = config("nowhere.invalid/x:1", COLOUR="red") | {"readyTimeout": "8s"}

@@ -18,7 +18,6 @@ from tests.live.lossless.conftest import soak
 from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import Load
 from tests.live.lossless.test_rollout import (
-    CONTROLLED,
     SETTINGS,
     STACK,
     STANDING,
@@ -31,6 +30,7 @@ from tests.live.lossless.test_rollout import (
     rollouts,
     running,
     shares,
+    stack_file,
     standing,
 )
 
@@ -79,6 +79,28 @@ def test_what_is_to_be_applied_besides_is_not_applied_by_a_retirement(rollouts: 
     rollouts.run(f"pulumi up --yes --skip-preview --stack {STACK}")
     assert pods(rollouts, "v1") == []
     assert load.failures(since) == []
+    rollouts.up(STANDING, "--skip-preview")
+
+
+CONTROLLED = config(rollout={**SETTINGS, "control": True})
+
+
+@pytest.mark.parametrize(("version", "end"), [("v2", "promoted"), ("v3", "aborted")])
+def test_a_control_comes_and_goes(rollouts: LabStack, load: Load, version: str, end: str) -> None:
+    """With as many requests as the version while it is under way, and nothing of it afterwards."""
+    rollouts.up(CONTROLLED, "--skip-preview")
+    since = now(rollouts)
+    with running(rollouts, f"backend {version} --yes") as process:
+        found = shares(rollouts)
+        said, _ = process.communicate(timeout=240)
+    assert process.returncode == (0 if end == "promoted" else 3), said
+    assert found in ({"v1": 80, version: 10, "v1-control": 10}, {"v1": 100})  # v3 may be back by then
+    assert end == "promoted" or "of v1-control" in said
+    assert shares(rollouts) == {version if end == "promoted" else "v1": 100}
+    assert pods(rollouts, "v1-control") == []
+    assert "v1-control" not in {**stack_file(rollouts)["versions"], **stack_file(rollouts)["canary"]}
+    assert {each.code for each in load.failures(since)} <= (set() if end == "promoted" else {500})
+    rollouts.assert_converged()
     rollouts.up(STANDING, "--skip-preview")
 
 
