@@ -204,3 +204,22 @@ def test_ports_that_change_are_told(before: dict[str, Any], after: dict[str, Any
     found = differences(*sides).get("backend", ())
     assert [describe(change) for change in found if change.kind not in ("kubernetes", "probes")] == told
     assert all(json.dumps(as_json(change)) for change in found)
+
+
+def test_pods_that_come_or_go_alone_are_told() -> None:
+    """An update that was killed has left the rest of the version: that nothing changes would be wrong."""
+    kinds = ("Deployment", "DestinationRule", "VirtualService")
+    standing = [
+        (each["kind"], each)
+        for each in mesh(load({"namespace": "demo", "services": {"backend": service()}}), "demo").objects()
+        if each["kind"] in kinds
+    ]
+    [pods] = [each for each in standing if each[1]["metadata"]["name"] == "backend-v2" and each[0] == "Deployment"]
+    rest = [each for each in standing if each != pods]
+    [one] = differences([], [pods])["backend"]
+    assert describe(one) == "v2 pods 0 → 1"
+    [one] = differences([pods], [])["backend"]
+    assert describe(one) == "v2 pods 1 → 0"
+    # With the rest of the version they are what is told of that.
+    assert [each.kind for each in differences(rest, standing).get("backend", ())] == []
+    assert [each.kind for each in differences([], standing)["backend"]] == ["service"]

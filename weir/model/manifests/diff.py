@@ -127,6 +127,12 @@ def _changes(service: str, before: _Side, after: _Side) -> list[TrafficChange]:
     for version in dict.fromkeys((*before.pods, *after.pods)):
         if version in before.pods and version in after.pods:
             found += _pods(service, version, before.pods[version], after.pods[version])
+        elif version in _alone(before, after):
+            # Without a number Kubernetes begins with one.
+            pods_before, pods_after = (
+                (number_of_pods(each.pods[version]) or 1) if version in each.pods else 0 for each in (before, after)
+            )
+            found.append(TrafficChange("replicas", service, version=version, before=pods_before, after=pods_after))
     found += [
         TrafficChange("workload", service, version=version, before=one, after=other)
         for version, one, other in _workloads(before, after)
@@ -136,6 +142,14 @@ def _changes(service: str, before: _Side, after: _Side) -> list[TrafficChange]:
         if was != becomes and (version in before.pods) == (version in after.pods):
             found.append(TrafficChange("autoscaling", service, version=version, before=was, after=becomes))
     return found
+
+
+def _alone(before: _Side, after: _Side) -> set[str]:
+    """The versions whose pods come or go without the rest of the version, as after an update that was killed."""
+    if (before.route is None) != (after.route is None):
+        return set()
+    ruled = {rule["metadata"]["labels"].get("version") for rule in (*before.rules, *after.rules)}
+    return {*before.pods, *after.pods} - ruled
 
 
 def _workloads(before: _Side, after: _Side) -> Iterator[tuple[str, str | None, str | None]]:
