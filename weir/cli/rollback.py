@@ -85,7 +85,7 @@ def command(
 
         release(Release(context, {first: edit}, what, yes, reason, tell=tell))
     else:
-        whole_update(Whole(context, file, (first, *more), what, yes, reason, tell, entries))
+        whole_update(Whole(context, file, (first, *more), what, yes, reason, tell, entries, stale=not back.settled))
     if as_json:
         _report(context, back, told, as_json=True)
 

@@ -21,6 +21,7 @@ from weir.engine.errors import EngineError, RefusedError
 from weir.engine.history import message
 from weir.engine.journal import Entry, operation, path_of
 from weir.engine.preview import Preview, parse
+from weir.engine.refresh import refresh
 from weir.errors import UsageError, WeirError
 from weir.jsontext import loads
 from weir.model import warnings
@@ -37,7 +38,7 @@ class Whole:
     `yes`: nobody is asked. `tell`: where what changes is told.
     `history`: the stack's, newest first, when the change was made up.
     `besides`: given the preview, what the update would bring that is no part of the change, in words: where there is
-    any, nothing is applied. `rollout`: it is part of the services' rollout.
+    any, nothing is applied. `rollout`: it is part of the services' rollout. `stale`: the last update failed.
     """
 
     context: Context
@@ -50,6 +51,7 @@ class Whole:
     history: Sequence[Mapping[str, Any]] = ()
     besides: Callable[[Any], str] = lambda _: ""
     rollout: bool = False
+    stale: bool = False
 
 
 class BesidesError(WeirError):
@@ -69,6 +71,9 @@ def whole_update(change: Whole) -> None:
         if not change.rollout:
             under_way.refuse()
         config = entry.bind(file.text)
+        if change.stale:
+            say("the last update failed, asking the cluster what it has …")
+            refresh(context.engine)
         say("asking Pulumi what changes …")
         preview = loads(context.engine.preview(config))
         found = parse(preview)
