@@ -182,6 +182,11 @@ def test_a_rollback_that_failed_is_said_again(project: Path, text: str) -> None:
     [up] = calls(project, "up")
     assert up[1] == file(project)
     assert "image: app:1" in up[1]
+    # What such an update has left in the cluster may not be in Pulumi's state.
+    [refresh] = calls(project, "refresh")
+    asked = [json.loads(line)[0][0] for line in (project / "calls.jsonl").read_text().splitlines()]
+    assert asked.index("refresh") < asked.index("preview") < asked.index("up")
+    assert {"--yes", "--skip-preview"} < set(refresh[0])
 
 
 def test_a_rollback_that_succeeded_is_gone_back_from(project: Path) -> None:
