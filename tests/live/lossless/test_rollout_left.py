@@ -125,11 +125,9 @@ def test_a_control_outlives_a_kill_and_an_update_from_elsewhere_and_no_abort(rol
 
 
 def begun(stack: LabStack) -> str:
-    """When the last rollout was."""
-    found: str = json.loads(json.loads(stack.kubectl("get configmap weir-rollout-backend -o json"))["data"]["state"])[
-        "began"
-    ]
-    return found
+    """When the last rollout was; empty where there has been none."""
+    found = stack.kubectl("get configmap weir-rollout-backend --ignore-not-found -o json")
+    return str(json.loads(json.loads(found)["data"]["state"])["began"]) if found else ""
 
 
 @pytest.mark.parametrize("seconds", [1, 4, 8, 15])
