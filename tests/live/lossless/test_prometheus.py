@@ -48,7 +48,8 @@ def server(scraped: LabStack, load: Load) -> Iterator[tuple[str, subprocess.Pope
 def asked(url: str, **rollout: Any) -> dict[str, Any]:
     """The config of the other tests, by Prometheus."""
     found = config()
-    found["services"]["backend"]["rollout"] |= rollout
+    service = found["services"]["backend"]
+    service["rollout"] = {**service["rollout"], **rollout}
     return {**found, "prometheus": {"url": url, "flavour": "envoy"}}
 
 

@@ -50,15 +50,15 @@ def test_verify_adds_one_right() -> None:
 
 def test_a_rollout_adds_its_state_and_asking_callers() -> None:
     """What `weir rollout` does beyond a release: it writes the ConfigMaps of the stack's services, and no other, and
-    asks callers' proxies by a command in their pods. Every release reads those ConfigMaps; none may delete one.
+    asks callers' proxies by a command in their pods. Every update reads ConfigMaps, also for a service that is new to
+    the account; none may delete one.
     """
-    names = ["weir-rollout-backend"]
     plain, more = ([rule for _, place, rule in rules(rollout=each) if place == "demo"] for each in (False, True))
-    reads = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": names, "verbs": ["get"]}
+    reads = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
     assert [each for each in plain if "configmaps" in each["resources"]] == [reads]
     assert [each for each in more if each not in plain] == [
         {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
-        {**reads, "verbs": ["get", "update"]},
+        {**reads, "resourceNames": ["weir-rollout-backend"], "verbs": ["update"]},
         # A name that is not there yet cannot be restricted to.
         {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
     ]

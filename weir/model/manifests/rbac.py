@@ -146,12 +146,11 @@ def _rules(
 
 
 def _records(config: StackConfig, rollout: bool) -> list[dict[str, Any]]:
-    """Rollouts are known by their ConfigMaps, which every release looks for."""
-    verbs = ["get", *(["update"] if rollout else [])]
+    """Rollouts are known by their ConfigMaps, which every update looks for, also that of a service that is new."""
     names = [record_name(service) for service in config.services]
-    records: list[dict[str, Any]] = []
-    if names:
-        records.append({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": names, "verbs": verbs})
+    records: list[dict[str, Any]] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]
+    if rollout and names:
+        records.append({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": names, "verbs": ["update"]})
     if rollout:
         # What is created has no name yet to be restricted to.
         records.append({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]})
