@@ -114,7 +114,11 @@ def release(change: Release) -> None:
             return
         _show(change, planned)
         if not change.yes:
-            _ask(context, planned)
+            require_yes(context)
+            if not planned.stands(Live(context.kubectl)):
+                raise WeirError(
+                    "the cluster has changed since this was shown; nothing was applied: run the same command again"
+                )
         write(entry, file)
         # First whoever goes on with it, who would move traffic once more.
         ended = under_way.end(change.what)
@@ -154,8 +158,8 @@ def _say_left(context: Context, planned: Planned) -> None:
         )
 
 
-def _ask(context: Context, planned: Planned) -> None:
-    """Return after a yes to what still is so."""
+def require_yes(context: Context) -> None:
+    """Return after a yes to what was shown. Raises UsageError where nobody can be asked, click.Abort after a no."""
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask on: use --yes to apply, or --no-apply to edit the stack file alone")
     try:
@@ -165,8 +169,6 @@ def _ask(context: Context, planned: Planned) -> None:
     if not agreed:
         say(f"nothing was applied; {context.path.name} is unchanged")
         raise click.Abort
-    if not planned.stands(Live(context.kubectl)):
-        raise WeirError("the cluster has changed since this was shown; nothing was applied: run the same command again")
 
 
 def write(entry: Operation, file: StackEdit) -> None:

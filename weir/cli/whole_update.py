@@ -4,25 +4,22 @@ engine's order, as by `pulumi up`.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
 from weir.cli.context import Context
 from weir.cli.diff import text_of
 from weir.cli.recovery import left_over, say
-from weir.cli.release import undo, write
+from weir.cli.release import require_yes, undo, write
 from weir.cli.under_way import UnderWay
 from weir.engine.errors import EngineError, RefusedError
 from weir.engine.history import message
 from weir.engine.journal import Entry, operation, path_of
 from weir.engine.preview import Preview, parse
 from weir.engine.refresh import refresh
-from weir.errors import UsageError, WeirError
+from weir.errors import WeirError
 from weir.jsontext import loads
 from weir.model import warnings
 from weir.model.routing.words import describe
@@ -122,16 +119,7 @@ def _show(change: Whole, found: Preview) -> None:
 
 def _ask(change: Whole) -> None:
     """Return after a yes to what still is so."""
-    name = change.file.path.name
-    if not sys.stdin.isatty():
-        raise UsageError("no terminal to ask on: use --yes to apply, or --no-apply to edit the stack file alone")
-    try:
-        agreed = click.confirm(f"apply it to stack {change.context.stack}?", err=True)
-    except click.Abort:
-        agreed = False
-    if not agreed:
-        say(f"nothing was applied; {name} is unchanged")
-        raise click.Abort
+    require_yes(change.context)
     newest = next(iter(change.context.engine.history(1)), {})
     if newest.get("startTime") != next(iter(change.history), {}).get("startTime"):
         raise WeirError("the stack was updated since this was shown; nothing was applied: run the same command again")

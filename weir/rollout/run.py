@@ -125,10 +125,9 @@ class Run:
                     raise
                 failed = True
             following = self._next()
-            if following.kind in ("go on", "promote", "check"):
-                failed = failed or not self._same_pods()
             # What nobody has seen is never good; what was seen before may be bad.
-            if following.kind == "wait" or (failed and following.kind in ("go on", "promote", "check")):
+            good = following.kind in ("go on", "promote", "check")
+            if following.kind == "wait" or (good and (failed or not self._same_pods())):
                 if once and time.monotonic() - started >= self._once_seconds and not self._yet_to_look():
                     self._keeper.keep(self.states)
                     return

@@ -6,7 +6,6 @@ The lab's Envoy has no filter of Istio's own, so that it has no istio_requests_t
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from tests.live.lossless.conftest import soak, temporary_stack
 from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import Load
 from tests.live.lossless.running_update import RunningUpdate
-from tests.live.lossless.test_rollout import config, now, shares
+from tests.live.lossless.test_rollout import config, now, rollout, shares
 
 STACK = "scraped"
 
@@ -51,16 +50,6 @@ def asked(url: str, **rollout: Any) -> dict[str, Any]:
     service = found["services"]["backend"]
     service["rollout"] = {**service["rollout"], **rollout}
     return {**found, "prometheus": {"url": url, "flavour": "envoy"}}
-
-
-def rollout(stack: LabStack, arguments: str) -> tuple[int, dict[str, Any], str]:
-    """Exit code, report and what was said."""
-    done = subprocess.run(
-        ["bash", "-c", f".venv/bin/weir rollout {arguments} --json --stack {STACK}"],
-        cwd=stack.project.directory, env=stack.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=240, check=False,
-    )  # fmt: skip
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
 
 
 Server = tuple[str, subprocess.Popen[str]]

@@ -76,7 +76,7 @@ def shares(stack: LabStack) -> dict[str, int]:
 def rollout(stack: LabStack, arguments: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, report and what was said."""
     done = subprocess.run(
-        ["bash", "-c", f".venv/bin/weir rollout {arguments} --json --stack {STACK}"],
+        ["bash", "-c", f".venv/bin/weir rollout {arguments} --json --stack {stack.name}"],
         cwd=stack.project.directory, env=stack.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=240, check=False,
     )  # fmt: skip
