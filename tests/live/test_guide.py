@@ -20,9 +20,10 @@ def pattern(line: str) -> str:
 
 
 def test_the_guide_is_what_happens(lab: Project) -> None:
-    """Each block of commands ends well and prints every line the guide shows, in order."""
+    """Each block of commands ends well and prints every line the guide shows, in order: the tutorial, and a release."""
     lab.run("pulumi stack select dev && pulumi up --yes --stack dev")
     replay(lab, "tutorial.md", 8)
+    replay(lab, "release.md", 8)
     lab.run("pulumi destroy --yes --stack dev")
 
 

@@ -21,11 +21,16 @@ _WORSE = {1.15: 0.03, 1.5: 0.1, 2.0: 0.18, 4.0: 0.09, 7.0: 0.18, 10.0: 0.12, 20.
 _ALIKE = {1.0: 0.6, 0.7: 0.26, 0.2: 0.04}
 """Against "worse by more than the margin": times the stable version's odds → stake."""
 
+_TOLERATED = 0.1
+"""The stake on the odds that are just tolerated, against the same: without it a version that is a little worse, and
+may be, would never be shown to be so.
+"""
+
 _RARE = {0.5: 0.05, 0.001: 0.05}
 """Against the same: times the odds of a share that is too small to care about → stake."""
 
 
-FINGERPRINT = hashlib.sha256(repr((RESERVE, _WORSE, _ALIKE, _RARE)).encode()).hexdigest()[:12]
+FINGERPRINT = hashlib.sha256(repr((RESERVE, _WORSE, _ALIKE, _TOLERATED, _RARE)).encode()).hexdigest()[:12]
 """Changes with the numbers above: what was gained by other bets cannot be carried on."""
 
 
@@ -78,16 +83,17 @@ class Bets:
 def bets(limits: Limits) -> Bets:
     """The bets for these limits."""
     rare, good = _shares(_RARE, limits.rare), _shares(_RARE, 1 - limits.most)
+    alike = {**_ALIKE, limits.worse: _TOLERATED} if 1 < limits.worse < limits.margin else _ALIKE
     return Bets(
         worse=tuple(math.log(limits.worse * ratio) for ratio in _WORSE),
         tolerated=math.log(limits.worse),
-        alike=tuple(math.log(ratio) for ratio in _ALIKE),
+        alike=tuple(math.log(ratio) for ratio in alike),
         margin=math.log(limits.margin),
         frequent=_shares(_WORSE, limits.floor),
         rare=rare,
         good=good,
         worse_stakes=tuple(_WORSE.values()),
-        proof_stakes=(*_ALIKE.values(), *(_RARE.values() if rare else ()), *(_RARE.values() if good else ())),
+        proof_stakes=(*alike.values(), *(_RARE.values() if rare else ()), *(_RARE.values() if good else ())),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from weir.analysis import state
@@ -26,9 +27,11 @@ class Comparison:
     worse           so many times the stable version's odds of a bad answer are tolerated (1 or more), …
     tolerated       … and so is any share of bad answers up to this (0 to 1)
     false_aborts    α: the most probability that a canary that is no worse is called worse, over all looks and steps
-    latency_worse   as `worse`, for answers slower than a bound
+    latency_worse   as `worse`, for answers slower than a bound, …
+    latency_tolerated  … and so is any answer that is slower by up to so many seconds (0 or more)
     margin          a step may go on when the odds are shown to be below so many times the stable version's, or below
-                    so many times those of a share of `tolerated`
+                    so many times those of a share of `tolerated`. For times it is as many times above `latency_worse`
+                    as it is above `worse` for failures
     false_proofs    the most probability that a canary that is worse by the margin is called no worse, in a step
 
     Raises ValueError for numbers outside their range. Looks in which a counter fell are the caller's to drop.
@@ -41,6 +44,7 @@ class Comparison:
         tolerated: float = 0.001,
         false_aborts: float = 0.01,
         latency_worse: float = 2.0,
+        latency_tolerated: float = 0.005,
         margin: float = 2.0,
         false_proofs: float = 0.05,
     ) -> None:
@@ -51,6 +55,8 @@ class Comparison:
             raise ValueError("margin must be above 1: that two versions are exactly alike can never be shown")
         if not 0 <= tolerated < 1:
             raise ValueError(f"tolerated must be a share from 0 to below 1, not {tolerated}")
+        if not 0 <= latency_tolerated < math.inf:
+            raise ValueError(f"latency_tolerated must be a number of seconds, 0 or more, not {latency_tolerated}")
         for name, value in (("false_aborts", false_aborts), ("false_proofs", false_proofs)):
             if not 0 < value < 1:
                 raise ValueError(f"{name} must be a probability between 0 and 1, not {value}")
@@ -59,14 +65,18 @@ class Comparison:
             "tolerated": tolerated,
             "false_aborts": false_aborts,
             "latency_worse": latency_worse,
+            "latency_tolerated": latency_tolerated,
             "margin": margin,
             "false_proofs": false_proofs,
         }
         self._enough, self._proof_enough = -math.log(false_aborts), -math.log(false_proofs)
         # The margin is one over what is tolerated, too: else a share right at the floor could never be decided.
         rare = margin * tolerated / (1 + (margin - 1) * tolerated)
-        self._slow = Limits(latency_worse, tolerated, max(margin, latency_worse), max(rare, _TAIL), 1 - _TAIL)
+        # What lies between tolerated and ruled out could be told from neither by any number of requests.
+        slow_margin = latency_worse * max(1.0, margin / worse)
+        self._slow = Limits(latency_worse, tolerated, slow_margin, max(rare, _TAIL), 1 - _TAIL)
         self._failures = Metric.new(Limits(worse, tolerated, margin, rare))
+        self._bounds: frozenset[float] = frozenset()
         self._slower: dict[float, Metric] = {}
         # What each kind of metric has of the evidence of all, as logarithms.
         self._failures_stake, self._slower_stake = 0.0, -math.inf
@@ -80,6 +90,7 @@ class Comparison:
         then is not counted.
         """
         slower = self._times(stable, canary)
+        self._bounds = self._bounds or frozenset({*stable.slower, *canary.slower})
         if slower and not self._slower:
             # Half of what has been gained goes on with the failures, and half with the times, which begin there.
             self._slower_stake = self._now() - math.log(2)
@@ -134,6 +145,7 @@ class Comparison:
             "bets": FINGERPRINT,
             "settings": dict(self._settings),
             "failures": state.of_metric(self._failures),
+            "bounds": sorted(self._bounds),
             "slower": {repr(bound): state.of_metric(metric) for bound, metric in self._slower.items()},
             "stakes": [self._failures_stake, self._slower_stake] if self._slower else None,
             "ratio": list(self._ratio.logs),
@@ -148,6 +160,7 @@ class Comparison:
         try:
             found = cls(**saved["settings"])
             found._failures = state.metric(found._failures, saved["failures"])
+            found._bounds = frozenset(state.numbers(saved["bounds"], len(saved["bounds"])))
             found._slower = {
                 float(bound): state.metric(Metric.new(found._slow), metric) for bound, metric in saved["slower"].items()
             }
@@ -172,15 +185,16 @@ class Comparison:
         return log_mean([metric.against for metric in self._slower.values()])
 
     def _judged(self) -> list[Judged]:
+        against = self._compared(self._bounds)
         each = self._enough - self._slower_stake + math.log(len(self._slower)) if self._slower else 0.0
         return [
             Judged(self._failures, self._enough - self._failures_stake),
-            *(Judged(metric, each, bound) for bound, metric in self._slower.items()),
+            *(Judged(metric, each, bound, against[bound]) for bound, metric in self._slower.items()),
         ]
 
     def _times(self, stable: Counts, canary: Counts) -> dict[float, Seen]:
         """Bound → answers, and how many were slower; empty where no version has times in this look."""
-        bounds = set(self._slower) or {*stable.slower, *canary.slower}
+        bounds = self._bounds or {*stable.slower, *canary.slower}
         if not stable.slower and not canary.slower:
             return {}
         for version, counts in (("stable", stable), ("canary", canary)):
@@ -191,6 +205,21 @@ class Comparison:
                     f"slower; that of {min(other):g} s is not in all of them"
                 )
         return {
-            bound: Seen(canary.answers, canary.slower.get(bound, 0), stable.answers, stable.slower.get(bound, 0))
-            for bound in sorted(map(float, bounds))
+            bound: Seen(canary.answers, canary.slower.get(bound, 0), stable.answers, stable.slower.get(less, 0))
+            for bound, less in self._compared(bounds).items()
         }
+
+    def _compared(self, bounds: Iterable[float]) -> dict[float, float]:
+        """Bound of the canary's answers → bound of the stable version's: lower by what an answer may be slower, or by
+        the next there is more. Where that is less than a tenth of the bound it is the same.
+
+        A bound is left out where there is none below it by so much: an answer that is tolerated in any case.
+        """
+        tolerated, found = self._settings["latency_tolerated"], {}
+        places = sorted(map(float, bounds))
+        for bound in places:
+            if bound >= 10 * tolerated:
+                found[bound] = bound
+            elif below := places[: bisect_right(places, (bound - tolerated) * (1 + 1e-9))]:
+                found[bound] = below[-1]
+        return found

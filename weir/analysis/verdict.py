@@ -36,18 +36,23 @@ class Share:
 class Judged:
     """A metric as it stands.
 
-    enough  the logarithm of the e-value against it that alone makes the canary worse
-    bound   in seconds, where slower answers are the bad ones; None where failures are
+    enough        the logarithm of the e-value against it that alone makes the canary worse
+    bound         in seconds, where slower answers are the bad ones; None where failures are
+    stable_bound  the same of the stable version's answers: lower where the canary's may be slower by some time
     """
 
     metric: Metric
     enough: float
     bound: float | None = None
+    stable_bound: float | None = None
 
     @property
     def name(self) -> str:
         """What is bad, in words."""
-        return "failures" if self.bound is None else f"slower than {self.bound:g} s"
+        if self.bound is None:
+            return "failures"
+        other = "" if self.stable_bound == self.bound else f" (stable: {self.stable_bound:g} s)"
+        return f"slower than {self.bound:g} s{other}"
 
     @property
     def stable(self) -> Share:
@@ -200,6 +205,7 @@ def _slower(judged: Judged) -> dict[str, Any]:
     versions = {"stable": judged.stable, "canary": judged.canary}
     return {
         "bound": judged.bound,
+        "stableBound": judged.stable_bound,
         "eValue": judged.evidence,
         **{name: {"answers": share.answers, "slower": share.bad, **_share(share)} for name, share in versions.items()},
     }

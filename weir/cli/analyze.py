@@ -29,6 +29,7 @@ from weir.analysis import (
 from weir.cli.options import counted, json_option
 from weir.console import Console, Text
 from weir.errors import UsageError, VerdictError
+from weir.model.values.durations import length_or_zero
 
 _FORM = '{"at": 12.5, "stable": {"requests": 900, "failures": 1}, "canary": {"requests": 100, "failures": 4}}'
 
@@ -60,6 +61,13 @@ _FORM = '{"at": 12.5, "stable": {"requests": 900, "failures": 1}, "canary": {"re
     help="As --worse, for answers slower than a bound.",
 )
 @click.option(
+    "--latency-tolerated",
+    metavar="DURATION",
+    default="5ms",
+    show_default=True,
+    help="An answer that is slower by no more is tolerated.",
+)
+@click.option(
     "--margin",
     metavar="TIMES",
     default=2.0,
@@ -75,6 +83,7 @@ def command(
     tolerated: float,
     false_aborts: float,
     latency_worse: float,
+    latency_tolerated: str,
     margin: float,
     strict: bool,
     as_json: bool,
@@ -93,6 +102,7 @@ def command(
             tolerated=tolerated / 100,
             false_aborts=false_aborts,
             latency_worse=latency_worse,
+            latency_tolerated=_seconds("--latency-tolerated", latency_tolerated),
             margin=margin,
         )
     except ValueError as error:
@@ -122,6 +132,13 @@ def command(
         raise VerdictError(f"the canary is worse than the stable version, since {since:g} s")
     if strict and verdict.decision != NO_WORSE:
         raise VerdictError("it is undecided whether the canary is worse; --strict takes that for a no")
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return length_or_zero(text).seconds
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
 
 
 @contextmanager

@@ -182,8 +182,7 @@ def _workloads(service: str, settings: Service) -> dict[str, str]:
 
 def _same_bounds(state: State, bounds: tuple[float, ...]) -> None:
     """Raise UsageError where the rollout has compared times at other bounds, which another source has."""
-    slower = state.evidence.get("slower", {})
-    if {float(bound) for bound in slower} - set(bounds):
+    if set(state.evidence.get("bounds", ())) - set(bounds):
         raise UsageError(
             f"the rollout of {state.service} was begun with times from another source: weir:prometheus has come or "
             f"gone meanwhile. Put it back, or end the rollout: weir abort {state.service}"

@@ -28,6 +28,7 @@ def comparison_settings(analysis: Analysis, parts: int = 1) -> dict[str, float]:
         "tolerated": float(analysis.tolerated) / 100,
         "false_aborts": float(analysis.false_aborts) / parts,
         "latency_worse": float(analysis.latency.worse),
+        "latency_tolerated": analysis.latency.tolerated.seconds,
         "margin": float(analysis.margin),
     }
 

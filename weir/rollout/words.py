@@ -23,9 +23,10 @@ def why_worse(state: State, verdict: Verdict) -> str:
     slow = verdict.slowest
     if slow is None:
         return f"{state.version}: its answers are slower than {state.compared}'s at the same time ({chance})"
+    less = "" if slow.stable_bound == slow.bound else f" longer than {slow.stable_bound:g} s"
     return (
         f"{state.version}: {_part(slow.canary)} of its answers took longer than {slow.bound:g} s, and "
-        f"{_part(slow.stable)} of {state.compared}'s at the same time ({chance})"
+        f"{_part(slow.stable)} of {state.compared}'s{less} at the same time ({chance})"
     )
 
 

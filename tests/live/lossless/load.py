@@ -290,7 +290,9 @@ class Load:
         return tuple(self._pods)
 
     def failures(self, since: str) -> list[Failure]:
-        """The failed requests in the callers' access logs from a moment on."""
+        """The failed requests in the callers' access logs that began at a moment or later. Kubernetes looks for whole
+        seconds: of a moment with parts of one, what is in the same second before it is left out here.
+        """
         texts = self._pool.map(
             lambda pod: self._scene.run(
                 f"kubectl logs -n {pod.namespace} {pod.name} -c istio-proxy --since-time={since}"
@@ -299,7 +301,8 @@ class Load:
         )
         found = [match for text in texts for line in text.splitlines() if (match := _ANSWERED.match(line))]
         failed = (Failure(match[1], int(match[2]), match[3], match[4], match[5]) for match in found)
-        return sorted((one for one in failed if one.code == 0 or one.code >= 400), key=lambda one: one.at)
+        lost = [one for one in failed if one.code == 0 or one.code >= 400]
+        return sorted((one for one in lost if "." not in since or one.at >= since), key=lambda one: one.at)
 
     def _started(self, place: str, count: int) -> list[Caller]:
         self._scene.apply(*callers(place, count, logged=self._logged))

@@ -62,7 +62,8 @@ def standing(rollouts: LabStack, load: Load, request: pytest.FixtureRequest) -> 
 
 
 def now(stack: LabStack) -> str:
-    return stack.run("date -u +%Y-%m-%dT%H:%M:%SZ").strip()
+    """In milliseconds, as the access logs of the callers have it."""
+    return stack.run("date -u +%Y-%m-%dT%H:%M:%S.%3NZ").strip()
 
 
 def shares(stack: LabStack) -> dict[str, int]:

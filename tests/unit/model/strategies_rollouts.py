@@ -6,7 +6,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.unit.model.strategies_values import Values, header_names, keyed, lengths, mapping, several, some_text
+from tests.unit.model.strategies_values import (
+    Values,
+    header_names,
+    keyed,
+    lengths,
+    lengths_or_zero,
+    mapping,
+    several,
+    some_text,
+)
 
 _above_one = st.sampled_from([1.5, 2, "3", 1.0001, 1000])
 _shares = st.lists(st.sampled_from([0, 0.0001, 0.5, 1, 5, 12.5, 25, 50, 99, 100]), max_size=4, unique=True)
@@ -38,7 +47,7 @@ _analysis = mapping(
         "worse": _above_one,
         "tolerated": st.sampled_from([0, 0.1, "1", 5]),
         "falseAborts": st.sampled_from([0.01, 1e-9, "0.05", 0.5]),
-        "latency": mapping({}, {"worse": _above_one}),
+        "latency": mapping({}, {"worse": _above_one, "tolerated": lengths_or_zero}),
         "margin": _above_one,
         "patience": lengths,
         "undecided": st.sampled_from(["hold", "promote", "abort"]),

@@ -55,6 +55,10 @@ class LatencyAnalysis(Part):
         Decimal(2),
         example=2,
     )
+    tolerated: LengthOrZero = key(
+        "how much slower an answer may be that is never worse, whatever the stable version's", Duration.parse("5ms"),
+        example="5ms", unit="duration",
+    )  # fmt: skip
 
     _above_one = field_validator("worse")(lambda value: _above(value, 1))
 
