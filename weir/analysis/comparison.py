@@ -15,8 +15,10 @@ from weir.analysis.intervals import Ratio
 from weir.analysis.metric import Metric, Seen
 from weir.analysis.verdict import NO_WORSE, UNDECIDED, WORSE, Judged, Verdict
 
-_TAIL = 0.01
-"""To go on, times must be shown to be no worse but for the slowest and the fastest answers, this share of them."""
+_SLOWEST, _FASTEST = 0.01, 0.1
+"""To go on, times must be shown to be no worse but for the slowest and the fastest answers, these shares of them. What
+makes only the fastest tenth slower can be told by few answers, and hurts few.
+"""
 
 _MOST_TIMES = 1000.0
 
@@ -74,7 +76,7 @@ class Comparison:
         rare = margin * tolerated / (1 + (margin - 1) * tolerated)
         # What lies between tolerated and ruled out could be told from neither by any number of requests.
         slow_margin = latency_worse * max(1.0, margin / worse)
-        self._slow = Limits(latency_worse, tolerated, slow_margin, max(rare, _TAIL), 1 - _TAIL)
+        self._slow = Limits(latency_worse, tolerated, slow_margin, max(rare, _SLOWEST), 1 - _FASTEST)
         self._failures = Metric.new(Limits(worse, tolerated, margin, rare))
         self._bounds: frozenset[float] = frozenset()
         self._slower: dict[float, Metric] = {}
