@@ -4,7 +4,7 @@ shows it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -39,7 +39,7 @@ class ServiceStatus:
     `faults`: by route, as they stand in the cluster.
     `drift`: every difference between the cluster and the config; None where the service is not in the cluster.
     `observed`: None where no caller was asked.
-    `rollout`: the one that is under way, or of which a version is still to be retired, if there is one.
+    `rollout`: the last one, as far as it is worth saying.
     """
 
     name: str
@@ -48,3 +48,13 @@ class ServiceStatus:
     drift: tuple[TrafficChange, ...] | None
     observed: Observation | None = None
     rollout: State | None = None
+
+
+def worth_saying(rollout: State | None, versions: Sequence[VersionStatus]) -> State | None:
+    """The rollout that is under way, of which a version is still to be retired, or whose version was taken back, and is
+    there without requests since then.
+    """
+    if rollout is None or not rollout.over or rollout.retire:
+        return rollout
+    back = rollout.phase == "aborted" and any(each.name == rollout.version and not each.configured for each in versions)
+    return rollout if back else None

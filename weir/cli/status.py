@@ -23,7 +23,7 @@ from weir.cli.host_status import HostStatus, host_statuses
 from weir.cli.host_status import as_json as host_as_json
 from weir.cli.options import json_option, stack_options
 from weir.cli.recovery import last_update, looked
-from weir.cli.service_status import ServiceStatus, VersionStatus
+from weir.cli.service_status import ServiceStatus, VersionStatus, worth_saying
 from weir.cli.statusview import as_json, view
 from weir.cluster.entrances import claimed_by_others, unserved
 from weir.cluster.errors import ClusterError
@@ -144,29 +144,28 @@ class _Looking:
             seen = self._observed()
             for remarks in told:
                 self.remarks += remarks.result()
-            under_way = rollouts.result()
+            last = rollouts.result()
         self.remarks += _left_over(context, live)
         services = mesh(context.config, context.namespace).services
         self.remarks += tuple(without_pods(live, {name: services[name] for name in self.names}))
         self.hosts = tuple(host_statuses(context, live, self.names))
+        statuses = [_status(name, context, live) for name in self.names]
         return [
             replace(
-                _status(name, context, live),
-                observed=seen.get(context.config.host(name, context.namespace)),
-                rollout=under_way.get(name),
+                each,
+                observed=seen.get(context.config.host(each.name, context.namespace)),
+                rollout=worth_saying(last.get(each.name), each.versions),
             )
-            for name in self.names
+            for each in statuses
         ]
 
     def _rollouts(self) -> dict[str, State]:
-        """Those under way, or of which a version is still to be retired. An account that may not read their ConfigMaps
-        hears nothing of them.
-        """
+        """The last one of each service. An account that may not read their ConfigMaps hears nothing of them."""
         try:
             found = read_all(self.context.kubectl, self.names, readable=True)
         except ClusterError:
             return {}
-        return {service: each.state for service, each in found.items() if not each.state.over or each.state.retire}
+        return {service: each.state for service, each in found.items()}
 
     def _last_update(self) -> tuple[str, ...]:
         """What to say of the last update; who watches is told anew every half a minute."""

@@ -87,7 +87,8 @@ def _notes(status: ServiceStatus) -> Iterator[Text]:
         if past is not None and past.requests:
             yield Text(f"{past.requests:,} of them went to the service as a whole, not to a version", style="yellow")
     if status.rollout is not None:
-        yield Text(f"{in_words(status.rollout, now)}; weir rollout {status.name} goes on with it", style="yellow")
+        rest = "" if status.rollout.phase == "aborted" else f"; weir rollout {status.name} goes on with it"
+        yield Text(f"{in_words(status.rollout, now)}{rest}", style="yellow")
     for route, each in status.faults.items():
         yield Text(f"fault in force, {route}: {fault(each)}{_left(each, now)}", style="yellow")
     for version in status.versions:

@@ -43,7 +43,7 @@ _LEAST, _MOST = 1e-5, 0.999
 
 _TIMES = {1.0: 0.93, 2.0: 0.007}
 """Of all bounds of the answers' times two are simulated: those which about these shares exceed take longest to prove.
-Envoy has some more near them, by how answers' times are spread: with all of them a step took 0.8 to 1.7 times as long,
+Envoy has some more near them, by how answers' times are spread: with all of them a step took 0.9 to 1.3 times as long,
 of lognormal times with sigma from 0.3 to 1.
 """
 

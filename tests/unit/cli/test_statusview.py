@@ -16,7 +16,7 @@ from rich.console import Console
 
 from weir.cli.host_status import HostStatus, host_lines
 from weir.cli.host_status import as_json as host_as_json
-from weir.cli.service_status import ServiceStatus, VersionStatus
+from weir.cli.service_status import ServiceStatus, VersionStatus, worth_saying
 from weir.cli.statusview import as_json, view
 from weir.measurement.observed import Counts, Observation
 from weir.model import Duration, Fault, load, traffic
@@ -205,3 +205,22 @@ def test_a_version_that_is_to_be_retired_is_shown() -> None:
     assert (found["rollout"], found["retires"]) == (None, {"version": "v1", "at": at.strftime("%Y-%m-%dT%H:%M:%SZ")})
     under_way = as_json(replace(status, rollout=replace(state, phase="step", retire=None)))
     assert (under_way["rollout"]["phase"], under_way["retires"]) == ("step", None)
+
+
+def test_a_version_that_was_taken_back_is_shown_with_the_reason() -> None:
+    """As long as it is there without requests: not once it has some again, or is gone, and no rollout that went well."""
+    state = State(
+        "backend", "v2", "v1", (Step(Decimal(5), 0.0),), "weir rollout backend v2", "ann@host",
+        datetime(2026, 11, 27, 12, tzinfo=UTC), phase="aborted", why="v2: 9 of 10 requests failed",
+    )  # fmt: skip
+    back = (VERSIONS[0], replace(VERSIONS[1], configured=Fraction(0)))
+    assert worth_saying(state, back) is state
+    assert worth_saying(state, VERSIONS) is None
+    assert worth_saying(state, VERSIONS[:1]) is None
+    assert worth_saying(replace(state, phase="promoted"), back) is None
+    assert worth_saying(replace(state, phase="step"), VERSIONS) is not None
+    status = ServiceStatus("backend", back, {}, (), None, state)
+    said = " ".join(" ".join(shown(status)).split())
+    assert "rollout: v2 was taken back at 5 %: v2: 9 of 10 requests failed; 0 of its 0 requests failed" in said
+    assert "goes on with it" not in said
+    assert as_json(status)["rollout"] is None
