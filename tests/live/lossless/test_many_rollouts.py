@@ -13,6 +13,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import datetime
 from typing import IO, Any
 
@@ -51,7 +52,7 @@ def config() -> dict[str, Any]:
         # Most of them have no requests: their steps end with their pauses.
         "rollout": {"steps": list(SHARES), "pause": f"{PAUSE_SECONDS}s", "analysis": analysis},
     }
-    return {"createNamespace": False, "services": dict.fromkeys(NAMES, service)}
+    return {"createNamespace": False, "services": {name: deepcopy(service) for name in NAMES}}
 
 
 def scene(place: str) -> list[dict[str, Any]]:
