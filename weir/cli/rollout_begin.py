@@ -211,8 +211,11 @@ def under_way(context: Context, services: Mapping[str, str | None]) -> Kept:
     """The rollout that one of these services is in, with all of its services; nothing where there is none. Raises
     UsageError where some of it is gone.
     """
+    asked = record.read_all(context.kubectl, services)
+    others = {name for each in asked.values() for name in each.state.together} - set(asked)
+    asked |= record.read_all(context.kubectl, others)
     for service in services:
-        there = record.together(context.kubectl, service)
+        there = record.of_one(asked, service)
         if all(each.state.over for each in there.values()):
             continue
         names = there[service].state.services

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from weir.cli.context import Context
 from weir.cli.recovery import say
+from weir.cluster.rollouts import records
 from weir.errors import UsageError, VerdictError, WeirError
 from weir.rollout import record
 from weir.rollout.retiring import seconds_left
@@ -26,7 +27,7 @@ def go_on_where_due(context: Context, services: Collection[str], go_on: Callable
     schedule: it is said.
     """
     due, failed, waits = set[str](), list[WeirError](), False
-    for found in record.listed(context.kubectl, services or context.config.services):
+    for found in records(context.kubectl, services or context.config.services):
         try:
             state = record.kept(found, context.namespace).state
             # Those that go through the steps as one have had their turn with the first of them.

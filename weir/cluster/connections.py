@@ -10,10 +10,11 @@ import re
 import select
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTimeError
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from weir.cluster.errors import ClusterError, UnaskedError
@@ -50,10 +51,17 @@ class _Connections:
         self._open: dict[str, _Forwarding] = {}
         # One thread, which lives as long as they do: a forwarding ends with the thread that started it.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="weir-istiod")
+        self._next: Future[list[Istiod]] | None = None
+        self._lock = Lock()
 
     def get(self, seconds: float) -> list[Istiod]:
+        with self._lock:
+            # One that has not begun yet is for all who ask until then.
+            if self._next is None:
+                self._next = self._pool.submit(self._refresh, seconds)
+            asked = self._next
         try:
-            return self._pool.submit(self._refresh, seconds).result(seconds)
+            return asked.result(seconds)
         except NotInTimeError:
             raise ClusterError(f"no connection to istiod within {seconds:.0f} s") from None
 
@@ -64,6 +72,8 @@ class _Connections:
             return  # the thread that opens one still tries; it ends with this process
 
     def _refresh(self, seconds: float) -> list[Istiod]:
+        with self._lock:
+            self._next = None
         deadline = time.monotonic() + seconds
         pods = self._pods(seconds)
         self._close([_identity(pod) for pod in pods])

@@ -16,6 +16,11 @@ from weir.cluster.errors import ClusterError, DeniedError, UnaskedError
 TOOL_VARIABLE = "WEIR_TOOL_KUBECTL"
 """Environment variable that names the kubectl to use; without it, the first one on PATH."""
 
+BURST = 10
+"""So many requests kubectl sends without waiting, as for objects that are named one by one; from then on five a second
+(client-go: rest.DefaultBurst, rest.DefaultQPS).
+"""
+
 # What kubectl and client-go say when no API server answers. Matched in lower case.
 _UNREACHABLE = (
     "connection refused",

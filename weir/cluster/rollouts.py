@@ -6,10 +6,11 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from weir.cluster.errors import ClusterError
-from weir.cluster.kubectl import Kubectl
-from weir.model.config.rollout import record_name
+from weir.cluster.kubectl import BURST, Kubectl
+from weir.model.config.rollout import RECORD_LABEL, record_name
 
 _UNDER_WAY, _NOT = ("step", "held"), ("begun", "aborted", "promoted")
 
@@ -27,16 +28,23 @@ class RolloutSplit:
     control: str = ""
 
 
+def records(kubectl: Kubectl, services: Collection[str]) -> list[dict[str, Any]]:
+    """The ConfigMaps that there are of the rollouts of these services. Raises ClusterError."""
+    if not services:
+        return []
+    names = {record_name(service) for service in services}
+    which = sorted(names) if len(names) <= BURST else ["-l", RECORD_LABEL]
+    found = kubectl.get(["configmap", *which, "--ignore-not-found"], missing={})
+    items = found.get("items", [found] if found else [])
+    return [each for each in items if each["metadata"]["name"] in names]
+
+
 def splits_of_rollouts(kubectl: Kubectl, services: Collection[str]) -> list[RolloutSplit]:
     """Those of these services of which a rollout is under way and has applied a step. Raises ClusterError, also for a
     state that this weir cannot read.
     """
-    if not services:
-        return []
-    names = [record_name(service) for service in services]
-    listed = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
     found = []
-    for each in listed.get("items", [listed] if listed else []):
+    for each in records(kubectl, services):
         try:
             state = json.loads(each["data"]["state"])
             # One that was held before its first step has applied none.

@@ -6,19 +6,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from weir.analysis import Comparison
 from weir.cluster.errors import ClusterError
-from weir.cluster.kubectl import Kubectl
+from weir.cluster.kubectl import BURST, Kubectl
+from weir.cluster.rollouts import records
 from weir.errors import WeirError
-from weir.model.config.rollout import record_name
+from weir.model.config.rollout import RECORD_LABEL, record_name
 from weir.rollout.state import State, as_json, from_json
-
-LABEL = "weir.dev/rollout"
-"""The label of the ConfigMap; its value is the name of the service."""
 
 _SECONDS = 10.0
 _TRIES = 5
@@ -54,21 +53,11 @@ def read_all(kubectl: Kubectl, services: Collection[str], *, readable: bool = Fa
     Raises ClusterError, UnreadableError.
     """
     found: dict[str, Kept] = {}
-    for each in listed(kubectl, services):
+    for each in records(kubectl, services):
         with suppress(*[UnreadableError] * readable):
             one = kept(each, kubectl.namespace)
             found[one.state.service] = one
     return found
-
-
-def listed(kubectl: Kubectl, services: Collection[str]) -> Sequence[Mapping[str, Any]]:
-    """The ConfigMaps there are of these services, as they are (`kept` reads one). Raises ClusterError."""
-    if not services:
-        return []
-    names = [record_name(service) for service in services]
-    found = kubectl.get(["configmap", *names, "--ignore-not-found"], missing={})
-    items: Sequence[Mapping[str, Any]] = found.get("items", [found] if found else [])
-    return items
 
 
 def kept(found: Mapping[str, Any], namespace: str) -> Kept:
@@ -91,10 +80,22 @@ def together(kubectl: Kubectl, service: str) -> dict[str, Kept]:
     found = read(kubectl, service)
     if found is None:
         return {}
-    others = read_all(kubectl, [name for name in found.state.together if name != service])
+    return of_one(read_all(kubectl, found.state.services) | {service: found}, service)
+
+
+def of_one(there: Mapping[str, Kept], service: str) -> dict[str, Kept]:
+    """Of what was read, the rollout of the service with those that go through the steps as one with it, as `together`
+    has it.
+    """
+    if service not in there:
+        return {}
     # One that has ended may have begun another rollout since.
-    same = {name: each for name, each in others.items() if each.state.together == found.state.together}
-    return {service: found, **same}
+    services, whole = there[service].state.services, there[service].state.together
+    return {
+        name: there[name]
+        for name in (service, *services)
+        if name == service or (name in there and there[name].state.together == whole)
+    }
 
 
 def comparison(state: State, evidence: Mapping[str, Any]) -> Comparison:
@@ -117,8 +118,12 @@ def write(kubectl: Kubectl, states: Sequence[State], before: Mapping[str, Kept])
         ("replace", [each for each in states if each.service in before]),
         ("create", [each for each in states if each.service not in before]),
     ):
-        if some:
-            kept |= _written(kubectl, verb, some, before)
+        # One call for several: a process for each would take longer than from one look to the next.
+        parts = [some[at : at + BURST] for at in range(0, len(some), BURST)]
+        with ThreadPoolExecutor(max(1, len(parts))) as pool:
+            written = [pool.submit(_written, kubectl, verb, part, before) for part in parts]
+        for each in sorted(written, key=lambda one: isinstance(one.exception(), ClusterError)):
+            kept |= each.result()
     return kept
 
 
@@ -143,7 +148,6 @@ def abort(kubectl: Kubectl, services: Collection[str], why: str) -> dict[str, Ke
 
 def _written(kubectl: Kubectl, verb: str, states: Sequence[State], before: Mapping[str, Kept]) -> dict[str, Kept]:
     manifests = [_manifest(each, before.get(each.service)) for each in states]
-    # One call for all: a process for each would take longer than from one look to the next.
     whole = manifests[0] if len(manifests) == 1 else {"apiVersion": "v1", "kind": "List", "items": manifests}
     result = kubectl.call([verb, "-f", "-", "-o", "json"], timeout=_SECONDS, stdin=json.dumps(whole))
     if result.status == 0:
@@ -173,7 +177,7 @@ def _manifest(state: State, before: Kept | None) -> dict[str, Any]:
         "kind": "ConfigMap",
         "metadata": {
             "name": record_name(state.service),
-            "labels": {LABEL: state.service, "app.kubernetes.io/managed-by": "weir"},
+            "labels": {RECORD_LABEL: state.service, "app.kubernetes.io/managed-by": "weir"},
         },
         "data": {_KEY: json.dumps(as_json(state), indent=1)},
     }

@@ -145,7 +145,7 @@ class StackEdit:
     def settings(self, service: str) -> dict[str, Any]:
         """What the file says of the service. Raises UsageError where that is nothing that could be edited."""
         try:
-            tree = yaml_reader.load(self.text.removeprefix(_BOM))
+            tree = yaml_edit.read(self.text.removeprefix(_BOM))
         except yaml_reader.NotYamlError as error:
             place = f"{self.path}:{error.line}:{error.column}"
             raise UsageError(

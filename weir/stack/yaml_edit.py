@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from weir.stack import yaml_reader
@@ -100,7 +101,11 @@ def _load_json(text: str) -> Any:
     return json.loads(text)
 
 
-_YAML = _Syntax(yaml_reader.load, flow)
+# Each text is read to be edited, and again to prove the edit, which then is the text before the next one. What is read
+# is not changed by anybody.
+read = lru_cache(maxsize=2)(yaml_reader.load)
+
+_YAML = _Syntax(read, flow)
 _JSON = _Syntax(_load_json, lambda value: json.dumps(value, ensure_ascii=False))
 
 

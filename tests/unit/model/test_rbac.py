@@ -54,7 +54,7 @@ def test_a_rollout_adds_its_state_and_asking_callers() -> None:
     the account; none may delete one.
     """
     plain, more = ([rule for _, place, rule in rules(rollout=each) if place == "demo"] for each in (False, True))
-    reads = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+    reads = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}
     assert [each for each in plain if "configmaps" in each["resources"]] == [reads]
     assert [each for each in more if each not in plain] == [
         {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},

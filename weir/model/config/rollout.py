@@ -26,6 +26,10 @@ def _above(value: Decimal, least: int) -> Decimal:
 _STEPS = (5, 25, 50)
 
 
+RECORD_LABEL = "weir.dev/rollout"
+"""The label of the ConfigMap in which the state of a rollout is kept; its value is the name of the service."""
+
+
 def record_name(service: str) -> str:
     """The ConfigMap in which the state of a service's rollout is kept."""
     return f"weir-rollout-{service}"

@@ -148,7 +148,7 @@ def _rules(
 def _records(config: StackConfig, rollout: bool) -> list[dict[str, Any]]:
     """Rollouts are known by their ConfigMaps, which every update looks for, also that of a service that is new."""
     names = [record_name(service) for service in config.services]
-    records: list[dict[str, Any]] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]
+    records: list[dict[str, Any]] = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}]
     if rollout and names:
         records.append({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": names, "verbs": ["update"]})
     if rollout:
