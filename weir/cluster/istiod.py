@@ -12,7 +12,8 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -99,14 +100,45 @@ class Line:
         None before there is one.
         """
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
-        self._asking = Lock()
+        self._asking, self._joining = Lock(), Lock()
+        self._to_ask: dict[str, Future[Any]] = {}
 
-    def get(self, path: str, seconds: float = _SECONDS) -> bytes:
-        """The answer to GET `path`, within so many seconds. Raises OSError or HTTPException."""
+    def json(self, path: str, seconds: float = _SECONDS) -> Any:
+        """The answer to GET `path`, decoded; nobody is to change it: a question that is not asked yet is the same one
+        for all who have it by then. Raises OSError, HTTPException, or ValueError for what is no JSON.
+        """
+        deadline = time.monotonic() + seconds
+        with self._joining:
+            joined = self._to_ask.get(path)
+            if joined is None:
+                mine = self._to_ask[path] = Future[Any]()
+        if joined is not None:
+            try:
+                return joined.result(max(0.0, seconds))
+            except TimeoutError:
+                # Whose question it is may have had less time.
+                return self.json(path, deadline - time.monotonic())
+        try:
+            mine.set_result(json.loads(self.get(path, seconds, lambda: self._asked(path))))
+        except BaseException as error:
+            self._asked(path)
+            mine.set_exception(error if isinstance(error, Exception) else OSError("interrupted"))
+            raise
+        return mine.result()
+
+    def _asked(self, path: str) -> None:
+        with self._joining:
+            self._to_ask.pop(path, None)
+
+    def get(self, path: str, seconds: float = _SECONDS, begins: Callable[[], None] = lambda: None) -> bytes:
+        """The answer to GET `path`, within so many seconds; `begins` is called before it is asked for. Raises OSError
+        or HTTPException.
+        """
         deadline = time.monotonic() + seconds
         if not self._asking.acquire(timeout=max(0.0, seconds)):
             raise TimeoutError("somebody else's question is not answered")
         try:
+            begins()
             try:
                 return self._get(path, deadline)
             except (http.client.RemoteDisconnected, ConnectionError):
@@ -215,21 +247,18 @@ class Istiod:
         """Have istiod throw away what it keeps, and send every proxy its configuration, created again. Raises
         ClusterError.
         """
-        self._read("cachez?clear=true", seconds)
-        self._read("adsz?push=true", seconds)
+        self._read("cachez?clear=true", seconds, self.line.get)
+        self._read("adsz?push=true", seconds, self.line.get)
 
     def _get(self, path: str, seconds: float) -> Any:
-        try:
-            return json.loads(self._read(path, seconds))
-        except ValueError as broken:
-            raise ClusterError(
-                f"{self.pod} does not answer /debug/{path.partition('?')[0]} in JSON: {broken}"
-            ) from None
+        return self._read(path, seconds, self.line.json)
 
-    def _read(self, path: str, seconds: float) -> bytes:
+    def _read(self, path: str, seconds: float, read: Callable[[str, float], Any]) -> Any:
         question, _, about = path.partition("?")
         try:
-            return self.line.get(f"/debug/{path}", seconds)
+            return read(f"/debug/{path}", seconds)
+        except ValueError as broken:
+            raise ClusterError(f"{self.pod} does not answer /debug/{question} in JSON: {broken}") from None
         except AnswerError as error:
             if about.startswith("proxyID=") and error.status == http.HTTPStatus.NOT_FOUND:
                 raise GoneError(f"{self.pod} no longer knows the proxy {about.removeprefix('proxyID=')}") from None

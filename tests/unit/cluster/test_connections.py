@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -252,3 +253,46 @@ def test_the_time_of_day_is_the_clusters(stalling: Istiod, monkeypatch: pytest.M
         monkeypatch.setattr(Stalling, "date", date)
         stalling.proxies()
         assert seconds <= stalling.now() < seconds + 5
+
+
+def test_who_asks_at_the_same_time_shares_the_look(cluster: Cluster) -> None:
+    """Each wait for proxies asks for the pods: of twenty at once the first has a look of its own, and the others, which
+    ask while that one is under way, have one for all.
+    """
+    script = cluster.directory / "kubectl"
+    script.write_text(_KUBECTL.replace("*) echo asked", "*) sleep 0.5; echo asked"))
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda _: cluster.ports(), range(20)))
+    assert all(each == found[0] for each in found)
+    assert cluster.asked() <= 3
+
+
+class Slow(Answering):
+    """Takes its time for an answer in JSON."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.asked.append(self.path)
+        time.sleep(0.3)
+        answer = json.dumps(self.path).encode() if self.path != "/broken" else b"<html>"
+        self.send_response_only(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+def test_a_question_that_was_not_asked_yet_is_one_for_all() -> None:
+    """Not one that is under way: its answer may be older than the question."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server, ThreadPoolExecutor(20) as pool:
+        Thread(target=server.serve_forever, daemon=True).start()
+        line = Line(server.server_port)
+        assert set(pool.map(lambda _: line.json("/x"), range(20))) == {"/x"}
+        assert 2 <= len(Slow.asked) <= 3
+        assert line.json("/x") == "/x"
+        assert 3 <= len(Slow.asked) <= 4
+        for failed in [pool.submit(line.json, "/broken") for _ in range(5)]:
+            with pytest.raises(ValueError, match="Expecting value"):
+                failed.result()
+        server.shutdown()
