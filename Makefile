@@ -16,7 +16,7 @@ down: $(VENV)/installed
 
 # Everything; pytest's own closing line is the last one. Of two workers one has the lab and what needs it, the other all the rest.
 test: lint
-	@$(BIN)/python -m pytest -n 2 tests/live tests/unit tests/components
+	@$(BIN)/python -m pytest -n 2 --durations 30 --durations-min 10 tests/live tests/unit tests/components
 
 # Without the lab: seconds, no root.
 test-fast: lint

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components.warned import warn
-from weir.cluster.errors import ClusterError, UnaskedError
+from weir.cluster.errors import ClusterError, DeniedError, UnaskedError
 from weir.cluster.kubectl import Kubectl
 from weir.cluster.rollouts import RolloutSplit, splits_of_rollouts
 from weir.model import Service, StackConfig
@@ -39,6 +39,7 @@ def with_rollouts(config: StackConfig) -> StackConfig:
         if not isinstance(error, UnaskedError):
             raise pulumi.RunError(
                 f"nobody can tell whether a rollout is under way and owns its split, so nothing was changed: {error}"
+                + ("; weir rbac prints the rights that an update needs" if isinstance(error, DeniedError) else "")
             ) from None
         warn(f"nobody can tell whether a rollout is under way, so the config's splits are applied: {error}")
         return config

@@ -104,7 +104,7 @@ BROKEN = '{"metadata": {"name": "weir-rollout-backend"}, "data": {"state": "{}"}
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        (f"echo '{DENIED}' >&2; exit 1", "denies access"),
+        (f"echo '{DENIED}' >&2; exit 1", "denies access.*; weir rbac prints the rights"),
         ("echo 'Unable to connect to the server: dial tcp: i/o timeout' >&2; exit 1", "does not answer"),
         (f"echo '{BROKEN}'", "ConfigMap demo/weir-rollout-backend is no state of a rollout that this weir can read"),
     ],
