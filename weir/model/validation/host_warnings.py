@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from weir.model.config.hosts import Host, HostRoute
+from weir.model.config.hosts import Host
 from weir.model.config.stack import StackConfig
 from weir.model.routing.combined import condition
 from weir.model.routing.resolve import full_gateway
@@ -22,7 +22,7 @@ def host_warnings(config: StackConfig) -> Iterator[Found]:
         yield from _entries(path, settings)
         yield from unserved(path, settings.gateways, [host], config)
         for index, entry in enumerate(settings.routes):
-            yield from _unseen((*path, "routes", index), entry, settings.gateways, config)
+            yield from unseen((*path, "routes", index, "service"), entry.service, settings.gateways, config)
             yield from entry_warnings((*path, "routes", index), entry, settings.gateways, config)
 
 
@@ -44,17 +44,19 @@ def unserved(path: Path, gateways: Sequence[str], hosts: Sequence[str], config: 
             yield ((*path, "gateways", index), message, "gateway-without-host")
 
 
-def _unseen(path: Path, entry: HostRoute, gateways: Sequence[str], config: StackConfig) -> Iterator[Found]:
-    """A gateway's proxy without the subsets of a service answers 503. It mostly lives where the Gateway does."""
-    seen = config.services[entry.service].export_to or ("*",)
+def unseen(path: Path, service: str, gateways: Sequence[str], config: StackConfig) -> Iterator[Found]:
+    """A gateway's proxy that has a host without the subsets of its service answers 503, and one without the service's
+    own rule 404. It mostly lives where the Gateway does.
+    """
+    seen = config.services[service].export_to or ("*",)
     for name in gateways:
         place = full_gateway(name, config.namespace).partition("/")[0]
         if not {"*", place, *(["."] if place == config.namespace else [])} & set(seen):
             message = (
-                f"{entry.service} is seen from {', '.join(seen)} alone (exportTo), and gateway {name} is in namespace "
-                f"{place}, where its proxies would answer 503; add {place} to exportTo"
+                f"{service} is seen from {', '.join(seen)} alone (exportTo), and gateway {name} is in namespace "
+                f"{place}, where its proxies would answer 404 or 503; add {place} to exportTo"
             )
-            yield ((*path, "service"), message, "gateway-out-of-sight")
+            yield (path, message, "gateway-out-of-sight")
 
 
 def _entries(path: Path, settings: Host) -> Iterator[Found]:

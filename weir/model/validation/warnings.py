@@ -17,7 +17,7 @@ from weir.model.routing.combined import condition
 from weir.model.routing.resolve import DEFAULT_ROUTE, RouteTraffic, ServiceTraffic, traffic
 from weir.model.validation.elsewhere import elsewhere_warnings
 from weir.model.validation.gateway_warnings import edge_warnings
-from weir.model.validation.host_warnings import host_warnings, unserved
+from weir.model.validation.host_warnings import host_warnings, unseen, unserved
 from weir.model.validation.path_warnings import path_warnings
 from weir.model.validation.policy_warnings import policy_warnings
 from weir.model.values.problems import Path, Problem
@@ -49,7 +49,7 @@ WARNINGS: Mapping[str, str] = {
     "gateway-without-host": "A gateway of this stack serves none of the hosts that are exposed at it.",
     "host-without-default": "Requests to a host that none of its entries takes are answered 404.",
     "workload-without-image": "Settings of pods have no effect: without an image weir manages no pods.",
-    "gateway-out-of-sight": "A host sends requests to a service whose rules its gateway's namespace does not see.",
+    "gateway-out-of-sight": "Requests at a gateway go to a service whose rules the gateway's namespace does not see.",
     "fractional-bytes": "Memory or storage is not a whole number of bytes: 100m is a tenth of one; 100Mi was meant.",
     "host-of-two": (
         "Two services claim one host, as an exposed host or as a name in the mesh: which of them gets a request is not "
@@ -89,6 +89,7 @@ def warnings(config: StackConfig) -> tuple[Warned, ...]:
         found += _bodies(path, service)
         if service.expose is not None:
             found += map(_warned, unserved((*path, "expose"), service.expose.gateways, service.expose.hosts, config))
+            found += map(_warned, unseen((*path, "expose", "gateways"), name, service.expose.gateways, config))
         found += _workloads(path, service)
         found += _amounts(path, service)
         others = [*policy_warnings(path, service), *path_warnings(path, service, config)]
