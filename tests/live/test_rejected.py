@@ -1,6 +1,6 @@
 """What Envoy rejects, weir refuses first: configs drawn by the thousand, before a real istiod and real Envoys.
 
-WEIR_SEED names the draws, so that those of a failure can be had again.
+WEIR_SEED names the draws, so that those of a failure can be had again. WEIR_SOAK=1 draws more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, seed, settings
 
+from tests.live.lossless.conftest import SOAKING
 from tests.live.proxies import GATEWAY_LABELS, Proxies, Rejection
 from tests.live.rejected_configs import culprits, objects
 from tests.live.shared import tools
@@ -21,7 +22,8 @@ from tests.unit.model.hypothesis_rounds import ROUND, tens
 from weir.model.manifests.kubernetes import Manifest
 from weir.model.values import numbers, variables
 
-DRAWN = 2000
+DRAWN = 2000 if SOAKING else 300
+_TRIED = 4000
 SEED = int(os.environ.get("WEIR_SEED", "0"))
 _BATCH = 50
 _LONG = 200
@@ -54,7 +56,7 @@ def test_the_draws_find_what_weir_does_not_refuse(proxies: Proxies, monkeypatch:
     """
     monkeypatch.setattr(numbers, "REDIRECT_CODES", range(300, 400))
     found: dict[str, Rejection] = {}
-    for number in range(0, 2 * DRAWN, _BATCH):
+    for number in range(0, _TRIED, _BATCH):
         drawn = _drawn(number)
         found = culprits(drawn, proxies)
         if found:
