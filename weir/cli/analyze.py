@@ -26,10 +26,9 @@ from weir.analysis import (
     Verdict,
     replay,
 )
-from weir.cli.options import counted, json_option
+from weir.cli.options import counted, json_option, length
 from weir.console import Console, Text
 from weir.errors import UsageError, VerdictError
-from weir.model.values.durations import length_or_zero
 
 _FORM = '{"at": 12.5, "stable": {"requests": 900, "failures": 1}, "canary": {"requests": 100, "failures": 4}}'
 
@@ -102,7 +101,7 @@ def command(
             tolerated=tolerated / 100,
             false_aborts=false_aborts,
             latency_worse=latency_worse,
-            latency_tolerated=_seconds("--latency-tolerated", latency_tolerated),
+            latency_tolerated=length("--latency-tolerated", latency_tolerated).seconds,
             margin=margin,
         )
     except ValueError as error:
@@ -132,13 +131,6 @@ def command(
         raise VerdictError(f"the canary is worse than the stable version, since {since:g} s")
     if strict and verdict.decision != NO_WORSE:
         raise VerdictError("it is undecided whether the canary is worse; --strict takes that for a no")
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return length_or_zero(text).seconds
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
 
 
 @contextmanager

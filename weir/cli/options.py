@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from weir.errors import UsageError
+
+if TYPE_CHECKING:
+    from weir.model.values.durations import Duration
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,3 +66,14 @@ def release_options(function: Callable[..., None]) -> Callable[..., None]:
     )
     reason = click.option("--reason", metavar="TEXT", default="", help="Why; weir history shows it.")
     return yes(no_apply(reason(verbose_option(function))))
+
+
+def length(option: str, text: str) -> Duration:
+    """The length of time, or none, that an option was given. Raises UsageError."""
+    # The model takes a while to import, and weir --help does without.
+    from weir.model.values.durations import length_or_zero
+
+    try:
+        return length_or_zero(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {error}") from None

@@ -14,6 +14,7 @@ from uuid import uuid4
 import click
 
 from weir.cli.context import Context, require_version
+from weir.cli.options import length
 from weir.cli.recovery import say
 from weir.cli.rollout_due import AnotherGoesOnError
 from weir.cli.rollout_plan import first_screen, from_envoys
@@ -22,7 +23,6 @@ from weir.cli.rollout_steps import share_out
 from weir.errors import UsageError, VerdictError, WeirError
 from weir.model import ConfigError, Duration
 from weir.model.config.control import control_of, copied, why_no_control
-from weir.model.values.durations import length_or_zero
 from weir.model.values.numbers import plain
 from weir.rollout import record
 from weir.rollout.keeper import SAVE_SECONDS
@@ -97,11 +97,11 @@ def _state(context: Context, service: str, version: str, steps: str | None, paus
     if version == settings.stable:
         raise UsageError(f"{version} is the stable version of {service} already, and gets all that canaries leave")
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    length = _length(pause) if pause else settings.rollout.pause
+    least = length("--pause", pause) if pause else settings.rollout.pause
     if steps:
-        ways = _given(steps, length)
+        ways = _given(steps, least)
     else:
-        ways = tuple(replace(step, pause=length.seconds) if pause else step for step in steps_of(settings.rollout))
+        ways = tuple(replace(step, pause=least.seconds) if pause else step for step in steps_of(settings.rollout))
     control = control_of(settings.stable) if settings.rollout.control else ""
     if control and (why := why_no_control(settings, settings.stable, version)):
         raise UsageError(f"{service} can have no control, which its rollout asks for: {why}; take control: true out")
@@ -130,13 +130,6 @@ def _require_own(context: Context, service: str, stable: str, version: str, cont
             f"{service} has a version {control}, which is what its rollout calls the control of {stable}; give it "
             "another name, or take control: true out"
         )
-
-
-def _length(pause: str) -> Duration:
-    try:
-        return length_or_zero(pause)
-    except ValueError as error:
-        raise UsageError(f"--pause {error}") from None
 
 
 def _given(steps: str, pause: Duration) -> tuple[Step, ...]:

@@ -80,7 +80,8 @@ def together(kubectl: Kubectl, service: str) -> dict[str, Kept]:
     found = read(kubectl, service)
     if found is None:
         return {}
-    return of_one(read_all(kubectl, found.state.services) | {service: found}, service)
+    others = read_all(kubectl, [name for name in found.state.together if name != service])
+    return of_one({**others, service: found}, service)
 
 
 def of_one(there: Mapping[str, Kept], service: str) -> dict[str, Kept]:
@@ -118,10 +119,13 @@ def write(kubectl: Kubectl, states: Sequence[State], before: Mapping[str, Kept])
         ("replace", [each for each in states if each.service in before]),
         ("create", [each for each in states if each.service not in before]),
     ):
+        if not some:
+            continue
         # One call for several: a process for each would take longer than from one look to the next.
         parts = [some[at : at + BURST] for at in range(0, len(some), BURST)]
-        with ThreadPoolExecutor(max(1, len(parts))) as pool:
+        with ThreadPoolExecutor(len(parts)) as pool:
             written = [pool.submit(_written, kubectl, verb, part, before) for part in parts]
+        # That another one wrote is what to hear of first, whatever else failed.
         for each in sorted(written, key=lambda one: isinstance(one.exception(), ClusterError)):
             kept |= each.result()
     return kept

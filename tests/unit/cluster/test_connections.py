@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, ClassVar
 
 import pytest
@@ -267,15 +267,16 @@ def test_who_asks_at_the_same_time_shares_the_look(cluster: Cluster) -> None:
     assert cluster.asked() <= 3
 
 
-class Slow(Answering):
-    """Takes its time for an answer in JSON."""
+class Held(Answering):
+    """Answers in JSON, once it may."""
 
     asked: ClassVar[list[str]] = []
+    may: ClassVar[Event] = Event()
 
     def do_GET(self) -> None:
         """Answer."""
         self.asked.append(self.path)
-        time.sleep(0.3)
+        assert self.may.wait(30)
         answer = json.dumps(self.path).encode() if self.path != "/broken" else b"<html>"
         self.send_response_only(200)
         self.send_header("Content-Length", str(len(answer)))
@@ -285,13 +286,18 @@ class Slow(Answering):
 
 def test_a_question_that_was_not_asked_yet_is_one_for_all() -> None:
     """Not one that is under way: its answer may be older than the question."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server, ThreadPoolExecutor(20) as pool:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Held) as server, ThreadPoolExecutor(20) as pool:
         Thread(target=server.serve_forever, daemon=True).start()
         line = Line(server.server_port)
-        assert set(pool.map(lambda _: line.json("/x"), range(20))) == {"/x"}
-        assert 2 <= len(Slow.asked) <= 3
+        found = [pool.submit(line.json, "/x")]
+        until(lambda: bool(Held.asked), 30, "the first question is under way")
+        found += [pool.submit(line.json, "/x") for _ in range(19)]
+        until(lambda: all(each.running() for each in found), 30, "all have asked")
+        Held.may.set()
+        assert {each.result() for each in found} == {"/x"}
+        assert 2 <= len(Held.asked) <= 3
         assert line.json("/x") == "/x"
-        assert 3 <= len(Slow.asked) <= 4
+        assert 3 <= len(Held.asked) <= 4
         for failed in [pool.submit(line.json, "/broken") for _ in range(5)]:
             with pytest.raises(ValueError, match="Expecting value"):
                 failed.result()

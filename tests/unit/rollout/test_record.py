@@ -78,3 +78,12 @@ def test_one_that_somebody_else_has_written_is_told_and_the_others_are_kept() ->
         record.write(kubectl, STATES, kept)
     found = record.read_all(kubectl, SERVICES)
     assert {each.resource_version for each in found.values()} == {"2"}
+
+
+def test_a_rollout_that_is_alone_is_one_request() -> None:
+    """There are no others to be read with it."""
+    kubectl = Keeping("kubectl", "demo")
+    record.write(kubectl, STATES[:1], {})
+    kubectl.requests.clear()
+    assert record.together(kubectl, SERVICES[0]).keys() == {SERVICES[0]}
+    assert kubectl.requests == [1]
