@@ -27,7 +27,7 @@ from weir.model.manifests.annotations import LAGGING, annotation
 from weir.model.manifests.hosts import of_host
 from weir.model.manifests.istio import belongs
 from weir.model.manifests.subsets import owner_of, version_of
-from weir.program_environment import FOLLOWED, variable
+from weir.program_environment import FOLLOWED, NOT_BEFORE, variable
 
 _TYPES = {
     ("Gateway",): LISTENERS,
@@ -97,7 +97,9 @@ class Acknowledgement:
         self._followed: dict[str, int] = {}
 
     async def note(self, args: pulumi.ResourceHookArgs) -> None:
-        """Hook: a rule is about to change. How far istiod has come is noted with the first."""
+        """Hook, the last one: a rule is about to change, once it is time. How far istiod has come is noted with the
+        first.
+        """
         inputs: Any = args.new_inputs
         before: Any = args.old_inputs
         kind, metadata = inputs["kind"], inputs["metadata"]
@@ -109,6 +111,7 @@ class Acknowledgement:
         )
         self._changes[(kind, change.namespace, change.name)] = change
         await self._propagation.mark()
+        await asyncio.sleep(float(variable(NOT_BEFORE) or 0.0) - time.time())
 
     def changes(self, kind: str, namespace: str, name: str) -> bool:
         """Whether this update changes the rule."""

@@ -124,16 +124,20 @@ class MeshService(pulumi.ComponentResource):
         taken for what is to go.
         """
         foundation = self._foundation(objects)
-        self.virtual_service = self._route(objects, foundation)
+        self.virtual_service = self._standing.routes[self._name] = self._route(objects, foundation)
         self._enter(objects)
+
+        def then(*resources: pulumi.Resource) -> After:
+            return self._when(self._standing.after_routes([self.virtual_service, *resources]))
+
         for version, parts in objects.versions.items():
             if parts.deployment:
-                self.versions[version] = self._pods(version, objects, [*foundation, self.virtual_service])
-        after: list[pulumi.Resource] = [self.virtual_service, *self.versions.values()]
+                self.versions[version] = self._pods(version, objects, then(*foundation))
+        pods = self.versions.values()
         if objects.host_rule:
-            self.host_rule = self._rule(self._name, objects.host_rule, host_rule_spec, after)
-            after.append(self.host_rule)
-        self._subsets(objects, lambda _: after)
+            self.host_rule = self._rule(self._name, objects.host_rule, host_rule_spec, then(*pods))
+        first = [*pods, *([self.host_rule] if self.host_rule else [])]
+        self._subsets(objects, lambda _: then(*first))
         return self._once_rules_stand(self._taken)
 
     async def _taken(self, known: Any) -> str:

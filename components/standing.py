@@ -4,7 +4,8 @@ goes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -64,6 +65,14 @@ class Standing:
         happen.
         """
         return Place(namespace=self.namespace, guard=self._guard, after=after)
+
+    async def after_routes(self, resources: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """The resources, once all routes of the program are written: what of many services comes after their routes is
+        not in the way of these.
+        """
+        written = (route.resource.id.future() for route in self.routes.values())
+        await asyncio.gather(*written, return_exceptions=True)
+        return [*resources]
 
     def declare(self, *made: Manifest) -> None:
         """Say which objects there will be."""

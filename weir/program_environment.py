@@ -24,6 +24,9 @@ JSON, by the service's full name, or the name of a host's VirtualService.
 WARNED = "WEIR_WARNED"
 """Set where the warnings about the config have been said."""
 
+NOT_BEFORE = "WEIR_NOT_BEFORE"
+"""The moment before which no rule is written, in seconds of the epoch; what comes before that is done ahead of it."""
+
 ROLLED_OUT = "WEIR_ROLLED_OUT"
 """The versions that a rollout steers in this update, JSON, a list by service: the policy pack lets them take over
 (docs/reference/policy.md, promotion-by-rollout).

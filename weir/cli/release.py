@@ -26,7 +26,7 @@ from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.errors import UsageError, WeirError
 from weir.model import Service, warnings
-from weir.program_environment import FOLLOWED, ROLLED_OUT, ROUTES_ALONE, TAKE_BACK, WARNED
+from weir.program_environment import FOLLOWED, NOT_BEFORE, ROLLED_OUT, ROUTES_ALONE, TAKE_BACK, WARNED
 from weir.rollout.state import State
 from weir.stack.edit import StackEdit, overwrite, read
 
@@ -42,7 +42,8 @@ class Release:
     `about`: the versions that are asked for, by service.
     `shielded`: Ctrl-C does not stop it.
     `tell`: where what changes is told.
-    `rollout`: it is a step of the service's rollout, which shows how it goes.
+    `rollout`: it is a step of the service's rollout, which shows how it goes. `not_before`: the moment from which
+    requests may move, in seconds of the epoch; what comes before that is done ahead of it.
     `ends_rollout`: it may be done while one is under way, and ends it; `ended`: told of that.
     """
 
@@ -56,6 +57,7 @@ class Release:
     shielded: bool = False
     tell: Callable[[str], None] = click.echo
     rollout: bool = False
+    not_before: float = 0.0
     again: str = ""
     ends_rollout: bool = False
     ended: Callable[[State], None] = lambda _: None
@@ -208,6 +210,7 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
                     ROUTES_ALONE: json.dumps(list(planned.found)),
                     FOLLOWED: str(report),
                     **({ROLLED_OUT: json.dumps(asked)} if change.rollout else {}),
+                    **({NOT_BEFORE: str(change.not_before)} if change.not_before else {}),
                 },
                 policies=policies,
                 shielded=change.shielded,

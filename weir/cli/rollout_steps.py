@@ -35,7 +35,7 @@ class Moves:
     def __init__(self, context: Context, reason: str, tell: Callable[[str], None]) -> None:
         self._context, self._reason, self._tell = context, reason, tell
 
-    def move(self, states: Sequence[State]) -> None:
+    def move(self, states: Sequence[State], at: float) -> None:
         """Give each version the share of its step."""
 
         def edit(file: StackEdit, state: State, settings: Service) -> None:
@@ -43,9 +43,9 @@ class Moves:
             share_out(file, state, settings)
 
         first = states[0]
-        self._release(states, edit, f"step {first.index + 1} of {len(first.steps)}: {plain(first.step.share)} %")
+        self._release(states, edit, f"step {first.index + 1} of {len(first.steps)}: {plain(first.step.share)} %", at=at)
 
-    def promote(self, states: Sequence[State]) -> None:
+    def promote(self, states: Sequence[State], at: float) -> None:
         """Make each version the stable one."""
 
         def edit(file: StackEdit, state: State, settings: Service) -> None:
@@ -55,7 +55,7 @@ class Moves:
                 file.set_canary(state.service, state.version, None)
             without_control(file, state, settings)
 
-        self._release(states, edit, "promoted")
+        self._release(states, edit, "promoted", at=at)
 
     def take_back(self, states: Sequence[State]) -> None:
         """Give none of the versions anything."""
@@ -73,6 +73,7 @@ class Moves:
         edit: Callable[[StackEdit, State, Service], None],
         what: str,
         *,
+        at: float = 0.0,
         take_back: bool = False,
     ) -> None:
         who = ", ".join(f"{each.service} {each.version}" for each in states)
@@ -94,6 +95,7 @@ class Moves:
                 tell=self._tell,
                 shielded=take_back,
                 rollout=True,
+                not_before=at,
                 again=f"weir {'abort' if take_back else 'rollout'} {states[0].service}",
             )
         )

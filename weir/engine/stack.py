@@ -34,6 +34,7 @@ _PREVIEW_SECONDS = 300.0
 _PLAIN = ("--non-interactive", "--color", "never")
 # pulumi's exit code for a stack that does not exist (its documentation, "Exit codes").
 _NO_STACK = 6
+_PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class Stack:
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
         command = [self._pulumi(), "up", "--yes", *_PLAIN, "--stack", self.name]
         command += [] if preview else ["--skip-preview"]
-        command += [f"--target={pattern}" for pattern in only]
+        # Rules that wait for their moment have a place each among Pulumi's workers.
+        command += [*(f"--target={pattern}" for pattern in only), *[f"--parallel={_PARALLEL + len(only)}"] * bool(only)]
         command += [f"--config-file={config}"] if config else []
         command += [f"--policy-pack={policies}"] if policies else []
         if message:

@@ -14,13 +14,13 @@ from weir.rollout.state import State
 
 class Traffic(Protocol):
     """Moves requests of all services of a rollout at once. Each returns once proxies have acknowledged it; raises
-    WeirError.
+    WeirError. `at`: the moment before which no request moves, in seconds of the epoch.
     """
 
-    def move(self, states: Sequence[State]) -> None:
+    def move(self, states: Sequence[State], at: float) -> None:
         """Give each version the share of its step."""
 
-    def promote(self, states: Sequence[State]) -> None:
+    def promote(self, states: Sequence[State], at: float) -> None:
         """Make each version the stable one."""
 
     def take_back(self, states: Sequence[State]) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from weir.cluster.errors import ClusterError
@@ -29,6 +29,9 @@ LOOK_SECONDS = 1.0
 
 ONCE_SECONDS = 10.0
 """How long a process looks that is to do what is due and no more."""
+
+_PAUSE_PART = 0.8
+"""The part of a pause that a step may be prepared in, at the most: the rest is for looks."""
 
 _PODS_SECONDS = 15.0
 """From one question of what the versions' pods are made of to the next."""
@@ -68,6 +71,8 @@ class Run:
         self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
         self._looking: float | None = None
         self._pods_asked = -_PODS_SECONDS
+        self._took = 0.0
+        """What the first move of this process has taken, in seconds."""
 
     @property
     def states(self) -> list[State]:
@@ -124,7 +129,9 @@ class Run:
                 if time.monotonic() - answered > patience.PATIENCE_SECONDS:
                     raise
                 failed = True
-            following = self._next()
+            following, at = self._next(), 0.0
+            if following.kind == "wait":
+                following, at = self._ahead(following)
             # What nobody has seen is never good; what was seen before may be bad.
             good = following.kind in ("go on", "promote", "check")
             if following.kind == "wait" or (good and (failed or not self._same_pods())):
@@ -133,7 +140,7 @@ class Run:
                     return
                 time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
             else:
-                self._do(following)
+                self._do(following, at)
                 if any(each.phase == "held" for each in self.states):
                     return
 
@@ -214,12 +221,23 @@ class Run:
         self._show([Seen(member.state, member.verdict, each, member.settings) for member, each in alone])
         return together({member.state.service: each for member, each in alone})
 
-    def _do(self, following: Next) -> None:
+    def _ahead(self, waiting: Next) -> tuple[Next, float]:
+        """What is to be begun now, so that requests move as soon as the time has passed which alone is waited for, and
+        that moment, in seconds of the epoch; the waiting itself where there is more to it.
+        """
+        left, pause = waiting.seconds, self.state.step.pause
+        if left is None or left > min(self._took, _PAUSE_PART * pause):
+            return waiting, 0.0
+        then = datetime.now(UTC) + timedelta(seconds=left)
+        following = together({each.state.service: each.next(then, self._yet_to_look()) for each in self._members})
+        return (following, then.timestamp()) if following.kind in ("go on", "promote") else (waiting, 0.0)
+
+    def _do(self, following: Next, at: float = 0.0) -> None:
         match following.kind:
             case "go on":
-                self._enter(self.state.index + 1)
+                self._enter(self.state.index + 1, at)
             case "promote":
-                self._move(self._traffic.promote, self.states)
+                self._move(self._traffic.promote, self.states, at)
                 now = datetime.now(UTC)
                 self._write(
                     [
@@ -246,8 +264,8 @@ class Run:
         checked = (*state.checked, following.check.run)
         self._write([replace(each, checked=checked) if each.service == state.service else each for each in self.states])
 
-    def _enter(self, index: int) -> None:
-        self._move(self._traffic.move, [replace(each, index=index) for each in self.states])
+    def _enter(self, index: int, at: float = 0.0) -> None:
+        self._move(self._traffic.move, [replace(each, index=index) for each in self.states], at)
         for member in self._members:
             member.begin_step()
         # What was counted while proxies changed over belongs to no step.
@@ -255,11 +273,15 @@ class Run:
         now = datetime.now(UTC)
         self._write([each.at_step(index, now) for each in self.states])
 
-    def _move(self, how: Callable[[Sequence[State]], None], states: Sequence[State]) -> None:
+    def _move(self, how: Callable[[Sequence[State], float], None], states: Sequence[State], at: float) -> None:
+        began = time.monotonic()
         # Whoever has ended the rollout meanwhile is heard before traffic moves.
         self._write(self.states)
         with self._keeper.alive():
-            how(states)
+            how(states, at)
+        self._took = self._took or time.monotonic() - began
+        # Where there was nothing to apply, it is early.
+        time.sleep(max(0.0, at - time.time()))
 
     def _anew(self) -> None:
         # Traffic has moved, and that is written down, whoever answers: to wait for an answer is for the looks.

@@ -68,10 +68,10 @@ class FakeMesh:
         self._looks: Iterator[Any] = iter(looks)
         self._last: Any = None
 
-    def move(self, states: Sequence[State]) -> None:
+    def move(self, states: Sequence[State], at: float) -> None:
         self.done.append(f"{states[0].step.share} %")
 
-    def promote(self, states: Sequence[State]) -> None:
+    def promote(self, states: Sequence[State], at: float) -> None:
         self.done.append("promoted")
 
     def take_back(self, states: Sequence[State]) -> None:

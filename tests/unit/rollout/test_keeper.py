@@ -48,8 +48,8 @@ def test_an_abort_elsewhere_while_traffic_moves_takes_it_back(
     mesh = FakeMesh(GOOD)
     moves = getattr(mesh, where)
 
-    def moved(states: Sequence[State]) -> None:
-        moves(states)
+    def moved(states: Sequence[State], at: float) -> None:
+        moves(states, at)
         if where == "promote" or states[0].index == 1:
             record.abort(kubectl, ["backend"], "weir abort backend")
             if error:
@@ -196,10 +196,10 @@ def test_who_is_busy_is_seen_to_be_there(kubectl: Kubectl, monkeypatch: pytest.M
         seen()
         return ""
 
-    def waiting(real: Callable[[Any], None]) -> Callable[[Any], None]:
-        def moved(states: Any) -> None:
+    def waiting(real: Callable[..., None]) -> Callable[..., None]:
+        def moved(*given: Any) -> None:
             seen()
-            real(states)
+            real(*given)
 
         return moved
 
