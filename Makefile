@@ -37,9 +37,9 @@ soak: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.live.lossless.soak --rounds $(ROUNDS) --minutes $(MINUTES) --rollouts $(ROLLOUTS) $(if $(SEED),--seed $(SEED))
 
 # The pitfalls one by one, every process killed at every moment of an update, and thousands of configs before real proxies: over two hours.
+# All files of live tests that do more in it, or do it longer.
 soak-tests: $(VENV)/installed-dev
-	@WEIR_SOAK=1 $(BIN)/python -m pytest tests/live/lossless tests/live/test_shown.py tests/live/test_rejected.py tests/live/test_hosts.py \
-	  tests/live/test_killed.py tests/live/test_interrupted.py tests/live/test_rollback.py tests/live/test_abort.py tests/live/test_workflows.py
+	@WEIR_SOAK=1 $(BIN)/python -m pytest $$(grep -rl "lossless.conftest import" --include "test_*.py" tests/live | sort)
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from hypothesis import Phase, given, settings
 from tests.live.analyze import Analyzer, reduced
 from tests.live.apiserver import ApiServer
 from tests.live.harness import Project
+from tests.live.lossless.conftest import SOAKING
 from tests.unit.model.hypothesis_rounds import ROUND, in_rounds, tens
 from tests.unit.model.strategies import configs
 from weir.model import load, mesh, warnings
@@ -21,7 +22,7 @@ from weir.model.manifests.kubernetes import namespace
 from weir.secret import Secret
 
 TAKEN = 2000
-ANALYZED = 2000
+ANALYZED = 2000 if SOAKING else 300
 NAMESPACE = "accepted"
 _BATCH = 250
 _FORETOLD = {

@@ -15,6 +15,7 @@ import pytest
 from lab.node.launch import Launch
 from lab.paths import LabPaths
 from tests.live.harness import Project, Shell, shell_environment, stack_like_dev, until
+from tests.live.lossless.conftest import soak
 
 POD = "reaching"
 # Waits for an answer no longer than a packet within a machine takes, many times over.
@@ -284,6 +285,7 @@ def container_of(deployment: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@soak
 def test_the_account_brings_its_stack_up_and_down_and_no_pod_beyond_it(lab: Project, shell: Shell) -> None:
     """With the printed roles and policy weir's own stack comes, changes and goes, its namespace with it; the API
     server refuses all other pods.

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.live.harness import Project, shell_environment, stack_like_dev, until
+from tests.live.lossless.conftest import SOAKING, soak
 
 STACK = "killed"
-ROUNDS = 20 if os.environ.get("WEIR_SOAK") == "1" else 1
+ROUNDS = 20 if SOAKING else 1
 # From the moment at which it is under way: an update that changes pods lasts longer.
 LONGEST = 3.0
 GONE_SECONDS = 5.0
@@ -95,11 +96,11 @@ def pulumi(_: int) -> str:
     ("command", "begun", "victim"),
     [
         (weir, ("weir.engine.warm.server",), ("bin/weir", "set")),
-        (weir, ("pulumi", " up "), ("pulumi", " up ")),
-        (weir, ("weir.engine.warm.server",), ("weir.engine.warm.server",)),
+        pytest.param(weir, ("pulumi", " up "), ("pulumi", " up "), marks=soak),
+        pytest.param(weir, ("weir.engine.warm.server",), ("weir.engine.warm.server",), marks=soak),
         # Before that, while Python imports the SDK, nothing of weir's runs yet that could end anything.
-        (pulumi, PODS, ("pulumi", " up ")),
-        (pulumi, PODS, ("pulumi-language-python-exec",)),
+        pytest.param(pulumi, PODS, ("pulumi", " up "), marks=soak),
+        pytest.param(pulumi, PODS, ("pulumi-language-python-exec",), marks=soak),
     ],
     ids=["weir", "its engine", "its server", "an engine", "its program"],
 )
@@ -134,6 +135,7 @@ def test_nothing_is_left(
     lab.run(f".venv/bin/weir set backend v2=33 --yes --stack {STACK}")
 
 
+@soak
 def test_nothing_is_left_of_an_engine_that_goes_on_without_its_program(
     lab: Project, stack: Path, tmp_path: Path
 ) -> None:
@@ -181,6 +183,7 @@ def share(lab: Project) -> int:
     [f".venv/bin/weir set backend v2=20 --yes --stack {STACK}", f"pulumi up --yes --stack {STACK}"],
     ids=["weir", "pulumi"],
 )
+@soak
 def test_what_the_state_does_not_know_is_taken_back(lab: Project, behind: Path, command: str) -> None:
     """The engine sees no difference between state and config; the route is written all the same, and that is told."""
     assert share(lab) == 40
@@ -191,6 +194,7 @@ def test_what_the_state_does_not_know_is_taken_back(lab: Project, behind: Path, 
     assert "is not what Pulumi's state has" not in again
 
 
+@soak
 def test_what_the_cluster_has_lost_is_written_or_said(lab: Project, behind: Path) -> None:
     """A rule is written again, before what needs it; a version whose pods are gone gets no requests."""
     lab.run(f"kubectl delete -n {STACK} virtualservice/backend destinationrule/backend-v2")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.harness import CHECKOUT, Project, discard
+from tests.live.lossless.conftest import soak
 
 PACK = "--policy-pack policy"
 PASSED = "✅ weir@v"
@@ -74,6 +75,7 @@ def test_the_examples_pass(project: Project, stack: str) -> None:
     assert "[advisory]" not in said
 
 
+@soak
 def test_a_fault_in_production_needs_an_end(project: Project) -> None:
     """Without one the preview fails and says what to write; with one it passes, and so does staging without."""
     before = "      timeout: 10s"
@@ -147,6 +149,7 @@ def test_a_step_too_large_is_refused_and_reaches_nobody(up: Project) -> None:
     assert PASSED in pulumi(up, "preview", ("canary: {v2: 5}", "canary: {v2: 30}"))
 
 
+@soak
 def test_a_route_around_the_canary_is_refused(up: Project) -> None:
     """A new route of everybody before the default one is a step to 100 %, and reaches nobody; one of testers passes."""
     before = "      timeout: 10s"
@@ -164,6 +167,7 @@ def test_a_route_around_the_canary_is_refused(up: Project) -> None:
     assert PASSED in pulumi(up, "preview", testers)
 
 
+@soak
 def test_promotion_is_a_step_and_an_abort_is_none(up: Project) -> None:
     """All to the new version at once is refused; all back to the one that was stable passes."""
     promoted = [("stable: v1", "stable: v2"), ("canary: {v2: 5}", "canary: {v1: 0}")]
@@ -198,6 +202,7 @@ def test_a_release_asks_the_pack_as_well(up: Project) -> None:
     assert weights(up) == {"v1": 95, "v2": 5}
 
 
+@soak
 def test_a_version_takes_over_by_a_rollout(up: Project) -> None:
     """`weir promote` is refused however small the step is, a rollout's promotion is not, and no update after it is."""
     written(up, "prod", ("canary: {v2: 5}", "canary: {v2: 30}"))
@@ -225,6 +230,7 @@ def test_a_version_takes_over_by_a_rollout(up: Project) -> None:
     assert weights(up) == {"v1": 95, "v2": 5}
 
 
+@soak
 def test_the_rules_take_their_config_from_a_file(up: Project) -> None:
     """Another number of points lets the step pass, and another number of pods refuses it."""
     (up.directory / "policy.json").write_text(

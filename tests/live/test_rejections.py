@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, until
-from tests.live.lossless.conftest import temporary_stack
+from tests.live.lossless.conftest import soak, temporary_stack
 from tests.live.lossless.lab_stack import LabStack, backend
 
 CLIENTS = {"frontend": {"image": "curlimages/curl:latest"}}
@@ -108,6 +108,7 @@ def test_a_route_that_proxies_reject_is_put_back(scene: LabStack) -> None:
     scene.assert_converged()
 
 
+@soak
 def test_a_new_route_that_proxies_reject_is_removed(scene: LabStack) -> None:
     """A service that comes with it has no VirtualService then, and gets one once it is right."""
     web = {**backend("v1", v1={}), "routes": [POISON]}
@@ -122,6 +123,7 @@ def test_a_new_route_that_proxies_reject_is_removed(scene: LabStack) -> None:
     scene.up(config(), "--skip-preview")
 
 
+@soak
 def test_a_version_whose_rule_proxies_reject_gets_nothing(scene: LabStack) -> None:
     """Its DestinationRule is removed again, and the route was never moved."""
     before = route(scene)
@@ -137,6 +139,7 @@ def test_a_version_whose_rule_proxies_reject_gets_nothing(scene: LabStack) -> No
     scene.up(config(), "--refresh")
 
 
+@soak
 def test_what_somebody_else_broke_is_said_with_whose_it_is(scene: LabStack) -> None:
     """An old redirect of another team spoils the routes of a whole port: the update says so within seconds, and
     `weir:force` goes on.
@@ -170,6 +173,7 @@ def test_a_service_that_no_proxy_uses_is_said_to_have_none(scene: LabStack) -> N
     assert "no proxy uses nowhere" in said
 
 
+@soak
 def test_an_update_asks_about_what_the_last_one_gave_up_on(scene: LabStack) -> None:
     """A proxy stands still: the update fails, and so does the next one, which changes nothing; once it goes on, so do
     updates.

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.harness import Project, shell_environment, stack_like_dev, until
+from tests.live.lossless.conftest import soak
 from tests.live.release_process import ReleaseProcess
 from tests.live.terminal import Terminal
 from weir.processes import alive
@@ -94,7 +95,9 @@ def test_a_process_that_makes_several_changes(stack: Project, changes: ReleasePr
     verified(stack)
 
 
-@pytest.mark.parametrize("what", ["the provider is killed", "Ctrl-C", "weir is killed"])
+@pytest.mark.parametrize(
+    "what", [*(pytest.param(each, marks=soak) for each in ("the provider is killed", "Ctrl-C")), "weir is killed"]
+)
 def test_what_ends_a_change_of_several_leaves_nothing_half_done(
     stack: Project, changes: ReleaseProcess, what: str
 ) -> None:
@@ -168,7 +171,7 @@ def test_a_pull_request_only_edits(stack: Project, tmp_path: Path) -> None:
     assert json.loads(stack.run(f"weir status --json --stack {STACK}").stdout)["services"][0]["drift"] == []
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=soak)])
 def test_every_screen_fits_its_terminal(stack: Project, columns: int) -> None:
     """What a person looks at is whole on 80 columns and on 120: no column is cut, and what matters stands there."""
     environment = shell_environment(stack)

@@ -109,6 +109,7 @@ def test_what_failed_is_gone_back_from(stack: LabStack, load: Load) -> None:
     stack.assert_converged()
 
 
+@soak
 def test_a_split_alone_comes_back_as_a_release(stack: LabStack, load: Load) -> None:
     """One route is all that changes, and no pod is waited for."""
     weir(stack, "set backend v2=70 --yes")
@@ -120,6 +121,7 @@ def test_a_split_alone_comes_back_as_a_release(stack: LabStack, load: Load) -> N
     stack.assert_converged()
 
 
+@soak
 def test_a_secret_stays_and_what_may_have_been_one_is_encrypted(stack: LabStack, load: Load) -> None:
     """By Pulumi, for this stack: pods get the value of then, and no file has it in the clear."""
     stack.run(f"pulumi config set --secret --path {TOKEN} hunter1 --stack {STACK}")

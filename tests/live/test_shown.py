@@ -23,10 +23,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.live.harness import Project, Shell, discard, shell_environment
+from tests.live.lossless.conftest import SOAKING
 from tests.live.terminal import Terminal
 
 STACK = "shown"
-STEPS = int(os.environ.get("WEIR_STEPS") or (150 if os.environ.get("WEIR_SOAK") == "1" else 12))
+STEPS = int(os.environ.get("WEIR_STEPS") or (150 if SOAKING else 12))
 SERVICES = ("backend", "orders")
 _MOVES = re.compile(r"(v\d) ([0-9.]+) % → ([0-9.]+) %")
 _LOOKS = ("status --window 0", "diff", "check", "history", "verify backend --requests 50")

@@ -129,6 +129,7 @@ def test_a_merge_is_applied_and_measured(cluster: Runner, github: GitHub) -> Non
     assert "split v2   45 %" in cluster.summary
 
 
+@soak
 def test_a_policy_refuses(branch: Runner, github: GitHub) -> None:
     """A canary that leaps is refused by the preview, in the first line, and by an update, which touches nothing."""
     branch.edit("canary: {v2: 20}", "canary: {v2: 95}")
@@ -142,6 +143,7 @@ def test_a_policy_refuses(branch: Runner, github: GitHub) -> None:
     assert [entry["weight"] for entry in route] == [80, 20]
 
 
+@soak
 def test_traffic_that_is_not_as_configured_fails_the_deploy(branch: Runner) -> None:
     """Somebody has taken the pods of v2 away: the update has nothing to do, and the requests tell."""
     scale = f"kubectl scale deployment backend-v2 -n {STACK} --replicas"
@@ -156,6 +158,7 @@ def test_traffic_that_is_not_as_configured_fails_the_deploy(branch: Runner) -> N
         until(lambda: branch.run(ready) == "1", 60, "v2 has its pod again")
 
 
+@soak
 def test_an_update_waits_for_another(up: Runner) -> None:
     """While somebody else holds the stack's lock it waits, and goes on once that is gone; a lock that stays is named
     with the way out.
@@ -191,6 +194,7 @@ def test_an_update_waits_for_another(up: Runner) -> None:
     assert not lock.exists()
 
 
+@soak
 def test_drift_is_said_in_words(cluster: Runner) -> None:
     """Nothing while all is as it should be; then somebody edits a route, scales a version, removes its subset, and
     each is told.
@@ -210,6 +214,7 @@ def test_drift_is_said_in_words(cluster: Runner) -> None:
     assert "backend: new version v2" in said
 
 
+@soak
 def test_looking_needs_no_more_than_the_guide_says(branch: Runner) -> None:
     """With the role in docs/guide/pull-requests.md, and nothing else, a preview and the drift check say all they have
     to.

@@ -101,13 +101,13 @@ def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: LabStack) -
     assert "namespace hazards → one of another name: everything in hazards would be deleted" in said
 
 
+@soak
 def test_pods_that_listen_elsewhere(hazards: LabStack) -> None:
     """A new version at another port takes over from two with two pods; then all pods, its own too, are at another one,
     with args and targetPort.
     """
-    if SOAKING:
-        elsewhere = {name: server(name, 8081) for name in ("v1", "v2")}
-        hazards.up(config({**backend("v1", {"v2": 20}), "versions": elsewhere, "targetPort": 8081}), "--skip-preview")
+    elsewhere = {name: server(name, 8081) for name in ("v1", "v2")}
+    hazards.up(config({**backend("v1", {"v2": 20}), "versions": elsewhere, "targetPort": 8081}), "--skip-preview")
     hazards.up(config({**backend("v3"), "versions": {"v3": server("v3", 8082)}, "targetPort": 8082}), "--skip-preview")
     hazards.up(STANDING, "--skip-preview")
 
@@ -120,7 +120,8 @@ def test_a_host_moves_from_one_service_to_another(hazards: LabStack) -> None:
         hazards.up(STANDING, "--skip-preview")
 
 
-@pytest.mark.parametrize("stuck", [pytest.param("v1", marks=soak), "v2"])
+@soak
+@pytest.mark.parametrize("stuck", ["v1", "v2"])
 def test_shares_move_whatever_state_the_pods_are_in(hazards: LabStack, stuck: str) -> None:
     """With a rollout of either version stuck, traffic goes back to the stable version before the update waits for
     pods, which then fail it.
@@ -138,6 +139,7 @@ def test_shares_move_whatever_state_the_pods_are_in(hazards: LabStack, stuck: st
     hazards.up(STANDING, "--skip-preview")
 
 
+@soak
 def test_an_interrupted_update_accuses_nobody(hazards: LabStack) -> None:
     """Ctrl-C while pods start is no fault of theirs."""
     hazards.write(config(backend("v1", {"v2": 20, "v4": 5}, v1={}, v2={}, v4=BROKEN), readyTimeout="60s"))
@@ -151,6 +153,7 @@ def test_an_interrupted_update_accuses_nobody(hazards: LabStack) -> None:
     hazards.up(STANDING, "--skip-preview")
 
 
+@soak
 def test_what_a_killed_update_left_is_named_and_taken_over(hazards: LabStack) -> None:
     """kill -9 while a Deployment is made: the preview names it and the command that removes it; added again, it is the
     stack's.
@@ -172,6 +175,7 @@ def test_what_a_killed_update_left_is_named_and_taken_over(hazards: LabStack) ->
     assert not hazards.succeeds("kubectl -n hazards get deployment backend-v5")
 
 
+@soak
 def test_a_namespace_that_is_let_go_of_stays(hazards: LabStack) -> None:
     """`createNamespace: false` deletes nothing, says nothing is to do, and holds; what stands on it goes on."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})

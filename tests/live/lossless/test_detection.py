@@ -16,13 +16,13 @@ from tests.live.lossless.faults import FAULTS, FINE, SHARED, Kind
 from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.trials import STANDING, Trials, trials
 
-RUNS = 10 if SOAKING else 2
+RUNS = 10 if SOAKING else 1
 KINDS = (
     FAULTS
     if SOAKING
     else [each for each in FAULTS if each.name in ("one in twenty fails", "all answers take twice as long")]
 )
-"""In `make test` two kinds, and what is asserted of two runs is that each ends with an abort: when they do is for ten."""
+"""In `make test` two kinds, and what is asserted of their one run is that it ends with an abort: when is for ten."""
 
 
 @pytest.fixture(scope="module")

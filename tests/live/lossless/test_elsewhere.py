@@ -81,6 +81,7 @@ def kinds(stack: LabStack) -> set[str]:
     return set(stack.kubectl("get serviceentry,destinationrule -o name").split())
 
 
+@soak
 def test_a_legacy_host_is_strangled_under_load(scene: LabStack) -> None:
     """From 100 to 80 to 0 percent and away, and back from nothing in one update: no request is lost, the shares are
     what the config says, and what is left are the objects of the other version alone.

@@ -113,6 +113,7 @@ def test_a_program_of_ones_own_loses_nothing(own: LabStack) -> None:
     assert before["state"]["terminated"]["exitCode"] == 0
 
 
+@soak
 @pytest.mark.timeout(900)  # the language host for YAML may have to be compiled first
 def test_the_component_package_loses_nothing(package: LabStack) -> None:
     """In YAML, where each component is constructed alone; what is wrong is refused in the preview, in weir's words."""

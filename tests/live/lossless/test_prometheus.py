@@ -67,6 +67,7 @@ def test_a_bad_version_is_taken_back(scraped: LabStack, load: Load, server: Serv
     assert 0 < state["hurt"] <= len(seen)
 
 
+@soak
 def test_a_metric_takes_a_version_back(scraped: LabStack, load: Load, server: Server) -> None:
     """Which is as good as the stable one by its requests."""
     written = {

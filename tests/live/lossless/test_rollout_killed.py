@@ -113,6 +113,7 @@ def test_killed(killed: LabStack, load: Load, name: str) -> None:
     killed.up(STANDING, "--skip-preview")
 
 
+@soak
 def test_never_two_of_one_service(killed: LabStack, load: Load) -> None:
     """Of two processes that begin at once one does; another one that comes later goes away, and so does one of two that
     find the same killed rollout.

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.live.harness import until
+from tests.live.lossless.conftest import soak
 from tests.live.routing.routing_stack import FORTIO, FRONTEND, NAMESPACE, OUTSIDER, RoutingStack, accepted
 from tests.live.routing.test_gateway import EDGE, edge
 from weir.measurement.clusters import Measured, Reading, attempts, read_clusters
@@ -69,6 +70,7 @@ def enter(stage: RoutingStack, count: int = 1) -> list[str]:
     return stage.run(f"kubectl exec {OUTSIDER} -- {ask} 'http://istio-ingress.istio-ingress/?[1-{count}]'").split()
 
 
+@soak
 def test_several_ports(several: RoutingStack) -> None:
     """From one port to four, whatever comes in at the gateway meanwhile is answered; then the split holds at both
     ports of HTTP, by the caller's own counters, and TCP is answered.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.live.lossless.conftest import soak
 from tests.live.routing.routing_stack import HOST, OUTSIDER, RoutingStack, accepted
 from tests.live.routing.sent_requests import Request
 from weir.measurement.clusters import Measured
@@ -60,6 +61,7 @@ def test_a_route_divides_by_itself(stage: RoutingStack) -> None:
     assert counted(stage, 100) == {"v2": 100}
 
 
+@soak
 def test_24_a_caller_without_sidecar_bypasses_the_rules(stage: RoutingStack) -> None:
     """With v2 at 0 % and every request aborted, the mesh's caller gets only 503, and a pod without sidecar is answered
     by all versions.
