@@ -77,7 +77,7 @@ def hazards(lab: Project) -> Iterator[LabStack]:
     if os.environ.get("WEIR_KEEP_LAB") == "1":
         return
     # In a soak the last test has let go of the namespace.
-    if (stack.written or {}).get("createNamespace") is False:
+    if stack.written.get("createNamespace") is False:
         stack.remove()
         assert stack.succeeds("kubectl get namespace hazards"), (
             "destroying a stack deletes no namespace that is somebody else's"
