@@ -28,12 +28,12 @@ from tests.live.lossless.running_update import RunningUpdate
 
 NAMES = [f"shop-{number:02}" for number in range(1, 51)]
 SHARES = (10, 30)
-PAUSE_SECONDS = 5
+PAUSE_SECONDS = 15
 LATE_SECONDS = 2.0
 # Each look of the caller at its own Envoy: the time, and how often each weight is there.
 _WATCH = (
     "while :; do echo $(date +%s.%N) $(curl -s localhost:15000/config_dump?resource=dynamic_route_configs | "
-    r"""tr -d ' \n' | grep -o '"weight":[0-9]*' | sort | uniq -c); sleep 0.05; done"""
+    r"""tr -d ' \n' | grep -o '"weight":[0-9]*' | sort | uniq -c); sleep 0.2; done"""
 )
 
 
@@ -144,6 +144,6 @@ def test_fifty_services_as_one(many: LabStack) -> None:
     promoted = next(at for at, counts in history if at > has[-1] and SHARES[-1] not in counts)
     late = [at - since[index] - PAUSE_SECONDS for index, at in enumerate((*has[1:], promoted))]
     print(f"steps of {len(NAMES)} services, seconds after their time: {[round(each, 2) for each in late]}")
-    # A step's time begins once callers have it, and a look takes a tenth of a second.
-    assert all(since[index] >= at - 0.2 for index, at in enumerate(has)), (since, has)
+    # A step's time begins once callers have it, and a look takes a tenth of a second, and comes every 0.2.
+    assert all(since[index] >= at - 0.4 for index, at in enumerate(has)), (since, has)
     assert max(late) <= LATE_SECONDS, late
