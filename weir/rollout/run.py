@@ -30,13 +30,8 @@ LOOK_SECONDS = 1.0
 ONCE_SECONDS = 10.0
 """How long a process looks that is to do what is due and no more."""
 
-_AHEAD = 0.5
-"""A move begins ahead of its moment by this part of what the first one has taken: later ones, for which all is warm,
-need as long until they could move a request, be it one service or fifty.
-"""
-
 _PAUSE_PART = 0.8
-"""The part of a pause that is given to that at the most: the rest is for looks."""
+"""The part of a pause in which the next move may be prepared, at the most: the rest is for looks."""
 
 _PODS_SECONDS = 15.0
 """From one question of what the versions' pods are made of to the next."""
@@ -77,7 +72,9 @@ class Run:
         self._looking: float | None = None
         self._pods_asked = -_PODS_SECONDS
         self._took = 0.0
-        """What the first move of this process has taken, in seconds."""
+        """What the first move of this process has taken, in seconds. Later ones, for which all is warm, could move
+        requests before that.
+        """
 
     @property
     def states(self) -> list[State]:
@@ -231,7 +228,7 @@ class Run:
         that moment, in seconds of the epoch; the waiting itself where there is more to it.
         """
         left, pause = waiting.seconds, self.state.step.pause
-        if left is None or left > min(_AHEAD * self._took, _PAUSE_PART * pause):
+        if left is None or left > min(self._took, _PAUSE_PART * pause):
             return waiting, 0.0
         then = datetime.now(UTC) + timedelta(seconds=left)
         following = together({each.state.service: each.next(then, self._yet_to_look()) for each in self._members})

@@ -15,7 +15,7 @@ from weir.cluster.kubectl import Kubectl
 from weir.rollout.state import State, Step
 
 _PAUSE = 2.0
-_MOVE = 0.7  # until it could move a request, and as long after it
+_MOVE = 0.7
 
 
 class SlowMesh(FakeMesh):
@@ -36,7 +36,7 @@ class SlowMesh(FakeMesh):
     def _moved(self, at: float) -> None:
         began = time.time()
         self.asked.append((began, at))
-        while time.time() < max(began + 2 * _MOVE, at):
+        while time.time() < max(began + _MOVE, at):
             time.sleep(0.01)
 
 
