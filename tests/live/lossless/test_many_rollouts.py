@@ -28,7 +28,7 @@ from tests.live.lossless.running_update import RunningUpdate
 
 NAMES = [f"shop-{number:02}" for number in range(1, 51)]
 SHARES = (10, 30)
-PAUSE_SECONDS = 15
+PAUSE_SECONDS = 20
 LATE_SECONDS = 2.0
 # Each look of the caller at its own Envoy: the time, and how often each weight is there.
 _WATCH = (
