@@ -279,8 +279,8 @@ class StackConfig(Part):
     )
     policy_pack: SomeText | None = key(
         (
-            "the directory of a policy pack, relative to the project, that `weir set`, `promote` and `drill` ask "
-            "before they apply; none when left out"
+            "the directory of a policy pack, relative to the project, that `weir set`, `promote`, `rollout` and "
+            "`drill` ask before they apply; none when left out"
         ),
         example="policy",
     )
