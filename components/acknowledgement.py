@@ -27,7 +27,7 @@ from weir.model.manifests.annotations import LAGGING, annotation
 from weir.model.manifests.hosts import of_host
 from weir.model.manifests.istio import belongs
 from weir.model.manifests.subsets import owner_of, version_of
-from weir.program_environment import FOLLOWED, NOT_BEFORE, variable
+from weir.program_environment import FOLLOWED, HELD, may_write, variable
 
 _TYPES = {
     ("Gateway",): LISTENERS,
@@ -37,6 +37,7 @@ _TYPES = {
 """Kinds of rules by the type of configuration that proxies get of them, in the order in which they are needed."""
 _PUT_BACK_SECONDS = 3.0
 _ANOTHER_SECONDS = 10.0
+_HELD_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +96,33 @@ class Acknowledgement:
         self._cluster, self._propagation, self._force = cluster, propagation, force
         self._changes: dict[tuple[str, str, str], RuleChange] = {}
         self._followed: dict[str, int] = {}
+        self._held: asyncio.Future[None] | None = None
 
     async def note(self, args: pulumi.ResourceHookArgs) -> None:
-        """Hook, the last one: a rule is about to change, once it is time. How far istiod has come is noted with the
-        first.
-        """
+        """Hook, the last one: a rule is about to change, once it may. With the first it is noted how far istiod is."""
         inputs: Any = args.new_inputs
         before: Any = args.old_inputs
         kind, metadata = inputs["kind"], inputs["metadata"]
         if pulumi.runtime.is_dry_run() or not isinstance(inputs["spec"], Mapping):
             return
+        if variable(HELD):
+            self._held = self._held or asyncio.ensure_future(self._until_known())
+            await asyncio.shield(self._held)
         stood = await self._cluster.standing(metadata["namespace"], kind, metadata["name"])
         change = RuleChange(
             kind, metadata["namespace"], metadata["name"], before["spec"] if before else None, inputs["spec"], stood
         )
         self._changes[(kind, change.namespace, change.name)] = change
         await self._propagation.mark()
-        await asyncio.sleep(float(variable(NOT_BEFORE) or 0.0) - time.time())
+
+    async def _until_known(self) -> None:
+        """Return once rules may be written. Raises RunError where they may not."""
+        while may_write() is None:
+            await asyncio.sleep(_HELD_SECONDS)
+        if not may_write():
+            raise pulumi.RunError("nothing was written: what was prepared is not wanted any more")
+        # What istiod has sent meanwhile is no answer to this.
+        self._propagation.begin()
 
     def changes(self, kind: str, namespace: str, name: str) -> bool:
         """Whether this update changes the rule."""

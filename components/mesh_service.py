@@ -128,7 +128,7 @@ class MeshService(pulumi.ComponentResource):
         self._enter(objects)
 
         def then(*resources: pulumi.Resource) -> After:
-            return self._when(self._standing.after_routes([self.virtual_service, *resources]))
+            return self._when(self._standing.after_routes(self.virtual_service, *resources))
 
         for version, parts in objects.versions.items():
             if parts.deployment:

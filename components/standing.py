@@ -5,7 +5,7 @@ goes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -32,6 +32,14 @@ STATE = "pulumi:pulumi:readStackResourceOutputs"
 """The engine's own function that reads a stack's state, the one that is updated included (sdk: StackReference is made
 of its like).
 """
+
+
+_OTHERS_SECONDS = 3.0
+
+
+def _written(routes: Iterable[IstioObject]) -> asyncio.Future[Any]:
+    """Done once each is written, or has failed: whoever waits for one of them alone hears of that."""
+    return asyncio.gather(*(each.resource.id.future() for each in routes), return_exceptions=True)
 
 
 class Standing:
@@ -66,13 +74,14 @@ class Standing:
         """
         return Place(namespace=self.namespace, guard=self._guard, after=after)
 
-    async def after_routes(self, resources: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
-        """The resources, once all routes of the program are written: what of many services comes after their routes is
-        not in the way of these.
+    async def after_routes(self, own: IstioObject, *others: pulumi.Resource) -> list[pulumi.Resource]:
+        """These, once the own route is written, and those of other services here, or some seconds later: to tell the
+        engine what else there is of many services would be in the way of their routes. A service may come after another
+        one, so this does not wait for ever.
         """
-        written = (route.resource.id.future() for route in self.routes.values())
-        await asyncio.gather(*written, return_exceptions=True)
-        return [*resources]
+        await _written([own])
+        await asyncio.wait([_written(self.routes.values())], timeout=_OTHERS_SECONDS)
+        return [own, *others]
 
     def declare(self, *made: Manifest) -> None:
         """Say which objects there will be."""

@@ -24,8 +24,8 @@ JSON, by the service's full name, or the name of a host's VirtualService.
 WARNED = "WEIR_WARNED"
 """Set where the warnings about the config have been said."""
 
-NOT_BEFORE = "WEIR_NOT_BEFORE"
-"""The moment before which no rule is written, in seconds of the epoch; what comes before that is done ahead of it."""
+HELD = "WEIR_HELD"
+"""Set where no rule is to be written before it is known whether it may be (`may_write`); all else is done ahead."""
 
 ROLLED_OUT = "WEIR_ROLLED_OUT"
 """The versions that a rollout steers in this update, JSON, a list by service: the policy pack lets them take over
@@ -33,6 +33,7 @@ ROLLED_OUT = "WEIR_ROLLED_OUT"
 """
 
 _given: Mapping[str, str] = {}
+_may: bool | None = None
 
 
 def give(variables: Mapping[str, str]) -> None:
@@ -41,8 +42,19 @@ def give(variables: Mapping[str, str]) -> None:
     That itself must not change while threads of this process start others: execv reads it while setenv moves it, and
     fails with "Bad address" (EFAULT).
     """
-    global _given
-    _given = dict(variables)
+    global _given, _may
+    _given, _may = dict(variables), None
+
+
+def let(may: bool) -> None:
+    """Have the program know whether it may write the rules that are held."""
+    global _may
+    _may = may
+
+
+def may_write() -> bool | None:
+    """Whether rules that are held may be written; None while nobody knows."""
+    return _may
 
 
 def variable(name: str) -> str:

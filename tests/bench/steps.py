@@ -13,17 +13,19 @@ from decimal import Decimal
 
 from weir.cli.context import Context
 from weir.cli.release import Release, release
+from weir.engine.gate import Hold
 from weir.model import Service
 from weir.stack.edit import StackEdit
 
 
-def change(stack: str, share: Decimal, *, verbose: bool = False) -> None:
-    """What `weir set backend v2=SHARE --yes` does once it runs."""
+def change(stack: str, share: Decimal, *, verbose: bool = False, hold: Hold | None = None) -> None:
+    """What `weir set backend v2=SHARE --yes` does once it runs; `hold`: holds its requests back, as a rollout does."""
 
     def edit(file: StackEdit, service: str, _: Service) -> None:
         file.set_canary(service, "v2", share)
 
-    release(Release(Context(stack, verbose=verbose), {"backend": edit}, f"weir set backend v2={share}", yes=True))
+    what = f"weir set backend v2={share}"
+    release(Release(Context(stack, verbose=verbose), {"backend": edit}, what, yes=True, hold=hold))
 
 
 def main() -> int:

@@ -1,16 +1,18 @@
 """A weir process that makes one change after the other, as a release does: `python -m tests.live.release_process STACK` moves
-v2 of backend to each share on stdin.
+v2 of backend to each share on stdin. `SHARE held` is prepared, and made or not as the next line says, `True` or `False`.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 
 from tests.bench.steps import change
 from tests.live.harness import CHECKOUT
@@ -40,14 +42,16 @@ class ReleaseProcess:
         self.begin(share)
         return self.end()
 
-    def begin(self, share: int, until: str = "") -> None:
-        """Begin a change; return once it, or what it runs, prints the text."""
-        assert self._process.stdin is not None
+    def begin(self, share: int, until: str = "", *, held: bool = False) -> None:
+        """Begin a change; return once it, or what it runs, prints the text. `held`: `let` says whether it is made."""
         self.said = ""
-        self._process.stdin.write(f"{share}\n")
-        self._process.stdin.flush()
+        self._tell(f"{share}{' held' * held}")
         while until not in self.said:
             self._read()
+
+    def let(self, may: bool) -> None:
+        """Say whether a change that is held is made."""
+        self._tell(str(may))
 
     def end(self) -> bool:
         """Whether the change that was begun was made."""
@@ -90,6 +94,11 @@ class ReleaseProcess:
             pid = parents.get(pid, 0)
         return pid != 0
 
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -97,12 +106,21 @@ class ReleaseProcess:
         self.said += line
 
 
+def held(ended: Event) -> bool:
+    """What the next line says, unless that is not waited for any more."""
+    while not ended.wait(0.05):
+        if select.select([sys.stdin], [], [], 0)[0]:
+            return sys.stdin.readline().strip() == "True"
+    return False
+
+
 def main() -> None:
     """Until stdin ends."""
     stack = sys.argv[1]
-    for line in sys.stdin:
+    while line := sys.stdin.readline():
+        share, _, hold = line.partition(" ")
         try:
-            change(stack, Decimal(line), verbose=True)
+            change(stack, Decimal(share), verbose=True, hold=held if hold else None)
             print(_MADE, flush=True)
         except WeirError as error:
             print(f"{error}\n{_FAILED}", flush=True)

@@ -131,6 +131,36 @@ def test_what_ends_a_change_of_several_leaves_nothing_half_done(
     assert "differs" not in weir(stack, "status --window 0")
 
 
+def test_what_is_held_is_written_when_it_may_be(stack: Project, changes: ReleaseProcess) -> None:
+    """Not before, and not at all where that is said, or by Ctrl-C: the route and the file are as they were."""
+
+    def stands(share: int) -> bool:
+        route = json.loads(stack.run(f"kubectl get virtualservice backend -n demo-{STACK} -o json").stdout)
+        return [each["weight"] for each in route["spec"]["http"][0]["route"]] == [100 - share, share]
+
+    def prepared(share: int) -> None:
+        changes.begin(share, until="VirtualService backend updating", held=True)
+
+    assert changes.make(15), changes.said
+    prepared(18)
+    assert all(stands(15) for _ in range(5))
+    changes.let(True)
+    assert changes.end(), changes.said
+    assert stands(18)
+    for interrupted in (False, True):
+        prepared(40)
+        if interrupted:
+            changes.interrupt()
+        else:
+            changes.let(False)
+        assert not changes.end()
+        assert "nothing was applied: traffic is unchanged" in changes.said
+        assert stands(18)
+        assert "canary: {v2: 18}" in (stack.directory / FILE).read_text()
+    assert changes.make(21), changes.said
+    assert stands(21)
+
+
 def test_a_canary_becomes_stable_and_another_is_taken_back(stack: Project) -> None:
     """After promote v2 gets all; a canary of v1 is taken back by abort."""
     assert "v2 50 % → 100 %" in weir(stack, "promote backend v2 --yes")

@@ -22,11 +22,12 @@ from weir.cli.under_way import UnderWay, say_ended
 from weir.cluster.errors import ClusterError
 from weir.cluster.live import Live, live
 from weir.engine.errors import EngineError
+from weir.engine.gate import Gate, Hold
 from weir.engine.history import message
 from weir.engine.journal import Entry, Operation, operation, path_of
 from weir.errors import UsageError, WeirError
 from weir.model import Service, warnings
-from weir.program_environment import FOLLOWED, NOT_BEFORE, ROLLED_OUT, ROUTES_ALONE, TAKE_BACK, WARNED
+from weir.program_environment import FOLLOWED, ROLLED_OUT, ROUTES_ALONE, TAKE_BACK, WARNED
 from weir.rollout.state import State
 from weir.stack.edit import StackEdit, overwrite, read
 
@@ -42,8 +43,8 @@ class Release:
     `about`: the versions that are asked for, by service.
     `shielded`: Ctrl-C does not stop it.
     `tell`: where what changes is told.
-    `rollout`: it is a step of the service's rollout, which shows how it goes. `not_before`: the moment from which
-    requests may move, in seconds of the epoch; what comes before that is done ahead of it.
+    `rollout`: it is a step of the service's rollout, which shows how it goes. `hold`: holds its requests back, while
+    all else is prepared.
     `ends_rollout`: it may be done while one is under way, and ends it; `ended`: told of that.
     """
 
@@ -57,7 +58,7 @@ class Release:
     shielded: bool = False
     tell: Callable[[str], None] = click.echo
     rollout: bool = False
-    not_before: float = 0.0
+    hold: Hold | None = None
     again: str = ""
     ends_rollout: bool = False
     ended: Callable[[State], None] = lambda _: None
@@ -190,6 +191,7 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
     Raises EngineError: its text says what the cluster has, and its last line is the command to run.
     """
     start = time.monotonic()
+    gate = Gate(change.hold) if change.hold else None
     report = entry.report()
     policies = _policies(change)
     asked = {name: list(each) for name, each in change.about.items()}
@@ -210,17 +212,18 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
                     ROUTES_ALONE: json.dumps(list(planned.found)),
                     FOLLOWED: str(report),
                     **({ROLLED_OUT: json.dumps(asked)} if change.rollout else {}),
-                    **({NOT_BEFORE: str(change.not_before)} if change.not_before else {}),
                 },
                 policies=policies,
                 shielded=change.shielded,
                 quiet=change.rollout,
                 listener=listener,
+                gate=gate,
             )
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
     tell = change.tell if change.rollout else say
-    tell(f"applied in {time.monotonic() - start:.1f} s: {_followed(report, planned, change.context.kubectl.namespace)}")
+    seconds = time.monotonic() - ((gate and gate.opened) or start)
+    tell(f"applied in {seconds:.1f} s: {_followed(report, planned, change.context.kubectl.namespace)}")
 
 
 def _followed(report: Path, planned: Planned, namespace: str) -> str:

@@ -19,6 +19,7 @@ from weir.model import Service, traffic
 from weir.model.config.control import control_share, copied
 from weir.model.config.rollout import Check
 from weir.model.values.numbers import plain
+from weir.rollout.ahead import Ahead
 from weir.rollout.given_up import GivenUp
 from weir.rollout.member import since_begin
 from weir.rollout.state import State
@@ -35,7 +36,7 @@ class Moves:
     def __init__(self, context: Context, reason: str, tell: Callable[[str], None]) -> None:
         self._context, self._reason, self._tell = context, reason, tell
 
-    def move(self, states: Sequence[State], at: float) -> None:
+    def move(self, states: Sequence[State], ahead: Ahead | None) -> None:
         """Give each version the share of its step."""
 
         def edit(file: StackEdit, state: State, settings: Service) -> None:
@@ -43,9 +44,11 @@ class Moves:
             share_out(file, state, settings)
 
         first = states[0]
-        self._release(states, edit, f"step {first.index + 1} of {len(first.steps)}: {plain(first.step.share)} %", at=at)
+        self._release(
+            states, edit, f"step {first.index + 1} of {len(first.steps)}: {plain(first.step.share)} %", ahead=ahead
+        )
 
-    def promote(self, states: Sequence[State], at: float) -> None:
+    def promote(self, states: Sequence[State], ahead: Ahead | None) -> None:
         """Make each version the stable one."""
 
         def edit(file: StackEdit, state: State, settings: Service) -> None:
@@ -55,7 +58,7 @@ class Moves:
                 file.set_canary(state.service, state.version, None)
             without_control(file, state, settings)
 
-        self._release(states, edit, "promoted", at=at)
+        self._release(states, edit, "promoted", ahead=ahead)
 
     def take_back(self, states: Sequence[State]) -> None:
         """Give none of the versions anything."""
@@ -73,11 +76,11 @@ class Moves:
         edit: Callable[[StackEdit, State, Service], None],
         what: str,
         *,
-        at: float = 0.0,
+        ahead: Ahead | None = None,
         take_back: bool = False,
     ) -> None:
         who = ", ".join(f"{each.service} {each.version}" for each in states)
-        self._tell(f"{who}: {what}")
+        self._tell(f"{who}: {what}{' is prepared' if ahead else ''}")
         by_service = {each.service: each for each in states}
 
         def edit_one(file: StackEdit, service: str, settings: Service) -> None:
@@ -95,7 +98,7 @@ class Moves:
                 tell=self._tell,
                 shielded=take_back,
                 rollout=True,
-                not_before=at,
+                hold=ahead,
                 again=f"weir {'abort' if take_back else 'rollout'} {states[0].service}",
             )
         )

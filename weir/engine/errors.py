@@ -19,6 +19,10 @@ class InterruptedPreviewError(RefusedError):
     exit_code = 130
 
 
+class HeldBackError(EngineError):
+    """What was prepared is not wanted any more: no rule was written."""
+
+
 class NoStackError(RefusedError):
     """The stack was never initialised in this backend."""
 

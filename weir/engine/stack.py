@@ -7,19 +7,28 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weir.engine.errors import EngineError, InterruptedPreviewError, InterruptedUpdateError, NoStackError, RefusedError
-from weir.engine.events import EVENT_LOG, EventLog, Listener
+from weir.engine.errors import (
+    EngineError,
+    HeldBackError,
+    InterruptedPreviewError,
+    InterruptedUpdateError,
+    NoStackError,
+    RefusedError,
+)
+from weir.engine.events import EventLog, Listener
 from weir.engine.file_backend import held
+from weir.engine.gate import Gate
 from weir.engine.said import diagnostics, too_old, words
 from weir.engine.shown import Shown
+from weir.engine.update_process import run
 from weir.engine.warm.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.processes import alive, until_killed
-from weir.program_environment import STACK_FILE
+from weir.program_environment import HELD, STACK_FILE
 
 if TYPE_CHECKING:
     from weir.cluster.kubectl import Kubectl
@@ -34,7 +43,6 @@ _PREVIEW_SECONDS = 300.0
 _PLAIN = ("--non-interactive", "--color", "never")
 # pulumi's exit code for a stack that does not exist (its documentation, "Exit codes").
 _NO_STACK = 6
-_PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,7 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         quiet: bool = False,
         listener: Listener | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """`pulumi up --yes`, its output on this terminal. Raises EngineError when it fails: Pulumi has said why.
 
@@ -80,13 +89,14 @@ class Stack:
         others are taken to be as they were. `config`: the stack file to go by in place of the stack's own. `policies`:
         the directory of a policy pack that is asked. `environment`: what the program finds there besides. `quiet`: its
         output is shown only where it fails. `listener`: is told how it goes, in place of its output; that is shown
-        where it fails and no error says why.
+        where it fails and no error says why. `gate`: holds its rules back; HeldBackError where they stay so.
         """
         # Interactive, pulumi would take Ctrl-C from the terminal as a key, and this process would never hear of it.
         command = [self._pulumi(), "up", "--yes", *_PLAIN, "--stack", self.name]
         command += [] if preview else ["--skip-preview"]
-        # Rules that wait for their moment have a place each among Pulumi's workers.
-        command += [*(f"--target={pattern}" for pattern in only), *[f"--parallel={_PARALLEL + len(only)}"] * bool(only)]
+        command += [f"--target={pattern}" for pattern in only]
+        # Rules that are held have a place each among Pulumi's workers, beside as many as it has.
+        command += [f"--parallel={4 * (os.cpu_count() or 1) + len(only)}"] if gate else []
         command += [f"--config-file={config}"] if config else []
         command += [f"--policy-pack={policies}"] if policies else []
         if message:
@@ -98,6 +108,7 @@ class Stack:
             program.look_ahead(asking)
         # The program reads in the stack file which values are secret.
         given = {**(environment or {}), STACK_FILE: str(config) if config else os.environ.get(STACK_FILE, "")}
+        given[HELD] = "1" if gate and program else ""
         if program:
             program.give(given)
         # With --target all else is as it was, the provider's settings too: it can be the same process for one update
@@ -106,9 +117,15 @@ class Stack:
         more = dict(given)
         if program and plugin and program.keep(plugin):
             more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
+        if gate and not program and not gate.pass_alone():
+            raise self._held_back()
         shown = Shown(2 if message else 1, kept=quiet or listener is not None)
         log = EventLog(listener) if listener else None
-        code, interrupted = self._wait([*command, *options], shielded, shown, log, more)
+        with gate.beside(program) if gate and program else nullcontext():
+            code, interrupted = run([*command, *options], self.project, shown, log, more, gate, shielded=shielded)
+        if code and gate and gate.closed and not interrupted:
+            let_go()
+            raise self._held_back()
         if code and not (log and (log.explained or interrupted or code == _NO_STACK)):
             shown.tell()
         if interrupted:
@@ -141,38 +158,6 @@ class Stack:
         """Options with which pulumi has the program run by the process that weir keeps; none where it cannot."""
         address = server(self.project).address if can_serve(self.project) else ""
         return [f"--client={address}"] if address else []
-
-    def _wait(
-        self, command: list[str], shielded: bool, shown: Shown, log: EventLog | None, more: Mapping[str, str]
-    ) -> tuple[int, bool]:
-        """Run it; its exit code, and whether Ctrl-C came meanwhile.
-
-        `shown`, `log`: where its output and its events go. `more`: of its environment.
-        """
-        # Ctrl-C reaches pulumi as well, which ends its operation in good order; this process waits for that. It is told
-        # the same when this process is killed, which ends its waiting for pods too.
-        process = subprocess.Popen(
-            [*until_killed("INT"), *command, *([log.option] if log else [])],
-            cwd=self.project,
-            start_new_session=shielded,
-            stdout=shown.end,
-            stderr=shown.end,
-            env={**GO, **os.environ, **(EVENT_LOG if log else {}), **more},
-            pass_fds=[log.descriptor] if log else (),
-        )
-        shown.started()
-        if log:
-            log.started()
-        interrupted = False
-        while True:
-            try:
-                code = process.wait()
-                shown.rest()
-                if log:
-                    log.rest()
-                return code, interrupted
-            except KeyboardInterrupt:
-                interrupted = not shielded
 
     def unlock(self) -> str:
         """Remove the locks that updates of this machine have left which are gone, as `pulumi cancel` does. Returns
@@ -272,6 +257,9 @@ class Stack:
         ):
             raise self._no_stack()
         return done
+
+    def _held_back(self) -> HeldBackError:
+        return HeldBackError(f"what was prepared for stack {self.name} is not wanted any more")
 
     def _no_stack(self) -> NoStackError:
         return NoStackError(

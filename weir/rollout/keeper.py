@@ -28,6 +28,9 @@ class Keeper:
         """`told`: of each phase and step that is written down, by service."""
         self._kubectl, self._members, self._told = kubectl, members, told
         self._saved = time.monotonic()
+        self.turn = threading.RLock()
+        """Held by whoever counts, or writes down what was counted: one thread may look while another keeps."""
+        self._lost: record.AnotherWroteError | None = None
 
     @property
     def states(self) -> list[State]:
@@ -41,6 +44,10 @@ class Keeper:
 
     def keep(self, states: Sequence[State]) -> None:
         """Write the states down, with all that was counted by now. Raises AnotherWroteError, ClusterError."""
+        with self.turn:
+            self._keep(states)
+
+    def _keep(self, states: Sequence[State]) -> None:
         seen = [member.seen(state) for member, state in zip(self._members, states, strict=True)]
         try:
             kept = record.write(self._kubectl, seen, {each.state.service: each.kept for each in self._members})
@@ -60,12 +67,18 @@ class Keeper:
                 self._told(state)
         self._saved = time.monotonic()
 
+    def require_own(self) -> None:
+        """Raise AnotherWroteError where this process has heard that the rollout is not its own any more."""
+        if self._lost:
+            raise self._lost
+
     def there(self) -> dict[str, record.Kept]:
         """What the cluster has, by service. Raises ClusterError, UnreadableError."""
         return record.read_all(self._kubectl, [each.service for each in self.states])
 
     def adopt(self, there: dict[str, record.Kept]) -> None:
         """What another one has written, is so."""
+        self._lost = None
         for member in self._members:
             if member.state.service in there:
                 member.keep(there[member.state.service])
@@ -115,6 +128,7 @@ class Keeper:
             with suppress(ClusterError, record.UnreadableError):
                 self.keep(self.states)
         except record.AnotherWroteError as error:
+            self._lost = error
             heard.append(error)
 
 

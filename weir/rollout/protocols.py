@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from weir.analysis import Counts, Verdict
 from weir.model.config.rollout import Rollout
+from weir.rollout.ahead import Ahead
 from weir.rollout.decide import Next
 from weir.rollout.state import State
+
+Move: TypeAlias = Callable[[Sequence[State], Ahead | None], None]
 
 
 class Traffic(Protocol):
     """Moves requests of all services of a rollout at once. Each returns once proxies have acknowledged it; raises
-    WeirError. `at`: the moment before which no request moves, in seconds of the epoch.
+    WeirError. `ahead`: holds back requests, while all else is prepared. HeldBackError: it has said that none are to
+    move. It is not asked where there is nothing to apply.
     """
 
-    def move(self, states: Sequence[State], at: float) -> None:
+    def move(self, states: Sequence[State], ahead: Ahead | None) -> None:
         """Give each version the share of its step."""
 
-    def promote(self, states: Sequence[State], at: float) -> None:
+    def promote(self, states: Sequence[State], ahead: Ahead | None) -> None:
         """Make each version the stable one."""
 
     def take_back(self, states: Sequence[State]) -> None:

@@ -9,19 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Literal
 
 from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
+from weir.engine.errors import HeldBackError
 from weir.model.config.rollout import Check, Rollout
 from weir.rollout import patience, record
 from weir.rollout.abort import Abort
+from weir.rollout.ahead import LEAST_SECONDS, PAUSE_PART, Ahead
 from weir.rollout.decide import Next, together
 from weir.rollout.keeper import Keeper
 from weir.rollout.member import Member
 from weir.rollout.metrics import Metrics
 from weir.rollout.patience import patiently
-from weir.rollout.protocols import Seen, Source, Traffic
+from weir.rollout.protocols import Move, Seen, Source, Traffic
 from weir.rollout.state import OVER, State
 
 LOOK_SECONDS = 1.0
@@ -29,9 +32,6 @@ LOOK_SECONDS = 1.0
 
 ONCE_SECONDS = 10.0
 """How long a process looks that is to do what is due and no more."""
-
-_PAUSE_PART = 0.8
-"""The part of a pause in which the next move may be prepared, at the most: the rest is for looks."""
 
 _PODS_SECONDS = 15.0
 """From one question of what the versions' pods are made of to the next."""
@@ -71,10 +71,8 @@ class Run:
         self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
         self._looking: float | None = None
         self._pods_asked = -_PODS_SECONDS
+        # What the first move of this process has taken, in seconds: later ones, for which all is warm, need less.
         self._took = 0.0
-        """What the first move of this process has taken, in seconds. Later ones, for which all is warm, could move
-        requests before that.
-        """
 
     @property
     def states(self) -> list[State]:
@@ -131,9 +129,9 @@ class Run:
                 if time.monotonic() - answered > patience.PATIENCE_SECONDS:
                     raise
                 failed = True
-            following, at = self._next(), 0.0
-            if following.kind == "wait":
-                following, at = self._ahead(following)
+            following, ahead = self._next(), None
+            if following.kind == "wait" and not once:
+                following, ahead = self._ahead(following)
             # What nobody has seen is never good; what was seen before may be bad.
             good = following.kind in ("go on", "promote", "check")
             if following.kind == "wait" or (good and (failed or not self._same_pods())):
@@ -142,7 +140,10 @@ class Run:
                     return
                 time.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - began)))
             else:
-                self._do(following, at)
+                # What was seen while it was held says what follows in its place.
+                with suppress(HeldBackError):
+                    self._do(following, ahead)
+                answered = time.monotonic()
                 if any(each.phase == "held" for each in self.states):
                     return
 
@@ -170,11 +171,12 @@ class Run:
             if time.monotonic() - self._pods_asked >= _PODS_SECONDS:
                 self._same_pods()
             counts = self._source.look()
-            for member in self._members:
-                service = member.state.service
-                member.answered(service in counts)
-                if service in counts:
-                    member.count(*counts[service])
+            with self._keeper.turn:
+                for member in self._members:
+                    service = member.state.service
+                    member.answered(service in counts)
+                    if service in counts:
+                        member.count(*counts[service])
             # After what was counted, which would be lost where these do not answer.
             for member in self._members:
                 member.metrics.look()
@@ -218,28 +220,29 @@ class Run:
         return max(member.looking(began, self._once_seconds) for member in self._members)
 
     def _next(self) -> Next:
+        self._keeper.require_own()
         now, looking = datetime.now(UTC), self._yet_to_look()
         alone = [(member, member.next(now, looking)) for member in self._members]
         self._show([Seen(member.state, member.verdict, each, member.settings) for member, each in alone])
         return together({member.state.service: each for member, each in alone})
 
-    def _ahead(self, waiting: Next) -> tuple[Next, float]:
-        """What is to be begun now, so that requests move as soon as the time has passed which alone is waited for, and
-        that moment, in seconds of the epoch; the waiting itself where there is more to it.
-        """
+    def _ahead(self, waiting: Next) -> tuple[Next, Ahead | None]:
+        """What is to be prepared now, and what holds it back until the time has come that alone is waited for."""
         left, pause = waiting.seconds, self.state.step.pause
-        if left is None or left > min(self._took, _PAUSE_PART * pause):
-            return waiting, 0.0
+        if self._took < LEAST_SECONDS or left is None or left > min(self._took, PAUSE_PART * pause):
+            return waiting, None
         then = datetime.now(UTC) + timedelta(seconds=left)
         following = together({each.state.service: each.next(then, self._yet_to_look()) for each in self._members})
-        return (following, then.timestamp()) if following.kind in ("go on", "promote") else (waiting, 0.0)
+        if following.kind not in ("go on", "promote"):
+            return waiting, None
+        return following, Ahead(waiting, following.kind, self._look, self._next, LOOK_SECONDS)
 
-    def _do(self, following: Next, at: float = 0.0) -> None:
+    def _do(self, following: Next, ahead: Ahead | None = None) -> None:
         match following.kind:
             case "go on":
-                self._enter(self.state.index + 1, at)
+                self._enter(self.state.index + 1, ahead)
             case "promote":
-                self._move(self._traffic.promote, self.states, at)
+                self._move(self._traffic.promote, self.states, ahead)
                 now = datetime.now(UTC)
                 self._write(
                     [
@@ -266,8 +269,8 @@ class Run:
         checked = (*state.checked, following.check.run)
         self._write([replace(each, checked=checked) if each.service == state.service else each for each in self.states])
 
-    def _enter(self, index: int, at: float = 0.0) -> None:
-        self._move(self._traffic.move, [replace(each, index=index) for each in self.states], at)
+    def _enter(self, index: int, ahead: Ahead | None = None) -> None:
+        self._move(self._traffic.move, [replace(each, index=index) for each in self.states], ahead)
         for member in self._members:
             member.begin_step()
         # What was counted while proxies changed over belongs to no step.
@@ -275,15 +278,16 @@ class Run:
         now = datetime.now(UTC)
         self._write([each.at_step(index, now) for each in self.states])
 
-    def _move(self, how: Callable[[Sequence[State], float], None], states: Sequence[State], at: float) -> None:
+    def _move(self, how: Move, states: Sequence[State], ahead: Ahead | None) -> None:
         began = time.monotonic()
         # Whoever has ended the rollout meanwhile is heard before traffic moves.
         self._write(self.states)
         with self._keeper.alive():
-            how(states, at)
+            how(states, ahead)
+            # Where there was nothing to apply, it is early all the same.
+            if ahead and not ahead.asked and not ahead(Event()):
+                raise HeldBackError("what was prepared is not wanted any more")
         self._took = self._took or time.monotonic() - began
-        # Where there was nothing to apply, it is early.
-        time.sleep(max(0.0, at - time.time()))
 
     def _anew(self) -> None:
         # Traffic has moved, and that is written down, whoever answers: to wait for an answer is for the looks.

@@ -180,8 +180,8 @@ def test_what_to_run_again_is_a_command(context: Context, monkeypatch: pytest.Mo
     asked: list[Release] = []
     monkeypatch.setattr(rollout_steps, "release", asked.append)
     moves = Moves(context, "", lambda _: None)
-    moves.move(BOTH, 0.0)
-    moves.promote([STATE], 0.0)
+    moves.move(BOTH, None)
+    moves.promote([STATE], None)
     moves.take_back([STATE])
     assert [(each.again, each.shielded) for each in asked] == [
         ("weir rollout backend", False), ("weir rollout backend", False), ("weir abort backend", True),

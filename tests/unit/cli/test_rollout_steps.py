@@ -69,8 +69,8 @@ def test_the_stable_version_is_the_rollouts(
     edited: Callable[[Callable[[Moves], None], str], str], before: str, step: str, promoted: str, taken_back: str
 ) -> None:
     """No request goes to a version that is neither of the two."""
-    assert edited(lambda moves: moves.move([STATE], 0.0), before) == step
-    assert edited(lambda moves: moves.promote([STATE], 0.0), before) == promoted
+    assert edited(lambda moves: moves.move([STATE], None), before) == step
+    assert edited(lambda moves: moves.promote([STATE], None), before) == promoted
     assert edited(lambda moves: moves.take_back([STATE]), before) == taken_back
 
 
@@ -171,8 +171,8 @@ def test_the_control_gets_as_much_as_the_version(
     if known:
         monkeypatch.setitem(globals(), "FILE", FILE.replace("v3: {{}}", "v3: {{}}, v2-control: {{}}"))
     steps: list[tuple[Callable[[Moves], None], str]] = [
-        (lambda moves: moves.move([CONTROLLED], 0.0), step),
-        (lambda moves: moves.promote([CONTROLLED], 0.0), promoted),
+        (lambda moves: moves.move([CONTROLLED], None), step),
+        (lambda moves: moves.promote([CONTROLLED], None), promoted),
         (lambda moves: moves.take_back([CONTROLLED]), taken_back),
     ]
     for act, expected in steps:
@@ -187,5 +187,5 @@ def test_at_the_end_the_control_gets_nothing(
     """In the same change."""
     monkeypatch.setitem(globals(), "FILE", FILE.replace("v3: {{}}", "v3: {{}}, v2-control: {{}}"))
     before = "v2, canary: {v3: 25, v2-control: 25}"
-    assert edited(lambda moves: moves.promote([CONTROLLED], 0.0), before) == "v3, canary: {v2-control: 0, v2: 0}"
+    assert edited(lambda moves: moves.promote([CONTROLLED], None), before) == "v3, canary: {v2-control: 0, v2: 0}"
     assert edited(lambda moves: moves.take_back([CONTROLLED]), before) == "v2, canary: {v3: 0, v2-control: 0}"

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 from weir.analysis import Counts
 from weir.cluster.kubectl import Kubectl
+from weir.engine.errors import HeldBackError
 from weir.model.config.rollout import Rollout
 from weir.rollout import record
+from weir.rollout.ahead import Ahead
 from weir.rollout.run import Run
 from weir.rollout.state import State, Step
 
@@ -68,10 +71,12 @@ class FakeMesh:
         self._looks: Iterator[Any] = iter(looks)
         self._last: Any = None
 
-    def move(self, states: Sequence[State], at: float) -> None:
+    def move(self, states: Sequence[State], ahead: Ahead | None) -> None:
+        _held(ahead)
         self.done.append(f"{states[0].step.share} %")
 
-    def promote(self, states: Sequence[State], at: float) -> None:
+    def promote(self, states: Sequence[State], ahead: Ahead | None) -> None:
+        _held(ahead)
         self.done.append("promoted")
 
     def take_back(self, states: Sequence[State]) -> None:
@@ -86,6 +91,11 @@ class FakeMesh:
             raise self._last
         found = {"backend": self._last} if isinstance(self._last, tuple) else self._last
         return found or {}
+
+
+def _held(ahead: Ahead | None) -> None:
+    if ahead and not ahead(Event()):
+        raise HeldBackError("what was prepared is not wanted any more")
 
 
 def write(kubectl: Kubectl, *states: State) -> dict[str, record.Kept]:

@@ -17,6 +17,7 @@ from weir.cluster.errors import ClusterError
 from weir.cluster.kubectl import Kubectl
 from weir.engine.errors import EngineError
 from weir.rollout import keeper, patience, record, run
+from weir.rollout.ahead import Ahead
 from weir.rollout.record import AnotherWroteError, UnreadableError
 from weir.rollout.state import State, Step
 
@@ -48,8 +49,8 @@ def test_an_abort_elsewhere_while_traffic_moves_takes_it_back(
     mesh = FakeMesh(GOOD)
     moves = getattr(mesh, where)
 
-    def moved(states: Sequence[State], at: float) -> None:
-        moves(states, at)
+    def moved(states: Sequence[State], ahead: Ahead | None) -> None:
+        moves(states, ahead)
         if where == "promote" or states[0].index == 1:
             record.abort(kubectl, ["backend"], "weir abort backend")
             if error:

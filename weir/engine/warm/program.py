@@ -93,6 +93,10 @@ class ProgramServer:
         """Have the program find this in its environment from now on."""
         self._tell(json.dumps({"environment": dict(environment)}))
 
+    def let(self, may: bool) -> None:
+        """Have the program know whether it may write the rules that are held."""
+        self._tell(json.dumps({"may": may}))
+
     def keep(self, plugin: Path) -> bool:
         """Have it run a provider, and answer for it at its own address: this time, and as long as it lives. Whether it
         does.

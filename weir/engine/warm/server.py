@@ -5,8 +5,9 @@ On stdout stands the address first, or nothing where the system does not say who
 started this one and those that it started itself, such as the engine, are answered. An empty line on stdin is a
 question, how many updates (not previews) the program has been run for; any other is an order, as JSON: `ask`, the
 cluster and namespace that the next run will ask about, to read them at once; `environment`, what the program is to
-find in its environment; `keep`, the provider's plugin to have run and to answer for at the same address, answered by
-whether it runs. It ends when stdin does, which is when whoever started it ends, however that comes about.
+find in its environment; `may`, whether rules that are held may be written; `keep`, the provider's plugin to have run
+and to answer for at the same address, answered by whether it runs. It ends when stdin does, which is when whoever
+started it ends, however that comes about.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ from weir.orphans import end_plugins_with
 
 _LOAD_SECONDS = 60.0
 _FINISH_SECONDS = 5.0
-# One is the program's for as long as it runs, and one has to be left for a provider to be told to cancel.
-_WORKERS = 16
+# One is the program's for as long as it runs, a provider has one for each rule that is written at once, and needs one
+# more to be told to cancel.
+_WORKERS = 128
 _NOTHING_TO_SAY = ("About", "GetRequiredPackages", "GetRequiredPlugins")
 """Questions to which an empty answer is right (the state names the plugins). The engine waits for it before it does
 anything else.
@@ -187,6 +189,8 @@ def main() -> None:
             look_ahead(Kubectl(**order["ask"]))
         elif "environment" in order:
             program_environment.give(order["environment"])
+        elif "may" in order:
+            program_environment.let(order["may"])
         elif "keep" in order:
             print(json.dumps(provider.start(order["keep"])), file=answers)
         else:

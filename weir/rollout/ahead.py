@@ -1,0 +1,62 @@
+"""A move that is prepared while nothing but its time is waited for, and held until it has come. Callers are looked at
+meanwhile, as at any other time of a step (docs/decisions/0039-a-step-is-prepared-ahead.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event
+
+from weir.cluster.errors import ClusterError
+from weir.rollout.decide import Kind, Next
+
+LEAST_SECONDS = 2.0
+"""A move that takes less is not prepared: it is hardly late, and whoever aborts has less to wait for."""
+
+PAUSE_PART = 0.8
+"""The part of a pause in which the next move may be prepared, at the most."""
+
+_PAST_SECONDS = 10.0
+"""How long it may be held beyond its time, where what was proven is not any more, or nobody answers."""
+
+
+class Ahead:
+    """What holds the move back; `asked`: whether anybody has asked it."""
+
+    def __init__(
+        self, waiting: Next, kind: Kind, look: Callable[[], None], following: Callable[[], Next], interval: float
+    ) -> None:
+        """`waiting`: for what; `kind`: what follows it. `interval`: seconds from one look to the next.
+
+        `look`: at the callers; raises ClusterError where they do not answer. `following`: what follows from all that
+        was seen. Both may raise other WeirErrors: nothing follows.
+        """
+        self.asked = False
+        self._kind, self._look, self._following, self._interval = kind, look, following, interval
+        self._end = time.monotonic() + (waiting.seconds or 0.0) + _PAST_SECONDS
+
+    def __call__(self, ended: Event) -> bool:
+        """Look until it follows, or another thing does; whether it does. Not where `ended` is set before, or it takes
+        too long.
+        """
+        self.asked = True
+        due, answered = time.monotonic(), False
+        while not ended.is_set() and time.monotonic() < self._end:
+            if time.monotonic() >= due:
+                due, answered = time.monotonic() + self._interval, self._answered()
+            following = self._following()
+            if following.kind not in ("wait", self._kind):
+                return False
+            if following.kind == self._kind and answered:
+                return True
+            left = following.seconds if following.kind == "wait" and following.seconds is not None else self._interval
+            ended.wait(min(left, max(0.01, due - time.monotonic())))
+        return False
+
+    def _answered(self) -> bool:
+        try:
+            self._look()
+        except ClusterError:
+            return False
+        return True
