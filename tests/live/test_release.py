@@ -135,7 +135,7 @@ def test_what_is_held_is_written_when_it_may_be(stack: Project, changes: Release
     """Not before, and not at all where that is said, or by Ctrl-C: the route and the file are as they were."""
 
     def stands(share: int) -> bool:
-        route = json.loads(stack.run(f"kubectl get virtualservice backend -n demo-{STACK} -o json").stdout)
+        route = json.loads(stack.run(f"kubectl get virtualservice backend -n {STACK} -o json").stdout)
         return [each["weight"] for each in route["spec"]["http"][0]["route"]] == [100 - share, share]
 
     def prepared(share: int) -> None:

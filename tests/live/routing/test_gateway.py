@@ -66,7 +66,7 @@ def test_23_traffic_through_the_gateway_follows_the_split(edge: RoutingStack) ->
     edge.apply_settings(canary={"v2": 30}, top=GATEWAYS, expose=EXPOSE)
     until(lambda: enter(edge)[0].status == 200, 20, "the gateway knows the host")
     for answers in (enter(edge, 600), edge.ask(Request(count=600), parallel=20)):
-        assert {answer.status for answer in answers} == {200}
+        assert [answer for answer in answers if answer.status != 200] == []
         found = Counter(answer.version for answer in answers)
         assert found["v2"] in accepted(600, 0.3, unlike=0.5)
         assert found["v1"] + found["v2"] == 600
