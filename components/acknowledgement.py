@@ -105,14 +105,14 @@ class Acknowledgement:
         kind, metadata = inputs["kind"], inputs["metadata"]
         if pulumi.runtime.is_dry_run() or not isinstance(inputs["spec"], Mapping):
             return
-        if variable(HELD):
-            self._held = self._held or asyncio.ensure_future(self._until_known())
-            await asyncio.shield(self._held)
         stood = await self._cluster.standing(metadata["namespace"], kind, metadata["name"])
         change = RuleChange(
             kind, metadata["namespace"], metadata["name"], before["spec"] if before else None, inputs["spec"], stood
         )
         self._changes[(kind, change.namespace, change.name)] = change
+        if variable(HELD):
+            self._held = self._held or asyncio.ensure_future(self._until_known())
+            await asyncio.shield(self._held)
         await self._propagation.mark()
 
     async def _until_known(self) -> None:

@@ -17,6 +17,8 @@ LEAST_SECONDS = 2.0
 PAUSE_PART = 0.8
 """The part of a pause in which the next move may be prepared, at the most."""
 
+_LEAST_WAIT_SECONDS = 0.02
+
 _PAST_SECONDS = 10.0
 """How long it may be held beyond its time, where what was proven is not any more, or nobody answers."""
 
@@ -41,17 +43,20 @@ class Ahead:
         too long.
         """
         self.asked = True
-        due, answered = time.monotonic(), False
+        due, took, answered = time.monotonic(), 0.0, False
         while not ended.is_set() and time.monotonic() < self._end:
-            if time.monotonic() >= due:
-                due, answered = time.monotonic() + self._interval, self._answered()
             following = self._following()
             if following.kind not in ("wait", self._kind):
                 return False
             if following.kind == self._kind and answered:
                 return True
             left = following.seconds if following.kind == "wait" and following.seconds is not None else self._interval
-            ended.wait(min(left, max(0.01, due - time.monotonic())))
+            # No look begins that would not be over in time.
+            if (began := time.monotonic()) >= due and (left > took or not answered):
+                answered = self._answered()
+                due, took = began + self._interval, time.monotonic() - began
+            else:
+                ended.wait(min(left, max(_LEAST_WAIT_SECONDS, due - time.monotonic())))
         return False
 
     def _answered(self) -> bool:
