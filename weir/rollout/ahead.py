@@ -18,6 +18,7 @@ PAUSE_PART = 0.8
 """The part of a pause in which the next move may be prepared, at the most."""
 
 _LEAST_WAIT_SECONDS = 0.02
+_LOOK_PART = 4.0
 
 _PAST_SECONDS = 10.0
 """How long it may be held beyond its time, where what was proven is not any more, or nobody answers."""
@@ -54,7 +55,9 @@ class Ahead:
             # No look begins that would not be over in time.
             if (began := time.monotonic()) >= due and (left > took or not answered):
                 answered = self._answered()
-                due, took = began + self._interval, time.monotonic() - began
+                took = time.monotonic() - began
+                # Most of the time is for what is prepared: a look at fifty services keeps a processor busy.
+                due = began + max(self._interval, _LOOK_PART * took)
             else:
                 ended.wait(min(left, max(_LEAST_WAIT_SECONDS, due - time.monotonic())))
         return False
