@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from weir.cluster.errors import ClusterError
 from weir.measurement.caller import Caller
-from weir.measurement.clusters import ClusterName, Measured, counters
+from weir.measurement.clusters import ClusterName, Counted, Measured, counted, counters
 
 BOUNDS = (
     *(number / 1000 for number in range(1, 10)),
@@ -122,7 +122,7 @@ def read(callers: Sequence[Caller], services: Mapping[str, Measured]) -> dict[st
         try:
             lines = parsed(caller.envoy(_STATISTICS))
             found = {name: statistics(lines, service) for name, service in services.items()}
-            clusters = "" if all(found.values()) else caller.envoy("clusters")
+            clusters = [] if all(found.values()) else counted(caller.envoy("clusters"))
         except ClusterError as error:
             return error
         return {
@@ -216,10 +216,10 @@ def statistics(lines: Sequence[Line], service: Measured) -> dict[str, Answers]:
     return found if told else {}
 
 
-def _attempts(text: str, service: Measured) -> dict[str, Answers]:
+def _attempts(lines: Sequence[Counted], service: Measured) -> dict[str, Answers]:
     """What Envoy's answer to GET /clusters says: each attempt as a request."""
     found: dict[str, Answers] = {}
-    for endpoint, name, count in counters(text, service, "rq_total", "rq_error"):
+    for endpoint, name, count in counters(lines, service):
         answers = found.setdefault(endpoint.cluster.subset, Answers())
         if name == "rq_total":
             answers.requests += count

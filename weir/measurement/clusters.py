@@ -11,8 +11,9 @@ A version elsewhere has another host. What is counted of it is put down as of a 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from weir.measurement.errors import DisturbedError
@@ -77,6 +78,12 @@ class Endpoint:
     address: str
 
 
+Counted = tuple[Endpoint, str, int]
+"""A counter of an endpoint, its name and its value."""
+
+# An IPv6 endpoint contains the separator; a cluster name and a counter do not.
+_COUNTER = re.compile(r"^\s*([^:\n]*(?::[^:\n]+)*)::(.*)::(rq_total|rq_error)::([0-9]+)\s*$", re.MULTILINE)
+
 Reading = Mapping[Endpoint, int]
 """The counter rq_total of every endpoint of one service."""
 
@@ -87,21 +94,25 @@ def read_clusters(text: str, service: Measured) -> Reading:
     `text` is Envoy's answer to GET /clusters: lines `cluster::endpoint::counter::value` among many of other forms,
     which are passed over.
     """
-    return {endpoint: count for endpoint, _, count in counters(text, service, "rq_total")}
+    return {endpoint: count for endpoint, name, count in counters(counted(text), service) if name == "rq_total"}
 
 
-def counters(text: str, service: Measured, *names: str) -> Iterator[tuple[Endpoint, str, int]]:
-    """The counters of these names of every endpoint of the service, with their values."""
-    for line in text.splitlines():
-        # An IPv6 endpoint contains the separator, a cluster name and a counter do not: cut once from the left and twice
-        # from the right.
-        name, _, rest = line.strip().partition("::")
-        address, *tail = rest.rsplit("::", 2)
-        if len(tail) != 2 or tail[0] not in names or not tail[1].isdigit():
-            continue
-        cluster = service.subset(ClusterName.parse(name))
-        if cluster is not None:
-            yield Endpoint(cluster, address), tail[0], int(tail[1])
+def counted(text: str) -> list[Counted]:
+    """The attempts and failed attempts of every endpoint of Istio's in Envoy's answer to GET /clusters: once for all
+    services, since it has a hundred lines for each of them.
+    """
+    found = []
+    for name, address, counter, value in _COUNTER.findall(text):
+        if cluster := ClusterName.parse(name):
+            found.append((Endpoint(cluster, address), counter, int(value)))
+    return found
+
+
+def counters(lines: Iterable[Counted], service: Measured) -> Iterator[Counted]:
+    """Those of the service, with the cluster as a subset of it."""
+    for endpoint, name, count in lines:
+        if cluster := service.subset(endpoint.cluster):
+            yield Endpoint(cluster, endpoint.address), name, count
 
 
 def attempts(before: Reading, after: Reading, port: int) -> dict[str, int]:

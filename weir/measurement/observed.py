@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from weir.cluster.errors import ClusterError
 from weir.measurement.caller import Caller
-from weir.measurement.clusters import ClusterName, Measured, counters
+from weir.measurement.clusters import ClusterName, Measured, counted, counters
 
 MAX_CALLERS = 20
 """Of more callers the first by name are asked: a look must not be a load."""
@@ -163,7 +163,7 @@ def _counters(text: str, service: Measured) -> dict[_Key, int]:
     """By version, endpoint and name: rq_total and rq_error."""
     return {
         (endpoint.cluster.subset, f"{endpoint.cluster.port} {endpoint.address}", name): count
-        for endpoint, name, count in counters(text, service, "rq_total", "rq_error")
+        for endpoint, name, count in counters(counted(text), service)
     }
 
 
