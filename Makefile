@@ -1,4 +1,4 @@
-# Two commands: `make up` takes a fresh machine to the tutorial with its traffic measured; `make test` proves everything.
+# Two commands: `make up` takes a fresh machine to the tutorial with its traffic measured; `make test` proves it.
 # Both need only python3 (3.11 or newer), make and root on Debian; they install the rest.
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ up: $(VENV)/installed
 down: $(VENV)/installed
 	@$(BIN)/weir lab down
 
-# Everything; pytest's own closing line is the last one. Of two workers one has the lab and what needs it, the other all the rest.
+# All but what is for make soak-tests; pytest's own closing line is the last one. Of two workers one has the lab and what needs it, the other all the rest.
 test: lint
 	@$(BIN)/python -m pytest -n 2 --durations 30 --durations-min 10 tests/live tests/unit tests/components
 

@@ -13,6 +13,7 @@ import pytest
 
 from components.args import ClusterArgs
 from components.safeguards import Safeguards
+from weir import program_environment
 from weir.cluster.proxies import Acknowledged, LaggingError
 from weir.cluster.want import Want
 from weir.model.manifests.annotations import digest
@@ -120,3 +121,31 @@ def test_an_update_after_one_that_gave_up_asks_again(tmp_path: Path, monkeypatch
     updates.run(changed=True, follow=False)
     assert updates.run(changed=True, follow=True) == [first]
     assert not updates.marked
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_what_is_held_is_not_written_before_it_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool
+) -> None:
+    """The last hook before a rule is written ends when that is known, or fails where it may not be."""
+    FakeUpdates(tmp_path, monkeypatch)
+    program_environment.give({program_environment.HELD: "1"})
+    inputs = {"kind": "VirtualService", "metadata": ROUTE["metadata"], "spec": SPEC}
+    args = pulumi.ResourceHookArgs("urn", "id", "backend", "type", new_inputs=inputs, old_inputs={"spec": {"http": []}})
+
+    async def update() -> None:
+        note = Safeguards(ClusterArgs()).acknowledgement.note
+        hooks = [asyncio.ensure_future(note(args)) for _ in range(3)]
+        done, _ = await asyncio.wait(hooks, timeout=0.5)
+        assert not done
+        program_environment.let(may)
+        await asyncio.wait_for(asyncio.gather(*hooks), timeout=10)
+
+    try:
+        if may:
+            asyncio.run(update())
+        else:
+            with pytest.raises(pulumi.RunError, match="nothing was written"):
+                asyncio.run(update())
+    finally:
+        program_environment.give({})

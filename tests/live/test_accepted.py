@@ -21,7 +21,7 @@ from weir.model import load, mesh, warnings
 from weir.model.manifests.kubernetes import namespace
 from weir.secret import Secret
 
-TAKEN = 2000
+TAKEN = 2000 if SOAKING else 300
 ANALYZED = 2000 if SOAKING else 300
 NAMESPACE = "accepted"
 _BATCH = 250

@@ -97,7 +97,7 @@ def pulumi(_: int) -> str:
     [
         (weir, ("weir.engine.warm.server",), ("bin/weir", "set")),
         pytest.param(weir, ("pulumi", " up "), ("pulumi", " up "), marks=soak),
-        pytest.param(weir, ("weir.engine.warm.server",), ("weir.engine.warm.server",), marks=soak),
+        (weir, ("weir.engine.warm.server",), ("weir.engine.warm.server",)),
         # Before that, while Python imports the SDK, nothing of weir's runs yet that could end anything.
         pytest.param(pulumi, PODS, ("pulumi", " up "), marks=soak),
         pytest.param(pulumi, PODS, ("pulumi-language-python-exec",), marks=soak),

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, stack_like_dev, until
-from tests.live.lossless.conftest import soak
 
 STACK = "notified"
 
@@ -56,7 +55,6 @@ def stack(lab: Project) -> Iterator[Path]:
         yield file
 
 
-@soak
 def test_a_rollout_tells_an_encrypted_address(lab: Project, stack: Path, chat: Chat) -> None:
     """Of its begin, each step, and its end, by whichever process ends it; the address is shown nowhere."""
     url = f"http://127.0.0.1:{chat.server_port}/hunter2"

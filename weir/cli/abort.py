@@ -13,9 +13,13 @@ from weir.cli.recovery import say
 from weir.cli.release import Release, only_edit, release
 from weir.cli.rollout_steps import add_control
 from weir.cli.under_way import rolled_out_with
+from weir.engine.journal import path_of, wait_for_other
 from weir.model import Service
 from weir.rollout.state import State
 from weir.stack.edit import StackEdit
+
+_STEP_SECONDS = 60.0
+"""How long it waits for a step of the rollout that is being made."""
 
 
 @click.command("abort")
@@ -28,6 +32,10 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str, ve
     It compares with the cluster: an edit of the VirtualService by hand is undone.
     """
     context = Context(stack, verbose=verbose)
+    if not no_apply:
+        # A step of the rollout may be on its way, and is written down in the file.
+        wait_for_other(path_of(context.project, context.stack), _STEP_SECONDS, say)
+        context = context.anew()
     context.service(service)
     # Who rolls out as one with others is taken back with them.
     services = {service: None} if no_apply else rolled_out_with(context.kubectl, service)

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -132,6 +132,19 @@ def _opened(path: Path) -> Iterator[IO[str]]:
             what = f"{other.command} (process {other.pid}, since {other.began})" if other else "another weir command"
             raise BusyError(f"{what} is changing this stack; wait until it ends, or end it with Ctrl-C there")
         time.sleep(0.05)
+
+
+def wait_for_other(path: Path, seconds: float, tell: Callable[[str], None]) -> None:
+    """Return once no other process holds the entry, or after so many seconds; `tell`: told who is waited for."""
+    deadline, said = time.monotonic() + seconds, False
+    while (other := held(path)) and time.monotonic() < deadline:
+        if not said:
+            tell(
+                f"{other.command} (process {other.pid}) is changing this stack: its end is waited for, {seconds:g} s "
+                "at the most"
+            )
+        said = True
+        time.sleep(0.1)
 
 
 def left_behind(path: Path) -> Entry | None:

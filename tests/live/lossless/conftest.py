@@ -19,7 +19,7 @@ SOAKING = os.environ.get("WEIR_SOAK") == "1"
 RATE = FULL if SOAKING else SHORT
 """How many requests the load of a test sends."""
 
-soak = pytest.mark.skipif(not SOAKING, reason="takes minutes: make soak-tests")
+soak = pytest.mark.skipif(not SOAKING, reason="takes long: make soak-tests")
 
 
 @contextmanager

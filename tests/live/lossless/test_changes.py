@@ -15,7 +15,7 @@ import pytest
 
 from tests.live.harness import CHECKOUT, until
 from tests.live.lossless.callers import ELSEWHERE
-from tests.live.lossless.conftest import RATE, SOAKING, restores_services, soak
+from tests.live.lossless.conftest import RATE, restores_services, soak
 from tests.live.lossless.lab_stack import FORTIO, SAME_FORTIO, LabStack, backend, server
 from tests.live.lossless.load import Load, Stream, slow
 from tests.live.lossless.running_update import CLI, RunningUpdate
@@ -40,6 +40,8 @@ def config(service: Mapping[str, Any], orders: Mapping[str, Any] | None = None, 
     services = {"backend": {**service, **POLICY}, "orders": {**ORDERS, **EXPOSED} if orders is None else orders}
     return {"services": services, "gateways": {"edge": EDGE}, "readyTimeout": f"{READY_SECONDS}s", **keys}
 
+
+pytestmark = soak
 
 STANDING = config(backend("v1", {"v2": 20}, v1={}, v2={}))
 
@@ -101,7 +103,6 @@ def test_what_no_order_makes_safe_is_refused_in_the_preview(hazards: LabStack) -
     assert "namespace hazards → one of another name: everything in hazards would be deleted" in said
 
 
-@soak
 def test_pods_that_listen_elsewhere(hazards: LabStack) -> None:
     """A new version at another port takes over from two with two pods; then all pods, its own too, are at another one,
     with args and targetPort.
@@ -115,12 +116,11 @@ def test_pods_that_listen_elsewhere(hazards: LabStack) -> None:
 def test_a_host_moves_from_one_service_to_another(hazards: LabStack) -> None:
     """And back: who enters at the gateway is served by the one or by the other."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})
-    for _ in range(10 if SOAKING else 1):
+    for _ in range(10):
         hazards.up(config({**service, **EXPOSED}, orders=ORDERS), "--skip-preview")
         hazards.up(STANDING, "--skip-preview")
 
 
-@soak
 @pytest.mark.parametrize("stuck", ["v1", "v2"])
 def test_shares_move_whatever_state_the_pods_are_in(hazards: LabStack, stuck: str) -> None:
     """With a rollout of either version stuck, traffic goes back to the stable version before the update waits for
@@ -139,7 +139,6 @@ def test_shares_move_whatever_state_the_pods_are_in(hazards: LabStack, stuck: st
     hazards.up(STANDING, "--skip-preview")
 
 
-@soak
 def test_an_interrupted_update_accuses_nobody(hazards: LabStack) -> None:
     """Ctrl-C while pods start is no fault of theirs."""
     hazards.write(config(backend("v1", {"v2": 20, "v4": 5}, v1={}, v2={}, v4=BROKEN), readyTimeout="60s"))
@@ -153,7 +152,6 @@ def test_an_interrupted_update_accuses_nobody(hazards: LabStack) -> None:
     hazards.up(STANDING, "--skip-preview")
 
 
-@soak
 def test_what_a_killed_update_left_is_named_and_taken_over(hazards: LabStack) -> None:
     """kill -9 while a Deployment is made: the preview names it and the command that removes it; added again, it is the
     stack's.
@@ -175,7 +173,6 @@ def test_what_a_killed_update_left_is_named_and_taken_over(hazards: LabStack) ->
     assert not hazards.succeeds("kubectl -n hazards get deployment backend-v5")
 
 
-@soak
 def test_a_namespace_that_is_let_go_of_stays(hazards: LabStack) -> None:
     """`createNamespace: false` deletes nothing, says nothing is to do, and holds; what stands on it goes on."""
     service = backend("v1", {"v2": 20}, v1={}, v2={})

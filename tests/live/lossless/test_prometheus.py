@@ -86,6 +86,7 @@ def test_a_metric_takes_a_version_back(scraped: LabStack, load: Load, server: Se
     assert load.failures(since) == []
 
 
+@soak
 def test_a_counter_is_compared_between_versions(scraped: LabStack, load: Load, server: Server) -> None:
     """A good version takes over, with a metric that each caller counts for both versions."""
     cluster = 'cluster_name=~"outbound.*[|]{version}[|]{service}.*"'

@@ -8,10 +8,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
-from weir.engine.journal import BusyError, Entry, drills, forget, held, left_behind, operation, path_of
+from weir.engine.journal import (
+    BusyError,
+    Entry,
+    drills,
+    forget,
+    held,
+    left_behind,
+    operation,
+    path_of,
+    wait_for_other,
+)
 
 _HOLD = """
 import sys, time
@@ -132,3 +143,20 @@ def test_what_an_update_is_bound_to_is_its_users_alone_and_goes_with_the_entry(t
     copy.write_text("second")
     forget(path)
     assert list(path.parent.iterdir()) == []
+
+
+def test_who_waits_for_another_says_for_whom(tmp_path: Path) -> None:
+    """And goes on once that has ended, or after its time."""
+    path, told = tmp_path / "dev.json", list[str]()
+    wait_for_other(path, 10, told.append)
+    assert told == []
+    with operation(path, Entry("weir rollout backend v2")) as entry:
+        wait_for_other(path, 0.3, told.append)
+        Timer(0.3, entry._file.close).start()
+        began = time.monotonic()
+        wait_for_other(path, 60, told.append)
+        assert time.monotonic() - began < 30
+    assert told[0] == (
+        f"weir rollout backend v2 (process {os.getpid()}) is changing this stack: its end is waited for, 0.3 s at the "
+        "most"
+    )
