@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from tests.live.harness import CHECKOUT, Project
-from tests.live.lossless.conftest import SOAKING
+from tests.live.lossless.conftest import SOAKING, soak
 
 GUIDE = CHECKOUT / "docs" / "guide"
 STEP = re.compile(r"```sh\n(?P<commands>.*?)```\n(?:```text\n(?P<shown>.*?)```)?", re.DOTALL)
@@ -31,6 +31,7 @@ def test_the_guide_is_what_happens(lab: Project) -> None:
     lab.run("pulumi destroy --yes --stack dev")
 
 
+@soak
 def test_a_service_is_brought_as_the_guide_says(lab: Project) -> None:
     """With what it applies, and what it removes at the end."""
     applied = lab.directory / "docs" / "guide" / "shop.yaml"

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from tests.live.harness import Project, until
-from tests.live.lossless.conftest import SOAKING, restores_services, soak, temporary_stack
+from tests.live.lossless.conftest import restores_services, soak, temporary_stack
 from tests.live.lossless.killed_rollout import MOMENTS, kill_at
 from tests.live.lossless.lab_stack import LabStack
 from tests.live.lossless.load import Load
 from tests.live.lossless.running_update import RunningUpdate
 from tests.live.lossless.test_failures import node_process
 from tests.live.lossless.test_rollout import config, now, shares
+
+pytestmark = soak
 
 # A rollout that waits for what never comes is held before the test's time is over.
 STANDING = config(rollout={"steps": [10, 50], "pause": "5s", "analysis": {"tolerated": 1, "patience": "1m"}})
@@ -90,8 +92,7 @@ def goes_on(stack: LabStack) -> None:
     assert under_way(stack) is None
 
 
-# One moment in `make test`: traffic has moved, and the state does not know.
-@pytest.mark.parametrize("name", MOMENTS if SOAKING else ["before the first step is written down"])
+@pytest.mark.parametrize("name", MOMENTS)
 def test_killed(killed: LabStack, load: Load, name: str) -> None:
     """kill -9 of the rollout and all that it has started: the split is that of before or after the step, and another
     call has the good version promoted, or the bad one taken back.
@@ -113,7 +114,6 @@ def test_killed(killed: LabStack, load: Load, name: str) -> None:
     killed.up(STANDING, "--skip-preview")
 
 
-@soak
 def test_never_two_of_one_service(killed: LabStack, load: Load) -> None:
     """Of two processes that begin at once one does; another one that comes later goes away, and so does one of two that
     find the same killed rollout.
@@ -147,7 +147,6 @@ def test_never_two_of_one_service(killed: LabStack, load: Load) -> None:
     killed.up(STANDING, "--skip-preview")
 
 
-@soak
 def test_api_server_stands_still(killed: LabStack, load: Load) -> None:
     """For twenty seconds in a step: traffic stays, and the rollout goes on by itself."""
     since, server = now(killed), node_process(killed, "kube-apiserver")
@@ -167,7 +166,6 @@ def test_api_server_stands_still(killed: LabStack, load: Load) -> None:
     killed.up(STANDING, "--skip-preview")
 
 
-@soak
 def test_istiod_away(killed: LabStack, load: Load) -> None:
     """Gone in a step and back half a minute later: the rollout waits or ends where it is, and the next call goes on."""
     since = now(killed)

@@ -59,6 +59,7 @@ def test_a_number_of_pods_changes_hands(scaled: LabStack) -> None:
     scaled.assert_converged()
 
 
+@soak
 def test_a_new_version_begins_with_the_least_of_its_autoscaler(scaled: LabStack) -> None:
     """Before it gets requests."""
     keys = config(versions={"v1": {}, "v2": {"autoscaling": {"minReplicas": 2, "maxReplicas": 3}}}, canary={"v2": 10})

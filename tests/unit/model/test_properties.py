@@ -143,14 +143,20 @@ def test_a_broken_config_is_refused_where_it_is_broken(broken: tuple[dict[str, A
 @in_rounds(15)
 @tens
 @given(configs(least=1), st.data())
-def test_a_secret_may_be_the_value_of_a_variable_and_nothing_else(raw: dict[str, Any], data: st.DataObject) -> None:
+def test_a_secret_may_be_the_value_of_a_variable_or_a_webhook_and_nothing_else(
+    raw: dict[str, Any], data: st.DataObject
+) -> None:
     """Anywhere else it is refused at its place; and no error, object or text ever has what it is."""
     written = copy.deepcopy(raw)
     values = [place for place in places(written) if not place.key]
-    variables = [place for place in values if place.annotation in (Variable, EnvValue)]
-    place = data.draw(st.sampled_from(variables or values) | st.sampled_from(values))
+    secrets = [
+        place
+        for place in values
+        if place.annotation in (Variable, EnvValue) or (place.path[0], place.path[-1]) == ("notify", "url")
+    ]
+    place = data.draw(st.sampled_from(secrets or values) | st.sampled_from(values))
     place.holder[place.path[-1]] = Secret("hunter2")
-    if place not in variables:
+    if place not in secrets:
         with pytest.raises(ConfigError) as refused:
             load(written)
         assert any(problem.path == place.path[: len(problem.path)] for problem in refused.value.problems), (
