@@ -33,8 +33,8 @@ STATE = "pulumi:pulumi:readStackResourceOutputs"
 of its like).
 """
 
-
 _OTHERS_SECONDS = 3.0
+"""How long what comes after a route waits for the routes of others."""
 
 
 def _written(routes: Iterable[IstioObject]) -> asyncio.Future[Any]:

@@ -35,7 +35,6 @@ def command(service: str, stack: str, yes: bool, no_apply: bool, reason: str, ve
     if not no_apply:
         # A step of the rollout may be on its way, and is written down in the file.
         wait_for_other(path_of(context.project, context.stack), _STEP_SECONDS, say)
-        context = context.anew()
     context.service(service)
     # Who rolls out as one with others is taken back with them.
     services = {service: None} if no_apply else rolled_out_with(context.kubectl, service)

@@ -222,7 +222,7 @@ def _apply(change: Release, file: StackEdit, planned: Planned, entry: Operation)
     except EngineError as error:
         raise _failure(change, error, file, planned) from None
     tell = change.tell if change.rollout else say
-    seconds = time.monotonic() - ((gate and gate.opened) or start)
+    seconds = time.monotonic() - (gate.opened if gate and gate.opened else start)
     tell(f"applied in {seconds:.1f} s: {_followed(report, planned, change.context.kubectl.namespace)}")
 
 

@@ -22,6 +22,10 @@ class InterruptedPreviewError(RefusedError):
 class HeldBackError(EngineError):
     """What was prepared is not wanted any more: no rule was written."""
 
+    def __init__(self, text: str = "what was prepared is not wanted any more") -> None:
+        """The text may say what follows from it."""
+        super().__init__(text)
+
 
 class NoStackError(RefusedError):
     """The stack was never initialised in this backend."""

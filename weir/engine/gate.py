@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TypeAlias
 
@@ -32,18 +32,20 @@ class Gate:
         self.closed = False
         self._hold, self._ended = hold, Event()
 
-    def pass_alone(self) -> bool:
-        """Wait for it before anything is prepared, where no program can be told; whether it is open."""
-        try:
-            self._note(self._hold(self._ended))
-        except WeirError:
-            self._note(False)
-        return not self.closed
+    def ask(self) -> bool:
+        """Whether rules may be written, once that is known."""
+        may = False
+        with suppress(WeirError):  # whoever has begun the update looks again, and hears of it
+            may = self._hold(self._ended)
+        # Where the update has ended before, by itself or by Ctrl-C, that is what there is to say.
+        self.closed = not may and not self._ended.is_set()
+        self.opened = time.monotonic() if may else None
+        return may
 
     @contextmanager
     def beside(self, program: ProgramServer) -> Iterator[None]:
         """Within the block, which runs the update, the program is told when it may write."""
-        thread = Thread(target=self._ask, args=(program,), daemon=True)
+        thread = Thread(target=self._tell, args=(program,), daemon=True)
         thread.start()
         try:
             yield
@@ -55,17 +57,9 @@ class Gate:
         """What is not written yet is not to be written."""
         self._ended.set()
 
-    def _ask(self, program: ProgramServer) -> None:
+    def _tell(self, program: ProgramServer) -> None:
         may = False
         try:
-            may = self._hold(self._ended)
-        except WeirError:
-            pass  # whoever has begun the update looks again, and hears of it
+            may = self.ask()
         finally:
-            self._note(may)
             program.let(may)
-
-    def _note(self, may: bool) -> None:
-        # Where the update has ended before, by itself or by Ctrl-C, that is what there is to say.
-        self.closed = not may and not self._ended.is_set()
-        self.opened = time.monotonic() if may else None

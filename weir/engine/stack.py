@@ -117,15 +117,15 @@ class Stack:
         more = dict(given)
         if program and plugin and program.keep(plugin):
             more[ATTACHED] = f"kubernetes:{program.address.rpartition(':')[2]}"
-        if gate and not program and not gate.pass_alone():
-            raise self._held_back()
+        if gate and not program:
+            self._pass_alone(gate)
         shown = Shown(2 if message else 1, kept=quiet or listener is not None)
         log = EventLog(listener) if listener else None
         with gate.beside(program) if gate and program else nullcontext():
             code, interrupted = run([*command, *options], self.project, shown, log, more, gate, shielded=shielded)
         if code and gate and gate.closed and not interrupted:
             let_go()
-            raise self._held_back()
+            raise HeldBackError
         if code and not (log and (log.explained or interrupted or code == _NO_STACK)):
             shown.tell()
         if interrupted:
@@ -258,8 +258,14 @@ class Stack:
             raise self._no_stack()
         return done
 
-    def _held_back(self) -> HeldBackError:
-        return HeldBackError(f"what was prepared for stack {self.name} is not wanted any more")
+    def _pass_alone(self, gate: Gate) -> None:
+        """Where no program can be told, nothing is prepared before it is known. Raises EngineError."""
+        try:
+            may = gate.ask()
+        except KeyboardInterrupt:
+            raise InterruptedUpdateError(f"pulumi up of stack {self.name} was interrupted before it began") from None
+        if not may:
+            raise HeldBackError
 
     def _no_stack(self) -> NoStackError:
         return NoStackError(

@@ -82,7 +82,7 @@ Counted = tuple[Endpoint, str, int]
 """A counter of an endpoint, its name and its value."""
 
 # An IPv6 endpoint contains the separator; a cluster name and a counter do not.
-_COUNTER = re.compile(r"^\s*([^:\n]*(?::[^:\n]+)*)::(.*)::(rq_total|rq_error)::([0-9]+)\s*$", re.MULTILINE)
+_COUNTER = re.compile(r"^\s*([^:\n]*)::(.*)::(rq_total|rq_error)::([0-9]+)\s*$", re.MULTILINE)
 
 Reading = Mapping[Endpoint, int]
 """The counter rq_total of every endpoint of one service."""

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from weir.cluster.errors import ClusterError
 from weir.measurement.caller import Caller
-from weir.measurement.clusters import ClusterName, Measured, counted, counters
+from weir.measurement.clusters import ClusterName, Counted, Measured, counted, counters
 
 MAX_CALLERS = 20
 """Of more callers the first by name are asked: a look must not be a load."""
@@ -81,8 +81,16 @@ class Observation:
         return self.versions[version].requests / self.requests if version in self.versions else 0.0
 
 
-Snapshot = Mapping[str, tuple[str, str]]
-"""By pod, Envoy's /clusters and its histograms, as text."""
+_Bucket = tuple[ClusterName, str, str, int]
+"""A bucket of a histogram: its cluster, that one's name, the upper bound in ms, and how many answers took at most so
+long.
+"""
+
+Looked = tuple[Sequence[Counted], Sequence[_Bucket]]
+"""What Envoy's /clusters and its histograms say."""
+
+Snapshot = Mapping[str, Looked]
+"""By pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +106,9 @@ def snapshot(callers: Sequence[Caller]) -> Snapshot:
     none answers.
     """
 
-    def ask(caller: Caller) -> tuple[str, str] | ClusterError:
+    def ask(caller: Caller) -> Looked | ClusterError:
         try:
-            return caller.envoy("clusters"), caller.envoy(_HISTOGRAMS)
+            return looked(caller.envoy("clusters"), caller.envoy(_HISTOGRAMS))
         except ClusterError as error:
             return error
 
@@ -159,19 +167,27 @@ def _grown(old: Mapping[_Key, int], new: Mapping[_Key, int]) -> Iterator[tuple[_
         yield key, value - earlier if value >= earlier else value
 
 
-def _counters(text: str, service: Measured) -> dict[_Key, int]:
+def _counters(lines: Sequence[Counted], service: Measured) -> dict[_Key, int]:
     """By version, endpoint and name: rq_total and rq_error."""
     return {
         (endpoint.cluster.subset, f"{endpoint.cluster.port} {endpoint.address}", name): count
-        for endpoint, name, count in counters(counted(text), service)
+        for endpoint, name, count in counters(lines, service)
     }
 
 
-def _buckets(text: str, service: Measured) -> dict[_Key, int]:
+def looked(clusters: str, histograms: str) -> Looked:
+    """What the two answers of a caller's Envoy say, once for all services: they have hundreds of lines for each."""
+    buckets = []
+    for match in _BUCKET.finditer(histograms):
+        if cluster := ClusterName.parse(match["cluster"]):
+            buckets.append((cluster, match["cluster"], match["le"].replace("+Inf", "inf"), int(match["count"])))
+    return counted(clusters), buckets
+
+
+def _buckets(lines: Sequence[_Bucket], service: Measured) -> dict[_Key, int]:
     """By version, upper bound in ms, and cluster: how many answers took at most so long."""
-    found: dict[_Key, int] = {}
-    for match in _BUCKET.finditer(text):
-        cluster = service.subset(ClusterName.parse(match["cluster"]))
-        if cluster is not None:
-            found[cluster.subset, match["le"].replace("+Inf", "inf"), match["cluster"]] = int(match["count"])
-    return found
+    return {
+        (subset.subset, bound, name): count
+        for cluster, name, bound, count in lines
+        if (subset := service.subset(cluster)) is not None
+    }

@@ -17,8 +17,10 @@ LEAST_SECONDS = 2.0
 PAUSE_PART = 0.8
 """The part of a pause in which the next move may be prepared, at the most."""
 
-_LEAST_WAIT_SECONDS = 0.02
-_LOOK_PART = 4.0
+_APART = 4.0
+"""From one look to the next, in times of what the last one took: a look at fifty services keeps a processor busy, and
+most of the time is for what is prepared.
+"""
 
 _PAST_SECONDS = 10.0
 """How long it may be held beyond its time, where what was proven is not any more, or nobody answers."""
@@ -51,15 +53,16 @@ class Ahead:
                 return False
             if following.kind == self._kind and answered:
                 return True
-            left = following.seconds if following.kind == "wait" and following.seconds is not None else self._interval
-            # No look begins that would not be over in time.
-            if (began := time.monotonic()) >= due and (left > took or not answered):
+            began, left = time.monotonic(), following.seconds
+            if answered and left is not None and left <= took:
+                # No look begins that would not be over in time.
+                ended.wait(left)
+            elif began < due:
+                ended.wait(due - began if left is None else min(left, due - began))
+            else:
                 answered = self._answered()
                 took = time.monotonic() - began
-                # Most of the time is for what is prepared: a look at fifty services keeps a processor busy.
-                due = began + max(self._interval, _LOOK_PART * took)
-            else:
-                ended.wait(min(left, max(_LEAST_WAIT_SECONDS, due - time.monotonic())))
+                due = began + max(self._interval, _APART * took)
         return False
 
     def _answered(self) -> bool:

@@ -99,11 +99,11 @@ class Keeper:
         Raises AnotherWroteError at its end where it hears that the rollout is not its own any more, also in place of
         what the block fails with; not where the block is to be done `whoever` goes on with it.
         """
-        done, heard = threading.Event(), list[record.AnotherWroteError]()
+        done, self._lost = threading.Event(), None
 
         def beat() -> None:
-            while not heard and not done.wait(SAVE_SECONDS):
-                self._beat(heard)
+            while not self._lost and not done.wait(SAVE_SECONDS):
+                self._beat()
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -112,24 +112,23 @@ class Keeper:
         except WeirError:
             done.set()
             thread.join()
-            if not heard:
-                self._beat(heard)
-            if heard and not whoever:
-                raise heard[0] from None
+            if not self._lost:
+                self._beat()
+            if self._lost and not whoever:
+                raise self._lost from None
             raise
         finally:
             done.set()
             thread.join()
-        if heard and not whoever:
-            raise heard[0]
+        if not whoever:
+            self.require_own()
 
-    def _beat(self, heard: list[record.AnotherWroteError]) -> None:
+    def _beat(self) -> None:
         try:
             with suppress(ClusterError, record.UnreadableError):
                 self.keep(self.states)
         except record.AnotherWroteError as error:
             self._lost = error
-            heard.append(error)
 
 
 def _opened(state: State, there: State) -> State:

@@ -71,8 +71,7 @@ class Run:
         self._once_seconds = ONCE_SECONDS if once_seconds is None else once_seconds
         self._looking: float | None = None
         self._pods_asked = -_PODS_SECONDS
-        # What the first move of this process has taken, in seconds: later ones, for which all is warm, need less.
-        self._took = 0.0
+        self._took = 0.0  # of the first move, in seconds: later ones, for which all is warm, need less
 
     @property
     def states(self) -> list[State]:
@@ -130,7 +129,7 @@ class Run:
                     raise
                 failed = True
             following, ahead = self._next(), None
-            if following.kind == "wait" and not once:
+            if not once:
                 following, ahead = self._ahead(following)
             # What nobody has seen is never good; what was seen before may be bad.
             good = following.kind in ("go on", "promote", "check")
@@ -221,18 +220,20 @@ class Run:
 
     def _next(self) -> Next:
         self._keeper.require_own()
-        now, looking = datetime.now(UTC), self._yet_to_look()
-        alone = [(member, member.next(now, looking)) for member in self._members]
-        self._show([Seen(member.state, member.verdict, each, member.settings) for member, each in alone])
-        return together({member.state.service: each for member, each in alone})
+        alone = self._alone(datetime.now(UTC))
+        self._show([Seen(each.state, each.verdict, alone[each.state.service], each.settings) for each in self._members])
+        return together(alone)
+
+    def _alone(self, now: datetime) -> dict[str, Next]:
+        looking = self._yet_to_look()
+        return {each.state.service: each.next(now, looking) for each in self._members}
 
     def _ahead(self, waiting: Next) -> tuple[Next, Ahead | None]:
         """What is to be prepared now, and what holds it back until the time has come that alone is waited for."""
-        left, pause = waiting.seconds, self.state.step.pause
-        if self._took < LEAST_SECONDS or left is None or left > min(self._took, PAUSE_PART * pause):
+        left, most = waiting.seconds, min(self._took, PAUSE_PART * self.state.step.pause)
+        if waiting.kind != "wait" or self._took < LEAST_SECONDS or left is None or left > most:
             return waiting, None
-        then = datetime.now(UTC) + timedelta(seconds=left)
-        following = together({each.state.service: each.next(then, self._yet_to_look()) for each in self._members})
+        following = together(self._alone(datetime.now(UTC) + timedelta(seconds=left)))
         if following.kind not in ("go on", "promote"):
             return waiting, None
         return following, Ahead(waiting, following.kind, self._look, self._next, LOOK_SECONDS)
@@ -286,7 +287,7 @@ class Run:
             how(states, ahead)
             # Where there was nothing to apply, it is early all the same.
             if ahead and not ahead.asked and not ahead(Event()):
-                raise HeldBackError("what was prepared is not wanted any more")
+                raise HeldBackError
         self._took = self._took or time.monotonic() - began
 
     def _anew(self) -> None:

@@ -50,4 +50,4 @@ def test_an_update_that_ends_before_is_not_held_back() -> None:
 @pytest.mark.parametrize(("hold", "may"), [(lambda _: True, True), (failing, False)])
 def test_where_no_program_can_be_told_nothing_is_prepared(hold: Any, may: bool) -> None:
     """The hold is over before the update begins."""
-    assert Gate(hold).pass_alone() is may
+    assert Gate(hold).ask() is may

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from tests.unit.measurement.fake_cluster import HOST, cluster
 from weir.measurement.clusters import Measured
-from weir.measurement.observed import Counts, between
+from weir.measurement.observed import Counts, Observation, looked
+from weir.measurement.observed import between as between_looks
+
+Texts = Mapping[str, tuple[str, str]]
 
 
 def clusters(**endpoints: tuple[int, int]) -> str:
@@ -25,6 +30,12 @@ def histogram(version: str, **upto: int) -> str:
         f'envoy_cluster_upstream_rq_time_bucket{{cluster_name="{cluster(version)}",le="{bound.removeprefix("le").replace("inf", "+Inf")}"}} {count}'
         for bound, count in upto.items()
     )
+
+
+def between(before: Texts, after: Texts, service: Measured, seconds: float) -> Observation:
+    """What came between two answers of each caller."""
+    first, last = ({pod: looked(*texts) for pod, texts in each.items()} for each in (before, after))
+    return between_looks(first, last, service, seconds)
 
 
 def test_shares_and_errors_are_of_the_window() -> None:

@@ -95,7 +95,7 @@ class FakeMesh:
 
 def _held(ahead: Ahead | None) -> None:
     if ahead and not ahead(Event()):
-        raise HeldBackError("what was prepared is not wanted any more")
+        raise HeldBackError
 
 
 def write(kubectl: Kubectl, *states: State) -> dict[str, record.Kept]:
