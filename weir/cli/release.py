@@ -20,7 +20,7 @@ from weir.cli.progress import Progress
 from weir.cli.recovery import forget_drills, left_over, over, say, without_drill
 from weir.cli.under_way import UnderWay, say_ended
 from weir.cluster.errors import ClusterError
-from weir.cluster.live import Live, live
+from weir.cluster.live import Live, live, look_ahead
 from weir.engine.errors import EngineError
 from weir.engine.gate import Gate, Hold
 from weir.engine.history import message
@@ -89,6 +89,8 @@ def release(change: Release) -> None:
     The stack file is written after the yes; what ends the command before the cluster has anything of it puts it back.
     """
     left_over(change.context, repair=True)
+    look_ahead(change.context.kubectl)
+    under_way = UnderWay(change.context.kubectl, change.edits, ends=change.ends_rollout)
     file = StackEdit(change.context.path)
     # All of it goes by this text, whatever becomes of the file meanwhile.
     context = change.context.saying(file.text)
@@ -98,7 +100,6 @@ def release(change: Release) -> None:
     for service, edit in edits.items():
         edit(file, service, context.config.services[service])
     there = live(context.kubectl)
-    under_way = UnderWay(context.kubectl, change.edits, ends=change.ends_rollout)
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:

@@ -20,9 +20,9 @@ class UnderWay:
     def __init__(self, kubectl: Kubectl, services: Collection[str], *, ends: bool) -> None:
         """`ends`: the release may end them; one whose state cannot be read then counts as none."""
         self._kubectl, self._ends = kubectl, ends
-        with ThreadPoolExecutor(1) as pool:
-            self._asked = pool.submit(record.read_all, kubectl, services, readable=ends)
-            pool.shutdown(wait=False)
+        pool = ThreadPoolExecutor(1)
+        self._asked = pool.submit(record.read_all, kubectl, services, readable=ends)
+        pool.shutdown(wait=False)
 
     def _kept(self) -> dict[str, record.Kept]:
         try:
