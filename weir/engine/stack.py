@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from weir.engine.gate import Gate
 from weir.engine.said import diagnostics, too_old, words
 from weir.engine.shown import Shown
 from weir.engine.update_process import run
+from weir.engine.updates import updates
 from weir.engine.warm.program import ATTACHED, GO, can_serve, let_go, plugin_to_keep, server
 from weir.processes import alive, until_killed
 from weir.program_environment import HELD, STACK_FILE
@@ -184,10 +184,9 @@ class Stack:
         """The stack's updates as `pulumi stack history --json` has them, newest first; so many of them, or all. Raises
         EngineError.
         """
-        asked = self.ask("stack", "history", "--json", "--stack", self.name, *_page(newest))
+        asked, found = updates(self, newest)
         if asked.returncode:
             raise EngineError(f"the history of stack {self.name} cannot be read: {words(asked)}{self._too_old()}")
-        found: list[dict[str, Any]] = json.loads(asked.stdout or "[]") or []
         return found
 
     def revealed_history(self, newest: int = 0) -> list[dict[str, Any]]:
@@ -198,8 +197,8 @@ class Stack:
         config = [item for entry in found for item in (entry.get("config") or {}).items()]
         if not any(value.get("secret") for key, value in config if key.startswith("weir:")):
             return found
-        asked = self.ask("stack", "history", "--json", "--show-secrets", "--stack", self.name, *_page(newest))
-        return found if asked.returncode else json.loads(asked.stdout)
+        asked, revealed = updates(self, newest, "--show-secrets")
+        return found if asked.returncode else revealed
 
     def preview(self, config: Path | None = None) -> str:
         """`pulumi preview --json`; `config`: the stack file to go by in place of the stack's own. Raises EngineError
@@ -288,7 +287,3 @@ class Stack:
                 f'no pulumi on PATH; for the lab: eval "$(.venv/bin/weir env)"; else install it, or set {TOOL_VARIABLE}'
             )
         return found
-
-
-def _page(newest: int) -> list[str]:
-    return [f"--page-size={newest}"] if newest else []

@@ -56,6 +56,28 @@ def test_an_old_pulumi_is_named_with_the_version_that_is_needed(
     assert "or newer" not in str(failed.value)
 
 
+# What pulumi does with these options, and without them (pulumi stack history --help).
+HISTORY = f"""#!{sys.executable} -IS
+import json, sys
+given = dict(each.split("=") for each in sys.argv if "=" in each)
+size, page = int(given.get("--page-size", 10)), int(given.get("--page", 1))
+updates = [{{"version": 0, "message": str(number)}} for number in range(COUNT, 0, -1)]
+print(json.dumps(updates[(page - 1) * size : page * size]))
+"""
+
+
+@pytest.mark.parametrize("count", [0, 9, 11, 100, 250])
+def test_no_update_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Updates are counted, and gone back to by their number: of more than ten pulumi tells the newest ten unasked."""
+    target = stack(tmp_path, monkeypatch, 0, "")
+    (tmp_path / "pulumi").write_text(HISTORY.replace("COUNT", str(count)))
+    wanted = [str(number) for number in range(count, 0, -1)]
+    assert [each["message"] for each in target.history()] == wanted
+    assert [each["message"] for each in target.revealed_history()] == wanted
+    for newest in (1, 5, 120):
+        assert [each["message"] for each in target.history(newest)] == wanted[:newest]
+
+
 def test_what_was_applied_last() -> None:
     """The last update that succeeded, after those that failed since; not what a preview ran with, nothing after a
     destroy, none that was not decrypted.
