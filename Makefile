@@ -14,7 +14,7 @@ up: $(VENV)/installed
 down: $(VENV)/installed
 	@$(BIN)/weir lab down
 
-# All but what is for make soak-tests; pytest's own closing line is the last one. Two workers have a lab each, and then all the rest.
+# All but what is for make soak-tests; pytest's own closing line is the last one. Of two workers one has the lab and what needs it, the other all the rest.
 test: lint
 	@$(BIN)/python -m pytest -n 2 --durations 30 --durations-min 10 tests/live tests/unit tests/components
 

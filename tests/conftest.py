@@ -26,18 +26,18 @@ _NICE = 10
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Workers are given tests file by file, in order; all that share a lab go to one, as if they stood in one file.
+    """Workers are given tests file by file, in order; all that share the lab go to one, as if they stood in one file.
 
     Not by --dist loadgroup: pytest-xdist 3.8 does not heed its groups with pytest 9.2.
     """
     config.option.loadscopereorder = False
     scheduling = LoadScopeScheduling(config, log)
-    scheduling._split_scope = lambda nodeid: shared.group(nodeid) or nodeid.partition("::")[0]
+    scheduling._split_scope = lambda nodeid: "the lab" if shared.shares_lab(nodeid) else nodeid.partition("::")[0]
     return scheduling
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A worker that is done with its lab lets the other go first: there traffic is measured, and that is what a run
+    """A worker beside the one that has the lab lets that go first: there traffic is measured, and that is what a run
     waits for.
     """
     beside = shared.is_worker(item.config) and not shared.shares_lab(item.nodeid)

@@ -1,4 +1,4 @@
-"""The lab of the live tests: started once a process, by the first that asks for it."""
+"""The lab of the live tests: started once, by the first that asks for it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _BUILDING_SECONDS = 4200
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test in this directory needs root and the tools that the lab builds, and most share the lab."""
     live = [item for item in items if Path(__file__).parent in item.path.parents]
-    first: dict[str, pytest.Item] = {}
+    first: dict[bool, pytest.Item] = {}
     for item in live:
-        group = shared.group(item.nodeid)
-        assert group or "lab" not in getattr(item, "fixturenames", ()), (
+        sharing = shared.shares_lab(item.nodeid)
+        assert sharing or "lab" not in getattr(item, "fixturenames", ()), (
             f"{item.nodeid} asks for the lab that is not for it"
         )
         item.add_marker(pytest.mark.live)
-        item.add_marker(pytest.mark.timeout(_BUILDING_SECONDS if first.setdefault(group, item) is item else 600))
+        item.add_marker(pytest.mark.timeout(_BUILDING_SECONDS if first.setdefault(sharing, item) is item else 600))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
-"""The labs that the live tests of a run share: one, and where there are several workers, one for each of two groups. They
-go with the run, also with one that is interrupted.
+"""The lab that all live tests of a run share. It goes with the run, also with one that is interrupted.
 
 Under pytest-xdist a worker starts it and the main process removes it: a worker of an interrupted run is killed within
 seconds.
@@ -43,15 +42,6 @@ def shares_lab(nodeid: str) -> bool:
     return file.startswith("tests/live/") and file not in _TOOLS_ALONE
 
 
-def group(nodeid: str) -> str:
-    """The tests that share a lab where there are two; empty for one that shares none. In one traffic is measured, in
-    the other it is mostly commands that count.
-    """
-    if not shares_lab(nodeid):
-        return ""
-    return "traffic" if nodeid.startswith("tests/live/lossless/") else "commands"
-
-
 def is_worker(config: pytest.Config) -> bool:
     """Whether this is a process that pytest-xdist has started."""
     return hasattr(config, "workerinput")
@@ -70,11 +60,8 @@ def _projects(run: int) -> Path:
 
 
 def start(config: pytest.Config) -> Project:
-    """The project with a lab that tests share, running: the first that a run starts is in DIRECTORY."""
-    with building():
-        listed = _projects(os.getppid() if is_worker(config) else os.getpid())
-        first = not listed.exists() or str(DIRECTORY) not in listed.read_text().splitlines()
-        project = project_of(config, DIRECTORY if first else DIRECTORY.with_name(f"{DIRECTORY.name}-2"))
+    """The project with the lab that all tests share, running."""
+    project = project_of(config, DIRECTORY)
     if not KEPT:
         # What a test run that was killed may have left.
         project.weir("lab down")
@@ -85,7 +72,7 @@ def start(config: pytest.Config) -> Project:
         # It is interrupted where the worker is killed, and then leaves nothing half started.
         command = [*until_killed("INT"), ".venv/bin/weir", "lab", "up"]
         with subprocess.Popen(
-            command, cwd=project.directory, stdin=subprocess.DEVNULL, stdout=sys.__stderr__, stderr=sys.__stderr__
+            command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, stdout=sys.__stderr__, stderr=sys.__stderr__
         ) as up:
             code = up.wait()
     assert code == 0, "the lab does not start"
