@@ -90,7 +90,6 @@ def release(change: Release) -> None:
     """
     left_over(change.context, repair=True)
     look_ahead(change.context.kubectl)
-    under_way = UnderWay(change.context.kubectl, change.edits, ends=change.ends_rollout)
     file = StackEdit(change.context.path)
     # All of it goes by this text, whatever becomes of the file meanwhile.
     context = change.context.saying(file.text)
@@ -100,6 +99,7 @@ def release(change: Release) -> None:
     for service, edit in edits.items():
         edit(file, service, context.config.services[service])
     there = live(context.kubectl)
+    under_way = UnderWay(context.kubectl, change.edits, ends=change.ends_rollout)
     with operation(
         path_of(context.project, context.stack), Entry(change.what, before=file.original, after=file.text)
     ) as entry:

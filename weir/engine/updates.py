@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,12 @@ def updates(
     an error where nothing is known. Raises EngineError where it does not answer, NoStackError.
     """
     found: list[dict[str, Any]] = []
-    size = min(newest or _PAGE, _PAGE)
-    for page in itertools.count(1):
+    size, page = min(newest or _PAGE, _PAGE), 0
+    while True:
+        page += 1
         where = (f"--page-size={size}", f"--page={page}")
         asked = stack.ask("stack", "history", "--json", "--stack", stack.name, *where, *options)
         told = [] if asked.returncode else json.loads(asked.stdout or "[]") or []
         found += told
         if len(told) < size or len(found) >= newest > 0:
             return asked, found[: newest or None]
-    raise AssertionError("it has an end")
